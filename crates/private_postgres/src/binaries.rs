@@ -102,7 +102,7 @@ pub(crate) fn obtain(
     if source == Source::Search {
         seen.tried.push(format!("fetching is turned off by {SOURCE_VARIABLE}=search"));
     } else if made_by.is_none_or(|major| fetch::MAJORS.contains(&major)) {
-        match cache.fetch(account, made_by, report) {
+        match cache.fetch(account, report) {
             Ok(binaries) => return Ok(binaries),
             Err(tries) => seen.tried.extend(tries),
         }
@@ -149,7 +149,11 @@ impl<'a> Seen<'a> {
                 made_by: made_by.to_owned(),
                 found: self.other_majors,
             },
-            _ => StartError::NoBinaries { tried: self.tried },
+            Some(made_by) => {
+                let only = format!("{} was made by PostgreSQL {made_by}, and only that fits", data.display());
+                StartError::NoBinaries { tried: [self.tried, vec![only]].concat() }
+            }
+            None => StartError::NoBinaries { tried: self.tried },
         }
     }
 }

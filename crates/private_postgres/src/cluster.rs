@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{FileError, StartError, SuperviseError};
 use crate::layout::Layout;
+use crate::reap::Waiters;
 use crate::server::Server;
 use crate::{Progress, Settings, lock, server, supervisor};
 
@@ -24,6 +25,7 @@ pub struct Cluster {
     server: Server,
     grace: Duration,
     lease: File,
+    children: Waiters,
 }
 
 impl Cluster {
@@ -51,10 +53,11 @@ impl Cluster {
         let lease = lock::shared(&layout.lease())?;
         let starting = lock::exclusive(&layout.start_lock())?;
         // Before the server: if we die in between, somebody is there to stop it.
-        supervisor::ensure(&layout, settings)?;
-        let server = server::adopt_or_start(&layout, settings, report)?;
+        let mut children = Waiters::default();
+        supervisor::ensure(&layout, settings, &mut children)?;
+        let server = server::adopt_or_start(&layout, settings, &mut children, report)?;
         drop(starting);
-        Ok(Self { layout, server, grace: settings.grace, lease })
+        Ok(Self { layout, server, grace: settings.grace, lease, children })
     }
 
     /// The folder that holds everything: [`Settings::root`] made absolute, or where it was moved to.
@@ -99,7 +102,7 @@ impl Cluster {
     /// Gives the lease back. When we were the last user and either [`Settings::grace`] is zero or the
     /// supervisor is gone, it returns only after the server is down.
     pub fn stop(self) -> Result<(), SuperviseError> {
-        let Self { layout, server: _, grace, lease } = self;
+        let Self { layout, server: _, grace, lease, children } = self;
         drop(lease);
         // Two that leave at once would each take the other, who only looks, for a user that stays.
         let turn = lock::exclusive(&layout.stop_lock())?;
@@ -109,7 +112,9 @@ impl Cluster {
                 if grace.is_zero() || supervisor::is_gone(&layout)? {
                     server::stop(&layout)?;
                     drop(alone);
-                    see_off_the_supervisor(&layout)?;
+                    if see_off_the_supervisor(&layout)? {
+                        children.finish();
+                    }
                 }
                 return Ok(());
             }
@@ -125,17 +130,20 @@ impl Cluster {
     }
 }
 
-/// Waits for the supervisor to end, so that nothing of the cluster is left when a stop returns; not
-/// when a new user has come meanwhile, whom it will serve.
-fn see_off_the_supervisor(layout: &Layout) -> Result<(), FileError> {
+/// Waits for the supervisor to end, so that nothing of the cluster is left when a stop returns. Gives
+/// whether it did: it stays when a new user has come meanwhile, whom it will serve.
+fn see_off_the_supervisor(layout: &Layout) -> Result<bool, FileError> {
     let deadline = Instant::now() + FAREWELL_LIMIT;
-    while Instant::now() < deadline && !supervisor::is_gone(layout)? {
+    while Instant::now() < deadline {
+        if supervisor::is_gone(layout)? {
+            return Ok(true);
+        }
         if lock::try_exclusive(&layout.start_lock())?.is_none() {
             break;
         }
         sleep(server::POLL);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Everything but letters, digits and `-_.~` as `%XX`.

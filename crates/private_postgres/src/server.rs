@@ -20,7 +20,8 @@ use crate::binaries::{self, Binaries};
 use crate::error::{About, FileError, StartError, SuperviseError};
 use crate::layout::Layout;
 use crate::pid_file::{self, PidFile};
-use crate::{Progress, Settings, initialise, lock, probe, reap};
+use crate::reap::Waiters;
+use crate::{Progress, Settings, initialise, lock, probe};
 
 /// The superuser of the cluster.
 pub(crate) const USER: &str = "postgres";
@@ -56,12 +57,13 @@ pub(crate) struct Server {
 pub(crate) fn adopt_or_start(
     layout: &Layout,
     settings: &Settings,
+    children: &mut Waiters,
     report: &dyn Fn(Progress),
 ) -> Result<Server, StartError> {
     let deadline = Instant::now() + START_LIMIT;
     loop {
         if let Some(server_lock) = lock::try_exclusive(&layout.server_lock())? {
-            return start(layout, settings, server_lock, report);
+            return start(layout, settings, server_lock, children, report);
         }
         if let Some(server) = adopt(layout) {
             report(Progress::Adopted { version: server.version.clone() });
@@ -89,6 +91,7 @@ fn start(
     layout: &Layout,
     settings: &Settings,
     server_lock: File,
+    children: &mut Waiters,
     report: &dyn Fn(Progress),
 ) -> Result<Server, StartError> {
     let data = layout.data();
@@ -114,7 +117,7 @@ fn start(
         // SIGINT may come too early to be heeded: the supervisor or the next start deals with that.
         let _ = kill(pid_of(&child), Signal::SIGINT);
     }
-    reap::in_background(child);
+    children.add(child);
     Ok(Server { version: ready?, socket_dir, bin_dir: binaries.folder })
 }
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{About, FileError, StartError, SuperviseError};
 use crate::layout::Layout;
-use crate::{Settings, lock, reap, server};
+use crate::reap::Waiters;
+use crate::{Settings, lock, server};
 
 /// How long a new supervisor may take to report for duty.
 const SPAWN_LIMIT: Duration = Duration::from_secs(20);
@@ -77,7 +78,7 @@ fn wait_for_the_last_user(layout: &Layout, grace: Duration) -> Result<File, File
 }
 
 /// Starts a supervisor if there is none. The caller holds the start lock and a share of the lease.
-pub(crate) fn ensure(layout: &Layout, settings: &Settings) -> Result<(), StartError> {
+pub(crate) fn ensure(layout: &Layout, settings: &Settings, children: &mut Waiters) -> Result<(), StartError> {
     if !is_gone(layout)? {
         return Ok(());
     }
@@ -100,7 +101,7 @@ pub(crate) fn ensure(layout: &Layout, settings: &Settings) -> Result<(), StartEr
         }
         sleep(server::POLL);
     };
-    reap::in_background(child);
+    children.add(child);
     outcome
 }
 
