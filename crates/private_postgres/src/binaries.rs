@@ -85,7 +85,9 @@ pub(crate) fn obtain(
 ) -> Result<Binaries, StartError> {
     let source = Source::from_env()?;
     let mut seen = Seen::new(made_by);
-    if source != Source::Fetch {
+    if source == Source::Fetch {
+        seen.tried.push(format!("{SOURCE_VARIABLE}=fetch: installed servers were not looked for"));
+    } else {
         for folder in search::folders() {
             if let Some(binaries) = seen.consider(&folder, account) {
                 return Ok(binaries);
@@ -100,7 +102,7 @@ pub(crate) fn obtain(
         }
     }
     if source == Source::Search {
-        seen.tried.push(format!("fetching is turned off by {SOURCE_VARIABLE}=search"));
+        seen.tried.push(format!("{SOURCE_VARIABLE}=search: nothing was fetched"));
     } else if made_by.is_none_or(|major| fetch::MAJORS.contains(&major)) {
         match cache.fetch(account, report) {
             Ok(binaries) => return Ok(binaries),
