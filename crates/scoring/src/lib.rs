@@ -1,1 +1,63 @@
-//! .
+//! The scoring core: `score(model, profile, events, as_of)` and nothing else.
+//!
+//! A score is a pure function. The log of events is the truth; a [`Tally`] is a cache of it that events are added to,
+//! and must say at any moment what [`evaluate`] says of the whole log, whatever the order, batching or lateness in
+//! which the events arrived. There is no clock here, no randomness and no float in the arithmetic.
+//!
+//! # Units
+//!
+//! Points are integers in milli-points ([`Milli`]), instants and spans in microseconds, UTC ([`Instant`],
+//! [`Span`]), decay factors in millionths. Every rounding is half away from zero.
+//!
+//! # Which events count
+//!
+//! An event counts at `as_of` if it occurred by then, its verdict is not `machine`, and (for rules on events,
+//! counts and inactivity) it is not older than the newest `engagement_reset`. Its age is `as_of - occurred_at`; it lies
+//! in a window while `0 <= age < window`.
+//!
+//! # From rules to the score
+//!
+//! 1. A rule is what it pays, held between its `min` and `max`. It pays
+//!    - **attribute**: its points while the profile meets a [`condition`];
+//!    - **event**: for each counted occurrence, its points times the [`decay`] factor of its age, rounded. Counted are
+//!      the newest matching events in the window: 100 if there is no limit, N by a limit of N; by a limit of N per D,
+//!      going from the newest to the oldest, each before which fewer than N kept ones are less than D newer. Only the
+//!      newest 200 are ever considered;
+//!    - **count**: its points while at least so many matching events lie in its window;
+//!    - **inactivity**: its points once the newest activity is old enough, and again at every repeat. Before any
+//!      activity it pays nothing. What is no activity is listed in [`event::NOT_ACTIVITY`].
+//! 2. A group is the sum of its rules, or the one with the largest absolute value (the first on a tie), held between
+//!    its `min` and `max`, then times its weight, rounded.
+//! 3. A dimension is the sum of its groups, held within its range.
+//! 4. The raw score is fit, engagement and the adjustments that have not expired.
+//! 5. The score is the raw score held within its range, published rounded to whole points.
+//!
+//! Clamping happens on totals only. A rule may be about any type of event, also about one that is no activity.
+//! A [`Receipt`] names every step of this with its points, which add up to the score.
+
+pub mod adjustment;
+mod breakdown;
+pub mod condition;
+pub mod decay;
+pub mod event;
+mod mistake;
+pub mod model;
+pub mod mql;
+mod points;
+pub mod profile;
+pub mod receipt;
+mod replay;
+mod score;
+mod tally;
+mod time;
+
+pub use adjustment::Adjustment;
+pub use event::{Event, EventRef, Verdict, is_activity};
+pub use mistake::Mistake;
+pub use model::Model;
+pub use points::{DecimalError, Milli};
+pub use receipt::Receipt;
+pub use replay::{Evaluation, evaluate, replay};
+pub use score::Score;
+pub use tally::{Tally, TallyError};
+pub use time::{Instant, InstantError, Span, SpanError};

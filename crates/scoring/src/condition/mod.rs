@@ -1,0 +1,143 @@
+//! Conditions on a profile or on an event's properties.
+//!
+//! A field that is absent or null is unknown: every test but `exists` is then false, the negative ones too.
+//! Strings compare in Unicode lower case, numbers by value, date-times as instants; values of different types
+//! are neither equal nor ordered.
+
+mod compare;
+mod glob;
+
+use serde_json::{Map, Value};
+
+use crate::time::Instant;
+pub(crate) use compare::{equal, lower};
+pub(crate) use glob::Glob;
+
+/// How deep conditions may nest; a lone field is one level.
+pub const MAX_DEPTH: usize = 8;
+
+/// A condition, ready to be asked. Made by [`crate::Model::parse`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// Every one holds; true when there is none.
+    All(Vec<Condition>),
+    /// At least one holds; false when there is none.
+    Any(Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// A test of one field.
+    Field {
+        /// The keys that lead to the field, object by object.
+        path: Vec<String>,
+        /// What is asked of its value.
+        test: Test,
+    },
+}
+
+/// What is asked of a field's value. Strings within are in lower case.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// Known (true) or unknown (false).
+    Exists(bool),
+    /// Equal.
+    Eq(Value),
+    /// Known and not equal.
+    Ne(Value),
+    /// Equal to one.
+    In(Vec<Value>),
+    /// Known and equal to none.
+    NotIn(Vec<Value>),
+    /// Ordered so against a number or a date-time.
+    Ordered(Order, Operand),
+    /// A string with this substring, or an array with this element.
+    Contains(Value),
+    /// A string that begins so.
+    StartsWith(String),
+    /// A string that ends so.
+    EndsWith(String),
+    /// A string that matches as a whole.
+    Glob(Glob),
+}
+
+/// One of the four orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Less than.
+    Lt,
+    /// Less than or equal.
+    Lte,
+    /// Greater than.
+    Gt,
+    /// Greater than or equal.
+    Gte,
+}
+
+/// What a value can be ordered against.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    /// A number.
+    Number(serde_json::Number),
+    /// An RFC 3339 date-time.
+    Instant(Instant),
+}
+
+impl Condition {
+    /// Whether it holds for these attributes.
+    pub fn holds(&self, attributes: &Map<String, Value>) -> bool {
+        match self {
+            Self::All(conditions) => conditions.iter().all(|c| c.holds(attributes)),
+            Self::Any(conditions) => conditions.iter().any(|c| c.holds(attributes)),
+            Self::Not(condition) => !condition.holds(attributes),
+            Self::Field { path, test } => test.holds(find(attributes, path)),
+        }
+    }
+}
+
+fn find<'a>(attributes: &'a Map<String, Value>, path: &[String]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter()
+        .try_fold(attributes.get(first)?, |value, key| value.get(key.as_str()))
+        .filter(|v| !v.is_null())
+}
+
+impl Test {
+    fn holds(&self, value: Option<&Value>) -> bool {
+        let Some(value) = value else { return *self == Self::Exists(false) };
+        match self {
+            Self::Exists(expected) => *expected,
+            Self::Eq(other) => equal(value, other),
+            Self::Ne(other) => !equal(value, other),
+            Self::In(others) => others.iter().any(|other| equal(value, other)),
+            Self::NotIn(others) => !others.iter().any(|other| equal(value, other)),
+            Self::Ordered(order, operand) => order.holds(value, operand),
+            Self::Contains(part) => contains(value, part),
+            Self::StartsWith(start) => value.as_str().is_some_and(|s| lower(s).starts_with(start.as_str())),
+            Self::EndsWith(end) => value.as_str().is_some_and(|s| lower(s).ends_with(end.as_str())),
+            Self::Glob(glob) => value.as_str().is_some_and(|s| glob.matches(&lower(s))),
+        }
+    }
+}
+
+fn contains(value: &Value, part: &Value) -> bool {
+    match (value, part) {
+        (Value::String(whole), Value::String(part)) => lower(whole).contains(part.as_str()),
+        (Value::Array(elements), part) => elements.iter().any(|element| equal(element, part)),
+        _ => false,
+    }
+}
+
+impl Order {
+    fn holds(self, value: &Value, operand: &Operand) -> bool {
+        let ordering = match (value, operand) {
+            (Value::Number(a), Operand::Number(b)) => compare::numbers(a, b),
+            (Value::String(a), Operand::Instant(b)) => Instant::parse_rfc3339(a).ok().map(|a| a.cmp(b)),
+            _ => None,
+        };
+        ordering.is_some_and(|ordering| match self {
+            Self::Lt => ordering.is_lt(),
+            Self::Lte => ordering.is_le(),
+            Self::Gt => ordering.is_gt(),
+            Self::Gte => ordering.is_ge(),
+        })
+    }
+}

@@ -1,0 +1,21 @@
+//! The thresholds of the lifecycle.
+
+use crate::points::Milli;
+use crate::time::Span;
+
+/// When a score makes an MQL, and when it no longer is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mql {
+    /// The published score from which a lead enters.
+    pub enter: Milli,
+    /// The published score below which it leaves; the same as `enter` if the document gives none.
+    pub leave: Milli,
+    /// The least fit to enter with.
+    pub min_fit: Option<Milli>,
+    /// The least engagement to enter with.
+    pub min_engagement: Option<Milli>,
+    /// How long the score must be below `leave`; at once without it.
+    pub dwell: Option<Span>,
+    /// How long after being recycled a lead may not enter again.
+    pub cooldown: Option<Span>,
+}

@@ -1,0 +1,64 @@
+//! Replay: a score from the whole log, for any instant.
+
+use serde_json::{Map, Value};
+
+use crate::breakdown::Breakdown;
+use crate::event::{Event, Verdict};
+use crate::model::Model;
+use crate::profile::Fold;
+use crate::receipt::Receipt;
+use crate::score::Score;
+use crate::tally::Tally;
+use crate::time::Instant;
+
+/// A score and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluation {
+    /// The score.
+    pub score: Score,
+    /// The lines that add up to it.
+    pub receipt: Receipt,
+}
+
+/// The score at any instant, with its receipt, from all events of a lead.
+///
+/// Events later than `as_of` do not count; they only bound `next_change_at`, so that it is never later than the
+/// first real change. Traits that events carry are folded onto `profile`, which counts as older than any of them.
+/// The events need no order, but each may stand in the list only once.
+pub fn evaluate(model: &Model, profile: &Map<String, Value>, events: &[Event], as_of: Instant) -> Evaluation {
+    let mut tally = Tally::labelled(model);
+    for event in events.iter().filter(|event| event.occurred_at <= as_of) {
+        tally.add_labelled(model, event.as_ref(), event.id.as_str());
+    }
+    tally.know(model, &profile_at(profile, events, as_of));
+    let breakdown = Breakdown::of(model, &tally, as_of);
+    let mut score = breakdown.score(model);
+    let ahead = events
+        .iter()
+        .filter(|event| event.verdict != Verdict::Machine || event.traits.is_some())
+        .map(|event| event.occurred_at)
+        .filter(|at| *at > as_of);
+    score.next_change_at = ahead.chain(score.next_change_at).min();
+    Evaluation { score, receipt: Receipt::of(model, &tally, &breakdown) }
+}
+
+/// The tally of a lead's events up to an instant, and of its profile by then.
+pub fn replay(model: &Model, profile: &Map<String, Value>, events: &[Event], as_of: Instant) -> Tally {
+    let mut tally = Tally::new(model);
+    for event in events.iter().filter(|event| event.occurred_at <= as_of) {
+        tally.add(model, event.as_ref());
+    }
+    tally.know(model, &profile_at(profile, events, as_of));
+    tally
+}
+
+/// The given profile under the traits of the events up to an instant.
+fn profile_at(profile: &Map<String, Value>, events: &[Event], as_of: Instant) -> Map<String, Value> {
+    let mut fold = Fold::default();
+    for event in events.iter().filter(|event| event.occurred_at <= as_of) {
+        if let Some(traits) = &event.traits {
+            fold.apply(traits, event.occurred_at, &event.id);
+        }
+    }
+    fold.onto(profile.clone())
+}

@@ -1,0 +1,183 @@
+//! A tally as bytes: a version, the model's fingerprint, the distinct instants as ever larger steps in time, and
+//! everything else as places in that list.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Occurrence, Tally};
+use crate::adjustment::Adjustment;
+use crate::model::Model;
+use crate::points::Milli;
+use crate::time::Instant;
+
+const VERSION: u8 = 1;
+
+/// A place in the list of instants, counted from 1; 0 is none.
+type Place = u32;
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    version: u8,
+    fingerprint: [u8; 4],
+    first: i64,
+    /// From each instant to the next, with its unit in the two lowest bits.
+    steps: Vec<u64>,
+    /// By rule: how far on each occurrence is from the one before it (the first from 0).
+    occurrences: Vec<Vec<Place>>,
+    /// By rule, eight to a byte.
+    holds: Vec<u8>,
+    adjustments: Vec<(Place, i64, Place)>,
+    reset: Place,
+    last_activity: Place,
+    last_human_activity: Place,
+    hand_raised_at: Place,
+    do_not_contact_at: Place,
+}
+
+/// Why bytes are not a tally of this model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TallyError {
+    /// Written by a version of this crate that this one does not know.
+    UnknownVersion(u8),
+    /// Made with a model of other rules: make the tally anew by replay.
+    OtherModel,
+    /// Not whole.
+    Corrupt,
+}
+
+impl fmt::Display for TallyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownVersion(version) => {
+                write!(f, "the tally has the unknown version {version}; replay the log")
+            }
+            Self::OtherModel => f.write_str("the tally was made with other rules; replay the log"),
+            Self::Corrupt => f.write_str("the bytes are no tally; replay the log"),
+        }
+    }
+}
+
+impl std::error::Error for TallyError {}
+
+impl Tally {
+    /// The tally as bytes, a few for each event that it still holds.
+    pub fn encode(&self) -> Vec<u8> {
+        let instants: Vec<Instant> = self.instants().into_iter().collect();
+        let place = |at: Option<Instant>| -> Place {
+            let found = at.and_then(|at| instants.binary_search(&at).ok());
+            found.and_then(|i| Place::try_from(i + 1).ok()).unwrap_or(0)
+        };
+        let occurrences = self.occurrences.iter().map(|occurrences| {
+            let mut before = 0;
+            let places = occurrences.iter().map(|o| place(Some(o.at)));
+            places.map(|place| std::mem::replace(&mut before, place).abs_diff(place)).collect()
+        });
+        let wire = Wire {
+            version: VERSION,
+            fingerprint: self.fingerprint.to_le_bytes(),
+            first: instants.first().map_or(0, |at| at.as_micros()),
+            steps: instants.windows(2).filter_map(|pair| pair.last().zip(pair.first())).map(step).collect(),
+            occurrences: occurrences.collect(),
+            holds: self.holds.chunks(8).map(packed).collect(),
+            adjustments: self
+                .adjustments
+                .iter()
+                .map(|(o, a)| (place(Some(o.at)), a.points.0, place(a.expires_at)))
+                .collect(),
+            reset: place(self.reset),
+            last_activity: place(self.last_activity()),
+            last_human_activity: place(self.last_human_activity),
+            hand_raised_at: place(self.hand_raised_at),
+            do_not_contact_at: place(self.do_not_contact_at),
+        };
+        // Writing to memory cannot fail; were it to, the empty bytes would be refused as corrupt and replayed.
+        postcard::to_allocvec(&wire).unwrap_or_default()
+    }
+
+    /// The tally that [`encode`](Self::encode) wrote.
+    pub fn decode(model: &Model, bytes: &[u8]) -> Result<Self, TallyError> {
+        match bytes.first() {
+            Some(&VERSION) => {}
+            Some(&version) => return Err(TallyError::UnknownVersion(version)),
+            None => return Err(TallyError::Corrupt),
+        }
+        let (wire, rest) = postcard::take_from_bytes::<Wire>(bytes).map_err(|_| TallyError::Corrupt)?;
+        if wire.fingerprint != model.fingerprint().to_le_bytes() {
+            return Err(TallyError::OtherModel);
+        }
+        if !rest.is_empty() || wire.occurrences.len() != model.rule_count {
+            return Err(TallyError::Corrupt);
+        }
+        wire.tally(model).ok_or(TallyError::Corrupt)
+    }
+
+    /// Every distinct instant that the tally names.
+    fn instants(&self) -> BTreeSet<Instant> {
+        let newest = [
+            self.reset,
+            self.last_activity(),
+            self.last_human_activity,
+            self.hand_raised_at,
+            self.do_not_contact_at,
+        ];
+        let adjusted = self.adjustments.iter().flat_map(|(o, a)| [Some(o.at), a.expires_at]);
+        let occurred = self.occurrences.iter().flatten().map(|o| Some(o.at));
+        newest.into_iter().chain(adjusted).chain(occurred).flatten().collect()
+    }
+}
+
+fn packed(holds: &[bool]) -> u8 {
+    holds.iter().enumerate().fold(0, |byte, (bit, holds)| byte | (u8::from(*holds) << bit))
+}
+
+impl Wire {
+    fn tally(&self, model: &Model) -> Option<Tally> {
+        let mut instants = vec![Instant::from_micros(self.first)];
+        for step in &self.steps {
+            let last = instants.last()?.as_micros();
+            instants.push(Instant::from_micros(last.checked_add(micros(*step)?)?));
+        }
+        let at = |place: Place| match usize::try_from(place).ok()?.checked_sub(1) {
+            None => Some(None),
+            Some(i) => instants.get(i).copied().map(Some),
+        };
+        let mut tally = Tally::new(model);
+        for (occurrences, steps) in tally.occurrences.iter_mut().zip(&self.occurrences) {
+            let mut place: Place = 0;
+            for step in steps {
+                place = place.checked_add(*step)?;
+                occurrences.push(Occurrence { at: at(place)??, label: () });
+            }
+        }
+        for (rule, holds) in tally.holds.iter_mut().enumerate() {
+            *holds = self.holds.get(rule / 8)? >> (rule % 8) & 1 == 1;
+        }
+        for (place, points, expires) in &self.adjustments {
+            let adjustment = Adjustment { points: Milli(*points), expires_at: at(*expires)? };
+            tally.adjustments.push((Occurrence { at: at(*place)??, label: () }, adjustment));
+        }
+        tally.reset = at(self.reset)?;
+        tally.last_activity = at(self.last_activity)?.map(|at| Occurrence { at, label: () });
+        tally.last_human_activity = at(self.last_human_activity)?;
+        tally.hand_raised_at = at(self.hand_raised_at)?;
+        tally.do_not_contact_at = at(self.do_not_contact_at)?;
+        Some(tally)
+    }
+}
+
+/// Most clocks tell whole milliseconds or seconds; a step in those is half as long as one in microseconds.
+const UNITS: [i64; 3] = [1, 1_000, 1_000_000];
+
+fn step((later, earlier): (&Instant, &Instant)) -> u64 {
+    let micros = later.since(*earlier).0.unsigned_abs();
+    let unit = UNITS.iter().rposition(|unit| micros % unit.unsigned_abs() == 0).unwrap_or(0);
+    let count = micros / UNITS.get(unit).map_or(1, |unit| unit.unsigned_abs());
+    count << 2 | u64::try_from(unit).unwrap_or(0)
+}
+
+fn micros(step: u64) -> Option<i64> {
+    let unit = UNITS.get(usize::try_from(step & 3).ok()?)?;
+    i64::try_from(step >> 2).ok()?.checked_mul(*unit)
+}
