@@ -103,6 +103,10 @@ impl Cluster {
     /// supervisor is gone, it returns only after the server is down.
     pub fn stop(self) -> Result<(), SuperviseError> {
         let Self { layout, server: _, grace, lease, children } = self;
+        if !lock::is_still_at(&layout.lease(), &lease) {
+            // The folder was removed below us. Its server notices that and ends by itself.
+            return Ok(());
+        }
         drop(lease);
         // Two that leave at once would each take the other, who only looks, for a user that stays.
         let turn = lock::exclusive(&layout.stop_lock())?;

@@ -1,7 +1,7 @@
 //! Lock files. The kernel frees a lock however its holder dies, so none is ever stale.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::error::{About, FileError};
@@ -44,6 +44,15 @@ pub(crate) fn try_shared(path: &Path) -> Result<Option<File>, FileError> {
     let file = open(path)?;
     let taken = file.try_lock_shared();
     outcome(taken, file, path)
+}
+
+/// Whether the file is still the one at the path: somebody may have removed the folder and begun anew.
+pub(crate) fn is_still_at(path: &Path, file: &File) -> bool {
+    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(held), Ok(there)) => identity(held) == identity(there),
+        _ => false,
+    }
 }
 
 fn outcome(taken: Result<(), TryLockError>, file: File, path: &Path) -> Result<Option<File>, FileError> {

@@ -23,7 +23,12 @@ pub(crate) fn folders() -> impl Iterator<Item = PathBuf> {
 
 /// `$PG_BINDIR`.
 fn named() -> Vec<PathBuf> {
-    env::var_os("PG_BINDIR").into_iter().filter_map(|folder| home_of(Path::new(&folder))).collect()
+    let Some(folder) = env::var_os("PG_BINDIR").map(PathBuf::from) else { return Vec::new() };
+    let home = home_of(&folder);
+    if home.is_none() {
+        tracing::warn!(folder = %folder.display(), "there is no postgres in $PG_BINDIR: looking elsewhere");
+    }
+    home.into_iter().collect()
 }
 
 /// `$PATH`. A link is followed: its own folder may hold only some of the programs.

@@ -32,8 +32,9 @@ pub(crate) const PORT: u16 = 5432;
 /// How often a condition is looked at again.
 pub(crate) const POLL: Duration = Duration::from_millis(5);
 
-/// How long a server may take to accept connections; crash recovery is the slow case.
-const START_LIMIT: Duration = Duration::from_mins(2);
+/// How long a server may take to accept connections; crash recovery is the slow case. One that ends
+/// is noticed at once.
+const START_LIMIT: Duration = Duration::from_mins(5);
 
 /// How long a fast shutdown may take before an immediate one is asked for.
 const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -113,8 +114,8 @@ fn start(
     let mut child = command.spawn().about("run", &binaries.folder.join("postgres"))?;
     drop(command);
     let ready = wait_until_ready(layout, &mut child, &socket_dir, log_start);
-    if ready.is_err() {
-        // SIGINT may come too early to be heeded: the supervisor or the next start deals with that.
+    if ready.is_err() && matches!(child.try_wait(), Ok(None)) {
+        // If it does not heed this, the supervisor deals with it as soon as we give the lease back.
         let _ = kill(pid_of(&child), Signal::SIGINT);
     }
     children.add(child);
@@ -180,7 +181,7 @@ fn wait_until_ready(
 }
 
 /// Stops the server if it runs: SIGINT (sessions are ended, data is flushed), after a while SIGQUIT.
-/// The caller holds the lease alone.
+/// The caller holds the lease alone, and has made sure that it is the one of the folder's present content.
 pub(crate) fn stop(layout: &Layout) -> Result<(), SuperviseError> {
     for (signal, limit) in [(Signal::SIGINT, FAST_STOP_LIMIT), (Signal::SIGQUIT, IMMEDIATE_STOP_LIMIT)] {
         let deadline = Instant::now() + limit;

@@ -31,10 +31,11 @@ pub fn supervise(root: &Path, grace: Duration) -> Result<(), SuperviseError> {
     // started by hand and obey the terminal.
     let _ = nix::unistd::setsid();
     let layout = Layout::resolve(root, &|_| {}).map_err(Box::new)?;
-    layout.prepare()?;
     let Some(office) = take_office(&layout)? else { return Ok(()) };
     let lease = wait_for_the_last_user(&layout, grace)?;
-    let stopped = server::stop(&layout);
+    // A server whose folder was removed ends by itself within a minute. If there is another by now, with
+    // files of the same names, it is none of our business.
+    let stopped = if lock::is_still_at(&layout.lease(), &lease) { server::stop(&layout) } else { Ok(()) };
     // In this order: whoever gets the lease next must find the office vacant.
     drop(office);
     drop(lease);
@@ -62,7 +63,7 @@ pub(crate) fn is_gone(layout: &Layout) -> Result<bool, FileError> {
 fn wait_for_the_last_user(layout: &Layout, grace: Duration) -> Result<File, FileError> {
     'used: loop {
         let lease = lock::exclusive(&layout.lease())?;
-        if grace.is_zero() {
+        if grace.is_zero() || !lock::is_still_at(&layout.lease(), &lease) {
             return Ok(lease);
         }
         drop(lease);

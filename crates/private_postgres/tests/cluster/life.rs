@@ -2,15 +2,16 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, geteuid};
 use private_postgres::{Cluster, Settings};
-use std::os::unix::process::CommandExt;
 
 use crate::app::{App, run, socket_dir};
-use crate::scratch::{Scratch, processes_of, runs, wait_until};
+use crate::scratch::{Scratch, kill_hard, processes_of, runs, wait_until};
 use crate::session::Session;
 
 #[test]
@@ -115,6 +116,38 @@ fn starters_that_race_for_a_cold_folder_get_one_server() {
     scratch.supervisor();
     assert!(apps.into_iter().all(|app| app.finish().success()));
     wait_until("the server to end", || !runs(server));
+}
+
+#[test]
+fn users_that_come_and_go_at_once_always_meet_a_server() {
+    let scratch = Scratch::new();
+    let come_and_go = || {
+        for _ in 0..6 {
+            let cluster = Cluster::start(&scratch.settings()).unwrap();
+            Session::open(cluster.socket_dir()).unwrap().run("select 1").unwrap();
+            cluster.stop().unwrap();
+        }
+    };
+
+    thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(come_and_go))));
+
+    scratch.wait_until_nothing_runs();
+    assert!(!scratch.log().contains("lock file"), "no server met the files of another");
+}
+
+#[test]
+fn a_stop_spares_the_server_of_a_folder_made_anew() {
+    let scratch = Scratch::new();
+    let old = Cluster::start(&scratch.settings()).unwrap();
+    let old_server = scratch.server();
+    fs::remove_dir_all(scratch.root()).unwrap();
+
+    let new = Cluster::start(&scratch.settings()).unwrap();
+    old.stop().unwrap();
+
+    assert!(Session::open(new.socket_dir()).is_ok());
+    // It would end by itself, but takes up to a minute to look.
+    kill_hard(old_server);
 }
 
 #[test]
