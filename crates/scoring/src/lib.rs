@@ -37,6 +37,7 @@
 
 pub mod adjustment;
 mod breakdown;
+pub mod check;
 pub mod condition;
 pub mod decay;
 pub mod event;
@@ -52,6 +53,7 @@ mod tally;
 mod time;
 
 pub use adjustment::Adjustment;
+pub use check::check;
 pub use event::{Event, EventRef, Verdict, is_activity};
 pub use mistake::Mistake;
 pub use model::Model;

@@ -1,0 +1,62 @@
+//! Grades, bands and thresholds that no lead can reach.
+
+use super::attainable::Attainable;
+use super::warning;
+use crate::mistake::Mistake;
+use crate::model::{Dimension, Model, Mql, Range, Scale};
+use crate::points::Milli;
+
+pub(super) fn warnings(model: &Model, attainable: &Attainable) -> Vec<Mistake> {
+    let mut warnings = Vec::new();
+    for dimension in Dimension::ALL {
+        let pointer = format!("/grades/{}", dimension.as_str());
+        let range = model.section(dimension).range;
+        warn_of_scale(&pointer, model.grades().scale(dimension), range, &mut warnings);
+    }
+    let published = |points: Milli| Milli(points.rounded_points().saturating_mul(1000));
+    let range = model.score_range();
+    let range = Range { min: published(range.min), max: published(range.max) };
+    warn_of_scale("/bands", model.bands(), range, &mut warnings);
+    if let Some(mql) = model.mql() {
+        warn_of_thresholds(mql, attainable, published(attainable.score.max), &mut warnings);
+    }
+    warnings
+}
+
+fn warn_of_scale(pointer: &str, scale: &Scale, range: Range, warnings: &mut Vec<Mistake>) {
+    let mut covered = false;
+    for (i, step) in scale.steps().iter().enumerate() {
+        if covered {
+            let message =
+                format!("raise the step above or remove `{}`; no points are left for it", step.label);
+            warnings.push(warning(format!("{pointer}/{i}"), "unreachable_label", message));
+        } else if let Some(from) = step.from.filter(|from| *from > range.max) {
+            let message =
+                format!("let `{}` begin at {} or below; {from} is out of range", step.label, range.max);
+            warnings.push(warning(format!("{pointer}/{i}/from"), "unreachable_label", message));
+        }
+        covered |= step.from.is_some_and(|from| from <= range.min);
+    }
+}
+
+fn warn_of_thresholds(mql: &Mql, attainable: &Attainable, score: Milli, warnings: &mut Vec<Mistake>) {
+    let most = |dimension| attainable.section(dimension).clamped.max;
+    let thresholds = [
+        ("enter", Some(mql.enter), score),
+        ("min_fit", mql.min_fit, most(Dimension::Fit)),
+        ("min_engagement", mql.min_engagement, most(Dimension::Engagement)),
+    ];
+    for (key, threshold, most) in thresholds {
+        if threshold.is_some_and(|threshold| threshold > most) {
+            let message = format!("write {most} or less; no lead can have more without an adjustment");
+            warnings.push(warning(format!("/mql/{key}"), "threshold_unreachable", message));
+        }
+    }
+    if mql.enter < mql.leave {
+        let message = format!(
+            "write {} or less; between the two a lead would enter and leave at every look",
+            mql.enter
+        );
+        warnings.push(warning("/mql/leave".to_owned(), "leave_above_enter", message));
+    }
+}

@@ -1,0 +1,116 @@
+//! What is suspicious about rules and groups.
+
+use super::attainable::{Attainable, GroupBounds, RuleBounds, beyond_considered};
+use super::warning;
+use crate::mistake::Mistake;
+use crate::model::{Dimension, Group, MAX_OCCURRENCES, Model, Range, Rule, RuleKind, Take};
+use crate::points::Milli;
+
+pub(super) fn warnings(model: &Model, attainable: &Attainable) -> Vec<Mistake> {
+    let mut warnings = Vec::new();
+    for dimension in Dimension::ALL {
+        let groups = model.section(dimension).groups.iter().zip(&attainable.section(dimension).groups);
+        for (i, (group, bounds)) in groups.enumerate() {
+            let pointer = format!("/dimensions/{}/groups/{i}", dimension.as_str());
+            warn_of_group(&pointer, group, bounds, &mut warnings);
+        }
+    }
+    warnings
+}
+
+fn warn_of_group(pointer: &str, group: &Group, bounds: &GroupBounds, warnings: &mut Vec<Mistake>) {
+    if group.rules.is_empty() {
+        warnings.push(warning(format!("{pointer}/rules"), "empty_group", "add a rule, or remove the group"));
+    }
+    for (i, (rule, rule_bounds)) in group.rules.iter().zip(&bounds.rules).enumerate() {
+        let pointer = format!("{pointer}/rules/{i}");
+        warn_of_rule(&pointer, rule, rule_bounds, warnings);
+        if group.take == Take::Best && never_best(i, group, bounds) {
+            let message = "raise its points or remove it; another rule of the group always weighs more";
+            warnings.push(warning(pointer, "never_best", message));
+        }
+    }
+    if !group.rules.is_empty() {
+        warn_of_caps(pointer, group.min, group.max, bounds.taken, warnings);
+    }
+}
+
+fn warn_of_rule(pointer: &str, rule: &Rule, bounds: &RuleBounds, warnings: &mut Vec<Mistake>) {
+    if rule.points == Milli::ZERO {
+        let message = "give it points other than 0, or remove it";
+        warnings.push(warning(format!("{pointer}/points"), "zero_points", message));
+    }
+    if rule.matching().is_some_and(|matching| matching.types.is_empty()) {
+        let message = "list at least one type; without any, no event can match";
+        warnings.push(warning(format!("{pointer}/event"), "no_event_type", message));
+    }
+    match &rule.kind {
+        RuleKind::Event(event) => {
+            if event.limit.as_ref().is_some_and(|limit| beyond_considered(limit.count)) {
+                let message = format!("write at most {MAX_OCCURRENCES}; more events are never considered");
+                warnings.push(warning(format!("{pointer}/limit/count"), "limit_without_effect", message));
+            }
+            let expires = [("window", event.window.is_some()), ("decay", event.decay.is_some())];
+            for (key, _) in expires.iter().filter(|(_, given)| *given && rule.points < Milli::ZERO) {
+                let message = "leave it out if this should be held against a lead for good; as it is, the score \
+                               rises by itself with time";
+                warnings.push(warning(format!("{pointer}/{key}"), "negative_expires", message));
+            }
+        }
+        RuleKind::Count(count) if beyond_considered(count.at_least) => {
+            let message = format!("write at most {MAX_OCCURRENCES}; more events are never considered");
+            warnings.push(warning(format!("{pointer}/at_least/count"), "count_never_reached", message));
+        }
+        _ => {}
+    }
+    if bounds.sum.min != bounds.sum.max {
+        warn_of_caps(pointer, rule.min, rule.max, bounds.sum, warnings);
+    }
+}
+
+/// Warns of a cap that nothing can meet, and of one that holds whatever happens.
+fn warn_of_caps(
+    pointer: &str,
+    min: Option<Milli>,
+    max: Option<Milli>,
+    reach: Range,
+    warnings: &mut Vec<Mistake>,
+) {
+    let caps = [
+        ("max", max, max.is_some_and(|max| reach.max < max), max.is_some_and(|max| reach.min > max)),
+        ("min", min, min.is_some_and(|min| reach.min > min), min.is_some_and(|min| reach.max < min)),
+    ];
+    for (key, cap, never, always) in caps {
+        let Some(cap) = cap else { continue };
+        let Range { min, max } = reach;
+        if never {
+            let message = format!("leave out `{key}`: between {min} and {max}, {cap} is never met");
+            warnings.push(warning(format!("{pointer}/{key}"), "cap_never_met", message));
+        } else if always {
+            let message = format!("change `{key}`: between {min} and {max}, it is always {cap}");
+            warnings.push(warning(format!("{pointer}/{key}"), "cap_always_met", message));
+        }
+    }
+}
+
+/// Whether it is certain that another rule of a group is taken before this one.
+fn never_best(place: usize, group: &Group, bounds: &GroupBounds) -> bool {
+    let (Some(rule), Some(own)) = (group.rules.get(place), bounds.rules.get(place)) else { return false };
+    let rivals = group.rules.iter().zip(&bounds.rules).enumerate().filter(|(i, _)| *i != place);
+    own.heaviest() > 0
+        && rivals.into_iter().any(|(i, (rival, theirs))| {
+            let outweighed = |least: u64| least > own.heaviest() || (least == own.heaviest() && i < place);
+            outweighed(theirs.lightest()) || (same_condition(rule, rival) && outweighed(theirs.heaviest()))
+        })
+}
+
+/// Whether two attribute rules without caps hold together.
+fn same_condition(rule: &Rule, rival: &Rule) -> bool {
+    let uncapped = |rule: &Rule| rule.min.is_none() && rule.max.is_none();
+    match (&rule.kind, &rival.kind) {
+        (RuleKind::Attribute { when }, RuleKind::Attribute { when: other }) => {
+            when == other && uncapped(rule) && uncapped(rival)
+        }
+        _ => false,
+    }
+}
