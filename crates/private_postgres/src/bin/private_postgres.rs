@@ -4,13 +4,14 @@
 //! private-postgres run [--throwaway] [--grace SECONDS] ROOT [--] CMD [ARG…]
 //! private-postgres supervise ROOT GRACE
 //! ```
-//! `run` ends with the command's exit code (128 + n after signal n). `--throwaway` trades durability
+//! `run` ends with the command's exit code (128 + n after signal n, 127 when it cannot be run, 125 when
+//! there is no cluster). `--throwaway` trades durability
 //! for speed. `supervise` is what `run` starts by itself.
 
 use std::env;
 use std::error::Error;
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::thread;
@@ -24,11 +25,15 @@ const USAGE: &str = "\
 usage: private-postgres run [--throwaway] [--grace SECONDS] ROOT [--] CMD [ARG...]
        private-postgres supervise ROOT GRACE";
 
+/// The hidden subcommand by which `run` starts the command.
+const EXEC: &str = "exec";
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((name, rest)) if name == "run" => run(rest),
         Some((name, rest)) if name == "supervise" => supervise_from(rest),
+        Some((name, rest)) if name == EXEC => become_command(rest),
         _ => Err(USAGE.into()),
     };
     outcome.unwrap_or_else(|error| {
@@ -102,22 +107,36 @@ impl Run {
 fn run(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
     let Run { settings, command } = Run::parse(arguments)?;
     let cluster = Cluster::start_reporting(&settings, &|progress| eprintln!("private-postgres: {progress}"))?;
-    let child =
-        Command::new(&command[0]).args(&command[1..]).env("DATABASE_URL", cluster.url("postgres")).spawn();
-    let status = child.and_then(wait_and_pass_signals_on);
+    // From here on signals wait until somebody asks for them. The command, which would inherit that, is
+    // started by way of ourselves to undo it: undone here, it would leave a moment in which Ctrl-C ends us.
+    signals().thread_block()?;
+    let mut child = Command::new(env::current_exe()?);
+    child.arg(EXEC).args(&command).env("DATABASE_URL", cluster.url("postgres"));
+    let status = child.spawn().and_then(wait_and_pass_signals_on);
     cluster.stop()?;
-    let status = status.map_err(|error| format!("{}: {error}", command[0].display()))?;
-    Ok(ExitCode::from(exit_code(status)))
+    Ok(ExitCode::from(exit_code(status?)))
+}
+
+/// The signals that ask a program to end.
+fn signals() -> SigSet {
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect()
+}
+
+/// Lets signals through again and becomes the command.
+fn become_command(command: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
+    let (program, arguments) = command.split_first().ok_or(USAGE)?;
+    signals().thread_unblock()?;
+    let error = Command::new(program).args(arguments).exec();
+    eprintln!("private-postgres: {}: {error}", program.display());
+    Ok(ExitCode::from(127))
 }
 
 /// Waits for the command. Meanwhile Ctrl-C is left to it, which gets it from the terminal as we do, and
 /// what is sent to us alone is passed on: the server must stay up until the command has ended.
 fn wait_and_pass_signals_on(mut child: Child) -> std::io::Result<ExitStatus> {
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
-    signals.thread_block()?;
     let pid = Pid::from_raw(i32::try_from(child.id()).map_err(std::io::Error::other)?);
     thread::spawn(move || {
-        while let Ok(signal) = signals.wait() {
+        while let Ok(signal) = signals().wait() {
             if signal != Signal::SIGINT {
                 // It may have ended just now, and we end with it.
                 let _ = kill(pid, signal);

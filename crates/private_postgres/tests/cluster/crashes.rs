@@ -67,7 +67,8 @@ fn an_orphaned_server_is_adopted_and_later_stopped() {
     assert_eq!(scratch.server(), server);
     assert!(cluster.bin_dir().join("initdb").is_file(), "the folder is known though none was searched");
     cluster.stop().unwrap();
-    assert!(!runs(server));
+    assert!(scratch.log().contains("database system is shut down"), "the stop waited for it");
+    wait_until("the server to end", || !runs(server));
 }
 
 #[test]

@@ -3,15 +3,16 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, geteuid};
 use private_postgres::{Cluster, Settings};
 
 use crate::app::{App, run, socket_dir};
-use crate::scratch::{Scratch, kill_hard, processes_of, runs, wait_until};
+use crate::scratch::{PROGRAM, Scratch, kill_hard, processes_of, runs, wait_until};
 use crate::session::Session;
 
 #[test]
@@ -88,7 +89,8 @@ fn the_last_of_two_users_takes_the_server_down() {
     assert_eq!(scratch.server(), server, "they share one server");
     assert!(Session::open(&socket_dir(&scratch.root())).is_ok(), "the third still uses it");
     assert!(third.finish().success());
-    assert!(!runs(server));
+    assert!(scratch.log().contains("database system is shut down"), "the stop waited for it");
+    wait_until("the server to end", || !runs(server));
 }
 
 #[test]
@@ -221,4 +223,30 @@ fn ctrl_c_leaves_the_server_up_until_the_app_has_drained() {
     assert_eq!(app.finish().code(), Some(7));
     assert!(!runs(server));
     assert!(scratch.log().contains("received fast shutdown request"));
+}
+
+#[test]
+fn a_termination_is_passed_on_to_the_command() {
+    let scratch = Scratch::new();
+    let script = "trap 'echo ending; exit 9' TERM; echo ready; while :; do read idle || :; done";
+    let mut app = App::spawn_with(run(&scratch.root(), script));
+    assert_eq!(app.line(), "ready");
+
+    kill(Pid::from_raw(app.pid()), Signal::SIGTERM).unwrap();
+
+    assert_eq!(app.line(), "ending");
+    assert_eq!(app.finish().code(), Some(9));
+    scratch.wait_until_nothing_runs();
+}
+
+#[test]
+fn a_command_that_cannot_be_run_leaves_no_server() {
+    let scratch = Scratch::new();
+
+    let mut command = Command::new(PROGRAM);
+    let output = command.arg("run").arg("--throwaway").arg(scratch.root()).arg("/no/such").output().unwrap();
+
+    assert_eq!(output.status.code(), Some(127));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such: No such file or directory"));
+    scratch.wait_until_nothing_runs();
 }
