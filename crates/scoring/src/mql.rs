@@ -144,3 +144,170 @@ fn leave(mql: &Mql, standing: &Standing<'_>) -> Decision {
 fn published(score: &Score) -> Milli {
     Milli(score.score.saturating_mul(1000))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Span;
+
+    fn day(n: i64) -> Instant {
+        Instant::from_micros(n * Span::DAY.0)
+    }
+
+    fn thresholds() -> Mql {
+        Mql {
+            enter: Milli(60_000),
+            leave: Milli(45_000),
+            min_fit: Some(Milli(10_000)),
+            min_engagement: Some(Milli(25_000)),
+            dwell: Some(Span::DAY),
+            cooldown: "30d".parse().ok(),
+        }
+    }
+
+    /// On day 100.
+    fn score(score: i64, fit: i64, engagement: i64) -> Score {
+        Score {
+            as_of: day(100),
+            score,
+            clamped: Milli(score * 1000),
+            raw: Milli(score * 1000),
+            fit: Milli(fit * 1000),
+            engagement: Milli(engagement * 1000),
+            adjustments: Milli::ZERO,
+            grade: String::new(),
+            band: String::new(),
+            next_change_at: None,
+        }
+    }
+
+    /// A lead that is identified and was active a day ago.
+    fn lead(score: &Score) -> Standing<'_> {
+        Standing {
+            stage: Stage::Lead,
+            score,
+            identified: true,
+            do_not_contact: false,
+            last_human_activity: Some(day(99)),
+            last_exit: None,
+            hand_raised_at: None,
+            recycled_at: None,
+            below_since: None,
+        }
+    }
+
+    fn mql(score: &Score, by: Entry) -> Standing<'_> {
+        Standing { stage: Stage::Mql { by }, ..lead(score) }
+    }
+
+    fn passage(standing: &Standing<'_>) -> Option<Move> {
+        decide(Some(&thresholds()), standing).passage
+    }
+
+    const BY_SCORE: Option<Move> = Some(Move::Enter { by: Entry::Threshold });
+    const BY_HAND: Option<Move> = Some(Move::Enter { by: Entry::HandRaise });
+
+    #[test]
+    fn a_lead_enters_at_its_thresholds_and_not_just_below_one() {
+        assert_eq!(passage(&lead(&score(60, 10, 25))), BY_SCORE);
+        assert_eq!(passage(&lead(&score(59, 10, 25))), None);
+        assert_eq!(passage(&lead(&score(60, 9, 25))), None);
+        assert_eq!(passage(&lead(&score(60, 10, 24))), None);
+    }
+
+    #[test]
+    fn thresholds_that_are_not_given_are_not_asked() {
+        let only_enter = Mql { min_fit: None, min_engagement: None, ..thresholds() };
+        let score = score(60, -40, 0);
+        assert_eq!(decide(Some(&only_enter), &lead(&score)).passage, BY_SCORE);
+    }
+
+    #[test]
+    fn a_raised_hand_enters_whatever_the_score_and_without_thresholds_too() {
+        let low = score(0, 0, 0);
+        let raised = Standing { hand_raised_at: Some(day(99)), ..lead(&low) };
+        assert_eq!(passage(&raised), BY_HAND);
+        assert_eq!(decide(None, &raised).passage, BY_HAND);
+        assert_eq!(decide(None, &lead(&score(100, 40, 60))).passage, None);
+    }
+
+    #[test]
+    fn a_raised_hand_comes_before_the_score() {
+        let high = score(60, 10, 25);
+        assert_eq!(passage(&Standing { hand_raised_at: Some(day(99)), ..lead(&high) }), BY_HAND);
+    }
+
+    #[test]
+    fn a_hand_that_was_raised_before_the_last_exit_is_spent() {
+        let low = score(0, 0, 0);
+        let exited = Standing { last_exit: Some(day(98)), ..lead(&low) };
+        assert_eq!(passage(&Standing { hand_raised_at: Some(day(98)), ..exited }), None);
+        assert_eq!(passage(&Standing { hand_raised_at: Some(day(99)), ..exited }), BY_HAND);
+    }
+
+    #[test]
+    fn nobody_enters_who_is_unknown_silent_or_does_not_want_it() {
+        let high = score(60, 10, 25);
+        let refusals = [
+            Standing { identified: false, ..lead(&high) },
+            Standing { do_not_contact: true, ..lead(&high) },
+            Standing { last_human_activity: None, ..lead(&high) },
+            Standing { last_exit: Some(day(99)), ..lead(&high) },
+        ];
+        for standing in refusals {
+            assert_eq!(decide(Some(&thresholds()), &standing), Decision::STAY);
+            let raised = Standing { hand_raised_at: Some(day(100)), ..standing };
+            assert_eq!(decide(Some(&thresholds()), &raised), Decision::STAY);
+        }
+        assert_eq!(passage(&Standing { last_exit: Some(day(98)), ..lead(&high) }), BY_SCORE);
+    }
+
+    #[test]
+    fn a_recycled_lead_waits_until_its_cooldown_is_over() {
+        let high = score(60, 10, 25);
+        let recycled = |on| Standing { recycled_at: Some(day(on)), ..lead(&high) };
+        let waiting = decide(Some(&thresholds()), &recycled(71));
+        assert_eq!(waiting, Decision { due_at: Some(day(101)), ..Decision::STAY });
+        assert_eq!(passage(&recycled(70)), BY_SCORE);
+        let no_cooldown = Mql { cooldown: None, ..thresholds() };
+        assert_eq!(decide(Some(&no_cooldown), &recycled(100)).passage, BY_SCORE);
+    }
+
+    #[test]
+    fn below_leave_a_clock_starts_and_at_the_dwell_the_mql_leaves() {
+        let low = score(44, 10, 25);
+        let below = |since| Standing { below_since: since, ..mql(&low, Entry::Threshold) };
+        let waiting =
+            |since| Decision { passage: None, below_since: Some(since), due_at: since.plus(Span::DAY) };
+        assert_eq!(decide(Some(&thresholds()), &below(None)), waiting(day(100)));
+        let almost = Instant::from_micros(day(99).as_micros() + 1);
+        assert_eq!(decide(Some(&thresholds()), &below(Some(almost))), waiting(almost));
+        assert_eq!(decide(Some(&thresholds()), &below(Some(day(99)))), Decision::passing(Move::Leave));
+    }
+
+    #[test]
+    fn without_a_dwell_an_mql_leaves_at_once() {
+        let at_once = Mql { dwell: None, ..thresholds() };
+        let low = score(44, 10, 25);
+        assert_eq!(decide(Some(&at_once), &mql(&low, Entry::Threshold)).passage, Some(Move::Leave));
+    }
+
+    #[test]
+    fn at_leave_and_between_the_thresholds_an_mql_stays_and_its_clock_is_cleared() {
+        for points in [45, 59, 60] {
+            let score = score(points, 0, 0);
+            let standing = Standing { below_since: Some(day(1)), ..mql(&score, Entry::Threshold) };
+            assert_eq!(decide(Some(&thresholds()), &standing), Decision::STAY);
+        }
+    }
+
+    #[test]
+    fn no_score_makes_those_leave_who_raised_a_hand_or_whose_model_has_no_thresholds() {
+        let low = score(0, 0, 0);
+        let since = Some(day(1));
+        let raised = Standing { below_since: since, ..mql(&low, Entry::HandRaise) };
+        assert_eq!(decide(Some(&thresholds()), &raised), Decision::STAY);
+        let unbounded = Standing { below_since: since, ..mql(&low, Entry::Threshold) };
+        assert_eq!(decide(None, &unbounded), Decision::STAY);
+    }
+}

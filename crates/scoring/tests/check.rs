@@ -1,0 +1,169 @@
+//! What a check says of documents that are models but not what was meant.
+
+use scoring::check::{Report, check};
+use serde_json::{Value, json};
+
+fn document(rules: &Value) -> Value {
+    json!({
+        "name": "small",
+        "score": {"min": 0, "max": 100},
+        "dimensions": {
+            "fit": {"min": -40, "max": 40, "groups": [{"name": "who", "rules": [
+                {"name": "lead", "when": {"field": "title", "contains": "lead"}, "points": 20},
+            ]}]},
+            "engagement": {"min": -60, "max": 60, "groups": [{"name": "web", "rules": rules}]},
+        },
+        "grades": {"fit": [{"label": "A", "from": 20}, {"label": "B"}], "engagement": [{"label": "1"}]},
+        "bands": [{"label": "hot", "from": 60}, {"label": "cold"}],
+    })
+}
+
+fn visits() -> Value {
+    json!([{"name": "visits", "event": "page_viewed", "points": 10}])
+}
+
+fn warnings(document: &Value) -> Vec<String> {
+    let Report { errors, warnings, .. } = check(document);
+    assert_eq!(errors, []);
+    warnings.iter().map(|warning| format!("{} {}", warning.pointer, warning.code)).collect()
+}
+
+fn rule_warnings(rules: &Value) -> Vec<String> {
+    let place = "/dimensions/engagement/groups/0/rules/";
+    let warnings = warnings(&document(rules));
+    warnings.iter().map(|warning| warning.strip_prefix(place).expect("it is a rule's").to_owned()).collect()
+}
+
+#[test]
+fn a_sound_model_has_no_warnings() {
+    assert_eq!(check(&document(&visits())), Report::default());
+}
+
+#[test]
+fn mistakes_are_errors_and_nothing_else_is_looked_at() {
+    let report = check(&json!({"name": "x"}));
+    assert!(!report.passed() && !report.errors.is_empty() && report.warnings.is_empty());
+}
+
+#[test]
+fn rules_that_can_never_pay_are_warned_of() {
+    let rules = json!([
+        {"name": "a", "event": [], "points": 10},
+        {"name": "b", "event": "x", "points": 0},
+        {"name": "c", "event": "x", "points": 1, "at_least": {"count": 201}},
+        {"name": "d", "event": "x", "points": 1, "limit": {"count": 201}},
+    ]);
+    assert_eq!(
+        rule_warnings(&rules),
+        [
+            "0/event no_event_type",
+            "1/points zero_points",
+            "2/at_least/count count_never_reached",
+            "3/limit/count limit_without_effect",
+        ]
+    );
+}
+
+#[test]
+fn negative_points_that_expire_are_warned_of() {
+    let rules = json!([
+        {"name": "a", "event": "x", "points": -10, "window": "30d"},
+        {"name": "b", "event": "x", "points": -10, "decay": {"curve": "half_life", "half_life": "7d"}},
+        {"name": "c", "event": "x", "points": -10},
+    ]);
+    assert_eq!(rule_warnings(&rules), ["0/window negative_expires", "1/decay negative_expires"]);
+}
+
+#[test]
+fn caps_that_never_or_always_hold_are_warned_of() {
+    let rules = json!([
+        {"name": "a", "event": "x", "points": 10, "limit": {"count": 2}, "max": 21},
+        {"name": "b", "event": "x", "points": 10, "limit": {"count": 2}, "max": 20, "min": 0},
+        {"name": "c", "event": "x", "points": 10, "limit": {"count": 2}, "max": -1},
+        {"name": "d", "event": "x", "points": 10, "limit": {"count": 2}, "min": -5},
+    ]);
+    assert_eq!(rule_warnings(&rules), ["0/max cap_never_met", "2/max cap_always_met", "3/min cap_never_met"]);
+}
+
+#[test]
+fn a_rule_that_another_of_a_best_group_always_outweighs_is_warned_of() {
+    let mut document = document(&json!([
+        {"name": "a", "when": {"field": "b2b", "eq": true}, "points": 5},
+        {"name": "b", "when": {"field": "b2b", "eq": true}, "points": -8},
+        {"name": "c", "when": {"field": "vip", "eq": true}, "points": 5},
+        {"name": "d", "event": "x", "points": 1, "limit": {"count": 3}},
+    ]));
+    document["dimensions"]["engagement"]["groups"][0]["take"] = json!("best");
+    assert_eq!(warnings(&document), ["/dimensions/engagement/groups/0/rules/0 never_best"]);
+    document["dimensions"]["engagement"]["groups"][0]["rules"][2]["min"] = json!(4);
+    assert_eq!(
+        warnings(&document),
+        [
+            "/dimensions/engagement/groups/0/rules/0 never_best",
+            "/dimensions/engagement/groups/0/rules/3 never_best"
+        ]
+    );
+}
+
+#[test]
+fn labels_out_of_reach_are_warned_of() {
+    let mut document = document(&visits());
+    document["bands"] = json!([
+        {"label": "fire", "from": 101}, {"label": "hot", "from": 60}, {"label": "warm", "from": 0},
+        {"label": "cold"},
+    ]);
+    document["grades"]["fit"] = json!([{"label": "A", "from": 41}, {"label": "B"}]);
+    assert_eq!(
+        warnings(&document),
+        [
+            "/grades/fit/0/from unreachable_label",
+            "/bands/0/from unreachable_label",
+            "/bands/3 unreachable_label"
+        ]
+    );
+}
+
+#[test]
+fn thresholds_out_of_reach_or_in_the_wrong_order_are_warned_of() {
+    let mut document = document(&visits());
+    document["mql"] = json!({"enter": 80, "leave": 70, "min_fit": 20, "min_engagement": 60});
+    assert!(warnings(&document).is_empty());
+    document["mql"] = json!({"enter": 81, "leave": 82, "min_fit": 20.001, "min_engagement": 60.5});
+    assert_eq!(
+        warnings(&document),
+        [
+            "/mql/enter threshold_unreachable",
+            "/mql/min_fit threshold_unreachable",
+            "/mql/min_engagement threshold_unreachable",
+            "/mql/leave leave_above_enter",
+        ]
+    );
+}
+
+#[test]
+fn the_documents_tests_are_run() {
+    let mut document = document(&visits());
+    document["tests"] = json!([
+        {
+            "name": "one visit of a lead",
+            "profile": {"title": "Tech Lead"},
+            "events": [
+                {"type": "page_viewed", "occurred_at": "2026-01-01T00:00:00Z"},
+                {"type": "page_viewed", "occurred_at": "2026-01-01T00:00:00Z", "verdict": "machine"},
+            ],
+            "as_of": "2026-01-02T00:00:00Z",
+            "expect": {"score": 30, "raw": 30_000, "fit": 20_000, "engagement": 10_000, "adjustments": 0,
+                       "grade": "A1", "band": "cold"},
+        },
+        {"name": "wrong", "as_of": "2026-01-02T00:00:00Z", "expect": {"score": 1, "fit": 20, "band": "cold"}},
+    ]);
+    let report = check(&document);
+    assert!(report.tests[0].passed && !report.tests[1].passed && !report.passed());
+    assert_eq!(
+        report.tests[1].failures,
+        [
+            "score should be 1 but is 0",
+            "fit should be 20 milli-points (0.02 points) but is 0 milli-points (0 points)"
+        ]
+    );
+}

@@ -1,0 +1,89 @@
+//! Conditions, asked through a model of one attribute rule.
+
+use scoring::{Instant, Model, Tally};
+use serde_json::{Value, json};
+
+fn holds(condition: &Value, profile: &Value) -> bool {
+    let document = json!({
+        "name": "one rule",
+        "score": {"min": 0, "max": 1},
+        "dimensions": {
+            "fit": {"min": 0, "max": 1, "groups": [{"name": "g", "rules": [
+                {"name": "r", "points": 1, "when": condition},
+            ]}]},
+            "engagement": {"min": 0, "max": 0, "groups": []},
+        },
+        "grades": {"fit": [{"label": "A"}], "engagement": [{"label": "1"}]},
+        "bands": [{"label": "all"}],
+    });
+    let model = Model::parse(&document).expect("the condition has no mistakes");
+    let mut tally = Tally::new(&model);
+    tally.know(&model, profile.as_object().expect("a profile is an object"));
+    tally.evaluate(&model, Instant::from_micros(0)).score == 1
+}
+
+#[test]
+fn equality_ignores_case_and_the_form_of_numbers() {
+    let profile = json!({"country": "ÖsterReich", "size": 250, "vip": true});
+    assert!(holds(&json!({"field": "country", "eq": "österreich"}), &profile));
+    assert!(holds(&json!({"field": "size", "eq": 250.0}), &profile));
+    assert!(holds(&json!({"field": "vip", "eq": true}), &profile));
+    assert!(holds(&json!({"field": "size", "in": ["x", 250]}), &profile));
+    assert!(!holds(&json!({"field": "size", "eq": "250"}), &profile));
+    assert!(holds(&json!({"field": "size", "not_in": ["250"]}), &profile));
+}
+
+#[test]
+fn what_is_unknown_fails_every_test_but_exists() {
+    for profile in [json!({}), json!({"a": null}), json!({"a": "text"})] {
+        for test in [
+            json!({"eq": null}),
+            json!({"ne": 1}),
+            json!({"in": [null]}),
+            json!({"not_in": [1]}),
+            json!({"lt": 1}),
+            json!({"contains": ""}),
+            json!({"starts_with": ""}),
+            json!({"ends_with": ""}),
+            json!({"glob": "*"}),
+            json!({"exists": true}),
+        ] {
+            let mut condition = test.clone();
+            condition["field"] = json!("a.b");
+            assert!(!holds(&condition, &profile), "{test} of {profile}");
+        }
+        assert!(holds(&json!({"field": "a.b", "exists": false}), &profile));
+    }
+}
+
+#[test]
+fn only_numbers_and_date_times_are_ordered() {
+    let profile = json!({"size": 250, "share": 0.5, "renewal": "2026-06-01T01:00:00+02:00", "name": "b"});
+    assert!(holds(&json!({"field": "size", "gte": 250}), &profile));
+    assert!(!holds(&json!({"field": "size", "gt": 250}), &profile));
+    assert!(holds(&json!({"field": "share", "lt": 1}), &profile));
+    assert!(holds(&json!({"field": "renewal", "lte": "2026-05-31T23:00:00Z"}), &profile));
+    assert!(!holds(&json!({"field": "renewal", "lt": "2026-05-31T23:00:00Z"}), &profile));
+    assert!(!holds(&json!({"field": "renewal", "gt": 0}), &profile));
+    assert!(!holds(&json!({"field": "name", "gt": "2026-05-31T23:00:00Z"}), &profile));
+}
+
+#[test]
+fn strings_and_arrays_contain() {
+    let profile = json!({"title": "Head of SALES", "tags": ["VIP", 3]});
+    assert!(holds(&json!({"field": "title", "contains": "Sales"}), &profile));
+    assert!(holds(&json!({"field": "title", "starts_with": "HEAD"}), &profile));
+    assert!(holds(&json!({"field": "title", "ends_with": "sales"}), &profile));
+    assert!(holds(&json!({"field": "title", "glob": "head*s?les"}), &profile));
+    assert!(holds(&json!({"field": "tags", "contains": "vip"}), &profile));
+    assert!(holds(&json!({"field": "tags", "contains": 3.0}), &profile));
+    assert!(!holds(&json!({"field": "tags", "contains": "vi"}), &profile));
+    assert!(!holds(&json!({"field": "tags", "starts_with": "v"}), &profile));
+}
+
+#[test]
+fn all_of_nothing_holds_and_any_of_nothing_does_not() {
+    assert!(holds(&json!({"all": []}), &json!({})));
+    assert!(!holds(&json!({"any": []}), &json!({})));
+    assert!(holds(&json!({"not": {"field": "a", "ne": 1}}), &json!({})));
+}
