@@ -171,6 +171,11 @@ impl<'a, L: Copy + Ord> Evidence<'a, L> {
         }
     }
 
+    /// Whether an attribute rule holds.
+    pub(crate) fn holds(&self, rule: &Rule) -> bool {
+        self.tally.holds.get(rule.index) == Some(&true)
+    }
+
     /// Gives every occurrence that counts for an event rule, newest first.
     pub(crate) fn counted(&self, rule: &Rule, event: &EventRule, mut each: impl FnMut(Counted<L>)) {
         let mut kept: Vec<Instant> = Vec::new();

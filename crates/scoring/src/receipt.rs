@@ -181,7 +181,10 @@ impl Writer<'_> {
     /// Why a rule pays what it pays, and the events behind it.
     fn reason(&self, rule: &Rule) -> (String, Vec<LineOccurrence>) {
         match &rule.kind {
-            RuleKind::Attribute { .. } => ("Asked of the profile.".to_owned(), Vec::new()),
+            RuleKind::Attribute { .. } => {
+                let verb = if self.evidence.holds(rule) { "meets" } else { "does not meet" };
+                (format!("The profile {verb} the condition."), Vec::new())
+            }
             RuleKind::Event(event) => {
                 let mut occurrences = Vec::new();
                 self.evidence.counted(rule, event, |Counted { occurrence, age, factor, worth }| {
@@ -191,15 +194,15 @@ impl Writer<'_> {
                 });
                 (format!("{} counted.", events(occurrences.len())), occurrences)
             }
-            RuleKind::Count(count) => match self.evidence.holding(rule, count) {
-                Some(holding) => {
-                    let newest_first = holding.iter().rev();
-                    let occurrences =
-                        newest_first.map(|occurrence| self.occurrence(*occurrence, WHOLE, Milli::ZERO));
-                    (format!("At least {} happened.", count.at_least), occurrences.collect())
-                }
-                None => (format!("Fewer than {} happened.", count.at_least), Vec::new()),
-            },
+            RuleKind::Count(count) => {
+                let holding = self.evidence.holding(rule, count);
+                let newest_first = holding.into_iter().flatten().rev();
+                let occurrences =
+                    newest_first.map(|occurrence| self.occurrence(*occurrence, WHOLE, Milli::ZERO));
+                let verb = if holding.is_some() { "At least" } else { "Fewer than" };
+                let within = count.within.map_or(String::new(), |within| format!(" within {within}"));
+                (format!("{verb} {} happened{within}.", count.at_least), occurrences.collect())
+            }
             RuleKind::Inactivity { quiet_for, .. } => match self.evidence.quiet() {
                 None => ("There is no activity yet to fall quiet after.".to_owned(), Vec::new()),
                 Some((quiet, _)) if quiet < *quiet_for => {

@@ -123,6 +123,9 @@ fn pruning_makes_a_tally_smaller() {
     for id in 50..60 {
         let mut adjustment = event(id, "score_adjusted", START);
         adjustment.properties.insert("points".to_owned(), json!(2));
+        if id >= 55 {
+            adjustment.properties.insert("expires_at".to_owned(), json!("2026-01-09T00:00:00Z"));
+        }
         events.push(adjustment);
     }
     let mut tally = tally_of(&model, &events);
@@ -130,8 +133,22 @@ fn pruning_makes_a_tally_smaller() {
     let before = (tally.evaluate(&model, later), tally.encode().len());
     tally.prune(&model, later);
     assert_eq!(tally.evaluate(&model, later), before.0);
-    assert_eq!(tally.evaluate(&model, later).adjustments.0, 20_000);
-    assert!(tally.encode().len() < 45 && before.1 > 90, "{} after {}", tally.encode().len(), before.1);
+    assert_eq!(tally.evaluate(&model, later).adjustments.0, 10_000);
+    assert!(tally.encode().len() < 36 && before.1 > 90, "{} after {}", tally.encode().len(), before.1);
+}
+
+#[test]
+fn a_reset_cuts_off_what_is_older_but_not_what_happened_with_it() {
+    let model = model(&[
+        json!({"name": "visits", "event": "page_viewed", "points": 1}),
+        json!({"name": "quiet", "inactive": {"for": "1d"}, "points": 100}),
+    ]);
+    let reset = event(0, "engagement_reset", START);
+    let points = |events: &[Event]| {
+        tally_of(&model, events).evaluate(&model, Instant::from_micros(START + 2 * DAY)).engagement.0
+    };
+    assert_eq!(points(&[reset.clone(), event(1, "page_viewed", START - 1)]), 0);
+    assert_eq!(points(&[event(1, "page_viewed", START), reset]), 101_000);
 }
 
 #[test]
