@@ -249,3 +249,15 @@ impl<'a, L: Copy + Ord> Evidence<'a, L> {
         occurrences.get(first..end).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_weighs_most_and_is_the_first_on_a_tie() {
+        assert_eq!(best(Milli(10), Milli(-15)), Milli(-15));
+        assert_eq!(best(Milli(5), Milli(-5)), Milli(5));
+        assert_eq!(best(Milli(-5), Milli(5)), Milli(-5));
+    }
+}

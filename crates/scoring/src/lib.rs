@@ -34,6 +34,38 @@
 //!
 //! Clamping happens on totals only. A rule may be about any type of event, also about one that is no activity.
 //! A [`Receipt`] names every step of this with its points, which add up to the score.
+//!
+//! # Example
+//!
+//! ```
+//! use scoring::{Event, Model, Tally};
+//! use serde_json::json;
+//!
+//! let model = Model::parse(&json!({
+//!     "name": "visits",
+//!     "score": {"min": 0, "max": 100},
+//!     "dimensions": {
+//!         "fit": {"min": 0, "max": 0, "groups": []},
+//!         "engagement": {"min": 0, "max": 60, "groups": [{"name": "web", "rules": [{
+//!             "name": "pricing", "event": "page_viewed", "where": {"field": "path", "glob": "/pricing*"},
+//!             "points": 10, "decay": {"curve": "half_life", "half_life": "7d"}
+//!         }]}]}
+//!     },
+//!     "grades": {"fit": [{"label": "A"}], "engagement": [{"label": "1", "from": 5}, {"label": "2"}]},
+//!     "bands": [{"label": "hot", "from": 60}, {"label": "cold"}]
+//! })).expect("no mistakes");
+//! let event: Event = serde_json::from_value(json!({
+//!     "id": "1", "type": "page_viewed", "occurred_at": "2026-03-01T00:00:00Z", "properties": {"path": "/Pricing"}
+//! }))?;
+//!
+//! let mut tally = Tally::new(&model);
+//! tally.add(&model, event.as_ref());
+//! let score = tally.evaluate(&model, "2026-03-08T00:00:00Z".parse()?);
+//!
+//! assert_eq!((score.score, score.engagement.0, score.grade.as_str()), (5, 5_000, "A1"));
+//! assert_eq!(score.next_change_at, Some("2026-03-09T00:00:00Z".parse()?));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod adjustment;
 mod breakdown;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// One mistake in a model document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Mistake {
     /// Where it is: a JSON pointer (RFC 6901); empty for the whole document.
     pub pointer: String,

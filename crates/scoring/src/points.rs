@@ -8,6 +8,7 @@ use serde_json::Number;
 
 /// Points in milli-points: ten points are `Milli(10_000)`. Sums saturate instead of overflowing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Milli(pub i64);
 

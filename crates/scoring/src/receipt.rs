@@ -12,6 +12,7 @@ use crate::time::{Instant, Span};
 /// Where a score comes from: one line for every rule, and one for whatever a cap, a weight, an adjustment or
 /// the rounding gave or took. The lines add up to the published score.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
     /// In the order of the computation.
     pub lines: Vec<Line>,
@@ -19,6 +20,7 @@ pub struct Receipt {
 
 /// One line of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Line {
     /// What gave or took the points.
     pub kind: LineKind,
@@ -42,6 +44,7 @@ pub struct Line {
 
 /// What gave or took the points of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {
     /// A rule, before its caps. Every rule has such a line, also at 0.
@@ -66,6 +69,7 @@ pub enum LineKind {
 
 /// An event behind a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LineOccurrence {
     /// The event's id.
     pub event_id: String,

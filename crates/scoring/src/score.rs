@@ -8,6 +8,7 @@ use crate::time::Instant;
 /// A score at an instant, with the pieces that are published beside it. In JSON the points are milli-points,
 /// but `score`, which is a whole number of points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Score {
     /// The instant that the score is of.
     pub as_of: Instant,

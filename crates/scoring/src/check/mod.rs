@@ -16,6 +16,7 @@ use attainable::Attainable;
 
 /// What is to be said about a model document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Report {
     /// What keeps it from being a model. If there are any, nothing else is looked at.
     pub errors: Vec<Mistake>,
@@ -27,6 +28,7 @@ pub struct Report {
 
 /// What came of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TestResult {
     /// The test's name.
     pub name: String,

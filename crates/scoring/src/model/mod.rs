@@ -26,6 +26,7 @@ pub const MAX_RULES: usize = 500;
 
 /// One of the two dimensions of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
     /// Who the lead is.
