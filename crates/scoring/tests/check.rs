@@ -52,6 +52,8 @@ fn rules_that_can_never_pay_are_warned_of() {
         {"name": "b", "event": "x", "points": 0},
         {"name": "c", "event": "x", "points": 1, "at_least": {"count": 201}},
         {"name": "d", "event": "x", "points": 1, "limit": {"count": 201}},
+        {"name": "e", "event": "x", "points": 1, "at_least": {"count": 200}},
+        {"name": "f", "event": "x", "points": 1, "limit": {"count": 200}},
     ]);
     assert_eq!(
         rule_warnings(&rules),
