@@ -1,1 +1,36 @@
-//! .
+//! Leadscore: events in, exact scores kept, a ranked queue out.
+//!
+//! One module a room, by what it does:
+//!
+//! - [`ingest`]: events in, our own shape; the writers that commit them
+//! - [`tracking`]: the shapes of other people's SDKs, turned into events
+//! - [`leads`]: identities, who belongs to whom, profiles
+//! - [`scores`]: the pure core applied to rows: on events, when due; receipts
+//! - [`qualification`]: from lead to MQL and back
+//! - [`queues`]: who is to be called next
+//! - [`models`]: the rules, as documents in versions
+//! - [`keys`]: who may do what
+//! - [`http`]: the frame around every call
+//! - [`sweep`]: the frame around background work
+//! - [`demo`]: a believable month of traffic
+//!
+//! and beneath them [`app`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`telemetry`].
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod demo;
+pub mod http;
+pub mod ids;
+pub mod ingest;
+pub mod keys;
+pub mod leads;
+pub mod models;
+pub mod qualification;
+pub mod queues;
+pub mod scores;
+pub mod serve;
+pub mod sweep;
+pub mod telemetry;
+pub mod tracking;

@@ -1,15 +1,15 @@
 //! What a user of the crate holds.
 
-use std::fs::File;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::error::{FileError, StartError, SuperviseError};
 use crate::layout::Layout;
+use crate::lock::{self, Lock};
 use crate::reap::Waiters;
 use crate::server::Server;
-use crate::{Progress, Settings, lock, server, supervisor};
+use crate::{Progress, Settings, server, supervisor};
 
 /// How long a stop waits for the supervisor, which itself may need the time of both kinds of stop.
 const STOP_LIMIT: Duration = Duration::from_mins(1);
@@ -24,7 +24,7 @@ pub struct Cluster {
     layout: Layout,
     server: Server,
     grace: Duration,
-    lease: File,
+    lease: Lock,
     children: Waiters,
 }
 
@@ -103,7 +103,7 @@ impl Cluster {
     /// supervisor is gone, it returns only after the server is down.
     pub fn stop(self) -> Result<(), SuperviseError> {
         let Self { layout, server: _, grace, lease, children } = self;
-        if !lock::is_still_at(&layout.lease(), &lease) {
+        if !lease.is_still_at(&layout.lease()) {
             // The folder was removed below us. Its server notices that and ends by itself.
             return Ok(());
         }
@@ -111,6 +111,7 @@ impl Cluster {
         // Two that leave at once would each take the other, who only looks, for a user that stays.
         let turn = lock::exclusive(&layout.stop_lock())?;
         let deadline = Instant::now() + STOP_LIMIT;
+        let mut others_seen = false;
         while Instant::now() < deadline {
             if let Some(alone) = lock::try_exclusive(&layout.lease())? {
                 if grace.is_zero() || supervisor::is_gone(&layout)? {
@@ -122,11 +123,13 @@ impl Cluster {
                 }
                 return Ok(());
             }
-            let others_stay = lock::try_shared(&layout.lease())?.is_some();
-            if others_stay || !grace.is_zero() {
+            // If somebody has it alone, it is the supervisor, who was faster and is stopping the server.
+            let others = lock::try_shared(&layout.lease())?.is_some();
+            // Seen twice: it may have become free between the two looks.
+            if others && others_seen || !grace.is_zero() {
                 return Ok(());
             }
-            // The supervisor was faster and is stopping the server.
+            others_seen = others;
             sleep(server::POLL);
         }
         drop(turn);

@@ -19,9 +19,10 @@ use nix::unistd::Pid;
 use crate::binaries::{self, Binaries};
 use crate::error::{About, FileError, StartError, SuperviseError};
 use crate::layout::Layout;
+use crate::lock::{self, Lock};
 use crate::pid_file::{self, PidFile};
 use crate::reap::Waiters;
-use crate::{Progress, Settings, initialise, lock, probe};
+use crate::{Progress, Settings, initialise, probe};
 
 /// The superuser of the cluster.
 pub(crate) const USER: &str = "postgres";
@@ -91,7 +92,7 @@ fn adopt(layout: &Layout) -> Option<Server> {
 fn start(
     layout: &Layout,
     settings: &Settings,
-    server_lock: File,
+    server_lock: Lock,
     children: &mut Waiters,
     report: &dyn Fn(Progress),
 ) -> Result<Server, StartError> {
@@ -109,7 +110,7 @@ fn start(
     report(Progress::Starting { data, version: binaries.version.clone() });
     let (log, log_start) = open_log(&layout.log())?;
     let mut command = server_command(layout, settings, &binaries, &socket_dir);
-    command.stdin(Stdio::from(server_lock));
+    command.stdin(server_lock.into_file().map_or_else(Stdio::null, Stdio::from));
     command.stdout(log.try_clone().about("share", &layout.log())?).stderr(log);
     let mut child = command.spawn().about("run", &binaries.folder.join("postgres"))?;
     drop(command);

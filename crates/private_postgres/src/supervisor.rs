@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{About, FileError, StartError, SuperviseError};
 use crate::layout::Layout;
+use crate::lock::{self, Lock};
 use crate::reap::Waiters;
-use crate::{Settings, lock, server};
+use crate::{Settings, server};
 
 /// How long a new supervisor may take to report for duty.
 const SPAWN_LIMIT: Duration = Duration::from_secs(20);
@@ -35,7 +36,7 @@ pub fn supervise(root: &Path, grace: Duration) -> Result<(), SuperviseError> {
     let lease = wait_for_the_last_user(&layout, grace)?;
     // A server whose folder was removed ends by itself within a minute. If there is another by now, with
     // files of the same names, it is none of our business.
-    let stopped = if lock::is_still_at(&layout.lease(), &lease) { server::stop(&layout) } else { Ok(()) };
+    let stopped = if lease.is_still_at(&layout.lease()) { server::stop(&layout) } else { Ok(()) };
     // In this order: whoever gets the lease next must find the office vacant.
     drop(office);
     drop(lease);
@@ -43,7 +44,7 @@ pub fn supervise(root: &Path, grace: Duration) -> Result<(), SuperviseError> {
 }
 
 /// The lock that marks the supervisor, unless there is one already.
-fn take_office(layout: &Layout) -> Result<Option<File>, FileError> {
+fn take_office(layout: &Layout) -> Result<Option<Lock>, FileError> {
     let deadline = Instant::now() + PEEK_LIMIT;
     loop {
         let office = lock::try_exclusive(&layout.supervisor_lock())?;
@@ -60,10 +61,10 @@ pub(crate) fn is_gone(layout: &Layout) -> Result<bool, FileError> {
 }
 
 /// Blocks until the lease is ours alone and has been nobody's for the grace period.
-fn wait_for_the_last_user(layout: &Layout, grace: Duration) -> Result<File, FileError> {
+fn wait_for_the_last_user(layout: &Layout, grace: Duration) -> Result<Lock, FileError> {
     'used: loop {
         let lease = lock::exclusive(&layout.lease())?;
-        if grace.is_zero() || !lock::is_still_at(&layout.lease(), &lease) {
+        if grace.is_zero() || !lease.is_still_at(&layout.lease()) {
             return Ok(lease);
         }
         drop(lease);

@@ -199,7 +199,7 @@ fn a_folder_that_the_servers_account_cannot_enter_is_left_for_another() {
         assert!(!root.starts_with(&scratch.folder));
         assert!(told.borrow()[0].ends_with(&format!("the private cluster is in {}", root.display())));
         cluster.stop().unwrap();
-        assert!(processes_of(&root, "").is_empty());
+        wait_until("every process to end", || processes_of(&root, "").is_empty());
         fs::remove_dir_all(root).unwrap();
     } else {
         assert_eq!(root, fs::canonicalize(closed).unwrap().join("pg"), "what is closed to others is ours");

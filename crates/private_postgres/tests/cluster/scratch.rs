@@ -54,8 +54,9 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
+        // Of one length, so that none is the beginning of another.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("pp-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = format!("pp-test-{}-{:03}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = env::temp_dir().join(name);
         fs::create_dir(&folder).expect("the folder is new");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("the folder is ours");

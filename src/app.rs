@@ -1,0 +1,86 @@
+//! What every request and every sweep works with.
+
+use std::{ops::Deref, sync::Arc};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use sqlx::PgPool;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock,
+    db::Pools,
+    ids::Ids,
+    ingest::{Desk, Writers},
+    keys::KeyRing,
+    models::Live,
+};
+
+/// The service's parts; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts themselves.
+#[derive(Debug)]
+pub struct Parts {
+    /// Connections for requests and sweeps.
+    pub db: PgPool,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where new ids come from.
+    pub ids: Arc<Ids>,
+    /// Who may do what.
+    pub keys: KeyRing,
+    /// The model under which leads are scored.
+    pub live: Live,
+    /// The tasks that write events to the log, and the channel to them.
+    pub writers: Writers,
+    /// Everything that must finish before the process may end.
+    pub tasks: TaskTracker,
+    /// Cancelled when the service is to stop.
+    pub stop: CancellationToken,
+    /// The counters, rendered at `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// The address under which others reach the service, without a slash at the end.
+    pub public_url: String,
+}
+
+impl App {
+    /// Puts the parts together and starts the writers.
+    pub fn start(pools: Pools, clock: Clock, ids: Ids, metrics: PrometheusHandle, public_url: String) -> App {
+        let ids = Arc::new(ids);
+        let live = Live::default();
+        let tasks = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let desk =
+            Desk { pool: pools.writers, live: live.clone(), clock: clock.clone(), ids: Arc::clone(&ids) };
+        let writers = Writers::start(desk, &tasks, &stop);
+        App(Arc::new(Parts {
+            db: pools.main,
+            keys: KeyRing::new(clock.clone()),
+            clock,
+            ids,
+            live,
+            writers,
+            tasks,
+            stop,
+            metrics,
+            public_url,
+        }))
+    }
+
+    /// Stops: nothing new begins, what has begun is finished, connections are closed.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.db.close().await;
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

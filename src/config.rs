@@ -1,0 +1,77 @@
+//! The settings: flags, or environment variables of the same meaning.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::keys::{Prefix, Secret};
+
+/// How `leadscore serve` works. `--help` is the reference.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// A Postgres database to use. Without one, the service brings up its own
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Where the service's own Postgres keeps its data
+    #[arg(long, env = "LEADSCORE_DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// The address to listen on
+    #[arg(long, env = "LEADSCORE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// The address under which others reach the service [default: http:// and the address listened on]
+    #[arg(long, env = "LEADSCORE_PUBLIC_URL")]
+    pub public_url: Option<String>,
+
+    /// A secret key (sk_…, 24 characters or more) that may do everything. Without one, a key is made and shown once
+    #[arg(long, env = "LEADSCORE_ADMIN_KEY", hide_env_values = true, value_parser = admin_key)]
+    pub admin_key: Option<Secret>,
+
+    /// A write key (wk_…, 24 characters or more) for trackers. Without one, a key is made and shown once
+    #[arg(long, env = "LEADSCORE_WRITE_KEY", hide_env_values = true, value_parser = write_key)]
+    pub write_key: Option<Secret>,
+
+    /// Connections for requests and background work
+    #[arg(long, env = "LEADSCORE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub connections: u32,
+
+    /// Writers of events, each with a connection of its own
+    #[arg(long, env = "LEADSCORE_WRITERS", default_value_t = crate::ingest::WRITERS, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub writers: u32,
+
+    /// How log lines look
+    #[arg(long, env = "LEADSCORE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Serve {
+    /// The database to use; an empty setting is none.
+    pub fn database_url(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|url| !url.trim().is_empty())
+    }
+
+    /// The address under which others reach the service, given the one that it really listens on.
+    pub fn public_url(&self, listening: SocketAddr) -> String {
+        let given = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        given.filter(|url| !url.is_empty()).unwrap_or_else(|| format!("http://{listening}"))
+    }
+}
+
+fn admin_key(text: &str) -> Result<Secret, String> {
+    Secret::given(text, Prefix::Secret)
+}
+
+fn write_key(text: &str) -> Result<Secret, String> {
+    Secret::given(text, Prefix::Write)
+}

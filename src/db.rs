@@ -1,0 +1,75 @@
+//! The connection pools and the schema.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::{
+    Connection, Executor, PgConnection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// Every migration, embedded.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Connections for requests, and for the writers of the log.
+#[derive(Debug, Clone)]
+pub struct Pools {
+    /// For requests and sweeps.
+    pub main: PgPool,
+    /// For the writers alone, so that readers can never make an event wait. Its planner is told that every
+    /// statement is a look-up by key: a plan made while a table was small must not scan it once it is large.
+    pub writers: PgPool,
+}
+
+/// Connects, and says plainly why if that fails.
+pub async fn connect(options: PgConnectOptions, readers: u32, writers: u32) -> anyhow::Result<Pools> {
+    PgConnection::connect_with(&options)
+        .await
+        .context("cannot reach the database; check DATABASE_URL")?
+        .close()
+        .await?;
+    let lookups = options.clone().options([
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+    ]);
+    Ok(Pools { main: pool(options, readers), writers: pool(lookups, writers) })
+}
+
+/// Brings the schema up to date; several instances may try at once.
+pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
+    MIGRATIONS.run(pool).await.context("cannot bring the database's schema up to date")
+}
+
+fn pool(options: PgConnectOptions, size: u32) -> PgPool {
+    let options = options.application_name("leadscore").options([
+        ("idle_in_transaction_session_timeout", "30s"),
+        ("lock_timeout", "30s"),
+        ("statement_timeout", "60s"),
+        ("timezone", "UTC"),
+        ("client_min_messages", "error"), // the rollback below warns when there was nothing to undo
+    ]);
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(10))
+        // sqlx 0.9.0 can return a connection inside a transaction that a dropped future had begun; whoever
+        // borrowed it next would lose what it wrote (its issues 4385 and 4393).
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.execute("rollback").await?;
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+/// Whether the schema is exactly this version's.
+pub async fn is_current(pool: &PgPool) -> sqlx::Result<bool> {
+    let applied: Vec<i64> =
+        sqlx::query_scalar("select version from _sqlx_migrations where success order by version")
+            .fetch_all(pool)
+            .await?;
+    Ok(applied.into_iter().eq(MIGRATIONS.iter().map(|migration| migration.version)))
+}

@@ -1,0 +1,88 @@
+//! Who calls: extractors named after what the caller may do. A handler without one is public.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::problem::{Code, Problem};
+use crate::{
+    app::App,
+    keys::{Key, Scope},
+};
+
+macro_rules! caller {
+    ($(#[$doc:meta])* $name:ident, $scope:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(pub Key);
+
+        impl FromRequestParts<App> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+                let presented = presented(&parts.headers);
+                authenticate(app, presented.as_deref(), $scope, &parts.headers).await.map($name)
+            }
+        }
+    };
+}
+
+caller!(
+    /// May send events.
+    Sender,
+    Scope::Ingest
+);
+caller!(
+    /// May look at leads, scores, queues and models.
+    Reader,
+    Scope::Read
+);
+caller!(
+    /// May do everything.
+    Admin,
+    Scope::Admin
+);
+
+/// The record of a presented key, if it is known and has the scope.
+pub async fn authenticate(
+    app: &App,
+    presented: Option<&str>,
+    needed: Scope,
+    headers: &HeaderMap,
+) -> Result<Key, Problem> {
+    let unknown = "Send a key of this service as `Authorization: Bearer <key>`.";
+    let presented = presented.ok_or_else(|| Problem::new(Code::Unauthorized, unknown))?;
+    let key = app.keys.find(&app.db, presented).await?;
+    let key = key.ok_or_else(|| Problem::new(Code::Unauthorized, unknown))?;
+    if !key.may(needed) {
+        let message = format!("This call needs a key with the scope `{}`.", needed.as_str());
+        return Err(Problem::new(Code::MissingScope, message));
+    }
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    if let Some(origin) = origin
+        && !key.origins.is_empty()
+        && !key.origins.iter().any(|allowed| allowed == origin)
+    {
+        return Err(Problem::new(
+            Code::OriginNotAllowed,
+            "This key may not be used by pages of this origin.",
+        ));
+    }
+    Ok(key)
+}
+
+/// The key in the `Authorization` header: Bearer, or Basic with the key as user name.
+pub fn presented(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+        return decoded.split(':').next().map(str::to_owned);
+    }
+    None
+}

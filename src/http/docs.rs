@@ -1,0 +1,85 @@
+//! The calls' description: `/openapi.yaml`, and `/docs` for reading it in a browser.
+
+use axum::{Router, http::header, routing::get};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response as Documented,
+    ResponseBuilder,
+    security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    tag::TagBuilder,
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::problem::{Problem, Violation};
+use crate::app::App;
+
+/// The whole description, as the code has it.
+pub fn openapi() -> OpenApi {
+    let (_, document) = super::calls().split_for_parts();
+    finished(document)
+}
+
+/// What the description says before any call is added to it.
+pub(super) fn document() -> OpenApi {
+    let tags = [
+        ("Ingestion", "Events in. Scope `ingest`."),
+        ("Leads", "Leads, their scores and receipts. Scope `read`."),
+        ("Queues", "Who is to be called next. Scope `read`."),
+        ("Models", "Scoring models. Scope `read`."),
+        ("Operations", "Keys (scope `admin`), health, metrics."),
+    ];
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Leadscore")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(include_str!("openapi.md")))
+                .license(Some(
+                    LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+                ))
+                .build(),
+        )
+        .tags(Some(tags.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())))
+        .security(Some([SecurityRequirement::new("key", Vec::<String>::new())]))
+        .build()
+}
+
+/// Adds what every call shares: how keys are sent, and what a failure looks like.
+fn finished(mut document: OpenApi) -> OpenApi {
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    for (name, schema) in [
+        (<Problem as utoipa::ToSchema>::name(), <Problem as utoipa::PartialSchema>::schema()),
+        (<Violation as utoipa::ToSchema>::name(), <Violation as utoipa::PartialSchema>::schema()),
+        (
+            <super::problem::Code as utoipa::ToSchema>::name(),
+            <super::problem::Code as utoipa::PartialSchema>::schema(),
+        ),
+    ] {
+        components.schemas.insert(name.into_owned(), schema);
+    }
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete] {
+            if let Some(operation) = operation {
+                operation.responses.responses.insert("default".to_owned(), RefOr::T(failure()));
+            }
+        }
+    }
+    document
+}
+
+fn failure() -> Documented {
+    let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
+    ResponseBuilder::new()
+        .description("What went wrong, and what to do about it")
+        .content("application/problem+json", content)
+        .build()
+}
+
+/// Serves the description, as a file and for reading.
+pub(super) fn routes(document: OpenApi) -> Router<App> {
+    let document = finished(document);
+    let yaml = document.to_yaml().unwrap_or_default();
+    Router::new()
+        .route("/openapi.yaml", get(|| async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
+        .merge(SwaggerUi::new("/docs").config(Config::new(["/openapi.json"])).url("/openapi.json", document))
+}

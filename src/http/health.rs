@@ -1,0 +1,62 @@
+//! Whether the service is alive and ready, and its counters.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    extract::Json,
+    problem::{Code, Problem},
+};
+use crate::{app::App, db, scores};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(live))
+        .routes(routes!(ready))
+        .routes(routes!(metrics))
+        .route("/healthz", axum::routing::get(live))
+}
+
+/// How the service is.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    /// `ok`
+    status: &'static str,
+}
+
+const OK: Json<Health> = Json(Health { status: "ok" });
+
+/// The process is alive. `/healthz` is the same.
+#[utoipa::path(get, path = "/livez", tag = "Operations", security(()), responses((status = 200, body = Health)))]
+async fn live() -> Json<Health> {
+    OK
+}
+
+/// The service can work: it is not stopping, the database answers, and its schema is up to date.
+#[utoipa::path(get, path = "/readyz", tag = "Operations", security(()), responses((status = 200, body = Health)))]
+async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
+    if app.stop.is_cancelled() {
+        return Err(Problem::new(Code::Overloaded, "The service is stopping."));
+    }
+    if !db::is_current(&app.db).await? {
+        return Err(Problem::new(Code::Overloaded, "The database's schema is not this version's."));
+    }
+    Ok(OK)
+}
+
+/// Counters in Prometheus's text format; none names a lead or a key.
+#[utoipa::path(get, path = "/metrics", tag = "Operations", security(()),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    metrics::gauge!("leadscore_events_waiting").set(app.writers.waiting() as f64);
+    let overdue = scores::overdue(&mut *app.db.acquire().await?, app.clock.now()).await?;
+    metrics::gauge!("leadscore_scores_overdue_seconds").set(overdue.as_seconds_f64());
+    let text = app.metrics.render();
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}

@@ -1,0 +1,44 @@
+//! The frame: the router as a table of contents, the layers in order, and what every call shares. It knows no
+//! room but to mount it.
+
+pub mod auth;
+mod docs;
+pub mod extract;
+mod health;
+mod layers;
+pub mod page;
+pub mod problem;
+
+use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{app::App, ingest, keys, leads, models, queues, scores, tracking};
+
+pub use docs::openapi;
+
+/// How large a body may be, decompressed, in bytes.
+pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
+
+/// Every documented call, by who makes it.
+fn calls() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(docs::document())
+        // Trackers, SDKs and back ends send events.
+        .merge(ingest::api::routes())
+        .merge(tracking::api::routes())
+        // Sales and the CRM look at leads and queues.
+        .merge(leads::api::routes())
+        .merge(scores::api::routes())
+        .merge(queues::api::routes())
+        // Marketing keeps the rules.
+        .merge(models::api::routes())
+        // Operators.
+        .merge(keys::api::routes())
+        .merge(health::routes())
+}
+
+/// The whole service as one router.
+pub fn router(app: &App) -> Router {
+    let (calls, document) = calls().split_for_parts();
+    let router = calls.merge(docs::routes(document));
+    layers::around(router, app).with_state(app.clone())
+}

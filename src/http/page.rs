@@ -1,0 +1,87 @@
+//! Lists: one page at a time, by an opaque cursor that keeps its place while the list changes.
+
+use axum::{
+    http::{HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, de::DeserializeOwned};
+use utoipa::ToSchema;
+
+use super::{extract::Json, problem::Problem};
+
+/// How many rows a page has when nobody says.
+pub const DEFAULT_LIMIT: u16 = 50;
+/// How many rows a page may have.
+pub const MAX_LIMIT: u16 = 500;
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// The rows.
+    pub data: Vec<T>,
+    /// Whether more follow.
+    pub has_more: bool,
+    /// What to send as `cursor` for the next page; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of rows of which one more than `limit` was asked for; `key` gives a row's place.
+    pub fn of<K: Serialize>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Page<T> {
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows.last().filter(|_| has_more).map(|last| encode(&key(last)));
+        Page { data: rows, has_more, next_cursor }
+    }
+
+    /// The same page with its rows in another shape.
+    pub fn map<U>(self, shape: impl FnMut(T) -> U) -> Page<U> {
+        Page {
+            data: self.data.into_iter().map(shape).collect(),
+            has_more: self.has_more,
+            next_cursor: self.next_cursor,
+        }
+    }
+}
+
+impl<T: Serialize> Page<T> {
+    /// The answer, with a `Link: rel="next"` header that generic extractors follow.
+    pub fn respond(self, uri: &Uri) -> Response {
+        let link = self.next_cursor.as_ref().map(|cursor| {
+            let kept = uri
+                .query()
+                .unwrap_or("")
+                .split('&')
+                .filter(|part| !part.is_empty() && !part.starts_with("cursor="));
+            let query = kept.chain([format!("cursor={cursor}").as_str()]).collect::<Vec<_>>().join("&");
+            format!("<{}?{query}>; rel=\"next\"", uri.path())
+        });
+        let mut response = Json(self).into_response();
+        if let Some(value) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
+            response.headers_mut().insert(header::LINK, value);
+        }
+        response
+    }
+}
+
+/// The limit that was asked for, within bounds.
+pub fn limit(asked: Option<u16>) -> Result<usize, Problem> {
+    match asked.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MAX_LIMIT => Ok(usize::from(limit)),
+        _ => Err(Problem::parameter(format!("limit is a number from 1 to {MAX_LIMIT}"))),
+    }
+}
+
+/// Reads a cursor that [`Page::of`] made.
+pub fn decode<K: DeserializeOwned>(cursor: &str) -> Result<K, Problem> {
+    URL_SAFE_NO_PAD
+        .decode(cursor)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or_else(|| Problem::parameter("the cursor is not one of this list's; start without one"))
+}
+
+fn encode<K: Serialize>(key: &K) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
+}

@@ -1,0 +1,252 @@
+//! Errors as RFC 9457 problem details, with the top-level `code` and `message` that tracking SDKs read.
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tower_http::request_id::RequestId;
+use utoipa::ToSchema;
+
+/// What went wrong, as a stable word that programs may act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The body is not what the call takes: not JSON, or cut off.
+    InvalidBody,
+    /// The body is JSON, but a field is missing, unknown or of the wrong kind.
+    InvalidRequest,
+    /// A query parameter or a part of the path is wrong.
+    InvalidParameter,
+    /// No key, or one that is not known.
+    Unauthorized,
+    /// The key may not do this.
+    MissingScope,
+    /// A page of this origin may not use the key.
+    OriginNotAllowed,
+    /// There is nothing here.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// Another request changed the same thing first.
+    Conflict,
+    /// The body is larger than the call takes.
+    TooLarge,
+    /// The body's media type or encoding is not one that the call takes.
+    UnsupportedMediaType,
+    /// The service has more to do than it can; nothing was lost, try again later.
+    Overloaded,
+    /// The service's own fault.
+    Internal,
+}
+
+impl Code {
+    /// Every code there is.
+    pub const ALL: [Code; 13] = [
+        Code::InvalidBody,
+        Code::InvalidRequest,
+        Code::InvalidParameter,
+        Code::Unauthorized,
+        Code::MissingScope,
+        Code::OriginNotAllowed,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::Conflict,
+        Code::TooLarge,
+        Code::UnsupportedMediaType,
+        Code::Overloaded,
+        Code::Internal,
+    ];
+
+    /// The word itself.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidBody => "invalid_body",
+            Code::InvalidRequest => "invalid_request",
+            Code::InvalidParameter => "invalid_parameter",
+            Code::Unauthorized => "unauthorized",
+            Code::MissingScope => "missing_scope",
+            Code::OriginNotAllowed => "origin_not_allowed",
+            Code::NotFound => "not_found",
+            Code::MethodNotAllowed => "method_not_allowed",
+            Code::Conflict => "conflict",
+            Code::TooLarge => "too_large",
+            Code::UnsupportedMediaType => "unsupported_media_type",
+            Code::Overloaded => "overloaded",
+            Code::Internal => "internal",
+        }
+    }
+
+    /// The status that goes with the code.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Code::InvalidBody | Code::InvalidParameter => StatusCode::BAD_REQUEST,
+            Code::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
+            Code::Unauthorized => StatusCode::UNAUTHORIZED,
+            Code::MissingScope | Code::OriginNotAllowed => StatusCode::FORBIDDEN,
+            Code::NotFound => StatusCode::NOT_FOUND,
+            Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Code::Conflict => StatusCode::CONFLICT,
+            Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn of_status(status: StatusCode) -> Code {
+        Code::ALL.into_iter().find(|code| code.status() == status).unwrap_or(if status.is_server_error() {
+            Code::Internal
+        } else {
+            Code::InvalidBody
+        })
+    }
+}
+
+/// One thing that is wrong with a body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Violation {
+    /// JSON pointer to the place.
+    pub pointer: String,
+    /// What is wrong, as a stable word.
+    pub code: String,
+    /// What to do.
+    pub message: String,
+}
+
+/// A problem document; the answer to every request that fails.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Problem {
+    /// The code as a URI.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable word for programs.
+    pub code: Code,
+    /// What to do, for a person.
+    pub message: String,
+    /// The same as `message`, where RFC 9457 has it.
+    pub detail: String,
+    /// The request's id, also in the `x-request-id` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What is wrong where, for an invalid body.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Violation>,
+    /// After how many seconds to try again; also in the `Retry-After` header.
+    #[serde(skip)]
+    pub retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem with a sentence that says what to do.
+    pub fn new(code: Code, message: impl Into<String>) -> Problem {
+        let message = message.into();
+        Problem {
+            kind: format!("urn:leadscore:problem:{}", code.as_str()),
+            title: code.status().canonical_reason().unwrap_or("Error"),
+            status: code.status().as_u16(),
+            code,
+            detail: message.clone(),
+            message,
+            request_id: None,
+            errors: Vec::new(),
+            retry_after: (code == Code::Overloaded).then_some(1),
+        }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(what: &str) -> Problem {
+        Problem::new(Code::NotFound, format!("There is no such {what}."))
+    }
+
+    /// A query parameter or part of the path that cannot be read.
+    pub fn parameter(message: impl Into<String>) -> Problem {
+        Problem::new(Code::InvalidParameter, message)
+    }
+
+    /// A body with mistakes in it.
+    pub fn invalid(message: impl Into<String>, errors: Vec<Violation>) -> Problem {
+        Problem { errors, ..Problem::new(Code::InvalidRequest, message) }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Leaves the document to [`render`], which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    /// A database that is away is worth another try; anything else is our fault, and said only in the log.
+    fn from(error: sqlx::Error) -> Problem {
+        let away = matches!(
+            error,
+            sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::Io(_)
+                | sqlx::Error::WorkerCrashed
+        );
+        if away {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
+            return Problem::new(Code::Overloaded, "The database cannot be reached just now; try again.");
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "a statement failed");
+        Problem::new(
+            Code::Internal,
+            "Something went wrong on our side; the request's id finds it in our log.",
+        )
+    }
+}
+
+/// Writes every failure as a problem document: those of handlers, and the bare ones of the frame.
+pub async fn render(request: Request, next: Next) -> Response {
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .and_then(|id| id.header_value().to_str().ok().map(str::to_owned));
+    let mut response = next.run(request).await;
+    let problem = response.extensions_mut().remove::<Problem>();
+    let status = response.status();
+    let Some(mut problem) = problem.or_else(|| bare_failure(status, &response)) else {
+        return response;
+    };
+    problem.request_id = id;
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = problem.retry_after {
+        parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if problem.code == Code::Unauthorized {
+        parts.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    Response::from_parts(parts, body.into())
+}
+
+fn bare_failure(status: StatusCode, response: &Response) -> Option<Problem> {
+    let typed = response.headers().contains_key(header::CONTENT_TYPE)
+        && !response.headers()[header::CONTENT_TYPE].as_bytes().starts_with(b"text/plain");
+    if typed || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    let code = Code::of_status(status);
+    let message = match code {
+        Code::TooLarge => "The body is too large; send less at once.",
+        Code::UnsupportedMediaType => "Send the body plain, or with Content-Encoding gzip or zstd.",
+        Code::Internal => "Something went wrong on our side; the request's id finds it in our log.",
+        Code::MethodNotAllowed => "This path does not take this method; see /docs.",
+        Code::NotFound => "There is nothing at this path; see /docs.",
+        _ => "The request could not be read; see /docs.",
+    };
+    Some(Problem::new(code, message))
+}

@@ -1,0 +1,111 @@
+//! `POST /v1/events`.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, header},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Answer, Busy, Refused, Rejection, Submission,
+    event::{Arrival, Found},
+    items, native, submit,
+};
+use crate::{
+    app::App,
+    http::{
+        auth::Sender,
+        extract::{Json, Query},
+        problem::{Code, Problem},
+    },
+    keys::{Key, Scope},
+};
+
+/// How much of a refused item is kept, in bytes.
+const KEPT_OF_REFUSED: usize = 64 * 1024;
+
+/// The calls of this room.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(send_events))
+}
+
+/// What an answer shall hold besides the counts.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct Return {
+    /// `leads`: also how each event's lead stands now. Left out unless the key may read.
+    #[serde(rename = "return")]
+    pub what: Option<String>,
+}
+
+impl Return {
+    /// Whether the answer shall name the leads: it was asked for, and the key may read.
+    pub fn leads(&self, key: &Key) -> bool {
+        self.what.as_deref() == Some("leads") && key.may(Scope::Read)
+    }
+}
+
+/// Takes one event, an array of at most 10 000, or one per line (`application/x-ndjson`).
+///
+/// Accepted means: committed to disk, scored, and visible in every other answer. A bad item is reported by its index
+/// and sinks no other.
+#[utoipa::path(post, path = "/v1/events", tag = "Ingestion", params(Return),
+    request_body(content = super::native::EventDocument), responses((status = 200, body = Answer)))]
+async fn send_events(
+    State(app): State<App>,
+    Sender(key): Sender,
+    Query(answer): Query<Return>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Answer>, Problem> {
+    let text = items::text(&body);
+    let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };
+    let parse = |raw: &str| native::parse(items::object(raw)?);
+    let submission = read(&app, &key, &raw, answer.leads(&key), parse);
+    Ok(Json(submit(&app.writers, submission).await?))
+}
+
+/// Reads items with a shape's parser; those that it refuses are set aside with their reason.
+pub fn read(
+    app: &App,
+    key: &Key,
+    raw: &[&str],
+    want_leads: bool,
+    parse: impl Fn(&str) -> Result<Found, Rejection>,
+) -> Submission {
+    let arrival = Arrival { at: app.clock.now(), api_key: key.id };
+    let mut submission =
+        Submission { arrival, events: Vec::with_capacity(raw.len()), refused: Vec::new(), want_leads };
+    for (index, raw) in raw.iter().enumerate() {
+        let event = parse(raw).and_then(|found| found.into_event(arrival, || app.ids.next().to_string()));
+        match event {
+            Ok(event) => submission.events.push((index, event)),
+            Err(rejection) => {
+                let body = raw.as_bytes()[..raw.len().min(KEPT_OF_REFUSED)].to_vec();
+                submission.refused.push(Refused { index, rejection, body });
+            }
+        }
+    }
+    submission
+}
+
+fn is_ndjson(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    ["application/x-ndjson", "application/ndjson", "application/jsonl"]
+        .iter()
+        .any(|known| kind.starts_with(known))
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Problem {
+        let message = match busy {
+            Busy::Full => {
+                "More events wait to be written than the service holds; send them again in a second."
+            }
+            Busy::Unavailable => "The events could not be written just now; send them again.",
+        };
+        Problem::new(Code::Overloaded, message)
+    }
+}

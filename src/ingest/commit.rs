@@ -1,0 +1,163 @@
+//! One batch, one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    Outcome,
+    event::NewEvent,
+    rejection::{Refused, Rejection},
+    store,
+};
+use crate::{
+    clock::Clock,
+    ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
+    leads::{self, Mention, ResolveError, Resolved},
+    models::Live,
+    scores::{self, Addition, Frame, Standing},
+};
+
+/// What a writer works with.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk {
+    pub(crate) pool: PgPool,
+    pub(crate) live: Live,
+    pub(crate) clock: Clock,
+    pub(crate) ids: std::sync::Arc<Ids>,
+}
+
+/// An event, and whether its sender wants to know how the lead stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item<'a> {
+    pub(super) event: &'a NewEvent,
+    pub(super) want_lead: bool,
+}
+
+/// An item that was refused, and with which key and when it came.
+pub(super) type Refusal<'a> = (KeyId, DateTime<Utc>, &'a Refused);
+
+type Place = (IdentityId, EventKey);
+
+impl Desk {
+    /// Writes a batch: all of it or nothing. Each item's outcome comes back in its place.
+    pub(super) async fn commit(
+        &self,
+        items: &[Item<'_>],
+        refused: &[Refusal<'_>],
+    ) -> Result<Vec<Outcome>, ResolveError> {
+        let mut tx = self.pool.begin().await?;
+        let outcomes = self.write(&mut tx, items).await?;
+        if !refused.is_empty() {
+            store::insert_refused(&mut tx, &self.ids, refused).await?;
+        }
+        tx.commit().await?;
+        Ok(outcomes)
+    }
+
+    async fn write(&self, conn: &mut PgConnection, items: &[Item<'_>]) -> Result<Vec<Outcome>, ResolveError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let live = self.live.current(conn).await?;
+        let mentions: Vec<Mention<'_>> = items
+            .iter()
+            .map(|item| Mention { named: &item.event.named, at: item.event.occurred_at })
+            .collect();
+        let mut resolved = leads::resolve(conn, &self.ids, self.clock.now(), &mentions).await?;
+        let log = Log::append(conn, items).await?;
+        let additions = additions(&resolved, items, &log);
+        keep_touched(&mut resolved, items, &additions);
+        let frame = Frame { live: &live, now: self.clock.now(), ids: &self.ids };
+        let standings = scores::apply(conn, frame, &mut resolved, &additions).await?;
+        let standing = |item: &Item<'_>| -> Option<Standing> {
+            let lead = lead_of(&resolved, item.event).filter(|_| item.want_lead)?;
+            standings.get(&lead).cloned()
+        };
+        let outcome = |(index, item): (usize, &Item<'_>)| match log.said(index, item.event) {
+            Said::New => Outcome::Accepted(standing(item)),
+            Said::Before => Outcome::Duplicate(standing(item)),
+            Said::Otherwise => Outcome::Rejected(Rejection::new(
+                "id_conflict",
+                "an event with this id but another content is known; the first is kept",
+            )),
+        };
+        Ok(items.iter().enumerate().map(outcome).collect())
+    }
+}
+
+fn place(event: &NewEvent) -> Place {
+    (event.named.principal().id(), event.key)
+}
+
+fn lead_of(resolved: &Resolved, event: &NewEvent) -> Option<LeadId> {
+    resolved.lead_at(event.named.principal().id(), event.occurred_at)
+}
+
+enum Said {
+    New,
+    Before,
+    Otherwise,
+}
+
+/// What the log held and holds now, for the items of a batch.
+struct Log {
+    /// The index of the item that was the first to bring an event.
+    first: HashMap<Place, usize>,
+    fresh: HashSet<Place>,
+    digests: HashMap<Place, i64>,
+}
+
+impl Log {
+    /// Appends the events that are not there yet. Of several with one id, the first is kept.
+    async fn append(conn: &mut PgConnection, items: &[Item<'_>]) -> sqlx::Result<Log> {
+        let mut first = HashMap::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            first.entry(place(item.event)).or_insert(index);
+        }
+        let mut events: Vec<&NewEvent> = first.values().map(|index| items[*index].event).collect();
+        events.sort_unstable_by_key(|event| place(event));
+        let fresh: HashSet<Place> = store::insert(conn, &events).await?.into_iter().collect();
+        let mut digests: HashMap<Place, i64> =
+            events.iter().map(|event| (place(event), event.digest)).collect();
+        let (identities, keys): (Vec<IdentityId>, Vec<EventKey>) =
+            digests.keys().filter(|place| !fresh.contains(place)).copied().unzip();
+        if !keys.is_empty() {
+            for known in store::known(conn, &identities, &keys).await? {
+                digests.insert((known.identity_id, known.event_key), known.digest);
+            }
+        }
+        Ok(Log { first, fresh, digests })
+    }
+
+    fn said(&self, index: usize, event: &NewEvent) -> Said {
+        let place = place(event);
+        if self.digests.get(&place) != Some(&event.digest) {
+            Said::Otherwise
+        } else if self.fresh.contains(&place) && self.first.get(&place) == Some(&index) {
+            Said::New
+        } else {
+            Said::Before
+        }
+    }
+}
+
+/// What is new, by the lead for which it counts.
+fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> HashMap<LeadId, Vec<Addition<'a>>> {
+    let mut additions: HashMap<LeadId, Vec<Addition<'a>>> = HashMap::new();
+    for (index, item) in items.iter().enumerate() {
+        if let (Said::New, Some(lead)) = (log.said(index, item.event), lead_of(resolved, item.event)) {
+            let addition = Addition { event: item.event.as_scored(), traits: item.event.traits.as_ref() };
+            additions.entry(lead).or_default().push(addition);
+        }
+    }
+    additions
+}
+
+/// Leads that are only repeated are left as they are, unless somebody wants to know how they stand.
+fn keep_touched(resolved: &mut Resolved, items: &[Item<'_>], additions: &HashMap<LeadId, Vec<Addition<'_>>>) {
+    let wanted: HashSet<LeadId> =
+        items.iter().filter(|item| item.want_lead).filter_map(|item| lead_of(resolved, item.event)).collect();
+    resolved.keep(|lead| additions.contains_key(&lead) || wanted.contains(&lead));
+}

@@ -1,0 +1,205 @@
+//! An event on its way to the log: what every shape that arrives is turned into.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value};
+
+use super::rejection::Rejection;
+use crate::{
+    clock::to_instant,
+    ids::{EventKey, KeyId, digest},
+    leads::identity::Named,
+};
+
+/// How long an event's type may be, in bytes.
+pub const LONGEST_TYPE: usize = 100;
+/// How long an event's id may be, in bytes.
+pub const LONGEST_EVENT_ID: usize = 512;
+/// How far ahead of the service's clock an event may say it happened; up to this it counts as happening now.
+pub const MOST_AHEAD_HOURS: i64 = 24;
+
+/// A valid event, ready for the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    /// The sender's id of it.
+    pub id: String,
+    /// The id's hash: with the principal's, the key in the log.
+    pub key: EventKey,
+    /// What happened, in snake case.
+    pub kind: String,
+    /// What the sender called it, where that differs.
+    pub name: Option<String>,
+    /// Whom it names.
+    pub named: Named,
+    /// When it happened, corrected for the sender's clock, never after `received_at`.
+    pub occurred_at: DateTime<Utc>,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// When it happened, by the sender's clock.
+    pub original_at: Option<DateTime<Utc>>,
+    /// When it was sent, by the sender's clock.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Of what the sender said: tells a repetition from another event under the same id.
+    pub digest: i64,
+    /// What is particular to the type.
+    pub properties: Map<String, Value>,
+    /// What it says of the person.
+    pub traits: Option<Map<String, Value>>,
+    /// Circumstances: user agent, address, page.
+    pub context: Option<Map<String, Value>>,
+    /// The key with which it came.
+    pub api_key: KeyId,
+}
+
+/// What a shape's parser found, before times are corrected and the digest is made.
+#[derive(Debug)]
+pub struct Found {
+    /// The sender's id; none: one is made.
+    pub id: Option<String>,
+    /// What happened, in snake case.
+    pub kind: String,
+    /// What the sender called it, where that differs.
+    pub name: Option<String>,
+    /// Whom it names.
+    pub named: Named,
+    /// When it happened, by the sender's clock.
+    pub original_at: Option<DateTime<Utc>>,
+    /// When it was sent, by the sender's clock.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Whether the sender has corrected the clock already.
+    pub corrected: bool,
+    /// What is particular to the type.
+    pub properties: Map<String, Value>,
+    /// What it says of the person.
+    pub traits: Option<Map<String, Value>>,
+    /// Circumstances.
+    pub context: Option<Map<String, Value>>,
+}
+
+/// With which key and when something arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// With which key.
+    pub api_key: KeyId,
+}
+
+impl Found {
+    /// Checks the times, corrects them, and seals what was said with a digest.
+    pub fn into_event(
+        self,
+        arrival: Arrival,
+        fresh_id: impl FnOnce() -> String,
+    ) -> Result<NewEvent, Rejection> {
+        let occurred_at = occurred_at(&self, arrival.at)?;
+        let said = self.said();
+        let id = match self.id {
+            Some(id) => id,
+            None => fresh_id(),
+        };
+        Ok(NewEvent {
+            key: EventKey::of(&id),
+            id,
+            kind: self.kind,
+            name: self.name,
+            named: self.named,
+            occurred_at,
+            received_at: arrival.at,
+            original_at: self.original_at,
+            sent_at: self.sent_at,
+            digest: i64::from_be_bytes([
+                said[0], said[1], said[2], said[3], said[4], said[5], said[6], said[7],
+            ]),
+            properties: self.properties,
+            traits: self.traits,
+            context: self.context,
+            api_key: arrival.api_key,
+        })
+    }
+
+    /// A digest of type, identities, time, properties and traits. Not of when it was sent or of circumstances:
+    /// a retry may differ in those and is still the same event.
+    pub fn said(&self) -> [u8; 32] {
+        let named: Vec<String> = self.named.all().map(ToString::to_string).collect();
+        let at = self.original_at.map(|at| at.timestamp_micros());
+        let content = serde_json::json!([self.kind, self.name, named, at, self.properties, self.traits]);
+        digest(&[content.to_string().as_bytes()])
+    }
+}
+
+/// Refuses what has a call of its own, and what is no type at all.
+pub fn check_kind(kind: &str) -> Result<(), Rejection> {
+    if !scoring::is_activity(kind) && !["identify", "group"].contains(&kind) {
+        return Err(Rejection::new(
+            "reserved_event_type",
+            format!("`{kind}` has a call of its own, which asks for author and reason"),
+        ));
+    }
+    let snake = |c: char| c == '_' || (c.is_alphanumeric() && !c.is_uppercase());
+    if kind.is_empty() || kind.len() > LONGEST_TYPE || !kind.chars().all(snake) {
+        return Err(Rejection::new(
+            "invalid_event_type",
+            format!("`type` is in snake_case (letters, digits and underscores), 1 to {LONGEST_TYPE} bytes"),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses ids that could not be stored or shown.
+pub fn check_id(id: &str) -> Result<(), Rejection> {
+    if id.is_empty() || id.len() > LONGEST_EVENT_ID || id.chars().any(char::is_control) {
+        let detail = format!("`id` has 1 to {LONGEST_EVENT_ID} bytes and no control characters");
+        return Err(Rejection::new("invalid_id", detail));
+    }
+    Ok(())
+}
+
+/// Reads a date-time as RFC 3339 has it.
+pub fn parse_time(field: &str, text: &str) -> Result<DateTime<Utc>, Rejection> {
+    let instant = scoring::Instant::parse_rfc3339(text).map_err(|_| {
+        Rejection::new("invalid_time", format!("`{field}` is a date-time such as 2026-11-21T10:00:00Z"))
+    })?;
+    let at = crate::clock::to_utc(instant);
+    let latest = DateTime::from_timestamp(4_102_444_800, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    if at < DateTime::UNIX_EPOCH || at >= latest {
+        return Err(Rejection::new(
+            "time_out_of_range",
+            format!("`{field}` lies between the years 1970 and 2100"),
+        ));
+    }
+    Ok(at)
+}
+
+/// `received - (sent - original)`, so that a wrong clock cancels out; without a time of sending, what the
+/// sender's clock said; without that, now. Never later than now.
+fn occurred_at(found: &Found, received: DateTime<Utc>) -> Result<DateTime<Utc>, Rejection> {
+    let at = match (found.original_at, found.sent_at) {
+        (Some(original), Some(sent)) if !found.corrected => received - (sent - original),
+        (Some(original), _) => original,
+        (None, _) => received,
+    };
+    if found.sent_at.is_none() && at > received + TimeDelta::hours(MOST_AHEAD_HOURS) {
+        return Err(Rejection::new(
+            "time_out_of_range",
+            "the event says that it will happen only later".to_owned(),
+        ));
+    }
+    if at < DateTime::UNIX_EPOCH {
+        return Err(Rejection::new("time_out_of_range", "the event happened before 1970".to_owned()));
+    }
+    Ok(at.min(received))
+}
+
+impl NewEvent {
+    /// The event as the scoring core sees it.
+    pub fn as_scored(&self) -> scoring::EventRef<'_> {
+        scoring::EventRef {
+            id: &self.id,
+            kind: &self.kind,
+            occurred_at: to_instant(self.occurred_at),
+            verdict: scoring::Verdict::Human,
+            properties: &self.properties,
+            traits: self.traits.as_ref(),
+        }
+    }
+}

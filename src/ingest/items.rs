@@ -1,0 +1,98 @@
+//! From bytes to items: each is read by itself, so that one that cannot be read takes no neighbour with it.
+
+use serde_json::{Map, Value, value::RawValue};
+
+use super::rejection::Rejection;
+use crate::http::problem::{Code, Problem};
+
+/// How large one item may be, in bytes.
+pub const LARGEST_ITEM: usize = 64 * 1024;
+/// How deep objects and arrays may lie in one another.
+pub const DEEPEST: usize = 32;
+/// How many items a request may hold.
+pub const MOST_ITEMS: usize = 10_000;
+
+/// Stands for bytes that are not UTF-8 until the item that holds them is refused: a code point that Unicode
+/// promises never to assign.
+const NOT_TEXT: char = '\u{10FFFF}';
+
+/// A body as text. Bytes that are no UTF-8 are marked, so that only the items with them are refused.
+pub fn text(body: &[u8]) -> String {
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(NOT_TEXT);
+        }
+    }
+    text
+}
+
+/// Splits a body (one item or an array of them) without reading the items.
+pub fn split(text: &str) -> Result<Vec<&str>, Problem> {
+    let trimmed = text.trim_start_matches('\u{feff}').trim();
+    let items = if trimmed.starts_with('[') {
+        let raw: Vec<&RawValue> = serde_json::from_str(trimmed).map_err(|error| unreadable(&error))?;
+        raw.into_iter().map(RawValue::get).collect()
+    } else {
+        let raw: &RawValue = serde_json::from_str(trimmed).map_err(|error| unreadable(&error))?;
+        vec![raw.get()]
+    };
+    bounded(items)
+}
+
+/// Splits newline-delimited JSON: an item a line, empty lines passed over.
+pub fn split_lines(text: &str) -> Result<Vec<&str>, Problem> {
+    bounded(text.lines().map(str::trim).filter(|line| !line.is_empty()).collect())
+}
+
+fn bounded(items: Vec<&str>) -> Result<Vec<&str>, Problem> {
+    if items.len() > MOST_ITEMS {
+        let message = format!("A request holds at most {MOST_ITEMS} items; send them in several.");
+        return Err(Problem::new(Code::TooLarge, message));
+    }
+    Ok(items)
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    Problem::new(Code::InvalidBody, format!("The body is not JSON: {error}."))
+}
+
+/// Reads one item: a JSON object, not too large or deep, of text that can be stored.
+pub fn object(raw: &str) -> Result<Map<String, Value>, Rejection> {
+    if raw.len() > LARGEST_ITEM {
+        return Err(Rejection::new("event_too_large", format!("an event has at most {LARGEST_ITEM} bytes")));
+    }
+    if raw.contains(NOT_TEXT) {
+        return Err(Rejection::new("invalid_utf8", "the event holds bytes that are not UTF-8"));
+    }
+    let value: Value = serde_json::from_str(raw)
+        .map_err(|error| Rejection::new("invalid_json", format!("the event cannot be read: {error}")))?;
+    storable(&value, 1)?;
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(Rejection::new("invalid_event", "an event is a JSON object")),
+    }
+}
+
+fn storable(value: &Value, depth: usize) -> Result<(), Rejection> {
+    if depth > DEEPEST {
+        return Err(Rejection::new("too_deep", format!("objects and arrays lie at most {DEEPEST} deep")));
+    }
+    match value {
+        Value::String(text) => no_nul(text),
+        Value::Array(items) => items.iter().try_for_each(|item| storable(item, depth + 1)),
+        Value::Object(fields) => fields.iter().try_for_each(|(name, item)| {
+            no_nul(name)?;
+            storable(item, depth + 1)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
+}
+
+fn no_nul(text: &str) -> Result<(), Rejection> {
+    if text.contains('\0') {
+        return Err(Rejection::new("invalid_character", "text holds no NUL character (\\u0000)"));
+    }
+    Ok(())
+}

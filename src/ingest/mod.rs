@@ -1,0 +1,134 @@
+//! Events in: from bytes to a committed, scored answer.
+//!
+//! A request's items are read one by one; bad ones are set aside with their reason. The rest go over a bounded
+//! channel to a few *writers*. A writer takes what has gathered and, in one transaction, resolves identities,
+//! appends to the log, adds what is new to the tallies of the leads it touches, and commits; only then is each
+//! waiting request answered. So "accepted" means: on disk, scored, and visible in every other answer.
+//!
+//! Nothing that a client can cancel holds a transaction: writers are tasks of their own. A full channel refuses at
+//! once. An item that the database cannot take is isolated by splitting the batch, and rejected by itself.
+
+pub mod api;
+mod commit;
+pub mod event;
+pub mod items;
+mod native;
+mod rejection;
+mod store;
+mod writer;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(crate) use commit::Desk;
+pub use rejection::{Refused, RejectedItem, Rejection};
+pub use writer::{Busy, WRITERS, Writers};
+
+use crate::{ids::LeadId, leads::Stage, scores::Standing};
+use event::{Arrival, NewEvent};
+
+/// What a request brought, read.
+#[derive(Debug)]
+pub struct Submission {
+    /// With which key and when.
+    pub arrival: Arrival,
+    /// The good items, with their places.
+    pub events: Vec<(usize, NewEvent)>,
+    /// The bad ones.
+    pub refused: Vec<Refused>,
+    /// Whether the answer shall name the leads.
+    pub want_leads: bool,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It is in the log.
+    Accepted(Option<Standing>),
+    /// It was there already.
+    Duplicate(Option<Standing>),
+    /// It could not be taken.
+    Rejected(Rejection),
+}
+
+/// The answer to a request that brought events.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Answer {
+    /// How many events are new, committed and scored.
+    pub accepted: usize,
+    /// How many were there already.
+    pub duplicates: usize,
+    /// Those that were not taken.
+    pub rejected: Vec<RejectedItem>,
+    /// The leads of the events that were, if the key may read and `return=leads` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leads: Option<Vec<AnsweredLead>>,
+}
+
+/// How a lead stands after an event.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AnsweredLead {
+    /// The event's place in the request, from 0.
+    pub index: usize,
+    /// The lead for which it counts.
+    pub lead_id: LeadId,
+    /// Its score, 0 to 100.
+    pub score: i32,
+    /// Its band.
+    pub band: String,
+    /// Its stage.
+    pub stage: Stage,
+}
+
+/// Hands a request's events to the writers and waits until they are committed.
+pub async fn submit(writers: &Writers, submission: Submission) -> Result<Answer, Busy> {
+    let want_leads = submission.want_leads;
+    let mut answer = Answer { leads: want_leads.then(Vec::new), ..Answer::default() };
+    if submission.events.is_empty() && submission.refused.is_empty() {
+        return Ok(answer);
+    }
+    for refused in &submission.refused {
+        answer.reject(refused.index, refused.rejection.clone());
+    }
+    let places: Vec<usize> = submission.events.iter().map(|(index, _)| *index).collect();
+    for (index, outcome) in places.into_iter().zip(writers.write(submission).await?) {
+        match outcome {
+            Outcome::Accepted(standing) => {
+                answer.accepted += 1;
+                answer.name(index, standing);
+            }
+            Outcome::Duplicate(standing) => {
+                answer.duplicates += 1;
+                answer.name(index, standing);
+            }
+            Outcome::Rejected(rejection) => answer.reject(index, rejection),
+        }
+    }
+    answer.rejected.sort_by_key(|item| item.index);
+    count(&answer);
+    Ok(answer)
+}
+
+impl Answer {
+    fn reject(&mut self, index: usize, rejection: Rejection) {
+        self.rejected.push(RejectedItem { index, code: rejection.code.to_owned(), detail: rejection.detail });
+    }
+
+    fn name(&mut self, index: usize, standing: Option<Standing>) {
+        if let (Some(leads), Some(standing)) = (&mut self.leads, standing) {
+            let Standing { lead_id, score, band, stage, .. } = standing;
+            leads.push(AnsweredLead { index, lead_id, score, band, stage });
+        }
+    }
+}
+
+fn count(answer: &Answer) {
+    let outcomes = [
+        ("accepted", answer.accepted),
+        ("duplicate", answer.duplicates),
+        ("rejected", answer.rejected.len()),
+    ];
+    for (outcome, items) in outcomes {
+        metrics::counter!("leadscore_events_total", "outcome" => outcome).increment(items as u64);
+    }
+}

@@ -1,0 +1,121 @@
+//! SQL of the log.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{event::NewEvent, rejection::Refused};
+use crate::ids::{EventKey, IdentityId, Ids, KeyId};
+
+/// Appends events, and says which of them were not there yet.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    events: &[&NewEvent],
+) -> sqlx::Result<Vec<(IdentityId, EventKey)>> {
+    let identities: Vec<IdentityId> = events.iter().map(|event| event.named.principal().id()).collect();
+    let keys: Vec<EventKey> = events.iter().map(|event| event.key).collect();
+    let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    let names: Vec<Option<&str>> = events.iter().map(|event| event.name.as_deref()).collect();
+    let occurred: Vec<DateTime<Utc>> = events.iter().map(|event| event.occurred_at).collect();
+    let received: Vec<DateTime<Utc>> = events.iter().map(|event| event.received_at).collect();
+    let original: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.original_at).collect();
+    let sent: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.sent_at).collect();
+    let digests: Vec<i64> = events.iter().map(|event| event.digest).collect();
+    let properties: Vec<sqlx::types::Json<_>> =
+        events.iter().map(|event| sqlx::types::Json(&event.properties)).collect();
+    let traits: Vec<Option<sqlx::types::Json<_>>> =
+        events.iter().map(|event| event.traits.as_ref().map(sqlx::types::Json)).collect();
+    let context: Vec<Option<sqlx::types::Json<_>>> =
+        events.iter().map(|event| event.context.as_ref().map(sqlx::types::Json)).collect();
+    let api_keys: Vec<KeyId> = events.iter().map(|event| event.api_key).collect();
+    let rows = sqlx::query!(
+        r#"-- ingest::insert
+        insert into event (identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
+            verdict, digest, properties, traits, context, api_key_id)
+        select identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
+            'human', digest, properties, traits, context, api_key_id
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+            $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::jsonb[], $12::jsonb[],
+            $13::jsonb[], $14::uuid[])
+            as new (identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
+                digest, properties, traits, context, api_key_id)
+        on conflict do nothing
+        returning identity_id, event_key"#,
+        &identities as &[IdentityId],
+        &keys as &[EventKey],
+        &ids as &[&str],
+        &kinds as &[&str],
+        &names as &[Option<&str>],
+        &occurred,
+        &received,
+        &original as &[Option<DateTime<Utc>>],
+        &sent as &[Option<DateTime<Utc>>],
+        &digests,
+        &properties as &[sqlx::types::Json<&serde_json::Map<String, Value>>],
+        &traits as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
+        &context as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
+        &api_keys as &[KeyId]
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.identity_id, row.event_key)).collect())
+}
+
+/// An event that was there already.
+pub(super) struct Known {
+    pub(super) identity_id: IdentityId,
+    pub(super) event_key: EventKey,
+    pub(super) digest: i64,
+}
+
+/// What was said under ids that were there already.
+pub(super) async fn known(
+    conn: &mut PgConnection,
+    identities: &[IdentityId],
+    keys: &[EventKey],
+) -> sqlx::Result<Vec<Known>> {
+    sqlx::query_as!(
+        Known,
+        "-- ingest::known
+        select e.identity_id, e.event_key, e.digest
+        from unnest($1::uuid[], $2::uuid[]) as asked (identity_id, event_key)
+        join event e on e.identity_id = asked.identity_id and e.event_key = asked.event_key",
+        identities as &[IdentityId],
+        keys as &[EventKey]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Keeps what was refused, with the reason.
+pub(super) async fn insert_refused(
+    conn: &mut PgConnection,
+    ids: &Ids,
+    refused: &[(KeyId, DateTime<Utc>, &Refused)],
+) -> sqlx::Result<()> {
+    let rows: Vec<uuid::Uuid> = refused.iter().map(|_| ids.next()).collect();
+    let api_keys: Vec<KeyId> = refused.iter().map(|(key, ..)| *key).collect();
+    let received: Vec<DateTime<Utc>> = refused.iter().map(|(_, at, _)| *at).collect();
+    let positions: Vec<i32> =
+        refused.iter().map(|(.., item)| i32::try_from(item.index).unwrap_or(i32::MAX)).collect();
+    let codes: Vec<&str> = refused.iter().map(|(.., item)| item.rejection.code).collect();
+    let details: Vec<&str> = refused.iter().map(|(.., item)| item.rejection.detail.as_str()).collect();
+    let bodies: Vec<&[u8]> = refused.iter().map(|(.., item)| item.body.as_slice()).collect();
+    sqlx::query!(
+        "-- ingest::insert_refused
+        insert into rejected_events (id, api_key_id, received_at, position, code, detail, body)
+        select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::integer[], $5::text[], $6::text[],
+            $7::bytea[])",
+        &rows,
+        &api_keys as &[KeyId],
+        &received,
+        &positions,
+        &codes as &[&str],
+        &details as &[&str],
+        &bodies as &[&[u8]]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

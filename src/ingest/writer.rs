@@ -1,0 +1,226 @@
+//! The writers: tasks that take what has gathered and commit it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Outcome, Submission,
+    commit::{Desk, Item, Refusal},
+    rejection::Rejection,
+};
+use crate::leads::ResolveError;
+
+/// How many writers there are by default, each with a connection of its own.
+pub const WRITERS: u32 = 4;
+/// How many items may wait or be written at once; a request that would go over is refused.
+const MOST_WAITING: usize = 65_536;
+/// How many items a writer takes together, unless one request alone brings more.
+const BATCH: usize = 2_000;
+/// How often a batch is tried when others change the same leads at the same time.
+const TRIES: u32 = 8;
+
+/// Why a request's events were not written. None of them was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Busy {
+    /// More waits than can be held.
+    #[error("too many events are waiting to be written")]
+    Full,
+    /// The database failed, or the service is stopping.
+    #[error("events cannot be written just now")]
+    Unavailable,
+}
+
+struct Waiting {
+    submission: Submission,
+    reply: oneshot::Sender<Result<Vec<Outcome>, Busy>>,
+    _held: OwnedSemaphorePermit,
+}
+
+/// The way to the writers.
+#[derive(Debug, Clone)]
+pub struct Writers {
+    queue: mpsc::UnboundedSender<Waiting>,
+    room: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Waiting({} events)", self.submission.events.len())
+    }
+}
+
+impl Writers {
+    /// Starts the writers, as many as the pool has connections. They end after `stop`, when nothing waits.
+    pub(crate) fn start(desk: Desk, tasks: &TaskTracker, stop: &CancellationToken) -> Writers {
+        // The semaphore bounds the channel: every request holds as many permits as it has items.
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..desk.pool.options().get_max_connections() {
+            tasks.spawn(work(desk.clone(), Arc::clone(&waiting), stop.clone()));
+        }
+        Writers { queue, room: Arc::new(Semaphore::new(MOST_WAITING)) }
+    }
+
+    /// Writes a request's events; the outcomes come in the order of the events.
+    pub async fn write(&self, submission: Submission) -> Result<Vec<Outcome>, Busy> {
+        let items = submission.events.len() + submission.refused.len();
+        let permits = u32::try_from(items).unwrap_or(u32::MAX);
+        let held = Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| Busy::Full)?;
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting { submission, reply, _held: held };
+        self.queue.send(waiting).map_err(|_| Busy::Unavailable)?;
+        answer.await.unwrap_or(Err(Busy::Unavailable))
+    }
+
+    /// How many items wait or are being written.
+    pub fn waiting(&self) -> usize {
+        MOST_WAITING - self.room.available_permits()
+    }
+}
+
+type Queue = Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>;
+
+/// One writer: takes what has gathered, writes it, answers; until the service stops and nothing waits.
+async fn work(desk: Desk, queue: Queue, stop: CancellationToken) {
+    while let Some(batch) = gather(&queue, &stop).await {
+        // A task of its own, so that a panic costs one batch its answer and not the service a writer.
+        if let Err(error) = tokio::spawn(write(desk.clone(), batch)).await {
+            tracing::error!(%error, "writing a batch of events ended in a panic");
+        }
+    }
+}
+
+async fn gather(queue: &Queue, stop: &CancellationToken) -> Option<Vec<Waiting>> {
+    let mut queue = queue.lock().await;
+    let first = tokio::select! {
+        biased;
+        first = queue.recv() => first,
+        () = stop.cancelled() => {
+            queue.close();
+            queue.recv().await
+        }
+    }?;
+    let mut items = first.submission.events.len();
+    let mut batch = vec![first];
+    while items < BATCH {
+        let Ok(next) = queue.try_recv() else { break };
+        items += next.submission.events.len();
+        batch.push(next);
+    }
+    Some(batch)
+}
+
+async fn write(desk: Desk, batch: Vec<Waiting>) {
+    let items: Vec<Item<'_>> = batch
+        .iter()
+        .flat_map(|waiting| {
+            let want_lead = waiting.submission.want_leads;
+            waiting.submission.events.iter().map(move |(_, event)| Item { event, want_lead })
+        })
+        .collect();
+    let refused: Vec<Refusal<'_>> = batch
+        .iter()
+        .flat_map(|waiting| {
+            let arrival = waiting.submission.arrival;
+            waiting.submission.refused.iter().map(move |one| (arrival.api_key, arrival.at, one))
+        })
+        .collect();
+    let began = Instant::now();
+    let mut outcomes = write_items(&desk, &items, &refused).await.into_iter();
+    metrics::histogram!("leadscore_commit_seconds").record(began.elapsed());
+    metrics::histogram!("leadscore_commit_events").record(items.len() as f64);
+    for waiting in batch {
+        let own = outcomes.by_ref().take(waiting.submission.events.len());
+        // Nobody listens any more when the client has gone; what was written stays written.
+        let _ = waiting.reply.send(own.collect());
+    }
+}
+
+/// Writes items together; where the database refuses the content of one, halves the batch until that one stands
+/// alone and is rejected by itself.
+async fn write_items(desk: &Desk, items: &[Item<'_>], refused: &[Refusal<'_>]) -> Vec<Result<Outcome, Busy>> {
+    let mut outcomes = Vec::with_capacity(items.len());
+    let mut parts = vec![(items, refused)];
+    while let Some((part, refused)) = parts.pop() {
+        match commit(desk, part, refused).await {
+            Ok(written) => outcomes.extend(written.into_iter().map(Ok)),
+            Err(error) if is_content(&error) && part.len() > 1 => {
+                let (left, right) = part.split_at(part.len() / 2);
+                parts.push((right, &[]));
+                parts.push((left, refused));
+            }
+            Err(error) if is_content(&error) && !refused.is_empty() => {
+                parts.push((part, &[]));
+            }
+            Err(error) if is_content(&error) && part.len() == 1 => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an event that the database refuses"
+                );
+                let detail = "the event holds something that cannot be stored";
+                outcomes.push(Ok(Outcome::Rejected(Rejection::new("unprocessable", detail))));
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "events could not be written");
+                outcomes.extend(part.iter().map(|_| Err(Busy::Unavailable)));
+            }
+        }
+    }
+    outcomes
+}
+
+/// Commits, beginning again while others are changing the same leads.
+async fn commit(
+    desk: &Desk,
+    items: &[Item<'_>],
+    refused: &[Refusal<'_>],
+) -> Result<Vec<Outcome>, ResolveError> {
+    let mut tries = 1;
+    loop {
+        match desk.commit(items, refused).await {
+            Err(error) if is_collision(&error) && tries < TRIES => {
+                tokio::time::sleep(Duration::from_millis(1 << tries)).await;
+                tries += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Another transaction was in the way: the same again may succeed.
+fn is_collision(error: &ResolveError) -> bool {
+    match error {
+        ResolveError::Changed => true,
+        ResolveError::Database(error) => ["40001", "40P01", "55P03"].iter().any(|code| state(error).is(code)),
+    }
+}
+
+/// The database refuses what an item holds: data exceptions, violated constraints, exceeded limits.
+fn is_content(error: &ResolveError) -> bool {
+    match error {
+        ResolveError::Changed => false,
+        ResolveError::Database(sqlx::Error::Encode(_)) => true,
+        ResolveError::Database(error) => ["22", "23", "54"].iter().any(|class| state(error).begins(class)),
+    }
+}
+
+struct SqlState<'a>(Option<std::borrow::Cow<'a, str>>);
+
+fn state(error: &sqlx::Error) -> SqlState<'_> {
+    SqlState(error.as_database_error().and_then(sqlx::error::DatabaseError::code))
+}
+
+impl SqlState<'_> {
+    fn is(&self, code: &str) -> bool {
+        self.0.as_deref() == Some(code)
+    }
+
+    fn begins(&self, class: &str) -> bool {
+        self.0.as_deref().is_some_and(|code| code.starts_with(class))
+    }
+}

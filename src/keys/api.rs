@@ -1,0 +1,174 @@
+//! `/v1/keys`.
+
+use axum::{
+    extract::{OriginalUri, State},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Key, NewKey, Prefix, Scope, Secret, store};
+use crate::{
+    app::App,
+    http::{
+        auth::Admin,
+        extract::{Json, Path, Query},
+        page::{self, Page},
+        problem::{Problem, Violation},
+    },
+    ids::KeyId,
+};
+
+/// The calls of this room.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_keys, create_key)).routes(routes!(revoke_key))
+}
+
+/// A key, without the key itself.
+#[derive(Debug, Serialize, ToSchema)]
+struct KeyView {
+    id: KeyId,
+    name: String,
+    /// `wk_` or `sk_`.
+    prefix: String,
+    /// The key's last four characters.
+    last_four: String,
+    /// What it may do.
+    #[schema(value_type = Vec<Scope>)]
+    scopes: Vec<String>,
+    /// Origins of web pages that may use it; none: any.
+    allowed_origins: Vec<String>,
+    created_at: DateTime<Utc>,
+}
+
+/// A new key. This is the only time that it is shown.
+#[derive(Debug, Serialize, ToSchema)]
+struct KeyWithSecret {
+    #[serde(flatten)]
+    record: KeyView,
+    /// The key.
+    key: String,
+}
+
+/// A key to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateKey {
+    /// What to call it, 1 to 100 characters.
+    name: String,
+    /// What it may do. `ingest` alone makes a write key (`wk_…`), anything else a secret key (`sk_…`).
+    scopes: Vec<Scope>,
+    /// For a write key: origins of web pages that may use it, such as `https://www.example.com`; none: any.
+    #[serde(default)]
+    allowed_origins: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ListKeys {
+    /// How many rows, 1 to 500.
+    limit: Option<u16>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The keys in use.
+#[utoipa::path(get, path = "/v1/keys", tag = "Operations", params(ListKeys),
+    responses((status = 200, body = Page<KeyView>)))]
+async fn list_keys(
+    State(app): State<App>,
+    _admin: Admin,
+    Query(query): Query<ListKeys>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let limit = page::limit(query.limit)?;
+    let after = query.cursor.as_deref().map(page::decode).transpose()?;
+    let rows = store::list(&mut *app.db.acquire().await?, after, limit as i64 + 1).await?;
+    Ok(Page::of(rows, limit, |key| key.id).map(view).respond(&uri))
+}
+
+/// Makes a key.
+#[utoipa::path(post, path = "/v1/keys", tag = "Operations", request_body = CreateKey,
+    responses((status = 201, body = KeyWithSecret)))]
+async fn create_key(
+    State(app): State<App>,
+    _admin: Admin,
+    Json(body): Json<CreateKey>,
+) -> Result<(StatusCode, Json<KeyWithSecret>), Problem> {
+    let prefix = validate(&body)?;
+    let secret = Secret::generate(prefix, &app.ids);
+    let new =
+        NewKey { name: &body.name, scopes: &body.scopes, origins: &body.allowed_origins, environment: false };
+    let mut conn = app.db.acquire().await?;
+    let key = store::insert(&mut conn, &app.ids, &secret, prefix, &new, app.clock.now()).await?;
+    let shown = KeyWithSecret { record: view(key), key: secret.reveal().to_owned() };
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// Revokes a key: it stops working within five seconds.
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "Operations", params(("id" = KeyId, Path)),
+    responses((status = 204)))]
+async fn revoke_key(
+    State(app): State<App>,
+    _admin: Admin,
+    Path(id): Path<KeyId>,
+) -> Result<StatusCode, Problem> {
+    let revoked = store::revoke(&mut *app.db.acquire().await?, id, app.clock.now()).await?;
+    app.keys.forget();
+    if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("key")) }
+}
+
+fn validate(body: &CreateKey) -> Result<Prefix, Problem> {
+    let prefix = if body.scopes == [Scope::Ingest] { Prefix::Write } else { Prefix::Secret };
+    let mistake = |pointer: &str, message: &str| Violation {
+        pointer: pointer.to_owned(),
+        code: "invalid".to_owned(),
+        message: message.to_owned(),
+    };
+    let mut mistakes = Vec::new();
+    if body.name.trim().is_empty() || body.name.chars().count() > 100 || body.name.contains('\0') {
+        mistakes.push(mistake("/name", "give the key a name of 1 to 100 characters"));
+    }
+    if body.scopes.is_empty() {
+        mistakes.push(mistake("/scopes", "name at least one scope"));
+    }
+    if prefix == Prefix::Secret && !body.allowed_origins.is_empty() {
+        mistakes.push(mistake(
+            "/allowed_origins",
+            "origins go with a write key: a secret key has no place in a web page",
+        ));
+    }
+    if !body.allowed_origins.iter().all(|origin| is_origin(origin)) {
+        mistakes
+            .push(mistake("/allowed_origins", "write an origin as https://www.example.com, without a path"));
+    }
+    if mistakes.is_empty() {
+        Ok(prefix)
+    } else {
+        Err(Problem::invalid("The key cannot be made like this.", mistakes))
+    }
+}
+
+fn is_origin(origin: &str) -> bool {
+    ["https://", "http://"].iter().any(|scheme| {
+        origin.strip_prefix(scheme).is_some_and(|host| {
+            !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+        })
+    })
+}
+
+fn view(key: Key) -> KeyView {
+    KeyView {
+        id: key.id,
+        name: key.name,
+        prefix: key.prefix,
+        last_four: key.last_four,
+        scopes: key.scopes,
+        allowed_origins: key.origins,
+        created_at: key.created_at,
+    }
+}

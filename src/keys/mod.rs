@@ -1,0 +1,232 @@
+//! Keys: who may do what.
+//!
+//! A write key (`wk_…`) may stand in a web page and only sends events; a secret key (`sk_…`) has scopes. Only a
+//! SHA-256 of a key is stored: keys are long and random, so a slow hash would add nothing. A key that the
+//! service makes ends in a checksum, by which scanners recognise one that leaked. A key known here is believed
+//! for [`BELIEVED_SECONDS`] without asking the database, so a revoked key stops working within that time on
+//! every instance, and at once on the one that revoked it.
+
+pub mod api;
+mod store;
+
+use std::{collections::HashMap, fmt, sync::RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+
+pub use store::{Key, NewKey};
+
+use crate::{app::App, clock::Clock, ids::Ids};
+
+/// For how long a key is believed before the database is asked again.
+pub const BELIEVED_SECONDS: i64 = 5;
+/// How short a key given by the operator may be, prefix included.
+pub const SHORTEST_GIVEN_KEY: usize = 24;
+
+const MOST_REMEMBERED: usize = 10_000;
+const RANDOM_CHARACTERS: usize = 32;
+const CHECKSUM_CHARACTERS: usize = 6;
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Send events.
+    Ingest,
+    /// Look at leads, scores, queues and models.
+    Read,
+    /// Look, and change leads.
+    ReadWrite,
+    /// Everything, keys and models included.
+    Admin,
+}
+
+impl Scope {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Ingest => "ingest",
+            Scope::Read => "read",
+            Scope::ReadWrite => "read_write",
+            Scope::Admin => "admin",
+        }
+    }
+
+    /// Whether holding this scope is enough for what `needed` names.
+    pub fn covers(self, needed: Scope) -> bool {
+        self == needed || self == Scope::Admin || (self == Scope::ReadWrite && needed == Scope::Read)
+    }
+}
+
+/// Which of the two kinds of key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// Public; sends events.
+    Write,
+    /// Secret; has scopes.
+    Secret,
+}
+
+impl Prefix {
+    /// How such a key begins.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Prefix::Write => "wk_",
+            Prefix::Secret => "sk_",
+        }
+    }
+}
+
+/// A key in the clear. Shown once, never stored, never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A new key.
+    pub fn generate(prefix: Prefix, ids: &Ids) -> Secret {
+        let mut bytes = [0; RANDOM_CHARACTERS];
+        ids.fill(&mut bytes);
+        // A byte modulo 62 leans towards the first eight letters; 32 of them still hold over 180 bits.
+        let body: String =
+            bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect();
+        Secret(format!("{}{body}{}", prefix.as_str(), checksum(&body)))
+    }
+
+    /// A key that the operator chose: `sk_…` or `wk_…`, at least 24 characters, none of them a colon or space.
+    pub fn given(key: &str, prefix: Prefix) -> Result<Secret, String> {
+        let plain = key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
+        if key.starts_with(prefix.as_str()) && key.len() >= SHORTEST_GIVEN_KEY && plain {
+            return Ok(Secret(key.to_owned()));
+        }
+        Err(format!(
+            "a key here begins with {} and has at least {SHORTEST_GIVEN_KEY} characters, none of them a space or colon",
+            prefix.as_str()
+        ))
+    }
+
+    /// The key itself, for showing once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    fn hash(&self) -> Vec<u8> {
+        hash_of(&self.0)
+    }
+
+    fn last_four(&self) -> &str {
+        &self.0[self.0.len() - 4..]
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Remembers, for a short time, the keys that were used.
+#[derive(Debug)]
+pub struct KeyRing {
+    clock: Clock,
+    known: RwLock<HashMap<Vec<u8>, (Key, DateTime<Utc>)>>,
+}
+
+impl KeyRing {
+    /// An empty ring.
+    pub fn new(clock: Clock) -> KeyRing {
+        KeyRing { clock, known: RwLock::default() }
+    }
+
+    /// The record of a key in the clear; none if it is unknown or revoked.
+    pub async fn find(&self, db: &PgPool, presented: &str) -> Result<Option<Key>, sqlx::Error> {
+        let hash = hash_of(presented);
+        let now = self.clock.now();
+        if let Some((key, seen)) = self.read().get(&hash)
+            && now - *seen < TimeDelta::seconds(BELIEVED_SECONDS)
+        {
+            return Ok(Some(key.clone()));
+        }
+        let found = store::find_by_hash(&mut *db.acquire().await?, &hash).await?;
+        let mut known = self.write();
+        if known.len() >= MOST_REMEMBERED {
+            known.clear();
+        }
+        match &found {
+            Some(key) => known.insert(hash, (key.clone(), now)),
+            None => known.remove(&hash),
+        };
+        Ok(found)
+    }
+
+    /// Asks the database again from now on.
+    pub fn forget(&self) {
+        self.write().clear();
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Vec<u8>, (Key, DateTime<Utc>)>> {
+        self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Vec<u8>, (Key, DateTime<Utc>)>> {
+        self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The keys that this start made, to be shown once.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// With every scope.
+    pub admin: Option<Secret>,
+    /// For trackers.
+    pub write: Option<Secret>,
+}
+
+/// Sees to it that there are an admin and a write key: the operator's own, which replace those given at an
+/// earlier start, or, where there is none of that kind at all, new ones.
+pub async fn ensure(app: &App, admin: Option<Secret>, write: Option<Secret>) -> Result<Made, sqlx::Error> {
+    Ok(Made {
+        admin: ensure_one(app, Prefix::Secret, &[Scope::Admin, Scope::Ingest], admin).await?,
+        write: ensure_one(app, Prefix::Write, &[Scope::Ingest], write).await?,
+    })
+}
+
+async fn ensure_one(
+    app: &App,
+    prefix: Prefix,
+    scopes: &[Scope],
+    given: Option<Secret>,
+) -> Result<Option<Secret>, sqlx::Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    store::lock(&mut tx).await?;
+    let (secret, environment) = match given {
+        Some(secret) => {
+            store::revoke_given(&mut tx, prefix, &secret.hash(), now).await?;
+            (secret, true)
+        }
+        None if store::any(&mut tx, prefix).await? => return Ok(None),
+        None => (Secret::generate(prefix, &app.ids), false),
+    };
+    let name = if prefix == Prefix::Write { "first write key" } else { "first admin key" };
+    let new = NewKey { name, scopes, origins: &[], environment };
+    store::insert(&mut tx, &app.ids, &secret, prefix, &new, now).await?;
+    tx.commit().await?;
+    app.keys.forget();
+    Ok((!environment).then_some(secret))
+}
+
+fn hash_of(key: &str) -> Vec<u8> {
+    Sha256::digest(key.as_bytes()).to_vec()
+}
+
+fn checksum(body: &str) -> String {
+    let mut rest = crc32fast::hash(body.as_bytes());
+    let mut digits = Vec::with_capacity(CHECKSUM_CHARACTERS);
+    for _ in 0..CHECKSUM_CHARACTERS {
+        digits.push(char::from(ALPHABET[(rest % 62) as usize]));
+        rest /= 62;
+    }
+    digits.iter().rev().collect()
+}

@@ -1,0 +1,164 @@
+//! SQL of keys.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{Prefix, Scope, Secret};
+use crate::ids::{Ids, KeyId};
+
+/// What is known of a key.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// Its record.
+    pub id: KeyId,
+    /// What a person calls it.
+    pub name: String,
+    /// `wk_` or `sk_`.
+    pub prefix: String,
+    /// Its last four characters.
+    pub last_four: String,
+    /// What it may do, as stored.
+    pub scopes: Vec<String>,
+    /// Origins of web pages that may use it; none: any.
+    pub origins: Vec<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Key {
+    /// Whether the key may do what `needed` names.
+    pub fn may(&self, needed: Scope) -> bool {
+        [Scope::Ingest, Scope::Read, Scope::ReadWrite, Scope::Admin]
+            .into_iter()
+            .any(|scope| scope.covers(needed) && self.scopes.iter().any(|held| held == scope.as_str()))
+    }
+}
+
+/// A key to be made.
+#[derive(Debug)]
+pub struct NewKey<'a> {
+    /// What a person calls it.
+    pub name: &'a str,
+    /// What it may do.
+    pub scopes: &'a [Scope],
+    /// Origins of web pages that may use it; none: any.
+    pub origins: &'a [String],
+    /// Whether the operator's settings gave it.
+    pub environment: bool,
+}
+
+/// Lets one starting instance at a time look for keys and make them.
+pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- keys::lock
+        lock table api_key in share row exclusive mode"
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn find_by_hash(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<Key>> {
+    sqlx::query_as!(
+        Key,
+        "-- keys::find_by_hash
+        select id, name, prefix, last_four, scopes, origins, created_at
+        from api_key where hash = $1 and revoked_at is null",
+        hash
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn any(conn: &mut PgConnection, prefix: Prefix) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"-- keys::any
+        select exists (select from api_key where prefix = $1 and revoked_at is null) as "any!""#,
+        prefix.as_str()
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The keys in use, newest last.
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    after: Option<KeyId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Key>> {
+    sqlx::query_as!(
+        Key,
+        "-- keys::list
+        select id, name, prefix, last_four, scopes, origins, created_at
+        from api_key where revoked_at is null and ($1::uuid is null or id > $1)
+        order by id limit $2",
+        after as Option<KeyId>,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Makes a key; one that is there already (given again by the operator) comes back into use.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    ids: &Ids,
+    secret: &Secret,
+    prefix: Prefix,
+    new: &NewKey<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Key> {
+    let scopes: Vec<String> = new.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+    sqlx::query_as!(
+        Key,
+        "-- keys::insert
+        insert into api_key (id, name, hash, prefix, last_four, scopes, origins, environment, created_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        on conflict (hash) do update set revoked_at = null, environment = excluded.environment
+        returning id, name, prefix, last_four, scopes, origins, created_at",
+        ids.next(),
+        new.name,
+        secret.hash(),
+        prefix.as_str(),
+        secret.last_four(),
+        &scopes,
+        new.origins,
+        new.environment,
+        now
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Revokes what the operator's settings gave before and no longer name.
+pub(super) async fn revoke_given(
+    conn: &mut PgConnection,
+    prefix: Prefix,
+    kept: &[u8],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- keys::revoke_given
+        update api_key set revoked_at = $3
+        where environment and prefix = $1 and hash <> $2 and revoked_at is null",
+        prefix.as_str(),
+        kept,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Revokes a key; false if there is none of this id in use.
+pub(super) async fn revoke(conn: &mut PgConnection, id: KeyId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "-- keys::revoke
+        update api_key set revoked_at = $2 where id = $1 and revoked_at is null",
+        id as KeyId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,160 @@
+//! `/v1/leads`.
+
+use axum::{
+    extract::{OriginalUri, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Stage,
+    identity::{Identity, Kind},
+    view::{self, Filter, LeadView, Place, Sort},
+};
+use crate::{
+    app::App,
+    http::{
+        auth::Reader,
+        extract::{Json, Path, Query},
+        page::{self, Page},
+        problem::Problem,
+    },
+    ids::{LeadId, digest},
+    scores,
+};
+
+/// The calls of this room.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_leads)).routes(routes!(get_lead))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ListLeads {
+    /// Only leads at this stage.
+    stage: Option<Stage>,
+    /// Only leads in this band.
+    band: Option<String>,
+    /// Only leads of this grade.
+    grade: Option<String>,
+    /// Only leads with at least this score.
+    min_score: Option<i32>,
+    /// Only leads whose attribute `owner` is this.
+    owner: Option<String>,
+    /// Only leads that changed at or after this instant (RFC 3339).
+    updated_since: Option<DateTime<Utc>>,
+    /// Only the lead with this e-mail address.
+    email: Option<String>,
+    /// Only leads whose e-mail address or user id begins with this.
+    q: Option<String>,
+    /// `score`, `updated_at` or `created_at`; with `-` in front, greatest first. `-score` if absent.
+    sort: Option<String>,
+    /// How many rows, 1 to 500; 50 if absent.
+    limit: Option<u16>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Leads, best first unless asked otherwise.
+///
+/// Scores are as stored, which the background keeps to the second; `GET /v1/leads/{id}` is exact as of now.
+#[utoipa::path(get, path = "/v1/leads", tag = "Leads", params(ListLeads),
+    responses((status = 200, body = Page<LeadView>)))]
+async fn list_leads(
+    State(app): State<App>,
+    _reader: Reader,
+    Query(query): Query<ListLeads>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let limit = page::limit(query.limit)?;
+    let sort = match query.sort.as_deref() {
+        None => Sort::default(),
+        Some(text) => Sort::parse(text).ok_or_else(|| {
+            Problem::parameter("sort is score, updated_at or created_at, with - in front for greatest first")
+        })?,
+    };
+    let after: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
+    let filter = filter(query)?;
+    let mut conn = app.db.acquire().await?;
+    let live = app.live.current(&mut conn).await?;
+    let rows = view::list(&mut conn, live.id, &filter, sort, after, limit as i64 + 1).await?;
+    Ok(Page::of(rows, limit, Place::of).map(LeadView::from).respond(&uri))
+}
+
+/// One lead, scored as of now.
+///
+/// A lead that was merged into another is answered with that other.
+#[utoipa::path(get, path = "/v1/leads/{id}", tag = "Leads", params(("id" = LeadId, Path)),
+    responses((status = 200, body = LeadView), (status = 304, description = "Unchanged since the given ETag")))]
+async fn get_lead(
+    State(app): State<App>,
+    _reader: Reader,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut conn = app.db.acquire().await?;
+    let live = app.live.current(&mut conn).await?;
+    let row = view::find(&mut conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
+    let score = scores::evaluate(&live, row.tally(), app.clock.now());
+    let mut lead = LeadView::from(row);
+    if let Some(score) = score {
+        lead.score_as(&score);
+    }
+    Ok(tagged(&headers, lead))
+}
+
+impl LeadView {
+    /// The same lead with its score at another instant.
+    fn score_as(&mut self, score: &scoring::Score) {
+        self.score = i32::try_from(score.score).unwrap_or(i32::MAX);
+        (self.raw, self.fit, self.engagement) = (score.raw.0, score.fit.0, score.engagement.0);
+        (self.grade, self.band) = (score.grade.clone(), score.band.clone());
+        self.next_change_at = score.next_change_at.map(crate::clock::to_utc);
+    }
+}
+
+fn filter(query: ListLeads) -> Result<Filter, Problem> {
+    let identity = |email: String| {
+        Identity::parse(Kind::Email, &email)
+            .map(|identity| identity.id())
+            .map_err(|why| Problem::parameter(format!("email: {why}")))
+    };
+    for text in [&query.band, &query.grade, &query.owner, &query.q].into_iter().flatten() {
+        if text.contains('\0') {
+            return Err(Problem::parameter("text holds no NUL character"));
+        }
+    }
+    Ok(Filter {
+        stage: query.stage,
+        band: query.band,
+        grade: query.grade,
+        min_score: query.min_score,
+        owner: query.owner,
+        updated_since: query.updated_since,
+        identity: query.email.map(identity).transpose()?,
+        begins: query
+            .q
+            .map(|q| format!("{}%", q.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"))),
+    })
+}
+
+/// The answer with an `ETag`, or 304 if the caller has it already.
+fn tagged(headers: &HeaderMap, lead: LeadView) -> Response {
+    let body = serde_json::to_vec(&lead).unwrap_or_default();
+    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&[&body])[..12]));
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let mut response = if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Json(lead).into_response()
+    };
+    if let Ok(value) = HeaderValue::try_from(tag) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response
+}

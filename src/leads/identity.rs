@@ -1,0 +1,206 @@
+//! Identities, and how the facts that join them say whose an event is.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::ids::{IdentityId, hashed};
+
+/// How long a user id or anonymous id may be, in bytes.
+pub const LONGEST_ID: usize = 512;
+/// How long an e-mail address may be, in bytes (RFC 5321).
+pub const LONGEST_EMAIL: usize = 254;
+
+/// The three kinds, weakest first: a weaker one follows a stronger one, never the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A browser or device before anybody said who uses it.
+    AnonymousId,
+    /// An address, trimmed and in lower case.
+    Email,
+    /// What the customer's own system calls the person.
+    UserId,
+}
+
+impl Kind {
+    /// The word for it, as stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::AnonymousId => "anonymous_id",
+            Kind::Email => "email",
+            Kind::UserId => "user_id",
+        }
+    }
+}
+
+/// One user id, e-mail or anonymous id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    kind: Kind,
+    value: String,
+    id: IdentityId,
+}
+
+/// Why a text is no identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnIdentity {
+    /// Empty, or nothing but white space.
+    #[error("it is empty")]
+    Empty,
+    /// Longer than is stored.
+    #[error("it is too long")]
+    TooLong,
+    /// Holds a control character.
+    #[error("it holds a control character")]
+    ControlCharacter,
+    /// Not of the form of an e-mail address.
+    #[error("it does not read like an e-mail address")]
+    NotAnAddress,
+}
+
+impl Identity {
+    /// Reads an identity as a client sent it.
+    pub fn parse(kind: Kind, text: &str) -> Result<Identity, NotAnIdentity> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(NotAnIdentity::Empty);
+        }
+        if text.len() > if kind == Kind::Email { LONGEST_EMAIL } else { LONGEST_ID } {
+            return Err(NotAnIdentity::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(NotAnIdentity::ControlCharacter);
+        }
+        let value = if kind == Kind::Email { address(text)? } else { text.to_owned() };
+        let id = IdentityId(hashed(&[b"identity", kind.as_str().as_bytes(), value.as_bytes()]));
+        Ok(Identity { kind, value, id })
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its value, normalised.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// The hash by which it is known.
+    pub fn id(&self) -> IdentityId {
+        self.id
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.as_str(), self.value)
+    }
+}
+
+fn address(text: &str) -> Result<String, NotAnIdentity> {
+    let (local, domain) = text.rsplit_once('@').ok_or(NotAnIdentity::NotAnAddress)?;
+    let whole = !local.is_empty()
+        && !domain.is_empty()
+        && !text.contains(char::is_whitespace)
+        && !local.contains('@');
+    if whole { Ok(text.to_lowercase()) } else { Err(NotAnIdentity::NotAnAddress) }
+}
+
+/// The identities that one event names, at least one of the three.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    principal: Identity,
+    links: Vec<(Identity, IdentityId)>,
+}
+
+impl Named {
+    /// Sorts out what an event names. The strongest is its *principal*: the one that the event hangs on. Where
+    /// the event `joins` (an identify), the others follow the principal from then on.
+    pub fn new(
+        user_id: Option<Identity>,
+        email: Option<Identity>,
+        anonymous_id: Option<Identity>,
+        joins: bool,
+    ) -> Option<Named> {
+        let mut strongest_first = [user_id, email, anonymous_id].into_iter().flatten();
+        let principal = strongest_first.next()?;
+        let links =
+            if joins { strongest_first.map(|weaker| (weaker, principal.id)).collect() } else { Vec::new() };
+        Some(Named { principal, links })
+    }
+
+    /// An alias: everything known under the former ids belongs to `user_id`.
+    pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
+        let parent = user_id.id;
+        let links = former.into_iter().filter(|one| one.id != parent).map(|one| (one, parent)).collect();
+        Named { principal: user_id, links }
+    }
+
+    /// The identity that the event hangs on.
+    pub fn principal(&self) -> &Identity {
+        &self.principal
+    }
+
+    /// Which identity follows which, weaker first.
+    pub fn links(&self) -> &[(Identity, IdentityId)] {
+        &self.links
+    }
+
+    /// All identities named.
+    pub fn all(&self) -> impl Iterator<Item = &Identity> {
+        std::iter::once(&self.principal).chain(self.links.iter().map(|(weaker, _)| weaker))
+    }
+}
+
+/// A dated fact: from `at` on, somebody said that an identity follows `parent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The stronger identity.
+    pub parent: IdentityId,
+}
+
+/// A stretch of time in which an identity follows one parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Following {
+    /// From here, inclusive.
+    pub since: DateTime<Utc>,
+    /// To here, exclusive; none: open.
+    pub until: Option<DateTime<Utc>>,
+    /// Whom.
+    pub parent: IdentityId,
+}
+
+/// From when on a first span counts: before anything that is taken.
+pub fn beginning() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+}
+
+/// Folds an identity's facts into whom it follows when. It depends on the facts alone, not on their order.
+///
+/// A device follows whoever identified on it last; what it did before the first identify counts for that first
+/// person. An e-mail address belongs to whoever claimed it first: a later claim by another is a conflict, not a
+/// merge.
+pub fn fold(kind: Kind, facts: &mut [Fact]) -> Vec<Following> {
+    facts.sort_unstable();
+    let mut spans: Vec<Following> = Vec::new();
+    for fact in facts.iter() {
+        let since = if spans.is_empty() { beginning() } else { fact.at };
+        match spans.last_mut() {
+            Some(last) if last.parent == fact.parent || kind != Kind::AnonymousId => continue,
+            // Two claims at one instant: the greater parent has it.
+            Some(last) if last.since == since => {
+                last.parent = fact.parent;
+                continue;
+            }
+            Some(last) => last.until = Some(since),
+            None => {}
+        }
+        spans.push(Following { since, until: None, parent: fact.parent });
+    }
+    spans
+}

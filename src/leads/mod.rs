@@ -1,0 +1,76 @@
+//! Who the events are about.
+//!
+//! *Identity*: one user id, e-mail or anonymous id; its id is a hash of kind and value, so a request names the
+//! same identity for ever. Events hang on identities. *Link*: a dated fact that one identity follows another.
+//! *Span*: whose an identity's events are in a stretch of time; a fold of the links. *Lead*: the set of spans
+//! that point to it.
+//!
+//! The guarantees: a link never rewrites an event; the outcome depends on the facts, not on the order in which
+//! they came; two user ids are never joined through a shared device; a lead left without identities stays as a
+//! signpost (`merged_into`) to where they went.
+
+pub mod api;
+pub mod identity;
+mod resolve;
+mod stage;
+pub(crate) mod store;
+pub(crate) mod view;
+
+use chrono::{DateTime, Utc};
+
+pub use resolve::{Mention, ResolveError, Resolved, lock_free, resolve};
+pub use stage::{MqlBy, Stage};
+
+use crate::ids::{IdentityId, LeadId};
+
+/// A stretch of time in which an identity's events count for a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Whose events.
+    pub identity_id: IdentityId,
+    /// From here, inclusive.
+    pub since: DateTime<Utc>,
+    /// To here, exclusive; none: open.
+    pub until: Option<DateTime<Utc>>,
+    /// The lead for which they count.
+    pub lead_id: LeadId,
+    /// The identity that this one follows; none: it stands for itself.
+    pub parent_id: Option<IdentityId>,
+}
+
+/// A lead's own row: what is not a function of its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lead {
+    /// Its id.
+    pub id: LeadId,
+    /// Where it stands.
+    pub stage: Stage,
+    /// How many passages into `mql` it has begun.
+    pub cycle: i32,
+    /// What opened the passage under way; none unless `mql`.
+    pub mql_by: Option<MqlBy>,
+    /// Since when its score is too low to stay `mql`.
+    pub below_since: Option<DateTime<Utc>>,
+    /// When its last passage ended.
+    pub last_exit_at: Option<DateTime<Utc>>,
+    /// How often its set of identities has changed.
+    pub epoch: i32,
+    /// Where its identities went, once it has none.
+    pub merged_into: Option<LeadId>,
+}
+
+impl Lead {
+    /// A lead that has just been seen for the first time.
+    pub fn new(id: LeadId, identified: bool) -> Lead {
+        Lead {
+            id,
+            stage: if identified { Stage::Lead } else { Stage::Anonymous },
+            cycle: 0,
+            mql_by: None,
+            below_since: None,
+            last_exit_at: None,
+            epoch: 0,
+            merged_into: None,
+        }
+    }
+}

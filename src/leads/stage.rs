@@ -1,0 +1,81 @@
+//! Where a lead stands between marketing and sales.
+
+use serde::{Deserialize, Serialize};
+
+/// The stages, from stranger to customer and out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Stage {
+    /// Nobody knows who it is.
+    Anonymous,
+    /// Known by a user id or an e-mail.
+    Lead,
+    /// Marketing-qualified: ripe for sales.
+    Mql,
+    /// Sales-qualified: accepted by sales.
+    Sql,
+    /// A deal is being made.
+    Opportunity,
+    /// Has bought.
+    Customer,
+    /// Sent back by sales, to ripen again.
+    Recycled,
+    /// Not one to sell to.
+    Disqualified,
+    /// The deal was lost.
+    Lost,
+}
+
+impl Stage {
+    /// The word for it, as stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Anonymous => "anonymous",
+            Stage::Lead => "lead",
+            Stage::Mql => "mql",
+            Stage::Sql => "sql",
+            Stage::Opportunity => "opportunity",
+            Stage::Customer => "customer",
+            Stage::Recycled => "recycled",
+            Stage::Disqualified => "disqualified",
+            Stage::Lost => "lost",
+        }
+    }
+
+    /// How far a lead has come: of two leads that turn out to be one, the stage that is further holds.
+    pub fn depth(self) -> u8 {
+        match self {
+            Stage::Anonymous => 0,
+            Stage::Lead => 1,
+            Stage::Recycled => 2,
+            Stage::Mql => 3,
+            Stage::Sql => 4,
+            Stage::Opportunity => 5,
+            Stage::Lost => 6,
+            Stage::Disqualified => 7,
+            Stage::Customer => 8,
+        }
+    }
+}
+
+/// What opened a passage into `mql`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum MqlBy {
+    /// The score and its dimensions reached the model's thresholds.
+    Threshold,
+    /// The person asked for sales.
+    HandRaise,
+}
+
+impl MqlBy {
+    /// The word for it, as stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MqlBy::Threshold => "threshold",
+            MqlBy::HandRaise => "hand_raise",
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! SQL of leads and their identities.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{Lead, MqlBy, Span, Stage, identity::Identity};
+use crate::ids::{IdentityId, LeadId};
+
+/// A span as it is read, with the epoch of its lead at that moment.
+pub(super) struct SpanRow {
+    pub(super) identity_id: IdentityId,
+    pub(super) since: DateTime<Utc>,
+    pub(super) until: Option<DateTime<Utc>>,
+    pub(super) lead_id: LeadId,
+    pub(super) parent_id: Option<IdentityId>,
+    pub(super) epoch: i32,
+}
+
+impl SpanRow {
+    pub(super) fn span(&self) -> Span {
+        Span {
+            identity_id: self.identity_id,
+            since: self.since,
+            until: self.until,
+            lead_id: self.lead_id,
+            parent_id: self.parent_id,
+        }
+    }
+}
+
+pub(super) async fn spans_of(
+    conn: &mut PgConnection,
+    identities: &[IdentityId],
+) -> sqlx::Result<Vec<SpanRow>> {
+    sqlx::query_as!(
+        SpanRow,
+        "-- leads::spans_of
+        select s.identity_id, s.since, s.until, s.lead_id, s.parent_id, l.epoch
+        from identity_span s join lead l on l.id = s.lead_id
+        where s.identity_id = any($1)
+        order by s.identity_id, s.since",
+        identities as &[IdentityId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The spans of identities that follow one of these, and of those of these leads.
+pub(super) async fn spans_following(
+    conn: &mut PgConnection,
+    parents: &[IdentityId],
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<SpanRow>> {
+    sqlx::query_as!(
+        SpanRow,
+        r#"-- leads::spans_following
+        select s.identity_id as "identity_id!: IdentityId", s.since as "since!", s.until,
+            s.lead_id as "lead_id!: LeadId", s.parent_id as "parent_id: IdentityId", l.epoch as "epoch!"
+        from (
+            select * from identity_span where parent_id = any($1)
+            union
+            select * from identity_span where lead_id = any($2)
+        ) s
+        join lead l on l.id = s.lead_id"#,
+        parents as &[IdentityId],
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn insert_identities(
+    conn: &mut PgConnection,
+    identities: &[&Identity],
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let ids: Vec<IdentityId> = identities.iter().map(|identity| identity.id()).collect();
+    let kinds: Vec<String> = identities.iter().map(|identity| identity.kind().as_str().to_owned()).collect();
+    let values: Vec<String> = identities.iter().map(|identity| identity.value().to_owned()).collect();
+    let done = sqlx::query!(
+        "-- leads::insert_identities
+        insert into identity (id, kind, value, created_at)
+        select id, kind, value, $4 from unnest($1::uuid[], $2::text[], $3::text[]) as new (id, kind, value)
+        order by id
+        on conflict do nothing",
+        &ids as &[IdentityId],
+        &kinds,
+        &values,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+pub(super) async fn insert_leads(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+    identified: &[bool],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::insert_leads
+        insert into lead (id, stage, created_at)
+        select id, case when identified then 'lead' else 'anonymous' end, $3
+        from unnest($1::uuid[], $2::boolean[]) as new (id, identified)
+        order by id",
+        leads as &[LeadId],
+        identified,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts these spans in the place of all that the same identities had.
+pub(super) async fn replace_spans(conn: &mut PgConnection, spans: &[Span]) -> sqlx::Result<()> {
+    let identities: Vec<IdentityId> = spans.iter().map(|span| span.identity_id).collect();
+    sqlx::query!(
+        "-- leads::replace_spans
+        delete from identity_span where identity_id = any($1)",
+        &identities as &[IdentityId]
+    )
+    .execute(&mut *conn)
+    .await?;
+    insert_spans(conn, spans).await
+}
+
+pub(super) async fn insert_spans(conn: &mut PgConnection, spans: &[Span]) -> sqlx::Result<()> {
+    let identities: Vec<IdentityId> = spans.iter().map(|span| span.identity_id).collect();
+    let since: Vec<DateTime<Utc>> = spans.iter().map(|span| span.since).collect();
+    let until: Vec<Option<DateTime<Utc>>> = spans.iter().map(|span| span.until).collect();
+    let leads: Vec<LeadId> = spans.iter().map(|span| span.lead_id).collect();
+    let parents: Vec<Option<IdentityId>> = spans.iter().map(|span| span.parent_id).collect();
+    sqlx::query!(
+        "-- leads::insert_spans
+        insert into identity_span (identity_id, since, until, lead_id, parent_id)
+        select * from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::uuid[])",
+        &identities as &[IdentityId],
+        &since,
+        &until as &[Option<DateTime<Utc>>],
+        &leads as &[LeadId],
+        &parents as &[Option<IdentityId>]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Locks leads in id order and reads them as they then are.
+pub(crate) async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Lead>> {
+    sqlx::query_as!(
+        Lead,
+        r#"-- leads::lock
+        select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, last_exit_at, epoch,
+            merged_into
+        from lead where id = any($1)
+        order by id
+        for no key update"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The same, passing over leads that somebody else has locked.
+pub(crate) async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Lead>> {
+    sqlx::query_as!(
+        Lead,
+        r#"-- leads::lock_free
+        select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, last_exit_at, epoch,
+            merged_into
+        from lead where id = any($1)
+        order by id
+        for no key update skip locked"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Result<()> {
+    let ids: Vec<LeadId> = leads.iter().map(|lead| lead.id).collect();
+    let stages: Vec<String> = leads.iter().map(|lead| lead.stage.as_str().to_owned()).collect();
+    let cycles: Vec<i32> = leads.iter().map(|lead| lead.cycle).collect();
+    let mql_by: Vec<Option<String>> =
+        leads.iter().map(|lead| lead.mql_by.map(|by| by.as_str().to_owned())).collect();
+    let below: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.below_since).collect();
+    let exits: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.last_exit_at).collect();
+    let epochs: Vec<i32> = leads.iter().map(|lead| lead.epoch).collect();
+    let merged: Vec<Option<LeadId>> = leads.iter().map(|lead| lead.merged_into).collect();
+    sqlx::query!(
+        "-- leads::update
+        update lead set stage = new.stage, cycle = new.cycle, mql_by = new.mql_by, below_since = new.below_since,
+            last_exit_at = new.last_exit_at, epoch = new.epoch, merged_into = new.merged_into
+        from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+            $7::integer[], $8::uuid[])
+            as new (id, stage, cycle, mql_by, below_since, last_exit_at, epoch, merged_into)
+        where lead.id = new.id",
+        &ids as &[LeadId],
+        &stages,
+        &cycles,
+        &mql_by as &[Option<String>],
+        &below as &[Option<DateTime<Utc>>],
+        &exits as &[Option<DateTime<Utc>>],
+        &epochs,
+        &merged as &[Option<LeadId>]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Records that identities were said to belong together; what was said before at the same instant stays once.
+pub(super) async fn insert_links(
+    conn: &mut PgConnection,
+    children: &[IdentityId],
+    at: &[DateTime<Utc>],
+    parents: &[IdentityId],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::insert_links
+        insert into identity_link (identity_id, at, parent_id)
+        select * from unnest($1::uuid[], $2::timestamptz[], $3::uuid[])
+        on conflict do nothing",
+        children as &[IdentityId],
+        at,
+        parents as &[IdentityId]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A fact about an identity.
+pub(super) struct LinkRow {
+    pub(super) identity_id: IdentityId,
+    pub(super) at: DateTime<Utc>,
+    pub(super) parent_id: IdentityId,
+}
+
+pub(super) async fn links_of(conn: &mut PgConnection, children: &[IdentityId]) -> sqlx::Result<Vec<LinkRow>> {
+    sqlx::query_as!(
+        LinkRow,
+        "-- leads::links_of
+        select identity_id, at, parent_id from identity_link where identity_id = any($1)",
+        children as &[IdentityId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Which of these leads have an identity left.
+pub(super) async fn with_identities(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        r#"-- leads::with_identities
+        select id as "id!: LeadId" from unnest($1::uuid[]) as asked (id)
+        where exists (select from identity_span where lead_id = asked.id)"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Forgets what was computed for leads that have no identity left.
+pub(super) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::delete_profiles
+        delete from lead_profile where lead_id = any($1)",
+        leads as &[LeadId]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A lead's attributes with their provenance.
+pub(crate) struct ProfileRow {
+    pub(crate) lead_id: LeadId,
+    pub(crate) attributes: Value,
+}
+
+pub(crate) async fn profiles_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<ProfileRow>> {
+    sqlx::query_as!(
+        ProfileRow,
+        "-- leads::profiles_of
+        select lead_id, attributes from lead_profile where lead_id = any($1)",
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(crate) async fn upsert_profiles(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+    attributes: &[Value],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::upsert_profiles
+        insert into lead_profile (lead_id, attributes)
+        select * from unnest($1::uuid[], $2::jsonb[])
+        on conflict (lead_id) do update set attributes = excluded.attributes",
+        leads as &[LeadId],
+        attributes
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! A lead as readers see it.
+
+use chrono::{DateTime, Utc};
+use scoring::profile::Fold;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::Stage;
+use crate::ids::{LeadId, ModelId};
+
+/// A lead with its score. Points other than `score` are in milli-points (1000 = one point).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct LeadView {
+    /// The lead.
+    pub id: LeadId,
+    /// What the customer's own system calls it.
+    pub user_id: Option<String>,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// How many passages into `mql` it has begun.
+    pub cycle: i32,
+    /// The score, 0 to 100 unless the model says otherwise.
+    pub score: i32,
+    /// Before the score's own bounds.
+    pub raw: i64,
+    /// Who it is.
+    pub fit: i64,
+    /// What it did.
+    pub engagement: i64,
+    /// Such as `A1`: the grades of fit and engagement.
+    pub grade: String,
+    /// Such as `hot`.
+    pub band: String,
+    /// When the score changes if nothing happens.
+    pub next_change_at: Option<DateTime<Utc>>,
+    /// The version of the model by which it is scored.
+    pub model_version: ModelId,
+    /// Its attributes.
+    pub profile: Map<String, Value>,
+    /// Whether it may be contacted.
+    pub consent: Consent,
+    /// When the person last did something.
+    pub last_activity_at: Option<DateTime<Utc>>,
+    /// When it was first seen.
+    pub created_at: DateTime<Utc>,
+    /// When anything above last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Whether a person may be contacted.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Consent {
+    /// The person asked not to be contacted, and has not asked for contact since.
+    pub do_not_contact: bool,
+}
+
+/// A lead as a statement of this room returns it.
+#[derive(Debug)]
+pub(crate) struct LeadRow {
+    /// Its id.
+    pub id: LeadId,
+    pub(crate) user_id: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) stage: Stage,
+    pub(crate) cycle: i32,
+    pub(crate) score: i32,
+    pub(crate) raw: i64,
+    pub(crate) fit: i64,
+    pub(crate) engagement: i64,
+    pub(crate) grade: String,
+    pub(crate) band: String,
+    pub(crate) next_change_at: Option<DateTime<Utc>>,
+    pub(crate) model_id: ModelId,
+    pub(crate) attributes: Option<Value>,
+    pub(crate) do_not_contact: bool,
+    pub(crate) last_activity_at: Option<DateTime<Utc>>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) tally: Vec<u8>,
+}
+
+impl LeadRow {
+    /// The state that its score is computed from.
+    pub(crate) fn tally(&self) -> &[u8] {
+        &self.tally
+    }
+}
+
+impl From<LeadRow> for LeadView {
+    fn from(row: LeadRow) -> LeadView {
+        let fold: Option<Fold> =
+            row.attributes.and_then(|attributes| serde_json::from_value(attributes).ok());
+        LeadView {
+            id: row.id,
+            user_id: row.user_id,
+            email: row.email,
+            stage: row.stage,
+            cycle: row.cycle,
+            score: row.score,
+            raw: row.raw,
+            fit: row.fit,
+            engagement: row.engagement,
+            grade: row.grade,
+            band: row.band,
+            next_change_at: row.next_change_at,
+            model_version: row.model_id,
+            profile: fold.unwrap_or_default().to_profile(),
+            consent: Consent { do_not_contact: row.do_not_contact },
+            last_activity_at: row.last_activity_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// What a list of leads is narrowed to.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) stage: Option<Stage>,
+    pub(crate) band: Option<String>,
+    pub(crate) grade: Option<String>,
+    pub(crate) min_score: Option<i32>,
+    pub(crate) owner: Option<String>,
+    pub(crate) updated_since: Option<DateTime<Utc>>,
+    pub(crate) identity: Option<crate::ids::IdentityId>,
+    pub(crate) begins: Option<String>,
+}
+
+/// By what a list of leads is sorted; ties by id, in the same direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Sort {
+    /// Best first.
+    #[default]
+    ScoreDown,
+    /// Worst first.
+    ScoreUp,
+    /// Changed last first.
+    UpdatedDown,
+    /// Changed longest ago first: what a sync wants.
+    UpdatedUp,
+    /// Newest first.
+    CreatedDown,
+    /// Oldest first.
+    CreatedUp,
+}
+
+impl Sort {
+    /// Reads `score`, `-score`, `updated_at`, …
+    pub(crate) fn parse(text: &str) -> Option<Sort> {
+        Some(match text {
+            "-score" => Sort::ScoreDown,
+            "score" => Sort::ScoreUp,
+            "-updated_at" => Sort::UpdatedDown,
+            "updated_at" => Sort::UpdatedUp,
+            "-created_at" => Sort::CreatedDown,
+            "created_at" => Sort::CreatedUp,
+            _ => return None,
+        })
+    }
+}
+
+/// A place in a list: everything that it may be sorted by.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Place {
+    score: i32,
+    updated_at: DateTime<Utc>,
+    id: LeadId,
+}
+
+impl Place {
+    /// Where a row stands.
+    pub(crate) fn of(row: &LeadRow) -> Place {
+        Place { score: row.score, updated_at: row.updated_at, id: row.id }
+    }
+}
+
+/// Who a lead is, and how it stands: the columns that every reading of leads has. The user id shown is one that
+/// is no former id of another; the e-mail is the one in the profile, if it is among the lead's own.
+macro_rules! lead_rows {
+    ([$($rest:tt)+], $($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            LeadRow,
+            r#"-- leads::view
+            select s.lead_id as "id!: LeadId", l.cycle, l.created_at, s.stage as "stage: Stage", s.score, s.raw, s.fit,
+                s.engagement, s.grade, s.band, s.next_change_at, s.model_id, s.do_not_contact, s.last_activity_at,
+                s.updated_at, s.tally, p.attributes as "attributes?",
+                (
+                    select i.value from identity_span own join identity i on i.id = own.identity_id
+                    where own.lead_id = s.lead_id and i.kind = 'user_id'
+                    order by own.parent_id is not null, i.value limit 1
+                ) as user_id,
+                (
+                    select i.value from identity_span own join identity i on i.id = own.identity_id
+                    where own.lead_id = s.lead_id and i.kind = 'email'
+                    order by i.value = lower(p.attributes -> 'email' ->> 'value') desc nulls last, i.value limit 1
+                ) as email
+            from score s
+            join lead l on l.id = s.lead_id
+            left join lead_profile p on p.lead_id = s.lead_id
+            "# + $($rest)+,
+            $($argument),*
+        )
+    };
+}
+pub(crate) use lead_rows;
+
+/// One lead under a model; none if there is no such lead. Follows the signposts of leads that were merged.
+pub(crate) async fn find(
+    conn: &mut PgConnection,
+    model: ModelId,
+    id: LeadId,
+) -> sqlx::Result<Option<LeadRow>> {
+    lead_rows!(
+        ["where s.model_id = $1 and s.lead_id = (
+            with recursive trail as (
+                select id, merged_into from lead where id = $2
+                union all
+                select next.id, next.merged_into from trail join lead next on next.id = trail.merged_into
+            )
+            select id from trail where merged_into is null
+        )"],
+        model as ModelId,
+        id as LeadId,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+macro_rules! list {
+    ($conn:expr, $model:expr, $filter:expr, $place:expr, $limit:expr, $order:tt) => {
+        lead_rows!(
+            ["where s.model_id = $1
+                and ($2::text is null or s.stage = $2)
+                and ($3::text is null or s.band = $3)
+                and ($4::text is null or s.grade = $4)
+                and ($5::integer is null or s.score >= $5)
+                and ($6::timestamptz is null or s.updated_at >= $6)
+                and ($7::text is null or p.attributes -> 'owner' ->> 'value' = $7)
+                and ($8::uuid is null or s.lead_id in (select lead_id from identity_span where identity_id = $8))
+                and ($9::text is null or s.lead_id in (
+                    select own.lead_id from identity i join identity_span own on own.identity_id = i.id
+                    where i.kind <> 'anonymous_id' and i.value like $9
+                ))
+                and ($10::uuid is null or " + $order + " limit $13"],
+            $model as ModelId,
+            $filter.stage.map(Stage::as_str),
+            $filter.band.as_deref(),
+            $filter.grade.as_deref(),
+            $filter.min_score,
+            $filter.updated_since,
+            $filter.owner.as_deref(),
+            $filter.identity as Option<crate::ids::IdentityId>,
+            $filter.begins.as_deref(),
+            $place.map(|place| place.id) as Option<LeadId>,
+            $place.map(|place| place.score),
+            $place.map(|place| place.updated_at),
+            $limit
+        )
+        .fetch_all($conn)
+        .await
+    };
+}
+
+/// Leads of a model after a place in the order, at most `limit`.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    model: ModelId,
+    filter: &Filter,
+    sort: Sort,
+    after: Option<Place>,
+    limit: i64,
+) -> sqlx::Result<Vec<LeadRow>> {
+    let place = after.as_ref();
+    match sort {
+        Sort::ScoreDown => list!(
+            conn,
+            model,
+            filter,
+            place,
+            limit,
+            "(s.score, s.lead_id) < ($11, $10) or $12::timestamptz is null) order by s.score desc, s.lead_id desc"
+        ),
+        Sort::ScoreUp => list!(
+            conn,
+            model,
+            filter,
+            place,
+            limit,
+            "(s.score, s.lead_id) > ($11, $10) or $12::timestamptz is null) order by s.score, s.lead_id"
+        ),
+        Sort::UpdatedDown => list!(
+            conn,
+            model,
+            filter,
+            place,
+            limit,
+            "(s.updated_at, s.lead_id) < ($12, $10) or $11::integer is null)
+                order by s.updated_at desc, s.lead_id desc"
+        ),
+        Sort::UpdatedUp => list!(
+            conn,
+            model,
+            filter,
+            place,
+            limit,
+            "(s.updated_at, s.lead_id) > ($12, $10) or $11::integer is null) order by s.updated_at, s.lead_id"
+        ),
+        Sort::CreatedDown => list!(
+            conn,
+            model,
+            filter,
+            place,
+            limit,
+            "s.lead_id < $10 or $11::integer is null or $12::timestamptz is null) order by s.lead_id desc"
+        ),
+        Sort::CreatedUp => list!(
+            conn,
+            model,
+            filter,
+            place,
+            limit,
+            "s.lead_id > $10 or $11::integer is null or $12::timestamptz is null) order by s.lead_id"
+        ),
+    }
+}

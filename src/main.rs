@@ -1,0 +1,52 @@
+//! The `leadscore` command.
+
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use leadscore::{config, demo, http, serve, telemetry};
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service
+    Serve(config::Serve),
+    /// Fill a running service with a believable month of traffic, then show the top of the queue
+    Demo(demo::Settings),
+    /// Print the API's description, openapi.yaml
+    Openapi,
+    /// Stop a private Postgres when its last user has gone
+    #[command(hide = true)]
+    PgSupervise { root: PathBuf, grace: f64 },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "leadscore: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(settings) => {
+            telemetry::log(settings.log_format);
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve::run(settings))
+        }
+        Command::Demo(settings) => {
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(demo::run(settings))
+        }
+        Command::Openapi => Ok(std::io::stdout().write_all(http::openapi().to_yaml()?.as_bytes())?),
+        Command::PgSupervise { root, grace } => {
+            Ok(private_postgres::supervise(&root, Duration::from_secs_f64(grace))?)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The passages between marketing and sales.
+//!
+//! A lead that is ripe by its score, or that asks for sales, becomes `mql`; one whose score stays too low for the
+//! model's dwell becomes `lead` again. The decision is the scoring core's; this room turns it into a change of the
+//! lead's row and a [`Transition`] that keeps cause and score of the moment. Nobody enters while asked not to be
+//! contacted. Each passage into `mql` has a number, `cycle`, that counts up per lead.
+
+mod store;
+
+use chrono::{DateTime, Utc};
+use scoring::{Score, Tally, mql};
+
+pub use store::{Transition, record};
+
+use crate::{
+    clock::{to_instant, to_utc},
+    leads::{Lead, MqlBy, Stage},
+    scores::Frame,
+};
+
+/// Why a lead passed from one stage to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A user id or e-mail became known.
+    Identified,
+    /// Score, fit and engagement reached what the model asks.
+    Threshold,
+    /// The person asked for sales.
+    HandRaise,
+    /// The score stayed below what the model asks of one who stays.
+    ScoreFell,
+    /// Two leads turned out to be one, and the stage that was further on holds.
+    Merge,
+}
+
+impl Cause {
+    /// The word for it, as stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Identified => "identified",
+            Cause::Threshold => "threshold",
+            Cause::HandRaise => "hand_raise",
+            Cause::ScoreFell => "score_fell",
+            Cause::Merge => "merge",
+        }
+    }
+}
+
+/// What was decided for a lead.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// The passages made, in order.
+    pub transitions: Vec<Transition>,
+    /// When a dwell or cooldown ends, so that the lead must be looked at again.
+    pub dwell_ends_at: Option<DateTime<Utc>>,
+}
+
+/// Moves a locked lead on if its score says so. `before` is its row as it was when this change began, by which
+/// passages that joining identities brought about are recognised.
+pub fn advance(frame: Frame<'_>, lead: &mut Lead, before: &Lead, score: &Score, tally: &Tally) -> Decided {
+    let mut decided = Decided::default();
+    if before.stage != lead.stage {
+        let cause = if lead.stage == Stage::Lead { Cause::Identified } else { Cause::Merge };
+        decided.transitions.push(transition(frame, lead, before.stage, cause, score));
+    }
+    let Some(stage) = stage(lead) else { return decided };
+    let decision = mql::decide(
+        frame.live.model.mql(),
+        &mql::Standing {
+            stage,
+            score,
+            identified: true,
+            do_not_contact: tally.do_not_contact(),
+            last_human_activity: tally.last_human_activity(),
+            last_exit: lead.last_exit_at.map(to_instant),
+            hand_raised_at: tally.hand_raised_at(),
+            recycled_at: None,
+            below_since: lead.below_since.map(to_instant),
+        },
+    );
+    lead.below_since = decision.below_since.map(to_utc);
+    decided.dwell_ends_at = decision.due_at.map(to_utc);
+    let from = lead.stage;
+    let cause = match decision.passage {
+        None => return decided,
+        Some(mql::Move::Enter { by }) => enter(lead, by),
+        Some(mql::Move::Leave) => leave(lead, to_utc(score.as_of)),
+    };
+    decided.transitions.push(transition(frame, lead, from, cause, score));
+    decided
+}
+
+/// The stage as the core knows it; none for those between which a score does not decide.
+fn stage(lead: &Lead) -> Option<mql::Stage> {
+    match (lead.stage, lead.mql_by) {
+        (Stage::Lead, _) => Some(mql::Stage::Lead),
+        (Stage::Mql, Some(MqlBy::HandRaise)) => Some(mql::Stage::Mql { by: mql::Entry::HandRaise }),
+        (Stage::Mql, _) => Some(mql::Stage::Mql { by: mql::Entry::Threshold }),
+        _ => None,
+    }
+}
+
+fn enter(lead: &mut Lead, by: mql::Entry) -> Cause {
+    lead.stage = Stage::Mql;
+    lead.cycle += 1;
+    let (by, cause) = match by {
+        mql::Entry::HandRaise => (MqlBy::HandRaise, Cause::HandRaise),
+        mql::Entry::Threshold => (MqlBy::Threshold, Cause::Threshold),
+    };
+    lead.mql_by = Some(by);
+    cause
+}
+
+fn leave(lead: &mut Lead, at: DateTime<Utc>) -> Cause {
+    lead.stage = Stage::Lead;
+    lead.mql_by = None;
+    lead.last_exit_at = Some(at);
+    Cause::ScoreFell
+}
+
+fn transition(frame: Frame<'_>, lead: &Lead, from: Stage, cause: Cause, score: &Score) -> Transition {
+    Transition {
+        id: frame.ids.next(),
+        lead_id: lead.id,
+        at: to_utc(score.as_of),
+        from,
+        to: lead.stage,
+        cause,
+        cycle: lead.cycle,
+        score: score.clone(),
+        model_id: frame.live.id,
+    }
+}

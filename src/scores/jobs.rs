@@ -1,0 +1,32 @@
+//! Scores that change by themselves: points fade, windows close, a silence grows long.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{Frame, apply, store};
+use crate::{app::App, leads, sweep::Sweep};
+
+/// How many leads one run sees to.
+const AT_ONCE: i64 = 1_000;
+
+/// Brings the leads up to date whose score changes, or whose dwell ends, by now; and nobody else.
+#[derive(Debug)]
+pub struct DueScores;
+
+impl Sweep for DueScores {
+    const NAME: &'static str = "due_scores";
+    const PERIOD: Duration = Duration::from_secs(1);
+
+    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
+        let mut tx = app.db.begin().await?;
+        let live = app.live.current(&mut tx).await?;
+        let due = store::due(&mut tx, live.id, app.clock.now(), AT_ONCE).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let mut resolved = leads::lock_free(&mut tx, &due).await?;
+        let frame = Frame { live: &live, now: app.clock.now(), ids: &app.ids };
+        let standings = apply(&mut tx, frame, &mut resolved, &HashMap::new()).await?;
+        tx.commit().await?;
+        Ok(standings.len())
+    }
+}

@@ -1,0 +1,62 @@
+//! Reading the log: what a replay starts from.
+
+use std::collections::HashMap;
+
+use scoring::{Event, Verdict, profile::Fold};
+use serde_json::{Map, Value};
+use sqlx::PgConnection;
+
+use super::store;
+use crate::{clock::to_instant, ids::LeadId};
+
+/// Everything that counts for one lead.
+#[derive(Debug, Default)]
+pub struct History {
+    /// Its events, oldest first.
+    pub events: Vec<Event>,
+    /// Its attributes, with their provenance.
+    pub profile: Fold,
+}
+
+/// Reads the whole logs of some leads; one that has no events gets an empty history.
+pub async fn read(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<HashMap<LeadId, History>> {
+    let mut histories: HashMap<LeadId, History> =
+        leads.iter().map(|lead| (*lead, History::default())).collect();
+    for row in store::events_of(conn, leads).await? {
+        let history = histories.entry(row.lead_id).or_default();
+        let event = row.event();
+        if let Some(traits) = &event.traits {
+            history.profile.apply(traits, event.occurred_at, &event.id);
+        }
+        history.events.push(event);
+    }
+    Ok(histories)
+}
+
+impl store::LoggedEvent {
+    fn event(self) -> Event {
+        Event {
+            id: self.id,
+            kind: self.kind,
+            occurred_at: to_instant(self.occurred_at),
+            verdict: verdict(&self.verdict),
+            properties: object(self.properties).unwrap_or_default(),
+            traits: self.traits.and_then(object),
+        }
+    }
+}
+
+fn verdict(text: &str) -> Verdict {
+    match text {
+        "machine" => Verdict::Machine,
+        "suspect" => Verdict::Suspect,
+        _ => Verdict::Human,
+    }
+}
+
+fn object(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}

@@ -1,0 +1,229 @@
+//! SQL of scores.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::Standing;
+use crate::ids::{LeadId, ModelId};
+
+/// An event of a lead's log.
+pub(super) struct LoggedEvent {
+    pub(super) lead_id: LeadId,
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) verdict: String,
+    pub(super) properties: Value,
+    pub(super) traits: Option<Value>,
+}
+
+/// The events that count for some leads, each lead's oldest first.
+pub(super) async fn events_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as!(
+        LoggedEvent,
+        "-- scores::events_of
+        select s.lead_id, e.id, e.type as kind, e.occurred_at, e.verdict, e.properties, e.traits
+        from identity_span s
+        join event e on e.identity_id = s.identity_id
+            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
+        where s.lead_id = any($1)
+        order by s.lead_id, e.occurred_at, e.id",
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A lead's stored state under a model.
+pub(super) struct StateRow {
+    pub(super) lead_id: LeadId,
+    pub(super) tally: Vec<u8>,
+    pub(super) score: i32,
+    pub(super) raw: i64,
+    pub(super) fit: i64,
+    pub(super) engagement: i64,
+    pub(super) as_of: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+}
+
+pub(super) async fn states_of(
+    conn: &mut PgConnection,
+    model: ModelId,
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<StateRow>> {
+    sqlx::query_as!(
+        StateRow,
+        "-- scores::states_of
+        select lead_id, tally, score, raw, fit, engagement, as_of, updated_at
+        from score where lead_id = any($1) and model_id = $2",
+        leads as &[LeadId],
+        model as ModelId
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The columns of `score` for a number of leads, side by side as `unnest` takes them.
+#[derive(Default)]
+struct Columns {
+    leads: Vec<LeadId>,
+    stages: Vec<&'static str>,
+    do_not_contact: Vec<bool>,
+    scores: Vec<i32>,
+    raw: Vec<i64>,
+    fit: Vec<i64>,
+    engagement: Vec<i64>,
+    grades: Vec<String>,
+    bands: Vec<String>,
+    as_of: Vec<DateTime<Utc>>,
+    next_change_at: Vec<Option<DateTime<Utc>>>,
+    due_at: Vec<Option<DateTime<Utc>>>,
+    last_activity_at: Vec<Option<DateTime<Utc>>>,
+    tallies: Vec<Vec<u8>>,
+    updated_at: Vec<DateTime<Utc>>,
+}
+
+impl Columns {
+    fn of(standings: &[&Standing]) -> Columns {
+        let mut columns = Columns::default();
+        for standing in standings {
+            columns.leads.push(standing.lead_id);
+            columns.stages.push(standing.stage.as_str());
+            columns.do_not_contact.push(standing.do_not_contact);
+            columns.scores.push(standing.score);
+            columns.raw.push(standing.raw);
+            columns.fit.push(standing.fit);
+            columns.engagement.push(standing.engagement);
+            columns.grades.push(standing.grade.clone());
+            columns.bands.push(standing.band.clone());
+            columns.as_of.push(standing.as_of);
+            columns.next_change_at.push(standing.next_change_at);
+            columns.due_at.push(standing.due_at);
+            columns.last_activity_at.push(standing.last_activity_at);
+            columns.tallies.push(standing.tally.clone());
+            columns.updated_at.push(standing.updated_at);
+        }
+        columns
+    }
+}
+
+/// Writes the states of leads that had none under this model.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    model: ModelId,
+    standings: &[&Standing],
+) -> sqlx::Result<()> {
+    let new = Columns::of(standings);
+    sqlx::query!(
+        "-- scores::insert
+        insert into score (lead_id, model_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
+            next_change_at, due_at, last_activity_at, tally, updated_at)
+        select lead_id, $1, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
+            next_change_at, due_at, last_activity_at, tally, updated_at
+        from unnest($2::uuid[], $3::text[], $4::boolean[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
+            $14::timestamptz[], $15::bytea[], $16::timestamptz[])
+            as new (lead_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
+                next_change_at, due_at, last_activity_at, tally, updated_at)",
+        model as ModelId,
+        &new.leads as &[LeadId],
+        &new.stages as &[&str],
+        &new.do_not_contact,
+        &new.scores,
+        &new.raw,
+        &new.fit,
+        &new.engagement,
+        &new.grades,
+        &new.bands,
+        &new.as_of,
+        &new.next_change_at as &[Option<DateTime<Utc>>],
+        &new.due_at as &[Option<DateTime<Utc>>],
+        &new.last_activity_at as &[Option<DateTime<Utc>>],
+        &new.tallies,
+        &new.updated_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes the states of leads that have one under this model.
+pub(super) async fn update(
+    conn: &mut PgConnection,
+    model: ModelId,
+    standings: &[&Standing],
+) -> sqlx::Result<()> {
+    let new = Columns::of(standings);
+    sqlx::query!(
+        "-- scores::update
+        update score set stage = new.stage, do_not_contact = new.do_not_contact, score = new.score, raw = new.raw,
+            fit = new.fit, engagement = new.engagement, grade = new.grade, band = new.band, as_of = new.as_of,
+            next_change_at = new.next_change_at, due_at = new.due_at, last_activity_at = new.last_activity_at,
+            tally = new.tally, updated_at = new.updated_at
+        from unnest($2::uuid[], $3::text[], $4::boolean[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
+            $14::timestamptz[], $15::bytea[], $16::timestamptz[])
+            as new (lead_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
+                next_change_at, due_at, last_activity_at, tally, updated_at)
+        where score.lead_id = new.lead_id and score.model_id = $1",
+        model as ModelId,
+        &new.leads as &[LeadId],
+        &new.stages as &[&str],
+        &new.do_not_contact,
+        &new.scores,
+        &new.raw,
+        &new.fit,
+        &new.engagement,
+        &new.grades,
+        &new.bands,
+        &new.as_of,
+        &new.next_change_at as &[Option<DateTime<Utc>>],
+        &new.due_at as &[Option<DateTime<Utc>>],
+        &new.last_activity_at as &[Option<DateTime<Utc>>],
+        &new.tallies,
+        &new.updated_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the states of leads that have no identity left.
+pub(super) async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- scores::delete
+        delete from score where lead_id = any($1)",
+        leads as &[LeadId]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The leads whose score changes, or whose dwell ends, by now without an event; longest due first.
+pub(super) async fn due(
+    conn: &mut PgConnection,
+    model: ModelId,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        r#"-- scores::due
+        select lead_id from score where due_at <= $2 and model_id = $1 order by due_at limit $3"#,
+        model as ModelId,
+        now,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn oldest_due(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        "-- scores::oldest_due
+        select min(due_at) from score where due_at is not null"
+    )
+    .fetch_one(conn)
+    .await
+}

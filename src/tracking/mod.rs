@@ -1,0 +1,2 @@
+//! Foreign shapes.
+pub mod api;
