@@ -4,7 +4,7 @@ use std::process::Child;
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 /// How long a child may take to end after it has let go of its lock.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -16,10 +16,14 @@ pub(crate) struct Waiters(Vec<JoinHandle<()>>);
 impl Waiters {
     /// Waits for the child in a thread that takes no signal away from the program.
     pub(crate) fn add(&mut self, mut child: Child) {
+        // The thread inherits our mask. Were the signals blocked in it, one could come before that.
+        let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
         let waiter = thread::Builder::new().name("private-postgres".into()).spawn(move || {
-            let blocked = SigSet::all().thread_block();
-            tracing::trace!(?blocked, ended = ?child.wait(), "a child has ended");
+            tracing::trace!(ended = ?child.wait(), "a child has ended");
         });
+        if let Err(error) = mask.and_then(|mask| mask.thread_set_mask()) {
+            tracing::warn!(%error, "the signal mask cannot be restored");
+        }
         match waiter {
             Ok(waiter) => self.0.push(waiter),
             Err(error) => tracing::debug!(%error, "no thread to wait for a child: a zombie until we end"),

@@ -1,10 +1,12 @@
 //! A user of the cluster in a process of its own, which a test may kill.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 
-use crate::scratch::{PROGRAM, kill_hard};
+use crate::scratch::{DEADLINE, PROGRAM, kill_hard};
 
 /// What the shell of an ordinary app does.
 const TELL_AND_WAIT: &str = "echo $DATABASE_URL; exec cat";
@@ -14,7 +16,7 @@ const TELL_AND_WAIT: &str = "echo $DATABASE_URL; exec cat";
 pub(crate) struct App {
     child: Child,
     input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    lines: Receiver<String>,
 }
 
 impl App {
@@ -35,7 +37,9 @@ impl App {
         let mut child = command.spawn().expect("the program runs");
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        Self { child, input, output }
+        let (tell, lines) = channel();
+        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Self { child, input, lines }
     }
 
     /// Starts one and waits until it has its cluster.
@@ -49,11 +53,12 @@ impl App {
         self
     }
 
-    /// The next line that the shell writes.
+    /// The next line that the shell writes; an empty one when it has ended.
     pub(crate) fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("the shell writes text");
-        line.trim_end().to_owned()
+        match self.lines.recv_timeout(DEADLINE) {
+            Err(RecvTimeoutError::Timeout) => panic!("waited in vain for a line of the shell"),
+            line => line.unwrap_or_default(),
+        }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -65,7 +70,7 @@ impl App {
         kill_hard(self.pid());
         self.child.wait().expect("it is our child");
         self.input = None;
-        self.output.read_to_string(&mut String::new()).expect("the shell ends");
+        while !self.line().is_empty() {}
     }
 
     /// Lets the shell end, and with it the app, in good order.
