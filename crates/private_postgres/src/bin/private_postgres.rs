@@ -5,8 +5,8 @@
 //! private-postgres supervise ROOT GRACE
 //! ```
 //! `run` ends with the command's exit code (128 + n after signal n, 127 when it cannot be run, 125 when
-//! there is no cluster). `--throwaway` trades durability
-//! for speed. `supervise` is what `run` starts by itself.
+//! there is no cluster). `--throwaway` trades durability for speed. `supervise` is what `run` starts by
+//! itself.
 
 use std::env;
 use std::error::Error;

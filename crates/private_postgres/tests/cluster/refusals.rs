@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
+use nix::unistd::{Uid, User, geteuid};
 use private_postgres::{Cluster, StartError};
 
 use crate::app::run;
@@ -65,6 +66,25 @@ fn a_value_without_a_meaning_is_refused() {
 
     assert!(
         complaint(&output).contains(r#"LEADSCORE_POSTGRES is "maybe"; it may be unset, "search" or "fetch""#)
+    );
+}
+
+#[test]
+fn a_uid_without_a_name_is_told_before_initdb_trips_over_it() {
+    let scratch = Scratch::new();
+    let nameless = 54321;
+    if !geteuid().is_root() || User::from_uid(Uid::from_raw(nameless)).is_ok_and(|user| user.is_some()) {
+        return; // Only root can become it.
+    }
+    fs::create_dir(scratch.root()).unwrap();
+    std::os::unix::fs::chown(scratch.root(), Some(nameless), Some(nameless)).unwrap();
+
+    let output = run(&scratch.root(), "echo started").uid(nameless).gid(nameless).output().unwrap();
+
+    assert!(
+        complaint(&output).contains("uid 54321 has no entry in the user database"),
+        "{}",
+        complaint(&output)
     );
 }
 
