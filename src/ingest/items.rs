@@ -46,7 +46,8 @@ pub fn split_lines(text: &str) -> Result<Vec<&str>, Problem> {
     bounded(text.lines().map(str::trim).filter(|line| !line.is_empty()).collect())
 }
 
-fn bounded(items: Vec<&str>) -> Result<Vec<&str>, Problem> {
+/// Refuses more items than a request may hold.
+pub fn bounded(items: Vec<&str>) -> Result<Vec<&str>, Problem> {
     if items.len() > MOST_ITEMS {
         let message = format!("A request holds at most {MOST_ITEMS} items; send them in several.");
         return Err(Problem::new(Code::TooLarge, message));

@@ -1,7 +1,202 @@
-//! api
-use crate::app::App;
-use utoipa_axum::router::OpenApiRouter;
-/// The calls of this room.
+//! Segment's paths.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Uri, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema, openapi::OpenApi};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    bootstrap, credentials, envelope,
+    segment::{self, Call},
+};
+use crate::{
+    app::App,
+    http::{
+        auth,
+        extract::{Json, Path, Query},
+        problem::Problem,
+    },
+    ingest::{self, Answer, api::Return, items},
+    keys::Scope,
+};
+
+/// Paths that take what `/v1/batch` takes.
+const BATCHES: [&str; 4] = ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"];
+/// The calls with a path of their own, long and short.
+const CALLS: [(&str, &str); 6] =
+    [("identify", "i"), ("track", "t"), ("page", "p"), ("screen", "s"), ("group", "g"), ("alias", "a")];
+
+/// A transparent picture of one pixel.
+const PIXEL: [u8; 43] = *b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
+/// The calls of this room. Every path is taken with and without a slash at the end: a redirect would lose the event.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    let mut router = OpenApiRouter::new()
+        .routes(routes!(send_batch))
+        .routes(routes!(send_pixel))
+        .routes(routes!(bootstrap::get_settings))
+        .routes(routes!(bootstrap::get_source_config))
+        .route("/sourceConfig/", get(bootstrap::get_source_config))
+        .route("/v1/m", post(discard));
+    for path in BATCHES {
+        if path != BATCHES[0] {
+            router = router.route(path, post(send_batch));
+        }
+        router = router.route(&format!("{path}/"), post(send_batch));
+    }
+    for name in CALLS.iter().flat_map(|(long, short)| [long, short]) {
+        let call = Call::named(name);
+        for slash in ["", "/"] {
+            let handler =
+                move |State(app): State<App>, query: Query<Sent>, headers: HeaderMap, body: Bytes| {
+                    receive(app, call, query, headers, body)
+                };
+            router = router.route(&format!("/v1/{name}{slash}"), post(handler));
+        }
+    }
+    describe_calls(router.get_openapi_mut());
+    router
+}
+
+/// The long paths of single calls take the same and answer the same: they are described by the batch's description.
+fn describe_calls(document: &mut OpenApi) {
+    let Some(batch) = document.paths.paths.get("/v1/batch").cloned() else { return };
+    for (long, _) in CALLS {
+        let mut item = batch.clone();
+        if let Some(operation) = &mut item.post {
+            operation.operation_id = Some(format!("send_{long}"));
+            operation.summary = Some(format!("One `{long}` call of Segment's tracking API."));
+            operation.description =
+                Some(format!("As `/v1/batch`, for one message whose `type` is `{long}`."));
+        }
+        document.paths.paths.insert(format!("/v1/{long}"), item);
+    }
+}
+
+/// Where else the key may stand, and what the answer shall hold.
+#[derive(Debug, Deserialize, IntoParams)]
+struct Sent {
+    /// The write key, if it is not in the `Authorization` header.
+    #[serde(rename = "writeKey")]
+    write_key: Option<String>,
+    /// `leads`: also how each event's lead stands now. Left out unless the key may read.
+    #[serde(rename = "return")]
+    what: Option<String>,
+}
+
+/// A batch of Segment's messages; other fields are passed over.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "documents what is read by hand, so that a bad message takes no neighbour with it"
+)]
+struct Batch {
+    /// Messages, each with its `type`: `identify`, `track`, `page`, `screen`, `group` or `alias`.
+    batch: Vec<Map<String, Value>>,
+    /// When it was sent, by the sender's clock.
+    #[schema(rename = "sentAt")]
+    sent_at: Option<String>,
+    /// Circumstances of all messages.
+    context: Option<Map<String, Value>>,
+    /// The write key, if it is nowhere else.
+    #[schema(rename = "writeKey")]
+    write_key: Option<String>,
+}
+
+/// What SDKs expect: `success`, beside the counts.
+#[derive(Debug, Serialize, ToSchema)]
+struct Tracked {
+    /// Always true: what was wrong with single messages stands in `rejected`.
+    success: bool,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+/// Segment's tracking API: a batch of messages.
+///
+/// The SDKs of Segment and its relatives work with only their host changed. The body is read as JSON whatever its
+/// content type; gzip and zstd are taken. A bad message is reported by its index and sinks no other.
+#[utoipa::path(post, path = "/v1/batch", tag = "Ingestion", params(Sent), request_body = Batch,
+    responses((status = 200, body = Tracked)))]
+async fn send_batch(
+    State(app): State<App>,
+    query: Query<Sent>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Tracked>, Problem> {
+    receive(app, None, query, headers, body).await
+}
+
+async fn receive(
+    app: App,
+    call: Option<Call>,
+    Query(query): Query<Sent>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Tracked>, Problem> {
+    let text = envelope::as_json(&headers, body).await?;
+    let (mut envelope, raw) = envelope::open(&text)?;
+    let presented =
+        credentials::presented(&headers, query.write_key.as_deref(), envelope.write_key.as_deref());
+    let key = auth::authenticate(&app, presented.as_deref(), Scope::Ingest, &headers).await?;
+    if envelope.sent_at.is_none() {
+        envelope.sent_at = headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);
+    }
+    let want_leads = Return { what: query.what }.leads(&key);
+    let parse = |raw: &str| segment::parse(call, &envelope, items::object(raw)?);
+    let submission = ingest::api::read(&app, &key, &raw, want_leads, parse);
+    let answer = ingest::submit(&app.writers, submission).await?;
+    Ok(Json(Tracked { success: true, answer }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct Pixel {
+    /// The message: JSON in base64, with the `writeKey` in it.
+    data: Option<String>,
+}
+
+/// One message in the address of a picture, for pages that can do nothing else.
+///
+/// The answer is always a picture, whatever became of the message: browsers show errors in its place.
+#[utoipa::path(get, path = "/v1/pixel/{type}", tag = "Ingestion", security(()),
+    params(("type" = String, Path, description = "`track`, `page`, …"), Pixel),
+    responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
+async fn send_pixel(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Query(pixel): Query<Pixel>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let alphabet = if uri.query().is_some_and(|query| query.contains(['-', '_'])) {
+        base64::alphabet::URL_SAFE
+    } else {
+        base64::alphabet::STANDARD
+    };
+    // A plus sign in an address arrives as a space.
+    let data = pixel.data.unwrap_or_default().replace(' ', "+");
+    let message = GeneralPurpose::new(&alphabet, lenient).decode(data).unwrap_or_default();
+    let sent = Query(Sent { write_key: None, what: None });
+    if let Err(problem) = receive(app, Call::named(&name), sent, headers, message.into()).await {
+        tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
+    }
+    let answer = [(header::CONTENT_TYPE, "image/gif"), (header::CACHE_CONTROL, "no-store, private")];
+    (answer, PIXEL.as_slice()).into_response()
+}
+
+/// Telemetry of the SDKs about themselves: taken and thrown away, so that it goes nowhere else.
+async fn discard() -> Json<Value> {
+    Json(serde_json::json!({"success": true}))
 }

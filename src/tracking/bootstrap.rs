@@ -1,0 +1,58 @@
+//! What browser SDKs ask for before they send anything. The answers keep visitors' data from going anywhere else:
+//! without them the SDKs send nothing, or send it to their makers.
+
+use axum::{extract::State, http::HeaderMap};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::credentials;
+use crate::{
+    app::App,
+    http::{
+        auth,
+        extract::{Json, Path, Query},
+        problem::Problem,
+    },
+    keys::Scope,
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct SourceConfig {
+    /// The write key, if it is not in the `Authorization` header.
+    #[serde(rename = "writeKey")]
+    write_key: Option<String>,
+}
+
+/// The settings that Segment's analytics.js asks for: where to send events, and not to send telemetry.
+#[utoipa::path(get, path = "/v1/projects/{key}/settings", tag = "Ingestion", security(()),
+    params(("key" = String, Path, description = "A write key")), responses((status = 200, body = Value)))]
+pub(super) async fn get_settings(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(key): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    auth::authenticate(&app, Some(&key), Scope::Ingest, &headers).await?;
+    let (protocol, host) = app.public_url.split_once("://").unwrap_or(("http", &app.public_url));
+    Ok(Json(json!({
+        "integrations": {"Segment.io": {"apiKey": key, "apiHost": format!("{host}/v1"), "protocol": protocol}},
+        "metrics": {"sampleRate": 0}
+    })))
+}
+
+/// The configuration that RudderStack's browser SDK asks for: this source, no other destination.
+#[utoipa::path(get, path = "/sourceConfig", tag = "Ingestion", security(()), params(SourceConfig),
+    responses((status = 200, body = Value)))]
+pub(super) async fn get_source_config(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(query): Query<SourceConfig>,
+) -> Result<Json<Value>, Problem> {
+    let presented = credentials::presented(&headers, query.write_key.as_deref(), None);
+    let key = auth::authenticate(&app, presented.as_deref(), Scope::Ingest, &headers).await?;
+    Ok(Json(json!({
+        "source": {
+            "id": key.id, "name": key.name, "enabled": true, "workspaceId": "leadscore", "config": {}, "destinations": []
+        }
+    })))
+}

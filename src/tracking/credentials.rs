@@ -1,0 +1,16 @@
+//! The key, wherever a client puts it: header, then query, then body.
+
+use axum::http::HeaderMap;
+
+use crate::http::auth;
+
+/// The key that a request presents. Clients of other houses write `key:` or `key:anything`; what follows the colon
+/// is nothing to us.
+pub(super) fn presented(headers: &HeaderMap, query: Option<&str>, body: Option<&str>) -> Option<String> {
+    let own_header = || headers.get("x-write-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let key = auth::presented(headers)
+        .or_else(own_header)
+        .or(query.map(str::to_owned))
+        .or(body.map(str::to_owned))?;
+    key.split(':').next().map(str::to_owned)
+}

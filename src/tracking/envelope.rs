@@ -1,0 +1,97 @@
+//! From a body to items: a batch, one event, an array of events, or a form around one.
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, header},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    http::problem::{Code, Problem},
+    ingest::items,
+};
+
+/// What surrounds the items of a request and holds for each of them.
+#[derive(Debug, Default)]
+pub(super) struct Envelope {
+    /// The key, if the body holds it.
+    pub(super) write_key: Option<String>,
+    /// When the batch was sent, by the sender's clock.
+    pub(super) sent_at: Option<String>,
+    /// Circumstances of all items.
+    pub(super) context: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Outer<'a> {
+    #[serde(borrow)]
+    batch: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, rename = "writeKey")]
+    write_key: Option<&'a RawValue>,
+    #[serde(borrow, rename = "sentAt")]
+    sent_at: Option<&'a RawValue>,
+    #[serde(borrow)]
+    context: Option<&'a RawValue>,
+}
+
+/// Opens a body that [`as_json`] made.
+pub(super) fn open(text: &str) -> Result<(Envelope, Vec<&str>), Problem> {
+    let trimmed = text.trim_start_matches('\u{feff}').trim();
+    if !trimmed.starts_with('{') {
+        return Ok((Envelope::default(), items::split(trimmed)?));
+    }
+    let outer: Outer<'_> = serde_json::from_str(trimmed)
+        .map_err(|error| Problem::new(Code::InvalidBody, format!("The body is not JSON: {error}.")))?;
+    let mut envelope =
+        Envelope { write_key: string(outer.write_key), sent_at: string(outer.sent_at), context: Map::new() };
+    match outer.batch {
+        Some(batch) => {
+            envelope.context =
+                outer.context.and_then(|raw| items::object(raw.get()).ok()).unwrap_or_default();
+            Ok((envelope, items::bounded(batch.into_iter().map(RawValue::get).collect())?))
+        }
+        None => Ok((envelope, vec![trimmed])),
+    }
+}
+
+fn string(raw: Option<&RawValue>) -> Option<String> {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+}
+
+/// A body as JSON text. Whatever the content type says, it is JSON; but a browser that is handed a form object for
+/// its beacon sends a form, with the event in the field `data` or as one field each.
+pub(super) async fn as_json(headers: &HeaderMap, body: Bytes) -> Result<String, Problem> {
+    let text = items::text(&body);
+    if text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
+        return Ok(text);
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let fields = if let Ok(boundary) = multer::parse_boundary(kind) {
+        multipart(body, boundary).await
+    } else if kind.starts_with("application/x-www-form-urlencoded") {
+        serde_urlencoded::from_bytes(&body).ok()
+    } else {
+        None
+    };
+    let unreadable =
+        || Problem::new(Code::InvalidBody, "The body is not JSON, nor a form with an event in it.");
+    let mut fields: Vec<(String, String)> = fields.ok_or_else(unreadable)?;
+    if let Some(at) = fields.iter().position(|(name, _)| name == "data") {
+        return Ok(fields.swap_remove(at).1);
+    }
+    let flat: Map<String, Value> =
+        fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    serde_json::to_string(&flat).map_err(|_| unreadable())
+}
+
+async fn multipart(body: Bytes, boundary: String) -> Option<Vec<(String, String)>> {
+    let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
+    let mut form = multer::Multipart::new(stream, boundary);
+    let mut fields = Vec::new();
+    while let Some(field) = form.next_field().await.ok()? {
+        let name = field.name().unwrap_or_default().to_owned();
+        fields.push((name, field.text().await.ok()?));
+    }
+    Some(fields)
+}

@@ -1,0 +1,246 @@
+//! Segment's messages, and what they are to us.
+
+use axum::http::Uri;
+use heck::ToSnakeCase;
+use serde_json::{Map, Value, json};
+
+use super::envelope::Envelope;
+use crate::{
+    ingest::{
+        Rejection,
+        event::{Found, LONGEST_TYPE, check_id, check_kind, parse_time},
+    },
+    leads::identity::{Identity, Kind, Named},
+};
+
+/// The methods of the tracking API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Identify,
+    Track,
+    Page,
+    Screen,
+    Group,
+    Alias,
+}
+
+impl Call {
+    /// The call that a path's last part or a message's `type` names.
+    pub(super) fn named(name: &str) -> Option<Call> {
+        Some(match name {
+            "identify" | "i" => Call::Identify,
+            "track" | "t" => Call::Track,
+            "page" | "p" => Call::Page,
+            "screen" | "s" => Call::Screen,
+            "group" | "g" => Call::Group,
+            "alias" | "a" => Call::Alias,
+            _ => return None,
+        })
+    }
+}
+
+/// Names of Segment's own specification that are not just ours in other letters.
+const KNOWN_NAMES: [(&str, &str); 3] = [
+    ("email_link_clicked", "email_clicked"),
+    ("email_marked_as_spam", "email_complained"),
+    ("unsubscribed", "email_unsubscribed"),
+];
+
+/// Reads a message. `call` is what the path names; in a batch each message says it in `type`.
+pub(super) fn parse(
+    call: Option<Call>,
+    envelope: &Envelope,
+    mut message: Map<String, Value>,
+) -> Result<Found, Rejection> {
+    let call = call.or_else(|| Call::named(message.get("type")?.as_str()?)).ok_or_else(|| {
+        Rejection::new("unknown_type", "`type` is one of identify, track, page, screen, group and alias")
+    })?;
+    let mut context = object(&mut message, "context").unwrap_or_default();
+    for (name, value) in &envelope.context {
+        context.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    let id = text(&mut message, "messageId");
+    id.as_deref().map_or(Ok(()), check_id)?;
+    let original = text(&mut message, "originalTimestamp").or(text(&mut message, "timestamp"));
+    let sent = text(&mut message, "sentAt").or_else(|| envelope.sent_at.clone());
+    let corrected = message.contains_key("receivedAt");
+    let content = content(call, &mut message, &context)?;
+    let named = named(call, &mut message, &content.traits, &context)?;
+    let mut found = Found {
+        id,
+        kind: content.kind,
+        name: content.name,
+        named,
+        original_at: original.map(|text| parse_time("timestamp", &text)).transpose()?,
+        sent_at: sent.map(|text| parse_time("sentAt", &text)).transpose()?,
+        corrected,
+        properties: content.properties,
+        traits: content.traits.filter(|_| matches!(call, Call::Identify | Call::Group)),
+        context: Some(context).filter(|context| !context.is_empty()),
+    };
+    // Without an id, what was said is the id: a repetition is recognised all the same.
+    if found.id.is_none() {
+        found.id = Some(found.said().iter().map(|byte| format!("{byte:02x}")).collect());
+    }
+    Ok(found)
+}
+
+/// What a message says, by its call.
+struct Content {
+    kind: String,
+    name: Option<String>,
+    properties: Map<String, Value>,
+    traits: Option<Map<String, Value>>,
+}
+
+fn content(
+    call: Call,
+    message: &mut Map<String, Value>,
+    context: &Map<String, Value>,
+) -> Result<Content, Rejection> {
+    let properties = object(message, "properties").unwrap_or_default();
+    // Some SDKs repeat what identify said in the context of every message; some say it only there.
+    let mut traits = context.get("traits").and_then(Value::as_object).cloned().unwrap_or_default();
+    traits.extend(object(message, "traits").unwrap_or_default());
+    let (kind, name, properties) = match call {
+        Call::Identify => ("identify".to_owned(), None, Map::new()),
+        Call::Alias => ("alias".to_owned(), None, Map::new()),
+        Call::Group => {
+            let group = text(message, "groupId");
+            let about = traits.get("name").and_then(Value::as_str).map(str::to_owned);
+            traits = company(group.clone(), traits);
+            (
+                "group".to_owned(),
+                about,
+                group.map(|id| ("group_id".to_owned(), json!(id))).into_iter().collect(),
+            )
+        }
+        Call::Page | Call::Screen => {
+            let kind = if call == Call::Page { "page_viewed" } else { "screen_viewed" };
+            let name = text(message, "name");
+            (kind.to_owned(), name.clone(), seen(name, text(message, "category"), properties, context))
+        }
+        Call::Track => {
+            let name = text(message, "event")
+                .ok_or_else(|| Rejection::new("missing_event", "a track call names its `event`"))?;
+            let kind = kind_of(&name)?;
+            (kind.clone(), Some(name).filter(|name| *name != kind), properties)
+        }
+    };
+    Ok(Content { kind, name, properties, traits: Some(traits).filter(|traits| !traits.is_empty()) })
+}
+
+/// A name as people write it, in snake case.
+fn kind_of(name: &str) -> Result<String, Rejection> {
+    if name.len() > 4 * LONGEST_TYPE {
+        return Err(Rejection::new(
+            "invalid_event_type",
+            format!("`event` has at most {LONGEST_TYPE} bytes"),
+        ));
+    }
+    let snake = name.to_snake_case();
+    let kind =
+        KNOWN_NAMES.iter().find(|(theirs, _)| *theirs == snake).map_or(snake, |(_, ours)| (*ours).to_owned());
+    check_kind(&kind)?;
+    Ok(kind)
+}
+
+/// What a page or screen call says, filled up from the context.
+fn seen(
+    name: Option<String>,
+    category: Option<String>,
+    mut properties: Map<String, Value>,
+    context: &Map<String, Value>,
+) -> Map<String, Value> {
+    let mut add = |field: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            properties.entry(field).or_insert(value);
+        }
+    };
+    add("name", name.map(Value::String));
+    add("category", category.map(Value::String));
+    let page = context.get("page").and_then(Value::as_object);
+    for field in ["url", "path", "title", "referrer", "search"] {
+        add(field, page.and_then(|page| page.get(field)).filter(|value| !value.is_null()).cloned());
+    }
+    let campaign = context.get("campaign").and_then(Value::as_object);
+    for (field, value) in campaign.into_iter().flatten() {
+        let field = if field == "name" { "campaign" } else { field };
+        add(&format!("utm_{field}"), Some(value.clone()));
+    }
+    let address = properties.get("url").and_then(Value::as_str).and_then(|url| url.parse::<Uri>().ok());
+    if let Some(address) = address {
+        properties.entry("path").or_insert_with(|| json!(address.path()));
+        let query: Vec<(String, String)> =
+            serde_urlencoded::from_str(address.query().unwrap_or_default()).unwrap_or_default();
+        for (field, value) in query.into_iter().filter(|(field, _)| field.starts_with("utm_")) {
+            properties.entry(field).or_insert(Value::String(value));
+        }
+    }
+    properties
+}
+
+/// A group is the company that the person belongs to.
+fn company(group: Option<String>, mut traits: Map<String, Value>) -> Map<String, Value> {
+    if let Some(id) = group {
+        traits.entry("id").or_insert(Value::String(id));
+    }
+    Map::from_iter([("company".to_owned(), Value::Object(traits))])
+}
+
+fn named(
+    call: Call,
+    message: &mut Map<String, Value>,
+    traits: &Option<Map<String, Value>>,
+    context: &Map<String, Value>,
+) -> Result<Named, Rejection> {
+    let mut identity = |field: &str, kind: Kind, code: &'static str| {
+        let parse = |text: String| {
+            Identity::parse(kind, &text).map_err(|why| Rejection::new(code, format!("`{field}`: {why}")))
+        };
+        text(message, field).map(parse).transpose()
+    };
+    let user_id = identity("userId", Kind::UserId, "invalid_user_id")?;
+    let anonymous_id = identity("anonymousId", Kind::AnonymousId, "invalid_anonymous_id")?;
+    let missing =
+        || Rejection::new("missing_identity", "a message names a `userId`, an `anonymousId` or an e-mail");
+    if call == Call::Alias {
+        let former = ["previousId", "previousID"].iter().find_map(|field| text(message, field));
+        let former =
+            former.ok_or_else(|| Rejection::new("missing_previous_id", "an alias names a `previousId`"))?;
+        let user_id = user_id.ok_or_else(missing)?;
+        if former.trim() == user_id.value() {
+            return Named::new(Some(user_id), None, None, false).ok_or_else(missing);
+        }
+        // What was known before may have been a user id or an anonymous one.
+        let former = [Kind::UserId, Kind::AnonymousId].map(|kind| Identity::parse(kind, &former));
+        let former: Result<Vec<Identity>, _> = former.into_iter().collect();
+        let former =
+            former.map_err(|why| Rejection::new("invalid_previous_id", format!("`previousId`: {why}")))?;
+        return Ok(Named::alias(user_id, former));
+    }
+    // An address that is none is no identity; the rest of the message still counts.
+    let address = |traits: Option<&Map<String, Value>>| {
+        let text = traits?.get("email")?.as_str()?;
+        Identity::parse(Kind::Email, text).ok()
+    };
+    let own = traits.as_ref().filter(|_| call != Call::Group);
+    let email = address(own).or_else(|| address(context.get("traits").and_then(Value::as_object)));
+    Named::new(user_id, email, anonymous_id, call == Call::Identify).ok_or_else(missing)
+}
+
+/// A text, or a number that is meant as one; null and nothing are absent.
+fn text(message: &mut Map<String, Value>, field: &str) -> Option<String> {
+    match message.remove(field)? {
+        Value::String(text) => Some(text).filter(|text| !text.trim().is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn object(message: &mut Map<String, Value>, field: &str) -> Option<Map<String, Value>> {
+    match message.remove(field)? {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}

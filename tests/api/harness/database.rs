@@ -1,0 +1,120 @@
+//! One cluster a run, one database a test.
+
+use std::{
+    path::PathBuf,
+    str::FromStr,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use leadscore::{db, ids::digest};
+use private_postgres::{Cluster, Settings};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::OnceCell;
+
+/// A database that nobody else uses.
+#[derive(Clone)]
+pub(crate) struct TestDatabase {
+    name: String,
+}
+
+static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+
+fn cluster() -> &'static Cluster {
+    CLUSTER.get_or_init(|| {
+        let settings = Settings {
+            root: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pg"),
+            supervisor: vec![env!("CARGO_BIN_EXE_leadscore").into(), "pg-supervise".into()],
+            grace: Duration::from_secs(5),
+            durable: false,
+            max_connections: 200,
+        };
+        Cluster::start(&settings).unwrap()
+    })
+}
+
+async fn connect(database: &str) -> PgConnection {
+    PgConnection::connect(&cluster().url(database)).await.unwrap()
+}
+
+impl TestDatabase {
+    /// A copy of the template that holds the current schema.
+    pub(crate) async fn create() -> TestDatabase {
+        let template = TEMPLATE.get_or_init(template).await;
+        let name = format!("t_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut server = connect("postgres").await;
+        server.execute(AssertSqlSafe(format!("create database {name} template {template}"))).await.unwrap();
+        TestDatabase { name }
+    }
+
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        PgConnectOptions::from_str(&cluster().url(&self.name)).unwrap()
+    }
+
+    /// A connection beside the service's own.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        connect(&self.name).await
+    }
+
+    /// How many sessions sit in a transaction and do nothing.
+    pub(crate) async fn idle_in_transaction(&self) -> i64 {
+        sqlx::query_scalar(
+            "select count(*) from pg_stat_activity
+            where datname = current_database() and state like 'idle in transaction%'",
+        )
+        .fetch_one(&mut self.connect().await)
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn remove(&self) {
+        let mut server = connect("postgres").await;
+        server
+            .execute(AssertSqlSafe(format!("drop database if exists {} with (force)", self.name)))
+            .await
+            .unwrap();
+    }
+}
+
+/// The template for the migrations as they are, made once; and what earlier runs left behind is swept away.
+async fn template() -> String {
+    let checksums: Vec<&[u8]> = db::MIGRATIONS.iter().map(|migration| migration.checksum.as_ref()).collect();
+    let hash: String = digest(&checksums)[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    let template = format!("tmpl_{hash}");
+    let mut server = connect("postgres").await;
+    server.execute("select pg_advisory_lock(4711)").await.unwrap();
+    let known: Vec<String> =
+        sqlx::query_scalar("select datname from pg_database where datname ~ '^t(mpl)?_'")
+            .fetch_all(&mut server)
+            .await
+            .unwrap();
+    for stale in known.iter().filter(|name| is_stale(name, &template)) {
+        let drop = format!("drop database {stale} with (force)");
+        server.execute(AssertSqlSafe(drop)).await.unwrap();
+    }
+    if !known.contains(&template) {
+        server.execute(AssertSqlSafe(format!("create database {template}_new"))).await.unwrap();
+        let mut new = connect(&format!("{template}_new")).await;
+        db::MIGRATIONS.run(&mut new).await.unwrap();
+        new.close().await.unwrap();
+        server
+            .execute(AssertSqlSafe(format!("alter database {template}_new rename to {template}")))
+            .await
+            .unwrap();
+    }
+    server.close().await.unwrap();
+    template
+}
+
+/// Left by a process that is no more, or a template of other migrations.
+fn is_stale(name: &str, template: &str) -> bool {
+    match name.strip_prefix("t_").and_then(|rest| rest.split('_').next()) {
+        Some(pid) => !PathBuf::from(format!("/proc/{pid}")).exists(),
+        None => name != template,
+    }
+}

@@ -1,0 +1,172 @@
+//! What every test stands on: a database of its own, the real service around it, a clock that stands still.
+
+mod database;
+
+use std::panic::{AssertUnwindSafe, resume_unwind};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
+use http_body_util::BodyExt;
+use leadscore::{
+    app::App,
+    clock::Clock,
+    db, http,
+    ids::Ids,
+    keys::{self, Prefix, Secret},
+    models,
+    scores::jobs::DueScores,
+    sweep::Sweep,
+};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub(crate) use database::TestDatabase;
+
+/// When every test begins.
+pub(crate) const START: &str = "2026-03-02T09:00:00Z";
+/// May do everything.
+pub(crate) const ADMIN: &str = "sk_test_0123456789abcdefghij";
+/// May send events.
+pub(crate) const WRITE: &str = "wk_test_0123456789abcdefghij";
+
+/// The service under test.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) router: Router,
+    pub(crate) database: TestDatabase,
+}
+
+/// Runs a test's body against a service of its own; afterwards nothing may be left undone.
+pub(crate) async fn run(body: impl AsyncFnOnce(&TestApp)) {
+    let test = TestApp::start().await;
+    let ended = AssertUnwindSafe(body(&test)).catch_unwind().await;
+    if ended.is_ok() {
+        assert_eq!(test.run_due().await, 0, "something that was due was left undone; call run_due");
+        assert_eq!(test.database.idle_in_transaction().await, 0, "a transaction was left open");
+    }
+    test.app.shut_down().await;
+    test.database.remove().await;
+    if let Err(panic) = ended {
+        resume_unwind(panic);
+    }
+}
+
+impl TestApp {
+    async fn start() -> TestApp {
+        let database = TestDatabase::create().await;
+        let clock = Clock::manual(START.parse().unwrap());
+        let app = service(&database, &clock, 1).await;
+        models::ensure_default(&app).await.unwrap();
+        let admin = Secret::given(ADMIN, Prefix::Secret).unwrap();
+        let write = Secret::given(WRITE, Prefix::Write).unwrap();
+        keys::ensure(&app, Some(admin), Some(write)).await.unwrap();
+        TestApp { router: http::router(&app), app, database }
+    }
+
+    /// Another instance of the service on the same database, with the same clock.
+    pub(crate) async fn second_instance(&self) -> TestApp {
+        let app = service(&self.database, &self.app.clock, 2).await;
+        TestApp { router: http::router(&app), app, database: self.database.clone() }
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.app.clock.now()
+    }
+
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.app.clock.advance(by);
+    }
+
+    /// Does everything that is due; how many leads that were.
+    pub(crate) async fn run_due(&self) -> usize {
+        let mut seen = 0;
+        loop {
+            match DueScores::run_once(&self.app).await.unwrap() {
+                0 => return seen,
+                done => seen += done,
+            }
+        }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {ADMIN}"));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {ADMIN}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Sends events in our own shape; all must be taken.
+    pub(crate) async fn events(&self, events: Value) -> Value {
+        let answer = self.post("/v1/events?return=leads", events.to_string()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let answer = answer.json();
+        assert_eq!(answer["rejected"], json!([]), "{answer}");
+        answer
+    }
+
+    /// The one lead there is.
+    pub(crate) async fn only_lead(&self) -> Value {
+        let leads = self.get("/v1/leads").await.json();
+        assert_eq!(leads["data"].as_array().unwrap().len(), 1, "{leads}");
+        self.get(&format!("/v1/leads/{}", leads["data"][0]["id"].as_str().unwrap())).await.json()
+    }
+
+    /// The lead that a user id or e-mail begins.
+    pub(crate) async fn lead(&self, begins: &str) -> Value {
+        let leads = self.get(&format!("/v1/leads?q={begins}")).await.json();
+        assert_eq!(leads["data"].as_array().unwrap().len(), 1, "{leads}");
+        leads["data"][0].clone()
+    }
+}
+
+async fn service(database: &TestDatabase, clock: &Clock, seed: u64) -> App {
+    let pools = db::connect(database.options(), 5, 3).await.unwrap();
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
+    let ids = Ids::seeded(clock.clone(), seed);
+    App::start(pools, clock.clone(), ids, metrics, "http://leads.test".to_owned())
+}
+
+/// What the service answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The stable word of a problem document, after a look at its form.
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16(), "{problem}");
+        assert!(problem["message"].is_string(), "{problem}");
+        problem["code"].as_str().unwrap().to_owned()
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, String::from_utf8_lossy(&self.body))
+    }
+}

@@ -1,0 +1,179 @@
+//! Whose an event is: identify, alias, shared devices, whatever the order.
+
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, run};
+
+fn visit(id: &str, device: &str, at: &str) -> Value {
+    json!({"id": id, "type": "page_viewed", "lead": {"anonymous_id": device}, "occurred_at": at, "properties": {"path": "/pricing"}})
+}
+
+fn identify(id: &str, lead: &Value, at: &str) -> Value {
+    json!({"id": id, "type": "identify", "lead": lead, "occurred_at": at, "traits": {"title": "Director"}})
+}
+
+async fn leads(app: &TestApp) -> usize {
+    app.get("/v1/leads").await.json()["data"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn what_a_stranger_did_counts_for_the_lead_from_the_start() {
+    run(async |app| {
+        app.events(visit("e1", "d1", "2026-03-01T09:00:00Z")).await;
+        let stranger = app.only_lead().await;
+        assert_eq!(stranger["stage"], "anonymous");
+
+        app.events(identify("e2", &json!({"anonymous_id": "d1", "user_id": "u1"}), "2026-03-02T08:00:00Z"))
+            .await;
+
+        let known = app.only_lead().await;
+        assert_eq!(
+            (&known["stage"], &known["score"], &known["fit"]),
+            (&json!("lead"), &json!(30), &json!(20_000))
+        );
+        assert_eq!(known["id"], stranger["id"], "a visitor who identifies stays the lead that it was");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_identify_of_all_three_makes_one_lead() {
+    run(async |app| {
+        app.events(json!([
+            visit("e1", "d1", "2026-03-01T09:00:00Z"),
+            {"id": "e2", "type": "form_submitted", "lead": {"email": "Jane@Acme.example"}},
+            {"id": "e3", "type": "trial_started", "lead": {"user_id": "u1"}},
+        ]))
+        .await;
+        assert_eq!(leads(app).await, 3);
+
+        let all = json!({"user_id": "u1", "email": " jane@acme.EXAMPLE ", "anonymous_id": "d1"});
+        app.events(identify("e4", &all, "2026-03-02T09:00:00Z")).await;
+
+        let lead = app.only_lead().await;
+        assert_eq!((&lead["user_id"], &lead["email"]), (&json!("u1"), &json!("jane@acme.example")));
+        assert_eq!(lead["engagement"], 35_000, "10 for prices, 5 for the form, 20 for the trial");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_lead_that_was_joined_is_still_found_by_its_old_id() {
+    run(async |app| {
+        app.events(visit("e1", "d1", "2026-03-01T09:00:00Z")).await;
+        let old = app.only_lead().await["id"].as_str().unwrap().to_owned();
+        app.events(json!({"id": "e2", "type": "trial_started", "lead": {"user_id": "u1"}})).await;
+        app.events(identify("e3", &json!({"user_id": "u1", "anonymous_id": "d1"}), "2026-03-02T09:00:00Z"))
+            .await;
+
+        let found = app.get(&format!("/v1/leads/{old}")).await.json();
+
+        assert_eq!(found["id"], app.only_lead().await["id"]);
+        assert_ne!(found["id"], old);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_people_on_one_device_never_become_one() {
+    run(async |app| {
+        app.events(json!([
+            visit("e1", "d1", "2026-02-01T09:00:00Z"),
+            identify("e2", &json!({"user_id": "u1", "anonymous_id": "d1"}), "2026-02-02T09:00:00Z"),
+            visit("e3", "d1", "2026-02-03T09:00:00Z"),
+            identify("e4", &json!({"user_id": "u2", "anonymous_id": "d1"}), "2026-02-10T09:00:00Z"),
+            visit("e5", "d1", "2026-02-11T09:00:00Z"),
+        ]))
+        .await;
+
+        let (first, second) = (app.lead("u1").await, app.lead("u2").await);
+        assert_eq!(
+            count(app, &first, "pricing page").await,
+            2,
+            "what came before, and while the first was there"
+        );
+        assert_eq!(count(app, &second, "pricing page").await, 1, "what came after the second identified");
+
+        let again = app.events(visit("e1", "d1", "2026-02-01T09:00:00Z")).await;
+        assert_eq!(again["duplicates"], 1, "a re-sent event is still recognised");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_belongs_to_whoever_claimed_it_first_by_the_events_own_time() {
+    run(async |app| {
+        app.events(json!([
+            {"id": "e1", "type": "form_submitted", "lead": {"email": "x@acme.example"}, "occurred_at": "2026-02-01T09:00:00Z"},
+            identify("e2", &json!({"user_id": "u2", "email": "x@acme.example"}), "2026-02-20T09:00:00Z"),
+        ]))
+        .await;
+        assert_eq!(app.lead("u2").await["email"], "x@acme.example");
+
+        app.events(identify("e3", &json!({"user_id": "u1", "email": "x@acme.example"}), "2026-02-10T09:00:00Z")).await;
+
+        let (first, second) = (app.lead("u1").await, app.lead("u2").await);
+        assert_eq!((&first["email"], &second["email"]), (&json!("x@acme.example"), &Value::Null));
+        assert_eq!(count(app, &first, "form sent").await, 1);
+        assert_eq!(count(app, &second, "form sent").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn any_order_and_any_batching_give_the_same_leads() {
+    let traffic = [
+        visit("e1", "d1", "2026-02-01T09:00:00Z"),
+        identify("e2", &json!({"email": "a@acme.example", "anonymous_id": "d1"}), "2026-02-02T09:00:00Z"),
+        identify("e3", &json!({"user_id": "u1", "email": "a@acme.example"}), "2026-02-05T09:00:00Z"),
+        identify("e4", &json!({"user_id": "u2", "anonymous_id": "d1"}), "2026-02-06T09:00:00Z"),
+        visit("e5", "d1", "2026-02-07T09:00:00Z"),
+        identify("e6", &json!({"user_id": "u2", "email": "a@acme.example"}), "2026-02-08T09:00:00Z"),
+        visit("e7", "d2", "2026-02-08T10:00:00Z"),
+        identify("e8", &json!({"user_id": "u1", "anonymous_id": "d2"}), "2026-02-09T09:00:00Z"),
+    ];
+    let mut outcomes = Vec::new();
+    for (order, batch) in [
+        ([0, 1, 2, 3, 4, 5, 6, 7], 8),
+        ([0, 1, 2, 3, 4, 5, 6, 7], 1),
+        ([7, 6, 5, 4, 3, 2, 1, 0], 1),
+        ([7, 6, 5, 4, 3, 2, 1, 0], 3),
+        ([3, 0, 5, 2, 7, 4, 1, 6], 2),
+        ([5, 3, 1, 7, 0, 6, 4, 2], 1),
+    ] {
+        run(async |app| {
+            for part in order.chunks(batch) {
+                app.events(Value::Array(part.iter().map(|index| traffic[*index].clone()).collect())).await;
+            }
+            outcomes.push([
+                standing(&app.lead("u1").await),
+                standing(&app.lead("u2").await),
+                json!(leads(app).await),
+            ]);
+        })
+        .await;
+    }
+    for outcome in &outcomes {
+        assert_eq!(outcome, &outcomes[0]);
+    }
+}
+
+fn standing(lead: &Value) -> Value {
+    json!([
+        lead["user_id"],
+        lead["email"],
+        lead["raw"],
+        lead["fit"],
+        lead["engagement"],
+        lead["stage"],
+        lead["profile"]
+    ])
+}
+
+/// How many occurrences of a rule a lead's receipt lists.
+async fn count(app: &TestApp, lead: &Value, rule: &str) -> usize {
+    let receipt = app.get(&format!("/v1/leads/{}/score", lead["id"].as_str().unwrap())).await.json();
+    let lines = receipt["receipt"]["lines"].as_array().unwrap().clone();
+    let line = lines.iter().find(|line| line["kind"] == "rule" && line["rule"] == rule).unwrap().clone();
+    line["occurrences"].as_array().map_or(0, Vec::len)
+}

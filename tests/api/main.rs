@@ -1,0 +1,6 @@
+//! The service as its callers see it: HTTP in, HTTP and database out, on a real Postgres.
+
+mod harness;
+
+mod events;
+mod identities;
