@@ -4,3 +4,6 @@ mod harness;
 
 mod events;
 mod identities;
+mod incremental;
+mod lifecycle;
+mod writers;

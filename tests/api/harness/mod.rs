@@ -1,5 +1,6 @@
 //! What every test stands on: a database of its own, the real service around it, a clock that stands still.
 
+mod calls;
 mod database;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -35,6 +36,7 @@ pub(crate) const ADMIN: &str = "sk_test_0123456789abcdefghij";
 pub(crate) const WRITE: &str = "wk_test_0123456789abcdefghij";
 
 /// The service under test.
+#[derive(Clone)]
 pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) router: Router,
