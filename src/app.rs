@@ -38,6 +38,8 @@ pub struct Parts {
     pub tasks: TaskTracker,
     /// Cancelled when the service is to stop.
     pub stop: CancellationToken,
+    /// Cancelled when no request is served any more: until then the writers take what requests bring.
+    served: CancellationToken,
     /// The counters, rendered at `/metrics`.
     pub metrics: PrometheusHandle,
     /// The address under which others reach the service, without a slash at the end.
@@ -51,9 +53,10 @@ impl App {
         let live = Live::default();
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
+        let served = CancellationToken::new();
         let desk =
             Desk { pool: pools.writers, live: live.clone(), clock: clock.clone(), ids: Arc::clone(&ids) };
-        let writers = Writers::start(desk, &tasks, &stop);
+        let writers = Writers::start(desk, &tasks, &served);
         App(Arc::new(Parts {
             db: pools.main,
             keys: KeyRing::new(clock.clone()),
@@ -63,6 +66,7 @@ impl App {
             writers,
             tasks,
             stop,
+            served,
             metrics,
             public_url,
         }))
@@ -71,6 +75,7 @@ impl App {
     /// Stops: nothing new begins, what has begun is finished, connections are closed.
     pub async fn shut_down(&self) {
         self.stop.cancel();
+        self.served.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         self.db.close().await;

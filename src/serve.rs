@@ -28,6 +28,10 @@ use crate::{
 const DATABASE: &str = "leadscore";
 /// How long requests that have begun may take when the service is told to stop.
 const DRAIN: Duration = Duration::from_secs(25);
+/// How long background work, and requests that have lost their connection, may take after that.
+const FINISH: Duration = Duration::from_secs(5);
+/// How often the service looks whether its own Postgres still runs.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Serves until a signal says to stop; then finishes what has begun and stops the service's own Postgres.
 pub async fn run(settings: Serve) -> anyhow::Result<()> {
@@ -35,30 +39,32 @@ pub async fn run(settings: Serve) -> anyhow::Result<()> {
         format!("cannot listen on {}; choose another address with --listen", settings.listen)
     })?;
     let address = listener.local_addr()?;
-    let cluster = match settings.database_url() {
-        Some(_) => None,
-        None => Some(bring_up(settings.data_dir.join("pg")).await?),
-    };
-    let served = serve(&settings, cluster.as_ref(), listener, address).await;
-    if let Some(cluster) = cluster {
-        tokio::task::spawn_blocking(move || cluster.stop()).await?.context("cannot stop Postgres")?;
+    if let Some(url) = settings.database_url() {
+        let options =
+            url.parse().context("DATABASE_URL is not an address such as postgres://user@host/database")?;
+        return serve(&settings, options, listener, address).await;
     }
+    let root = settings.data_dir.join("pg");
+    let cluster = bring_up(root.clone()).await?;
+    let database = own_database(&cluster).await;
+    let done = CancellationToken::new();
+    let tending = tokio::spawn(tend(cluster, root, done.clone()));
+    let served = match database {
+        Ok(options) => serve(&settings, options, listener, address).await,
+        Err(error) => Err(error),
+    };
+    done.cancel();
+    let cluster = tending.await?;
+    tokio::task::spawn_blocking(move || cluster.stop()).await?.context("cannot stop Postgres")?;
     served
 }
 
 async fn serve(
     settings: &Serve,
-    cluster: Option<&Cluster>,
+    options: PgConnectOptions,
     listener: TcpListener,
     address: SocketAddr,
 ) -> anyhow::Result<()> {
-    let options = match (settings.database_url(), cluster) {
-        (Some(url), _) => {
-            url.parse().context("DATABASE_URL is not an address such as postgres://user@host/database")?
-        }
-        (None, Some(cluster)) => own_database(cluster).await?,
-        (None, None) => anyhow::bail!("there is no database"),
-    };
     let pools = db::connect(options, settings.connections, settings.writers).await?;
     db::migrate(&pools.main).await?;
     let clock = Clock::System;
@@ -68,8 +74,14 @@ async fn serve(
     let made = keys::ensure(&app, settings.admin_key.clone(), settings.write_key.clone()).await?;
     sweep::start::<DueScores>(&app);
     greet(&app, &made)?;
-    let served = until_signal(&app, listener).await;
-    app.shut_down().await;
+    let hard = CancellationToken::new();
+    let served = until_signal(&app, listener, &hard).await;
+    // What is cut off here was acknowledged to nobody.
+    tokio::select! {
+        () = app.shut_down() => {}
+        () = hard.cancelled() => {}
+        () = tokio::time::sleep(FINISH) => tracing::warn!("some work was cut off"),
+    }
     served
 }
 
@@ -83,6 +95,22 @@ async fn bring_up(root: PathBuf) -> anyhow::Result<Cluster> {
         max_connections: 100,
     };
     Ok(tokio::task::spawn_blocking(move || Cluster::start(&settings)).await??)
+}
+
+/// Brings our own Postgres up again when it was killed; gives it back when it is no longer needed.
+async fn tend(mut cluster: Cluster, root: PathBuf, done: CancellationToken) -> Cluster {
+    while done.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+        if cluster.is_running().unwrap_or(true) {
+            continue;
+        }
+        tracing::error!("our own Postgres is gone; bringing it up again");
+        match bring_up(root.clone()).await {
+            // The old lease is given back only now, so that nobody takes the new server for unused.
+            Ok(again) => cluster = again,
+            Err(error) => tracing::error!("it cannot be brought up: {error:#}"),
+        }
+    }
+    cluster
 }
 
 async fn own_database(cluster: &Cluster) -> anyhow::Result<PgConnectOptions> {
@@ -116,9 +144,8 @@ fn greet(app: &App, made: &Made) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn until_signal(app: &App, listener: TcpListener) -> anyhow::Result<()> {
+async fn until_signal(app: &App, listener: TcpListener, hard: &CancellationToken) -> anyhow::Result<()> {
     let stop = app.stop.clone();
-    let hard = CancellationToken::new();
     tokio::spawn(signals(stop.clone(), hard.clone()));
     // An answer is small and its client waits for it: it goes out at once.
     let listener = listener.tap_io(|stream| {

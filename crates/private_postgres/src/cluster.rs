@@ -60,6 +60,12 @@ impl Cluster {
         Ok(Self { layout, server, grace: settings.grace, lease, children })
     }
 
+    /// Whether the server still runs. One that somebody killed is brought up again by another
+    /// [`start`](Self::start) on the same folder.
+    pub fn is_running(&self) -> Result<bool, FileError> {
+        Ok(lock::try_exclusive(&self.layout.server_lock())?.is_none())
+    }
+
     /// The folder that holds everything: [`Settings::root`] made absolute, or where it was moved to.
     pub fn root(&self) -> &Path {
         self.layout.root()
