@@ -12,6 +12,9 @@ use sqlx::{
 /// Every migration, embedded.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
+/// How long a connection to the database may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Connections for requests, and for the writers of the log.
 #[derive(Debug, Clone)]
 pub struct Pools {
@@ -24,8 +27,9 @@ pub struct Pools {
 
 /// Connects, and says plainly why if that fails.
 pub async fn connect(options: PgConnectOptions, readers: u32, writers: u32) -> anyhow::Result<Pools> {
-    PgConnection::connect_with(&options)
+    tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options))
         .await
+        .context("the database does not answer; check DATABASE_URL")?
         .context("cannot reach the database; check DATABASE_URL")?
         .close()
         .await?;
@@ -53,7 +57,7 @@ fn pool(options: PgConnectOptions, size: u32) -> PgPool {
     ]);
     PgPoolOptions::new()
         .max_connections(size)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(PATIENCE)
         // sqlx 0.9.0 can return a connection inside a transaction that a dropped future had begun; whoever
         // borrowed it next would lose what it wrote (its issues 4385 and 4393).
         .after_release(|connection, _| {
