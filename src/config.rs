@@ -2,9 +2,15 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{
+    Args, Command, ValueEnum,
+    builder::{OsStr, Resettable},
+};
 
 use crate::keys::{Prefix, Secret};
+
+/// The address to listen on unless told otherwise.
+pub const LISTEN: &str = "127.0.0.1:8080";
 
 /// How `leadscore serve` works. `--help` is the reference.
 #[derive(Debug, Clone, Args)]
@@ -18,7 +24,7 @@ pub struct Serve {
     pub data_dir: PathBuf,
 
     /// The address to listen on
-    #[arg(long, env = "LEADSCORE_LISTEN", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "LEADSCORE_LISTEN", default_value = LISTEN)]
     pub listen: SocketAddr,
 
     /// The address under which others reach the service [default: http:// and the address listened on]
@@ -53,6 +59,20 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// The command with every environment variable that is empty passed over, as if it were not set: this is how
+/// compose files and charts say that a setting has no value.
+#[must_use]
+pub fn without_empty(command: Command) -> Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(
+            |arg| {
+                if arg.get_env().is_some_and(is_empty) { arg.env(Resettable::<OsStr>::Reset) } else { arg }
+            },
+        )
+        .mut_subcommands(without_empty)
 }
 
 impl Serve {

@@ -14,13 +14,14 @@
 //! - [`sweep`]: the frame around background work
 //! - [`demo`]: a believable month of traffic
 //!
-//! and beneath them [`app`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`telemetry`].
+//! and beneath them [`app`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`health`], [`telemetry`].
 
 pub mod app;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod demo;
+pub mod health;
 pub mod http;
 pub mod ids;
 pub mod ingest;

@@ -1,9 +1,9 @@
 //! The `leadscore` command.
 
-use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
-use leadscore::{config, demo, http, serve, telemetry};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use leadscore::{config, demo, health, http, serve, telemetry};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -20,13 +20,22 @@ enum Command {
     Demo(demo::Settings),
     /// Print the API's description, openapi.yaml
     Openapi,
+    /// Ask the service on this machine whether it is ready: a container's health check
+    #[command(hide = true)]
+    Health {
+        /// The address that it listens on
+        #[arg(env = "LEADSCORE_LISTEN", default_value = config::LISTEN)]
+        listen: SocketAddr,
+    },
     /// Stop a private Postgres when its last user has gone
     #[command(hide = true)]
     PgSupervise { root: PathBuf, grace: f64 },
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let matches = config::without_empty(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "leadscore: {error:#}");
@@ -45,6 +54,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(demo::run(settings))
         }
         Command::Openapi => Ok(std::io::stdout().write_all(http::openapi().to_yaml()?.as_bytes())?),
+        Command::Health { listen } => health::ask(listen),
         Command::PgSupervise { root, grace } => {
             Ok(private_postgres::supervise(&root, Duration::from_secs_f64(grace))?)
         }
