@@ -1,0 +1,14 @@
+//! The real binary as a process: how it starts and stops, and what it does when something is killed.
+//!
+//! Each test has a folder of its own, and nothing that it started is left running afterwards. A test waits for
+//! what it needs to see, with a deadline, and never for a time to pass.
+
+mod aborts;
+mod crashes;
+mod deployment;
+mod http;
+mod scratch;
+mod service;
+mod shared;
+mod starts;
+mod stops;
