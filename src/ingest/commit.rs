@@ -16,7 +16,8 @@ use crate::{
     ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
     leads::{self, Mention, ResolveError, Resolved},
     models::Live,
-    scores::{self, Addition, Frame, Standing},
+    qualification::Frame,
+    scores::{self, Addition, Standing},
 };
 
 /// What a writer works with.

@@ -25,7 +25,6 @@ use crate::{
         problem::Problem,
     },
     ids::{LeadId, digest},
-    scores,
 };
 
 /// The calls of this room.
@@ -100,7 +99,7 @@ async fn get_lead(
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
     let row = view::find(&mut conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
-    let score = scores::evaluate(&live, row.tally(), app.clock.now());
+    let score = live.evaluate(row.tally(), app.clock.now());
     let mut lead = LeadView::from(row);
     if let Some(score) = score {
         lead.score_as(&score);

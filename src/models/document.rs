@@ -1,8 +1,34 @@
 //! Model documents as people write them: YAML with the keys of the JSON.
 
+use std::{io::Write, path::Path};
+
+use anyhow::Context;
+use scoring::check;
 use serde_json::Value;
 
 /// Reads a document in YAML (of which JSON is a part).
 pub fn from_yaml(text: &str) -> Result<Value, yaml_serde::Error> {
     yaml_serde::from_str(text)
+}
+
+/// Checks a document in a file for a person at a terminal: what is wrong, what is suspicious, which tests fail.
+/// Whether it could be published.
+pub fn check_file(path: &Path, out: &mut impl Write) -> anyhow::Result<bool> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let document = from_yaml(&text).with_context(|| format!("{} is neither YAML nor JSON", path.display()))?;
+    let report = check::check(&document);
+    for (word, findings) in [("error", &report.errors), ("warning", &report.warnings)] {
+        for finding in findings {
+            writeln!(out, "{word}: {}: {}", if finding.pointer.is_empty() { "/" } else { &finding.pointer }, finding.message)?;
+        }
+    }
+    for test in &report.tests {
+        writeln!(out, "test: {}: {}", test.name, if test.passed { "passed" } else { "FAILED" })?;
+        for failure in &test.failures {
+            writeln!(out, "      {failure}")?;
+        }
+    }
+    let verdict = if report.passed() { "can be published" } else { "cannot be published" };
+    writeln!(out, "{}: {verdict}", path.display())?;
+    Ok(report.passed())
 }

@@ -10,11 +10,12 @@ mod store;
 use std::sync::{Arc, RwLock};
 
 use anyhow::{Context, anyhow};
-use scoring::Model;
+use chrono::{DateTime, Utc};
+use scoring::{Model, Score, Tally};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::{app::App, ids::ModelId};
+use crate::{app::App, clock::to_instant, ids::ModelId};
 
 /// The model that a new installation begins with, as a person writes it.
 pub const DEFAULT_DOCUMENT: &str = include_str!("../../models/b2b-saas.yaml");
@@ -26,6 +27,14 @@ pub struct LiveModel {
     pub id: ModelId,
     /// The rules, ready to be applied.
     pub model: Model,
+}
+
+impl LiveModel {
+    /// The score of a stored tally at an instant; none if the tally is not this model's.
+    pub fn evaluate(&self, tally: &[u8], as_of: DateTime<Utc>) -> Option<Score> {
+        let tally = Tally::decode(&self.model, tally).ok()?;
+        Some(tally.evaluate(&self.model, to_instant(as_of)))
+    }
 }
 
 /// Remembers the live model's rules; which version is live is asked of the database in every transaction.

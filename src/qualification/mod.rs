@@ -14,9 +14,21 @@ pub use store::{Transition, record};
 
 use crate::{
     clock::{to_instant, to_utc},
+    ids::Ids,
     leads::{Lead, MqlBy, Stage},
-    scores::Frame,
+    models::LiveModel,
 };
+
+/// The circumstances of a change.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The model under which leads are scored.
+    pub live: &'a LiveModel,
+    /// The instant for which they are.
+    pub now: DateTime<Utc>,
+    /// Where new ids come from.
+    pub ids: &'a Ids,
+}
 
 /// Why a lead passed from one stage to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +74,11 @@ pub fn advance(frame: Frame<'_>, lead: &mut Lead, before: &Lead, score: &Score, 
     if before.stage != lead.stage {
         let cause = if lead.stage == Stage::Lead { Cause::Identified } else { Cause::Merge };
         decided.transitions.push(transition(frame, lead, before.stage, cause, score));
+    }
+    // Who was ripe already and then asks for sales stays for as long as one who came by asking.
+    let asked = tally.hand_raised_at() > lead.last_exit_at.map(to_instant);
+    if lead.stage == Stage::Mql && asked {
+        lead.mql_by = Some(MqlBy::HandRaise);
     }
     let Some(stage) = stage(lead) else { return decided };
     let decision = mql::decide(

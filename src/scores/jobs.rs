@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::{Frame, apply, store};
-use crate::{app::App, leads, sweep::Sweep};
+use super::{apply, store};
+use crate::{app::App, leads, qualification::Frame, sweep::Sweep};
 
 /// How many leads one run sees to.
 const AT_ONCE: i64 = 1_000;

@@ -21,10 +21,9 @@ pub use log::{History, read as read_log};
 
 use crate::{
     clock::{to_instant, to_utc},
-    ids::{Ids, LeadId},
+    ids::LeadId,
     leads::{self, Resolved, Stage},
-    models::LiveModel,
-    qualification,
+    qualification::{self, Frame},
 };
 
 /// An event that has just entered the log.
@@ -70,17 +69,6 @@ pub struct Standing {
     tally: Vec<u8>,
 }
 
-/// The circumstances of a change.
-#[derive(Debug, Clone, Copy)]
-pub struct Frame<'a> {
-    /// The model under which leads are scored.
-    pub live: &'a LiveModel,
-    /// The instant for which they are.
-    pub now: DateTime<Utc>,
-    /// Where new ids come from.
-    pub ids: &'a Ids,
-}
-
 /// Brings the standings of locked leads up to date: adds what is new, replays what moved, decides on stages, and
 /// writes it all back.
 pub async fn apply(
@@ -113,12 +101,6 @@ pub async fn apply(
     write(conn, frame, resolved, &states, &standings).await?;
     qualification::record(conn, &transitions).await?;
     Ok(standings)
-}
-
-/// The score of a stored tally at an instant.
-pub fn evaluate(live: &LiveModel, tally: &[u8], as_of: DateTime<Utc>) -> Option<Score> {
-    let tally = Tally::decode(&live.model, tally).ok()?;
-    Some(tally.evaluate(&live.model, to_instant(as_of)))
 }
 
 /// For how long the score that is due longest has been waiting to be brought up to date.
