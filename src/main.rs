@@ -3,7 +3,7 @@
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use leadscore::{config, demo, health, http, serve, telemetry};
+use leadscore::{config, demo, health, http, models, serve, telemetry};
 
 #[derive(Parser)]
 #[command(version, about)]
@@ -18,6 +18,9 @@ enum Command {
     Serve(config::Serve),
     /// Fill a running service with a believable month of traffic, then show the top of the queue
     Demo(demo::Settings),
+    /// Work on scoring models
+    #[command(subcommand)]
+    Models(Models),
     /// Print the API's description, openapi.yaml
     Openapi,
     /// Ask the service on this machine whether it is ready: a container's health check
@@ -30,6 +33,15 @@ enum Command {
     /// Stop a private Postgres when its last user has gone
     #[command(hide = true)]
     PgSupervise { root: PathBuf, grace: f64 },
+}
+
+#[derive(Subcommand)]
+enum Models {
+    /// Check a model's document, its own tests included; the exit code says whether it could be published
+    Check {
+        /// The document, in YAML or JSON
+        file: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -52,6 +64,11 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Demo(settings) => {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(demo::run(settings))
+        }
+        Command::Models(Models::Check { file }) => {
+            let valid = models::document::check_file(&file, &mut std::io::stdout().lock())?;
+            anyhow::ensure!(valid, "{} cannot be published", file.display());
+            Ok(())
         }
         Command::Openapi => Ok(std::io::stdout().write_all(http::openapi().to_yaml()?.as_bytes())?),
         Command::Health { listen } => health::ask(listen),
