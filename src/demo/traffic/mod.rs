@@ -1,0 +1,145 @@
+//! A believable month of traffic, made from a seed and nothing else.
+//!
+//! - [`people`]: companies and the people in them
+//! - [`visit`]: sessions of page views, with how they end: a form, a trial, a chat, a question to sales
+//! - [`mail`]: mails, and what people, machines and mailboxes make of them
+//! - [`journey`]: one person's month, and that of the strangers who never say who they are
+//! - [`diary`]: what is kept of it all, as events
+//! - [`calendar`]: when things happen; [`draw`]: chance
+//!
+//! Every person has a stream of chance of their own, and chance knows no calendar. So the same seed makes the same
+//! people do the same things whenever the month ends, more leads leave those before them as they were, and an
+//! event's id is the same for ever.
+
+mod calendar;
+mod diary;
+mod draw;
+mod journey;
+mod mail;
+mod people;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use calendar::Calendar;
+use draw::Draw;
+use people::Person;
+
+/// Of a thousand events, how many are sent twice, as by a tracker that missed the answer.
+const SENT_TWICE: u32 = 7;
+/// Of a thousand events, how many arrive late, as from a telephone that was offline.
+const LATE: u32 = 15;
+/// How late an event is at most.
+const LATEST_MINUTES: i64 = 3 * 24 * 60;
+
+/// Which month to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Where all chance comes from.
+    pub(super) seed: u64,
+    /// How many people say who they are; several times as many do not.
+    pub(super) leads: u32,
+    /// How many days the month has.
+    pub(super) days: u32,
+    /// When the month ends.
+    pub(super) until: DateTime<Utc>,
+}
+
+/// An event, as `POST /v1/events` takes it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Event {
+    /// Whose month it belongs to; not sent.
+    #[serde(skip)]
+    pub(super) person: u32,
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) lead: Named,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(super) properties: Map<String, Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(super) traits: Map<String, Value>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(super) context: Map<String, Value>,
+}
+
+/// Whom an event is about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(super) struct Named {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) anonymous_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) email: Option<String>,
+}
+
+/// The month's events in the order in which they are sent, repetitions and late ones among them. The first one
+/// tells which month it is: see [`mark`].
+pub(super) fn traffic(plan: &Plan) -> Vec<Event> {
+    let calendar = Calendar::new(plan.days, plan.until);
+    let mut arrivals = Vec::new();
+    for number in 0..plan.leads {
+        let mut draw = Draw::new(plan.seed, number.into());
+        let events = journey::events(plan, &calendar, number, &mut draw);
+        arrivals.extend(events.into_iter().flat_map(|event| arrivals_of(event, &mut draw)));
+    }
+    arrivals.sort_by(|(at, event), (other_at, other)| (at, &event.id).cmp(&(other_at, &other.id)));
+    let marker = (plan.leads > 0).then(|| marker(plan, &calendar));
+    marker.into_iter().chain(arrivals.into_iter().map(|(_, event)| event)).collect()
+}
+
+/// The lead and its attribute that tell whether, and for which month, a seed's traffic was sent to a service.
+pub(super) fn mark(seed: u64) -> (String, String) {
+    (first_person(seed).email, format!("demo_seed_{seed}"))
+}
+
+/// What the mark says of a month.
+pub(super) fn mark_of(plan: &Plan) -> Value {
+    json!({"days": plan.days, "until": plan.until})
+}
+
+fn first_person(seed: u64) -> Person {
+    Person::new(seed, 0, &mut Draw::new(seed, 0))
+}
+
+fn marker(plan: &Plan, calendar: &Calendar) -> Event {
+    let (email, attribute) = mark(plan.seed);
+    Event {
+        person: 0,
+        id: format!("demo-{}-mark", plan.seed),
+        kind: "identify",
+        occurred_at: calendar.begin(),
+        lead: Named { email: Some(email), ..Named::default() },
+        properties: Map::new(),
+        traits: Map::from_iter([(attribute, mark_of(plan))]),
+        context: Map::new(),
+    }
+}
+
+/// When an event arrives, and its repetition if there is one.
+fn arrivals_of(event: Event, draw: &mut Draw) -> Vec<(DateTime<Utc>, Event)> {
+    let delay = if draw.of_thousand(LATE) {
+        TimeDelta::minutes(draw.between(30, LATEST_MINUTES))
+    } else {
+        TimeDelta::milliseconds(draw.between(20, 1_500))
+    };
+    let at = event.occurred_at + delay;
+    let again = draw.of_thousand(SENT_TWICE).then(|| TimeDelta::seconds(draw.between(2, 900)));
+    let repetition = again.map(|after| (at + after, event.clone()));
+    std::iter::once((at, event)).chain(repetition).collect()
+}
+
+/// An object literal as the map that an event wants.
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
