@@ -35,7 +35,7 @@ pub(super) fn summary(out: &mut impl Write, sent: &Sent, seed: u64) -> io::Resul
             seed.wrapping_add(1)
         )?;
     } else if *duplicates > 0 {
-        writeln!(out, "Duplicates are part of it: trackers send some events twice, and they count once.")?;
+        writeln!(out, "Duplicates are part of it: what comes twice, as from real trackers, counts once.")?;
     }
     Ok(())
 }

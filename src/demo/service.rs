@@ -228,3 +228,80 @@ fn is_this_machine(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
+    const DONE: &str =
+        "HTTP/1.1 200 OK\r\ncontent-length: 46\r\n\r\n{\"accepted\": 3, \"duplicates\":1, \"rejected\":[]}";
+    const STRANGER: &str =
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 24\r\n\r\n{\"message\":\"Send a key\"}";
+
+    /// A service that gives these answers, one after the other, and tells how many it gave.
+    async fn answering(answers: Vec<&'static str>) -> (Service, JoinHandle<usize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let given = tokio::spawn(async move {
+            for answer in &answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 4096];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                let answer = answer.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            answers.len()
+        });
+        (Service::new(&url, "sk_test".parse().unwrap()).unwrap(), given)
+    }
+
+    #[tokio::test]
+    async fn a_busy_service_is_asked_again() {
+        let (service, given) = answering(vec![BUSY, BUSY, DONE]).await;
+        let answer = service.send(&[]).await.unwrap();
+        assert_eq!((answer.accepted, answer.duplicates, given.await.unwrap()), (3, 1, 3));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_stays_busy_is_left_alone_in_the_end() {
+        let (service, given) = answering(vec![BUSY; TRIES as usize]).await;
+        let error = service.send(&[]).await.unwrap_err().to_string();
+        assert!(error.contains("still had too much to do"), "{error}");
+        assert_eq!(given.await.unwrap(), TRIES as usize);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_not_known_is_told_from_other_failures() {
+        let (service, _) = answering(vec![STRANGER]).await;
+        let error = service.send(&[]).await.unwrap_err().to_string();
+        assert!(error.contains("Send a key") && error.contains("admin key (sk_…)"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn where_nothing_answers_it_is_said_how_to_start_a_service() {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let service = Service::new(&format!("http://{free}"), "sk_test".parse().unwrap()).unwrap();
+        let error = service.send(&[]).await.unwrap_err().to_string();
+        assert!(error.contains("leadscore serve"), "{error}");
+    }
+
+    #[test]
+    fn a_key_is_a_secret_key_and_is_never_shown() {
+        assert!("wk_test".parse::<Key>().is_err());
+        assert_eq!(format!("{:?}", "sk_test".parse::<Key>()), "Ok(Key(…))");
+    }
+
+    #[test]
+    fn both_kinds_of_addresses_are_taken_and_no_others() {
+        let service = |url: &str| Service::new(url, "sk_test".parse().unwrap());
+        assert!(service("http://localhost:8080").is_ok() && service("https://leads.example").is_ok());
+        assert!(service("localhost:8080").is_err() && service("ftp://leads.example").is_err());
+    }
+}
