@@ -55,8 +55,10 @@ pub(super) fn open(text: &str) -> Result<(Envelope, Vec<&str>), Problem> {
     }
 }
 
+/// A text; null, nothing and anything else are absent.
 fn string(raw: Option<&RawValue>) -> Option<String> {
-    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+    let text: String = serde_json::from_str(raw?.get()).ok()?;
+    Some(text).filter(|text| !text.trim().is_empty())
 }
 
 /// A body as JSON text. Whatever the content type says, it is JSON; but a browser that is handed a form object for

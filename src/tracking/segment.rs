@@ -1,6 +1,7 @@
 //! Segment's messages, and what they are to us.
 
 use axum::http::Uri;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use heck::ToSnakeCase;
 use serde_json::{Map, Value, json};
 
@@ -61,26 +62,28 @@ pub(super) fn parse(
     }
     let id = text(&mut message, "messageId");
     id.as_deref().map_or(Ok(()), check_id)?;
-    let original = text(&mut message, "originalTimestamp").or(text(&mut message, "timestamp"));
+    // Where there are both, `timestamp` is the one that somebody set: the caller of an SDK of RudderStack's, or the
+    // sender that corrected the clock.
+    let original = text(&mut message, "timestamp").or(text(&mut message, "originalTimestamp"));
     let sent = text(&mut message, "sentAt").or_else(|| envelope.sent_at.clone());
-    let corrected = message.contains_key("receivedAt");
-    let content = content(call, &mut message, &context)?;
-    let named = named(call, &mut message, &content.traits, &context)?;
+    let corrected = text(&mut message, "receivedAt").is_some();
+    let said = content(call, &mut message, &context)?;
+    let named = named(call, &mut message, said.traits.as_ref(), &context)?;
     let mut found = Found {
         id,
-        kind: content.kind,
-        name: content.name,
+        kind: said.kind,
+        name: said.name,
         named,
         original_at: original.map(|text| parse_time("timestamp", &text)).transpose()?,
         sent_at: sent.map(|text| parse_time("sentAt", &text)).transpose()?,
         corrected,
-        properties: content.properties,
-        traits: content.traits.filter(|_| matches!(call, Call::Identify | Call::Group)),
+        properties: said.properties,
+        traits: said.traits.filter(|_| matches!(call, Call::Identify | Call::Group)),
         context: Some(context).filter(|context| !context.is_empty()),
     };
     // Without an id, what was said is the id: a repetition is recognised all the same.
     if found.id.is_none() {
-        found.id = Some(found.said().iter().map(|byte| format!("{byte:02x}")).collect());
+        found.id = Some(URL_SAFE_NO_PAD.encode(found.said()));
     }
     Ok(found)
 }
@@ -99,8 +102,10 @@ fn content(
     context: &Map<String, Value>,
 ) -> Result<Content, Rejection> {
     let properties = object(message, "properties").unwrap_or_default();
-    // Some SDKs repeat what identify said in the context of every message; some say it only there.
-    let mut traits = context.get("traits").and_then(Value::as_object).cloned().unwrap_or_default();
+    // Some SDKs repeat what identify said in the context of every message; some say it only there. It is said of the
+    // person, never of a group.
+    let of_person = context.get("traits").and_then(Value::as_object).filter(|_| call != Call::Group);
+    let mut traits = of_person.cloned().unwrap_or_default();
     traits.extend(object(message, "traits").unwrap_or_default());
     let (kind, name, properties) = match call {
         Call::Identify => ("identify".to_owned(), None, Map::new()),
@@ -191,7 +196,7 @@ fn company(group: Option<String>, mut traits: Map<String, Value>) -> Map<String,
 fn named(
     call: Call,
     message: &mut Map<String, Value>,
-    traits: &Option<Map<String, Value>>,
+    traits: Option<&Map<String, Value>>,
     context: &Map<String, Value>,
 ) -> Result<Named, Rejection> {
     let mut identity = |field: &str, kind: Kind, code: &'static str| {
@@ -224,7 +229,7 @@ fn named(
         let text = traits?.get("email")?.as_str()?;
         Identity::parse(Kind::Email, text).ok()
     };
-    let own = traits.as_ref().filter(|_| call != Call::Group);
+    let own = traits.filter(|_| call != Call::Group);
     let email = address(own).or_else(|| address(context.get("traits").and_then(Value::as_object)));
     Named::new(user_id, email, anonymous_id, call == Call::Identify).ok_or_else(missing)
 }
