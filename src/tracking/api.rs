@@ -3,12 +3,12 @@
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderMap, Uri, header},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use base64::{
-    Engine,
+    Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::{Deserialize, Serialize};
@@ -47,8 +47,11 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(send_pixel))
         .routes(routes!(bootstrap::get_settings))
         .routes(routes!(bootstrap::get_source_config))
+        .route("/v1/pixel/{type}/", get(send_pixel))
+        .route("/v1/projects/{key}/settings/", get(bootstrap::get_settings))
         .route("/sourceConfig/", get(bootstrap::get_source_config))
-        .route("/v1/m", post(discard));
+        .route("/v1/m", post(discard))
+        .route("/v1/m/", post(discard));
     for path in BATCHES {
         if path != BATCHES[0] {
             router = router.route(path, post(send_batch));
@@ -101,6 +104,7 @@ struct Sent {
     dead_code,
     reason = "documents what is read by hand, so that a bad message takes no neighbour with it"
 )]
+#[expect(clippy::struct_field_names, reason = "the names are Segment's")]
 struct Batch {
     /// Messages, each with its `type`: `identify`, `track`, `page`, `screen`, `group` or `alias`.
     batch: Vec<Map<String, Value>>,
@@ -160,10 +164,23 @@ async fn receive(
     Ok(Json(Tracked { success: true, answer }))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 struct Pixel {
-    /// The message: JSON in base64, with the `writeKey` in it.
+    /// The message: JSON in base64.
     data: Option<String>,
+    /// The write key, if it is not in the message.
+    #[serde(rename = "writeKey")]
+    write_key: Option<String>,
+}
+
+impl Pixel {
+    /// The message, in either alphabet of base64, padded or not.
+    fn message(&self) -> Bytes {
+        let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        // A plus sign in an address arrives as a space.
+        let data = self.data.as_deref().unwrap_or_default().replace([' ', '-'], "+").replace('_', "/");
+        GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(data).unwrap_or_default().into()
+    }
 }
 
 /// One message in the address of a picture, for pages that can do nothing else.
@@ -174,22 +191,15 @@ struct Pixel {
     responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
 async fn send_pixel(
     State(app): State<App>,
-    Path(name): Path<String>,
-    Query(pixel): Query<Pixel>,
+    name: Result<Path<String>, Problem>,
+    pixel: Result<Query<Pixel>, Problem>,
     headers: HeaderMap,
-    uri: Uri,
 ) -> Response {
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let alphabet = if uri.query().is_some_and(|query| query.contains(['-', '_'])) {
-        base64::alphabet::URL_SAFE
-    } else {
-        base64::alphabet::STANDARD
-    };
-    // A plus sign in an address arrives as a space.
-    let data = pixel.data.unwrap_or_default().replace(' ', "+");
-    let message = GeneralPurpose::new(&alphabet, lenient).decode(data).unwrap_or_default();
-    let sent = Query(Sent { write_key: None, what: None });
-    if let Err(problem) = receive(app, Call::named(&name), sent, headers, message.into()).await {
+    let call = name.ok().and_then(|Path(name)| Call::named(&name));
+    let pixel = pixel.map(|Query(pixel)| pixel).unwrap_or_default();
+    let message = pixel.message();
+    let sent = Query(Sent { write_key: pixel.write_key, what: None });
+    if let Err(problem) = receive(app, call, sent, headers, message).await {
         tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
     }
     let answer = [(header::CONTENT_TYPE, "image/gif"), (header::CACHE_CONTROL, "no-store, private")];

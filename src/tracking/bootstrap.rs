@@ -40,7 +40,7 @@ pub(super) async fn get_settings(
     })))
 }
 
-/// The configuration that RudderStack's browser SDK asks for: this source, no other destination.
+/// The configuration that the browser SDK of `RudderStack` asks for: this source, no other destination.
 #[utoipa::path(get, path = "/sourceConfig", tag = "Ingestion", security(()), params(SourceConfig),
     responses((status = 200, body = Value)))]
 pub(super) async fn get_source_config(
