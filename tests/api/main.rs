@@ -6,4 +6,5 @@ mod events;
 mod identities;
 mod incremental;
 mod lifecycle;
+mod tracking;
 mod writers;

@@ -1,0 +1,210 @@
+//! What a message is to us: whom it names, what happened, what it says of the person.
+
+use serde_json::{Value, json};
+
+use super::{fields, log, only_event, take};
+use crate::harness::run;
+
+#[tokio::test]
+async fn a_name_becomes_snake_case_and_known_names_become_ours() {
+    run(async |app| {
+        let track =
+            |event: &str| json!({"type": "track", "event": event, "userId": "u1", "messageId": event});
+        let names =
+            ["Demo Requested", "trial_started", "Email Link Clicked", "Email Marked as Spam", "Unsubscribed"];
+
+        take(app, "/v1/batch", &json!({"batch": names.map(track)})).await;
+
+        let mut events = log(app).await;
+        events.sort_by_key(|event| names.iter().position(|name| event["id"] == *name));
+        assert_eq!(
+            fields(&events, &["type", "name"]),
+            json!([
+                ["demo_requested", "Demo Requested"],
+                ["trial_started", null],
+                ["email_clicked", "Email Link Clicked"],
+                ["email_complained", "Email Marked as Spam"],
+                ["email_unsubscribed", "Unsubscribed"],
+            ])
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn null_and_empty_ids_are_absent_and_numbers_are_text() {
+    run(async |app| {
+        let batch = json!({"batch": [
+            {"type": "track", "event": "One", "messageId": 1, "userId": null, "anonymousId": "d1"},
+            {"type": "track", "event": "Two", "messageId": 2, "userId": "", "anonymousId": 42},
+            {"type": "track", "event": "Three", "messageId": 3, "userId": 12345, "anonymousId": null},
+        ]});
+
+        take(app, "/v1/batch", &batch).await;
+
+        assert_eq!(
+            fields(&log(app).await, &["id", "who"]),
+            json!([["1", "anonymous_id:d1"], ["2", "anonymous_id:42"], ["3", "user_id:12345"]])
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_stranger_saw_counts_for_the_lead_that_identifies() {
+    run(async |app| {
+        take(app, "/v1/p", &json!({"anonymousId": "d1", "properties": {"path": "/pricing"}})).await;
+
+        take(app, "/v1/i", &json!({"anonymousId": "d1", "userId": "u1", "traits": {"email": "Jane@Acme.example", "title": "Director"}})).await;
+
+        let lead = app.only_lead().await;
+        assert_eq!([&lead["user_id"], &lead["email"], &lead["stage"]], ["u1", "jane@acme.example", "lead"]);
+        assert_eq!([&lead["fit"], &lead["engagement"]], [20_000, 10_000]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn traits_that_stand_only_in_the_context_are_taken_too() {
+    run(async |app| {
+        // RudderStack's python SDK.
+        let traits = json!({"email": "jane@acme.example", "title": "Director"});
+
+        take(app, "/v1/identify", &json!({"userId": "u1", "context": {"traits": traits}})).await;
+
+        let lead = app.only_lead().await;
+        assert_eq!([&lead["email"], &lead["profile"]["title"]], ["jane@acme.example", "Director"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_alone_names_a_lead() {
+    run(async |app| {
+        let message =
+            json!({"event": "Trial Started", "context": {"traits": {"email": "jane@acme.example"}}});
+
+        take(app, "/v1/track", &message).await;
+
+        assert_eq!(only_event(app).await["who"], "email:jane@acme.example");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_does_not_sink_what_it_came_with() {
+    run(async |app| {
+        take(
+            app,
+            "/v1/identify",
+            &json!({"userId": "u1", "traits": {"email": "jane at acme", "title": "Director"}}),
+        )
+        .await;
+
+        let lead = app.only_lead().await;
+        assert_eq!([&lead["email"], &lead["profile"]["title"]], [&Value::Null, &json!("Director")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_group_is_the_persons_company_and_takes_none_of_the_persons_traits() {
+    run(async |app| {
+        // RudderStack's browser SDK repeats the person's traits in the context of every message.
+        let message = json!({
+            "userId": "u1", "groupId": 7, "traits": {"name": "Acme", "industry": "Software", "employees": 200},
+            "context": {"traits": {"name": "Jane", "email": "jane@acme.example", "title": "Director"}}
+        });
+
+        take(app, "/v1/group", &message).await;
+
+        let event = only_event(app).await;
+        let company = json!({"id": "7", "name": "Acme", "industry": "Software", "employees": 200});
+        assert_eq!((&event["name"], &event["traits"]), (&json!("Acme"), &json!({"company": company})));
+        assert_eq!(event["properties"], json!({"group_id": "7"}));
+        assert_eq!(app.only_lead().await["fit"], 20_000, "15 for its size, 5 for its industry");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_alias_joins_what_was_known_before_whether_device_or_user() {
+    run(async |app| {
+        let batch = json!({"batch": [
+            {"type": "track", "event": "Trial Started", "userId": "old"},
+            {"type": "page", "anonymousId": "d1", "properties": {"path": "/pricing"}},
+            {"type": "identify", "userId": "new"},
+        ]});
+        take(app, "/v1/batch", &batch).await;
+
+        take(
+            app,
+            "/v1/batch",
+            &json!({"batch": [
+                {"type": "alias", "userId": "new", "previousId": "old"},
+                {"type": "alias", "userId": "new", "previousId": "d1"},
+            ]}),
+        )
+        .await;
+
+        let lead = app.only_lead().await;
+        assert_eq!((&lead["user_id"], &lead["engagement"]), (&json!("new"), &json!(30_000)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_alias_of_a_user_to_itself_changes_nothing() {
+    run(async |app| {
+        take(app, "/v1/track", &json!({"event": "Trial Started", "userId": "u1"})).await;
+        let before = app.only_lead().await;
+
+        take(app, "/v1/a", &json!({"userId": "u1", "previousId": "u1", "anonymousId": "d1"})).await;
+
+        let after = app.only_lead().await;
+        assert_eq!(
+            [&after["id"], &after["score"], &after["user_id"]],
+            [&before["id"], &before["score"], &before["user_id"]]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_is_filled_up_from_its_context_and_its_address() {
+    run(async |app| {
+        let page = json!({"url": "https://acme.example/pricing?utm_source=google&utm_term=a+b", "title": "Prices", "referrer": null});
+        let message = json!({
+            "anonymousId": "d1", "name": "Pricing", "category": "Docs",
+            "context": {"page": page, "campaign": {"name": "spring", "source": "news"}}
+        });
+
+        take(app, "/v1/page", &message).await;
+
+        assert_eq!(
+            only_event(app).await["properties"],
+            json!({
+                "name": "Pricing", "category": "Docs", "title": "Prices", "path": "/pricing",
+                "url": "https://acme.example/pricing?utm_source=google&utm_term=a+b",
+                "utm_campaign": "spring", "utm_source": "news", "utm_term": "a b"
+            })
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fields_that_are_not_ours_are_passed_over() {
+    run(async |app| {
+        let message = json!({
+            "type": "track", "event": "Trial Started", "userId": "u1", "channel": "server", "version": 2,
+            "integrations": {"All": false}, "_metadata": {"bundled": []}, "anything": [1, {"deep": true}]
+        });
+
+        let answer = take(app, "/v1/track", &message).await;
+
+        assert_eq!(answer["accepted"], 1);
+        assert_eq!(only_event(app).await["context"], Value::Null);
+    })
+    .await;
+}

@@ -1,0 +1,85 @@
+//! One message in the address of a picture.
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use serde_json::json;
+
+use super::{fields, log, only_event};
+use crate::harness::{TestApp, WRITE, run};
+
+/// Fetches a picture as a page does: with no header of its own; it is one whatever became of the message.
+async fn fetch(app: &TestApp, uri: &str) {
+    let answer = app.send(Request::get(uri).body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{uri}: {answer:?}");
+    assert_eq!(answer.headers[header::CONTENT_TYPE], "image/gif");
+    assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store, private");
+    assert!(answer.body.starts_with(b"GIF89a") && answer.body.ends_with(b";"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_picture_brings_a_message() {
+    run(async |app| {
+        let message = json!({"writeKey": WRITE, "event": "Trial Started", "userId": "u1"}).to_string();
+
+        fetch(app, &format!("/v1/pixel/track?data={}", STANDARD.encode(message).replace('=', "%3D"))).await;
+
+        assert_eq!(only_event(app).await["type"], "trial_started");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn either_alphabet_will_do_padded_or_not_and_a_plus_sign_may_become_a_space() {
+    run(async |app| {
+        // Encoded, it holds `+`, `/` and `=`, or `-` and `_`.
+        let message = |id: &str| json!({"messageId": id, "event": "\u{fb}\u{fe}~~~???>>>", "userId": "u1", "writeKey": WRITE, "z": "ûï¿¾"}).to_string();
+        let standard = STANDARD.encode(message("m1"));
+        let safe = URL_SAFE_NO_PAD.encode(message("m2"));
+
+        fetch(app, &format!("/v1/pixel/t?x=a-b_c&data={standard}")).await;
+        fetch(app, &format!("/v1/pixel/t/?data={safe}")).await;
+
+        assert_eq!(fields(&log(app).await, &["id"]), json!([["m1"], ["m2"]]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_key_may_stand_beside_the_message() {
+    run(async |app| {
+        let message = STANDARD.encode(r#"{"anonymousId":"d1"}"#);
+
+        fetch(app, &format!("/v1/pixel/page?writeKey={WRITE}&data={message}")).await;
+
+        assert_eq!(only_event(app).await["type"], "page_viewed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn it_is_a_picture_even_where_nothing_was_understood() {
+    run(async |app| {
+        let wrong_key = STANDARD.encode(r#"{"writeKey":"wk_none","anonymousId":"d1"}"#);
+        let addresses = [
+            "/v1/pixel/track".to_owned(),
+            "/v1/pixel/track?data=***".to_owned(),
+            "/v1/pixel/track?data=a&data=b".to_owned(),
+            "/v1/pixel/%ff?data=%ff".to_owned(),
+            "/v1/pixel/fly?data=e30=".to_owned(),
+            format!("/v1/pixel/page?data={wrong_key}"),
+        ];
+
+        for address in addresses {
+            fetch(app, &address).await;
+        }
+
+        assert!(log(app).await.is_empty());
+    })
+    .await;
+}
