@@ -188,14 +188,7 @@ impl IntoResponse for Problem {
 impl From<sqlx::Error> for Problem {
     /// A database that is away is worth another try; anything else is our fault, and said only in the log.
     fn from(error: sqlx::Error) -> Problem {
-        let away = matches!(
-            error,
-            sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::Io(_)
-                | sqlx::Error::WorkerCrashed
-        );
-        if away {
+        if is_away(&error) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
             return Problem::new(Code::Overloaded, "The database cannot be reached just now; try again.");
         }
@@ -204,6 +197,21 @@ impl From<sqlx::Error> for Problem {
             Code::Internal,
             "Something went wrong on our side; the request's id finds it in our log.",
         )
+    }
+}
+
+/// Whether the database cannot be reached, or says that it is going or not there yet.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::WorkerCrashed => true,
+        // Connection exceptions; too many connections; shutting down, crashed, starting.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08") || ["53300", "57P01", "57P02", "57P03"].contains(&code.as_ref())
+        }),
+        _ => false,
     }
 }
 
