@@ -73,8 +73,10 @@ async fn serve(
     models::ensure_default(&app).await?;
     let made = keys::ensure(&app, settings.admin_key.clone(), settings.write_key.clone()).await?;
     sweep::start::<DueScores>(&app);
-    greet(&app, &made)?;
+    // Before the greeting: whoever reads it may stop us in the same moment.
     let hard = CancellationToken::new();
+    heed_signals(app.stop.clone(), hard.clone())?;
+    greet(&app, &made)?;
     let served = until_signal(&app, listener, &hard).await;
     // What is cut off here was acknowledged to nobody.
     tokio::select! {
@@ -146,7 +148,6 @@ fn greet(app: &App, made: &Made) -> anyhow::Result<()> {
 
 async fn until_signal(app: &App, listener: TcpListener, hard: &CancellationToken) -> anyhow::Result<()> {
     let stop = app.stop.clone();
-    tokio::spawn(signals(stop.clone(), hard.clone()));
     // An answer is small and its client waits for it: it goes out at once.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -165,20 +166,20 @@ async fn until_signal(app: &App, listener: TcpListener, hard: &CancellationToken
     }
 }
 
-/// The first Ctrl-C or SIGTERM stops softly, the second at once (what was acknowledged is safe either way).
-async fn signals(soft: CancellationToken, hard: CancellationToken) {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::error!("signals cannot be caught; end the process to stop");
-        return;
-    };
-    for token in [soft, hard] {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+/// From now on the first Ctrl-C or SIGTERM stops softly, the second at once (what was acknowledged is safe either
+/// way).
+fn heed_signals(soft: CancellationToken, hard: CancellationToken) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot heed signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot heed signals")?;
+    tokio::spawn(async move {
+        for token in [soft, hard] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::info!("stopping");
+            token.cancel();
         }
-        tracing::info!("stopping");
-        token.cancel();
-    }
+    });
+    Ok(())
 }
