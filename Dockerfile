@@ -5,6 +5,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock sqlx.toml ./
 COPY .cargo .cargo
 COPY .sqlx .sqlx
+COPY benches benches
 COPY crates crates
 COPY migrations migrations
 COPY models models
