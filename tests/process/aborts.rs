@@ -14,26 +14,31 @@ use serde_json::json;
 use crate::{
     http,
     scratch::{Scratch, count, wait_until},
-    service::{ADMIN, Service, WRITE, event},
+    service::{ADMIN, Service, WRITE, event, send_event},
 };
 
 const CLIENTS: usize = 4;
-/// How many requests each client aborts.
-const ABORTS: usize = 500;
+/// How many sessions are in a transaction and do nothing.
+const OPEN: &str = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
+/// After each round everybody is quiet, so that a transaction that was left open is seen: the next request on its
+/// connection would end it.
+const ROUNDS: usize = 25;
+/// How many requests each client aborts in a round.
+const ABORTS: usize = 20;
+/// How soon every transaction has to end: before the database itself ends those that were forgotten.
+const QUIET: Duration = Duration::from_secs(10);
 
-/// One client's aborted requests, each followed by one whose answer counts; the ids that were acknowledged.
-fn abort_and_send(address: SocketAddr, client: usize) -> BTreeSet<String> {
-    let mut random = StdRng::seed_from_u64(client as u64);
+/// One client's round of aborted requests, among which are some whose answer counts; the ids acknowledged.
+fn abort_and_send(address: SocketAddr, round: usize, client: usize) -> BTreeSet<String> {
+    let mut random = StdRng::seed_from_u64((round * CLIENTS + client) as u64);
     let mut acknowledged = BTreeSet::new();
     for number in 0..ABORTS {
-        let id = format!("{client}-{number}");
-        abort(address, &request(&mut random, &format!("aborted-{id}")), &mut random);
+        let id = format!("{round}-{client}-{number}");
         if number % 4 == 0 {
-            let sent = http::request("POST", "/v1/events", WRITE, &event(&id).to_string());
-            let answer = http::call(address, &sent).expect("an answer");
-            assert_eq!((answer.status, &answer.body["accepted"]), (200, &1.into()), "{answer:?}");
-            acknowledged.insert(id);
+            assert_eq!(send_event(address, &id).expect("an answer"), (200, 1));
+            acknowledged.insert(id.clone());
         }
+        abort(address, &request(&mut random, &format!("aborted-{id}")), &mut random);
     }
     acknowledged
 }
@@ -69,7 +74,7 @@ fn abort(address: SocketAddr, request: &str, random: &mut StdRng) {
 #[test]
 fn clients_that_go_away_take_no_acknowledged_event_with_them_and_leave_no_transaction_open() {
     let (server, scratch) = (Scratch::new(), Scratch::new());
-    let cluster = server.cluster();
+    let cluster = server.throwaway_cluster();
     let url = cluster.url("postgres");
     let [admin, write] = crate::service::KEYS;
     // Few connections, so that the next request meets what an aborted one has left.
@@ -77,15 +82,19 @@ fn clients_that_go_away_take_no_acknowledged_event_with_them_and_leave_no_transa
     let service = Service::start_with(&scratch, &[("DATABASE_URL", &url), admin, write, few[0], few[1]]);
     let address = service.address;
 
-    let acknowledged: BTreeSet<String> = thread::scope(|scope| {
-        let clients: Vec<_> =
-            (0..CLIENTS).map(|client| scope.spawn(move || abort_and_send(address, client))).collect();
-        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
-    });
-
-    let open = "select count(*) from pg_stat_activity where state like 'idle in transaction%'";
-    wait_until("every transaction to end", || count(&url, open) == 0);
-    assert_eq!(acknowledged.len(), CLIENTS * ABORTS / 4);
+    let mut acknowledged = BTreeSet::new();
+    for round in 0..ROUNDS {
+        acknowledged.extend(thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| scope.spawn(move || abort_and_send(address, round, client)))
+                .collect();
+            clients.into_iter().flat_map(|client| client.join().unwrap()).collect::<Vec<_>>()
+        }));
+        let quiet = Instant::now();
+        wait_until("every transaction to end", || count(&url, OPEN) == 0);
+        assert!(quiet.elapsed() < QUIET, "a transaction was left open in round {round}");
+    }
+    assert_eq!(acknowledged.len(), ROUNDS * CLIENTS * ABORTS / 4);
     let kept = count(&url, "select count(*) from event where id not like 'aborted-%'");
     assert_eq!(usize::try_from(kept).unwrap(), acknowledged.len(), "what was acknowledged is in the log");
     assert!(

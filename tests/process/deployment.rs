@@ -217,6 +217,11 @@ fn the_build_gets_everything_that_it_reads_and_nothing_is_ignored() {
     for read in ["Cargo.toml", "Cargo.lock", "sqlx.toml", ".cargo", ".sqlx", "crates", "migrations", "src"] {
         assert!(copied.contains(&read), "the build reads {read}");
     }
+    let manifest = file("Cargo.toml");
+    for (target, folder) in [("[[bench]]", "benches"), ("[[example]]", "examples"), ("[[test]]", "tests")] {
+        let declared = manifest.lines().any(|line| line == target);
+        assert!(!declared || copied.contains(&folder), "Cargo reads no manifest whose {target} is missing");
+    }
     let compiled_in = included(&root.join("src"));
     assert!(!compiled_in.is_empty());
     for included in compiled_in {

@@ -64,13 +64,22 @@ impl Scratch {
         self.folder.join("data")
     }
 
-    /// Joins the service's own cluster, or starts a cluster to serve as its database server.
+    /// Joins the service's own cluster, or starts a durable one to serve as its database server.
     pub(crate) fn cluster(&self) -> Cluster {
+        self.cluster_of(true)
+    }
+
+    /// Starts a cluster that is fast and may not be killed.
+    pub(crate) fn throwaway_cluster(&self) -> Cluster {
+        self.cluster_of(false)
+    }
+
+    fn cluster_of(&self, durable: bool) -> Cluster {
         let settings = private_postgres::Settings {
             root: self.data().join("pg"),
             supervisor: vec![PROGRAM.into(), "pg-supervise".into()],
             grace: Duration::ZERO,
-            durable: true,
+            durable,
             max_connections: 100,
         };
         Cluster::start(&settings).expect("a cluster")

@@ -12,7 +12,7 @@ fn settings(url: &str) -> [(&str, &str); 3] {
 #[test]
 fn a_service_with_a_database_of_others_starts_no_postgres() {
     let (server, scratch) = (Scratch::new(), Scratch::new());
-    let cluster = server.cluster();
+    let cluster = server.throwaway_cluster();
     let url = cluster.url("postgres");
 
     let service = Service::start_with(&scratch, &settings(&url));
@@ -29,7 +29,7 @@ fn a_service_with_a_database_of_others_starts_no_postgres() {
 #[test]
 fn two_services_on_one_database_see_each_others_events() {
     let (server, scratch) = (Scratch::new(), Scratch::new());
-    let cluster = server.cluster();
+    let cluster = server.throwaway_cluster();
     let url = cluster.url("postgres");
     // Both at once, so that both find an empty database.
     let start = || Service::start_with(&scratch, &settings(&url));
