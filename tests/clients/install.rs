@@ -1,0 +1,81 @@
+//! The SDKs as their users install them, kept from run to run until a lock file changes.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use leadscore::ids::digest;
+
+/// The folder with the script for node and what it imports; none where node or npm is missing.
+pub(crate) fn node() -> Option<PathBuf> {
+    let tools = [version("node", &["--version"])?, version("npm", &["--version"])?];
+    let install = |folder: &Path| {
+        succeed(
+            Command::new("npm")
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .current_dir(folder),
+        );
+    };
+    Some(installed("node", &["package-lock.json", "package.json", "tracker.js"], &tools, install))
+}
+
+/// The folder with the script for python and an environment `venv`; none where python or what makes such an
+/// environment is missing.
+pub(crate) fn python() -> Option<PathBuf> {
+    let tools = [version("python3", &["--version"])?];
+    version("python3", &["-c", "import ensurepip, venv"])?;
+    let install = |folder: &Path| {
+        succeed(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
+        let pip =
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"];
+        let locked = ["--require-hashes", "--requirement", "requirements.txt"];
+        succeed(Command::new(folder.join("venv/bin/python")).args(pip).args(locked).current_dir(folder));
+    };
+    Some(installed("python", &["requirements.txt", "tracker.py"], &tools, install))
+}
+
+/// What a tool says of itself; none if it is not there.
+fn version(tool: &str, arguments: &[&str]) -> Option<Vec<u8>> {
+    let output = Command::new(tool).args(arguments).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then_some(output.stdout)
+}
+
+/// Runs a step of an installation, which must go well: the tools are there.
+fn succeed(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().expect("the tool runs");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}:\n{}{}", said(&output.stdout), said(&output.stderr));
+}
+
+/// A folder with these files of `tests/clients`, installed anew if the first of them, the lock, or the tools changed.
+fn installed(client: &str, files: &[&str], tools: &[Vec<u8>], install: impl FnOnce(&Path)) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join(client);
+    fs::create_dir_all(&folder).expect("a folder");
+    // One at a time, of all tests that run now.
+    let one = File::create(folder.with_extension("lock")).expect("a lock file");
+    one.lock().expect("the lock");
+    let contents: Vec<Vec<u8>> =
+        files.iter().map(|file| fs::read(source.join(file)).expect("a file")).collect();
+    let made_of: Vec<&[u8]> = tools.iter().chain(&contents[..1]).map(Vec::as_slice).collect();
+    let (stamp, wanted) = (folder.join("installed"), digest(&made_of));
+    let stands = fs::read(&stamp).is_ok_and(|stamp| stamp == wanted);
+    if !stands {
+        fs::remove_dir_all(&folder).expect("the folder is ours");
+        fs::create_dir(&folder).expect("a folder");
+    }
+    for (file, content) in files.iter().zip(&contents) {
+        let copy = folder.join(file);
+        // A script that another test runs now is left alone.
+        if fs::read(&copy).ok().as_ref() != Some(content) {
+            fs::write(copy, content).expect("a copy");
+        }
+    }
+    if !stands {
+        install(&folder);
+        fs::write(stamp, wanted).expect("a stamp");
+    }
+    folder
+}
