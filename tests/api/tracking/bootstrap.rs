@@ -11,7 +11,7 @@ use crate::harness::{Answer, TestApp, WRITE, run};
 
 async fn ask(app: &TestApp, uri: &str) -> Answer {
     let request = Request::get(uri).header(header::ORIGIN, "https://www.acme.example");
-    app.send(request.body(Body::empty()).unwrap()).await
+    app.send(request.body(Body::empty()).expect("a request")).await
 }
 
 #[tokio::test]

@@ -11,8 +11,9 @@ use crate::harness::{TestApp, WRITE, run};
 
 /// The service's clock stands at 2026-03-02T09:00:00Z.
 fn demo(times: &Value) -> Value {
-    let mut message = json!({"type": "track", "event": "Demo Requested", "userId": "u1"});
-    message.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+    let mut message = times.clone();
+    (message["type"], message["event"], message["userId"]) =
+        (json!("track"), json!("Demo Requested"), json!("u1"));
     message
 }
 

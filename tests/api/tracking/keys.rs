@@ -19,7 +19,7 @@ async fn bare(app: &TestApp, uri: &str, headers: &[(&str, String)], body: &Value
     for (name, value) in headers {
         request = request.header(*name, value);
     }
-    app.send(request.body(Body::from(body.to_string())).unwrap()).await
+    app.send(request.body(Body::from(body.to_string())).expect("a request")).await
 }
 
 async fn with_header(app: &TestApp, name: &str, value: String) -> Answer {

@@ -27,7 +27,7 @@ fn basic(key: &str) -> String {
 
 async fn post(app: &TestApp, path: &str, body: impl Into<Body>) -> Answer {
     let request = Request::post(path).header(header::AUTHORIZATION, basic(WRITE));
-    app.send(request.body(body.into()).unwrap()).await
+    app.send(request.body(body.into()).expect("a request")).await
 }
 
 /// Sends what must be taken whole: the answer, after a look at its form.
@@ -57,7 +57,7 @@ async fn log(app: &TestApp) -> Vec<Value> {
     )
     .fetch_all(&mut app.database.connect().await)
     .await
-    .unwrap()
+    .expect("the log")
 }
 
 /// The one event that there is.

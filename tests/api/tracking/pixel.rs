@@ -15,7 +15,7 @@ use crate::harness::{TestApp, WRITE, run};
 
 /// Fetches a picture as a page does: with no header of its own; it is one whatever became of the message.
 async fn fetch(app: &TestApp, uri: &str) {
-    let answer = app.send(Request::get(uri).body(Body::empty()).unwrap()).await;
+    let answer = app.send(Request::get(uri).body(Body::empty()).expect("a request")).await;
     assert_eq!(answer.status, StatusCode::OK, "{uri}: {answer:?}");
     assert_eq!(answer.headers[header::CONTENT_TYPE], "image/gif");
     assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store, private");

@@ -17,9 +17,9 @@ async fn logged(app: &TestApp, names: &[&str]) -> Value {
 fn counts(answers: &[Value]) -> [u64; 3] {
     let sum = |count: &dyn Fn(&Value) -> u64| answers.iter().map(count).sum();
     [
-        sum(&|answer| answer["accepted"].as_u64().unwrap()),
-        sum(&|answer| answer["duplicates"].as_u64().unwrap()),
-        sum(&|answer| answer["rejected"].as_array().unwrap().len() as u64),
+        sum(&|answer| answer["accepted"].as_u64().expect("a count")),
+        sum(&|answer| answer["duplicates"].as_u64().expect("a count")),
+        sum(&|answer| answer["rejected"].as_array().expect("a list").len() as u64),
     ]
 }
 

@@ -52,13 +52,13 @@ impl Recorded {
     fn request(&self) -> Request<Body> {
         let uri =
             if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) };
-        let body = STANDARD.decode(&self.body).unwrap();
+        let body = STANDARD.decode(&self.body).expect("base64");
         assert_eq!(body.len(), self.body_bytes, "a body has as many bytes as were recorded");
         let mut request = Request::builder().method(self.method.as_str()).uri(uri);
         for (name, value) in &self.headers {
-            request = request.header(name, value.as_str().unwrap());
+            request = request.header(name, value.as_str().expect("text"));
         }
-        request.body(body.into()).unwrap()
+        request.body(body.into()).expect("a request")
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -68,7 +68,7 @@ impl Recorded {
 
 /// Enters the keys of the recordings as they are, and goes to the day on which they were made.
 pub(super) async fn prepare(app: &TestApp) {
-    app.advance(REPLAYED.parse::<DateTime<Utc>>().unwrap() - app.now());
+    app.advance(REPLAYED.parse::<DateTime<Utc>>().expect("an instant") - app.now());
     for key in KEYS {
         sqlx::query(
             "insert into api_key (id, name, hash, prefix, last_four, scopes, created_at)
@@ -79,7 +79,7 @@ pub(super) async fn prepare(app: &TestApp) {
         .bind(app.now())
         .execute(&mut app.database.connect().await)
         .await
-        .unwrap();
+        .expect("a key of the recordings");
     }
 }
 
@@ -107,7 +107,8 @@ fn assert_lets_in(headers: &HeaderMap, origin: &str, recorded: &Recorded) {
     assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
     if recorded.method == "OPTIONS" {
         let mirrored = |allow: HeaderName, requested: &str| {
-            let requested = HeaderValue::from_str(recorded.header(requested).unwrap()).unwrap();
+            let requested =
+                HeaderValue::from_str(recorded.header(requested).expect("a preflight")).expect("a header");
             assert_eq!(headers[allow], requested);
         };
         mirrored(header::ACCESS_CONTROL_ALLOW_METHODS, "access-control-request-method");
