@@ -81,7 +81,7 @@ fn a_second_signal_stops_at_once() {
 fn a_client_that_never_finishes_its_request_holds_up_a_stop_for_half_a_minute_at_most() {
     let scratch = Scratch::new();
     let service = Service::start(&scratch);
-    let mut under_way = begin(&service, &event("1").to_string());
+    let mut under_way = begin(&service, &" ".repeat(1_000_000));
 
     let began = Instant::now();
     service.signal(Signal::SIGTERM);
