@@ -56,7 +56,7 @@ impl App {
         let served = CancellationToken::new();
         let desk =
             Desk { pool: pools.writers, live: live.clone(), clock: clock.clone(), ids: Arc::clone(&ids) };
-        let writers = Writers::start(desk, &tasks, &served);
+        let writers = Writers::start(&desk, &tasks, &served);
         App(Arc::new(Parts {
             db: pools.main,
             keys: KeyRing::new(clock.clone()),

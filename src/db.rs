@@ -33,13 +33,15 @@ pub async fn connect(options: PgConnectOptions, readers: u32, writers: u32) -> a
         .context("cannot reach the database; check DATABASE_URL")?
         .close()
         .await?;
-    let lookups = options.clone().options([
+    // A list's filters are parameters: each call is planned for those that it has.
+    let lists = options.clone().options([("plan_cache_mode", "force_custom_plan")]);
+    let lookups = options.options([
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         ("plan_cache_mode", "force_generic_plan"),
     ]);
-    Ok(Pools { main: pool(options, readers), writers: pool(lookups, writers) })
+    Ok(Pools { main: pool(lists, readers), writers: pool(lookups, writers) })
 }
 
 /// Brings the schema up to date; several instances may try at once.

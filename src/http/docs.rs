@@ -58,10 +58,9 @@ fn finished(mut document: OpenApi) -> OpenApi {
         components.schemas.insert(name.into_owned(), schema);
     }
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete] {
-            if let Some(operation) = operation {
-                operation.responses.responses.insert("default".to_owned(), RefOr::T(failure()));
-            }
+        let calls = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in calls.into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), RefOr::T(failure()));
         }
     }
     document

@@ -102,7 +102,7 @@ fn cors() -> CorsLayer {
             header::LINK,
             HeaderName::from_static("x-request-id"),
         ]))
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }
 
 /// Runs the call in a task of its own: a client that goes away, or a timeout around it, drops the waiting and not

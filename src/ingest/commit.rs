@@ -17,7 +17,7 @@ use crate::{
     leads::{self, Mention, ResolveError, Resolved},
     models::Live,
     qualification::Frame,
-    scores::{self, Addition, Standing},
+    scores::{self, Addition, Additions, Standing},
 };
 
 /// What a writer works with.
@@ -145,8 +145,8 @@ impl Log {
 }
 
 /// What is new, by the lead for which it counts.
-fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> HashMap<LeadId, Vec<Addition<'a>>> {
-    let mut additions: HashMap<LeadId, Vec<Addition<'a>>> = HashMap::new();
+fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> Additions<'a> {
+    let mut additions = Additions::new();
     for (index, item) in items.iter().enumerate() {
         if let (Said::New, Some(lead)) = (log.said(index, item.event), lead_of(resolved, item.event)) {
             let addition = Addition { event: item.event.as_scored(), traits: item.event.traits.as_ref() };
@@ -157,7 +157,7 @@ fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> HashMap<
 }
 
 /// Leads that are only repeated are left as they are, unless somebody wants to know how they stand.
-fn keep_touched(resolved: &mut Resolved, items: &[Item<'_>], additions: &HashMap<LeadId, Vec<Addition<'_>>>) {
+fn keep_touched(resolved: &mut Resolved, items: &[Item<'_>], additions: &Additions<'_>) {
     let wanted: HashSet<LeadId> =
         items.iter().filter(|item| item.want_lead).filter_map(|item| lead_of(resolved, item.event)).collect();
     resolved.keep(|lead| additions.contains_key(&lead) || wanted.contains(&lead));

@@ -12,7 +12,7 @@ pub mod api;
 mod commit;
 pub mod event;
 pub mod items;
-mod native;
+pub(crate) mod native;
 mod rejection;
 mod store;
 mod writer;

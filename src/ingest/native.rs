@@ -16,7 +16,7 @@ use crate::leads::identity::{Identity, Kind, Named};
 pub(super) struct EventDocument {
     /// The sender's own id: the same id for the same lead again is a repetition, for ever. None: one is made.
     id: Option<String>,
-    /// What happened, in snake_case; `identify` joins the identities named.
+    /// What happened, in `snake_case`; `identify` joins the identities named.
     #[schema(example = "page_viewed")]
     r#type: String,
     /// When it happened, by the sender's clock; none: now.
@@ -48,7 +48,7 @@ pub(super) struct LeadDocument {
 const FIELDS: [&str; 8] = ["id", "type", "occurred_at", "sent_at", "lead", "properties", "traits", "context"];
 
 /// Reads an event in our own shape; a field that it does not know is refused by name.
-pub(super) fn parse(mut item: Map<String, Value>) -> Result<Found, Rejection> {
+pub(crate) fn parse(mut item: Map<String, Value>) -> Result<Found, Rejection> {
     if let Some(unknown) = item.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         return Err(Rejection::new(
             "unknown_field",

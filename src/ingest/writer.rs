@@ -56,7 +56,7 @@ impl std::fmt::Debug for Waiting {
 
 impl Writers {
     /// Starts the writers, as many as the pool has connections. They end after `stop`, when nothing waits.
-    pub(crate) fn start(desk: Desk, tasks: &TaskTracker, stop: &CancellationToken) -> Writers {
+    pub(crate) fn start(desk: &Desk, tasks: &TaskTracker, stop: &CancellationToken) -> Writers {
         // The semaphore bounds the channel: every request holds as many permits as it has items.
         let (queue, waiting) = mpsc::unbounded_channel();
         let waiting = Arc::new(Mutex::new(waiting));

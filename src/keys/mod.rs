@@ -126,11 +126,14 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Keys by their hash, and when the database was last asked about each.
+type Known = HashMap<Vec<u8>, (Key, DateTime<Utc>)>;
+
 /// Remembers, for a short time, the keys that were used.
 #[derive(Debug)]
 pub struct KeyRing {
     clock: Clock,
-    known: RwLock<HashMap<Vec<u8>, (Key, DateTime<Utc>)>>,
+    known: RwLock<Known>,
 }
 
 impl KeyRing {
@@ -165,11 +168,11 @@ impl KeyRing {
         self.write().clear();
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Vec<u8>, (Key, DateTime<Utc>)>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
         self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Vec<u8>, (Key, DateTime<Utc>)>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
         self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

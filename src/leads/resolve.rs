@@ -1,8 +1,8 @@
 //! From what a batch of events names to the leads for which they count, creating and joining leads on the way.
 //!
-//! The plan is made from an unlocked read, then the leads are locked in id order. A lead's `epoch` counts the
-//! changes to its identities: if one moved between the read and the lock, or somebody else created an identity
-//! that we were about to create, the plan is void and the caller begins again.
+//! Identities are read without a lock, then their leads are locked in id order. A lead's `epoch` counts the changes
+//! to its identities: if one moved between the read and the lock, what was read is read again. From then on nobody
+//! else can move them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -15,6 +15,9 @@ use super::{
     store,
 };
 use crate::ids::{IdentityId, Ids, LeadId};
+
+/// How often identities may move while they are being locked before the batch begins again.
+const ROUNDS: usize = 16;
 
 /// What one event names, and when it happened.
 #[derive(Debug, Clone, Copy)]
@@ -43,11 +46,14 @@ pub struct Resolved {
     pub leads: BTreeMap<LeadId, Lead>,
     /// Leads whose set of events changed by more than the batch's own: their state must be replayed.
     pub moved: BTreeSet<LeadId>,
+    /// Leads that go by another name than before: an identity has joined them.
+    pub named: BTreeSet<LeadId>,
     /// Leads made just now.
     pub created: HashSet<LeadId>,
     /// Leads that have no identity left; their rows are signposts.
     pub gone: BTreeSet<LeadId>,
     before: BTreeMap<LeadId, Lead>,
+    epochs: HashMap<LeadId, i32>,
     spans: HashMap<IdentityId, Vec<Span>>,
     kinds: HashMap<IdentityId, Kind>,
 }
@@ -80,6 +86,53 @@ impl Resolved {
         if changed.is_empty() { Ok(()) } else { store::update(conn, &changed).await }
     }
 
+    /// Reads the spans of identities, in the place of what was read of them before.
+    async fn read(&mut self, conn: &mut PgConnection, identities: &[IdentityId]) -> sqlx::Result<()> {
+        if identities.is_empty() {
+            return Ok(());
+        }
+        for identity in identities {
+            self.spans.remove(identity);
+        }
+        for row in store::spans_of(conn, identities).await? {
+            self.epochs.insert(row.lead_id, row.epoch);
+            self.spans.entry(row.identity_id).or_default().push(row.span());
+        }
+        Ok(())
+    }
+
+    /// Locks the leads of all spans read. Where a lead's identities changed between the reading and the lock, they
+    /// are read again, until what is read is locked.
+    async fn settle(&mut self, conn: &mut PgConnection) -> Result<(), ResolveError> {
+        for _ in 0..ROUNDS {
+            let unlocked: BTreeSet<LeadId> = self
+                .spans
+                .values()
+                .flatten()
+                .map(|span| span.lead_id)
+                .filter(|lead| !self.leads.contains_key(lead))
+                .collect();
+            if unlocked.is_empty() {
+                return Ok(());
+            }
+            let mut changed = HashSet::new();
+            for lead in store::lock(conn, &unlocked.into_iter().collect::<Vec<_>>()).await? {
+                if self.epochs.get(&lead.id) != Some(&lead.epoch) {
+                    changed.insert(lead.id);
+                }
+                self.admit(lead);
+            }
+            let stale: Vec<IdentityId> = self
+                .spans
+                .iter()
+                .filter(|(_, spans)| spans.iter().any(|span| changed.contains(&span.lead_id)))
+                .map(|(identity, _)| *identity)
+                .collect();
+            self.read(conn, &stale).await?;
+        }
+        Err(ResolveError::Changed)
+    }
+
     fn admit(&mut self, lead: Lead) {
         self.before.insert(lead.id, lead.clone());
         self.leads.insert(lead.id, lead);
@@ -106,17 +159,16 @@ pub async fn resolve(
     mentions: &[Mention<'_>],
 ) -> Result<Resolved, ResolveError> {
     let named = distinct(mentions);
-    let mut epochs = HashMap::new();
-    let mut resolved = Resolved::default();
-    let known: Vec<IdentityId> = named.keys().copied().collect();
-    for row in store::spans_of(conn, &known).await? {
-        epochs.insert(row.lead_id, row.epoch);
-        resolved.spans.entry(row.identity_id).or_default().push(row.span());
-    }
-    resolved.kinds = named.iter().map(|(id, identity)| (*id, identity.kind())).collect();
+    let kinds = named.iter().map(|(id, identity)| (*id, identity.kind())).collect();
+    let mut resolved = Resolved { kinds, ..Resolved::default() };
+    let everybody: Vec<IdentityId> = named.keys().copied().collect();
+    resolved.read(conn, &everybody).await?;
 
-    create(conn, ids, now, &named, mentions, &mut resolved).await?;
-    lock(conn, &epochs, &mut resolved).await?;
+    let missing: Vec<&Identity> =
+        named.values().copied().filter(|identity| !resolved.spans.contains_key(&identity.id())).collect();
+    let claimed = claim(conn, now, &missing, &mut resolved).await?;
+    resolved.settle(conn).await?;
+    create(conn, ids, now, claimed, mentions, &mut resolved).await?;
     link(conn, mentions, &mut resolved).await?;
     identify(&mut resolved);
     Ok(resolved)
@@ -139,23 +191,36 @@ fn distinct<'a>(mentions: &[Mention<'a>]) -> BTreeMap<IdentityId, &'a Identity> 
         .collect()
 }
 
-/// Creates the identities not seen before. One that stands for itself gets a lead: that of an identity which is
-/// about to follow it, if there is one, else a new one. One that follows another gets its spans from [`link`].
+/// Claims the identities not seen before, and gives back those that are ours to create. Where somebody else was
+/// first, this has waited for them and reads what they made.
+async fn claim<'a>(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    missing: &[&'a Identity],
+    resolved: &mut Resolved,
+) -> Result<Vec<&'a Identity>, ResolveError> {
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ours: HashSet<IdentityId> = store::insert_identities(conn, missing, now).await?.into_iter().collect();
+    let (ours, theirs): (Vec<&Identity>, Vec<&Identity>) =
+        missing.iter().copied().partition(|identity| ours.contains(&identity.id()));
+    resolved.read(conn, &theirs.iter().map(|identity| identity.id()).collect::<Vec<_>>()).await?;
+    Ok(ours)
+}
+
+/// Creates what was claimed. An identity that stands for itself gets a lead: that of an identity which is about to
+/// follow it, if there is one, else a new one. One that follows another gets its spans from [`link`].
 async fn create(
     conn: &mut PgConnection,
     ids: &Ids,
     now: DateTime<Utc>,
-    named: &BTreeMap<IdentityId, &Identity>,
+    mut missing: Vec<&Identity>,
     mentions: &[Mention<'_>],
     resolved: &mut Resolved,
 ) -> Result<(), ResolveError> {
-    let mut missing: Vec<&Identity> =
-        named.values().copied().filter(|identity| !resolved.spans.contains_key(&identity.id())).collect();
     if missing.is_empty() {
         return Ok(());
-    }
-    if store::insert_identities(conn, &missing, now).await? != missing.len() as u64 {
-        return Err(ResolveError::Changed);
     }
     let links = links_by_child(mentions);
     // Those that nobody speaks for come first; a former user id then takes the lead of the one it is an alias of.
@@ -169,7 +234,9 @@ async fn create(
         let existing =
             adopted.remove(&identity.id()).or(parent_id.and_then(|parent| resolved.only_lead(parent)));
         let lead_id = existing.unwrap_or_else(|| LeadId(ids.next()));
-        if existing.is_none() {
+        if let Some(lead_id) = existing {
+            resolved.named.insert(lead_id);
+        } else {
             resolved.created.insert(lead_id);
             resolved.admit(Lead::new(lead_id, identity.kind() != Kind::AnonymousId));
         }
@@ -177,8 +244,11 @@ async fn create(
         resolved.spans.insert(identity.id(), vec![span]);
         spans.push(span);
     }
-    let (created, identified): (Vec<LeadId>, Vec<bool>) =
-        resolved.leads.values().map(|lead| (lead.id, lead.stage != Stage::Anonymous)).unzip();
+    let (created, identified): (Vec<LeadId>, Vec<bool>) = resolved
+        .created
+        .iter()
+        .map(|lead| (*lead, resolved.leads.get(lead).is_some_and(|lead| lead.stage != Stage::Anonymous)))
+        .unzip();
     store::insert_leads(conn, &created, &identified, now).await?;
     store::insert_spans(conn, &spans).await?;
     Ok(())
@@ -208,22 +278,6 @@ fn adoptions(links: &Links, resolved: &Resolved) -> HashMap<IdentityId, LeadId> 
         }
     }
     adopted
-}
-
-async fn lock(
-    conn: &mut PgConnection,
-    epochs: &HashMap<LeadId, i32>,
-    resolved: &mut Resolved,
-) -> Result<(), ResolveError> {
-    let existing: BTreeSet<LeadId> = epochs.keys().copied().collect();
-    let existing: Vec<LeadId> = existing.into_iter().collect();
-    for lead in store::lock(conn, &existing).await? {
-        if epochs.get(&lead.id) != Some(&lead.epoch) {
-            return Err(ResolveError::Changed);
-        }
-        resolved.admit(lead);
-    }
-    Ok(())
 }
 
 /// Records who was said to follow whom, and moves the spans that this changes.
@@ -320,6 +374,7 @@ impl Changing {
             }
             resolved.moved.extend(before.iter().chain(&spans).map(|span| span.lead_id));
         }
+        resolved.named.extend(spans.iter().map(|span| span.lead_id));
         self.touched.extend(before.iter().map(|span| span.lead_id));
         self.spans.insert(identity, spans);
     }
@@ -408,8 +463,7 @@ impl Changing {
         Ok(())
     }
 
-    /// Reads spans that the batch does not name but that its facts move. Whole identities, since spans are
-    /// written whole; all their leads must be locked already or the plan is void.
+    /// Reads and locks what follows these e-mails or belongs to these leads, which the batch need not name.
     async fn load(
         &mut self,
         conn: &mut PgConnection,
@@ -417,11 +471,11 @@ impl Changing {
         parents: &[IdentityId],
         leads: &[LeadId],
     ) -> Result<(), ResolveError> {
-        let found: BTreeSet<IdentityId> =
-            store::spans_following(conn, parents, leads).await?.iter().map(|row| row.identity_id).collect();
+        let found = store::identities_following(conn, parents, leads).await?;
         let unknown: Vec<IdentityId> =
-            found.into_iter().filter(|id| !resolved.spans.contains_key(id)).collect();
-        self.read_spans(conn, resolved, &unknown).await
+            found.into_iter().filter(|identity| !resolved.spans.contains_key(identity)).collect();
+        resolved.read(conn, &unknown).await?;
+        resolved.settle(conn).await
     }
 
     async fn load_parents(
@@ -432,31 +486,8 @@ impl Changing {
     ) -> Result<(), ResolveError> {
         let unknown: BTreeSet<IdentityId> =
             facts.iter().map(|fact| fact.parent).filter(|id| !resolved.spans.contains_key(id)).collect();
-        self.read_spans(conn, resolved, &unknown.into_iter().collect::<Vec<_>>()).await
-    }
-
-    async fn read_spans(
-        &mut self,
-        conn: &mut PgConnection,
-        resolved: &mut Resolved,
-        identities: &[IdentityId],
-    ) -> Result<(), ResolveError> {
-        if identities.is_empty() {
-            return Ok(());
-        }
-        let rows = store::spans_of(conn, identities).await?;
-        let leads: BTreeSet<LeadId> =
-            rows.iter().map(|row| row.lead_id).filter(|id| !resolved.leads.contains_key(id)).collect();
-        for lead in store::lock(conn, &leads.into_iter().collect::<Vec<_>>()).await? {
-            resolved.admit(lead);
-        }
-        for row in rows {
-            if resolved.leads.get(&row.lead_id).is_none_or(|lead| lead.epoch != row.epoch) {
-                return Err(ResolveError::Changed);
-            }
-            resolved.spans.entry(row.identity_id).or_default().push(row.span());
-        }
-        Ok(())
+        resolved.read(conn, &unknown.into_iter().collect::<Vec<_>>()).await?;
+        resolved.settle(conn).await
     }
 
     /// Writes the spans, and turns leads left without identities into signposts.

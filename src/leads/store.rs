@@ -46,23 +46,17 @@ pub(super) async fn spans_of(
     .await
 }
 
-/// The spans of identities that follow one of these, and of those of these leads.
-pub(super) async fn spans_following(
+/// The identities that follow one of these, and those of these leads.
+pub(super) async fn identities_following(
     conn: &mut PgConnection,
     parents: &[IdentityId],
     leads: &[LeadId],
-) -> sqlx::Result<Vec<SpanRow>> {
-    sqlx::query_as!(
-        SpanRow,
-        r#"-- leads::spans_following
-        select s.identity_id as "identity_id!: IdentityId", s.since as "since!", s.until,
-            s.lead_id as "lead_id!: LeadId", s.parent_id as "parent_id: IdentityId", l.epoch as "epoch!"
-        from (
-            select * from identity_span where parent_id = any($1)
-            union
-            select * from identity_span where lead_id = any($2)
-        ) s
-        join lead l on l.id = s.lead_id"#,
+) -> sqlx::Result<Vec<IdentityId>> {
+    sqlx::query_scalar!(
+        r#"-- leads::identities_following
+        select identity_id as "identity_id!: IdentityId" from identity_span where parent_id = any($1)
+        union
+        select identity_id from identity_span where lead_id = any($2)"#,
         parents as &[IdentityId],
         leads as &[LeadId]
     )
@@ -70,28 +64,29 @@ pub(super) async fn spans_following(
     .await
 }
 
+/// Creates identities, and says which of them were not there yet.
 pub(super) async fn insert_identities(
     conn: &mut PgConnection,
     identities: &[&Identity],
     now: DateTime<Utc>,
-) -> sqlx::Result<u64> {
+) -> sqlx::Result<Vec<IdentityId>> {
     let ids: Vec<IdentityId> = identities.iter().map(|identity| identity.id()).collect();
     let kinds: Vec<String> = identities.iter().map(|identity| identity.kind().as_str().to_owned()).collect();
     let values: Vec<String> = identities.iter().map(|identity| identity.value().to_owned()).collect();
-    let done = sqlx::query!(
-        "-- leads::insert_identities
+    sqlx::query_scalar!(
+        r#"-- leads::insert_identities
         insert into identity (id, kind, value, created_at)
         select id, kind, value, $4 from unnest($1::uuid[], $2::text[], $3::text[]) as new (id, kind, value)
         order by id
-        on conflict do nothing",
+        on conflict do nothing
+        returning id as "id: IdentityId""#,
         &ids as &[IdentityId],
         &kinds,
         &values,
         now
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
+    .fetch_all(conn)
+    .await
 }
 
 pub(super) async fn insert_leads(

@@ -47,7 +47,7 @@ pub(crate) struct LeadView {
     pub last_activity_at: Option<DateTime<Utc>>,
     /// When it was first seen.
     pub created_at: DateTime<Utc>,
-    /// When anything above last changed.
+    /// When its score, stage, attributes or identities last changed; activity alone does not count.
     pub updated_at: DateTime<Utc>,
 }
 

@@ -139,16 +139,13 @@ async fn evaluate_model(
     let as_of = body.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
     let mut seen = HashSet::new();
     let events: Vec<Event> = body.events.into_iter().filter(|event| seen.insert(event.id.clone())).collect();
-    let evaluation = match version(&body.model)? {
-        Some(id) => {
-            let known = load(&mut *app.db.acquire().await?, id).await?;
-            let known = known.ok_or_else(|| Problem::not_found("version of a model"))?;
-            scoring::evaluate(&known.model, &body.profile, &events, as_of)
-        }
-        None => {
-            let model = Model::parse(&body.model).map_err(|mistakes| refuse(&mistakes))?;
-            scoring::evaluate(&model, &body.profile, &events, as_of)
-        }
+    let evaluation = if let Some(id) = version(&body.model)? {
+        let known = load(&mut *app.db.acquire().await?, id).await?;
+        let known = known.ok_or_else(|| Problem::not_found("version of a model"))?;
+        scoring::evaluate(&known.model, &body.profile, &events, as_of)
+    } else {
+        let model = Model::parse(&body.model).map_err(|mistakes| refuse(&mistakes))?;
+        scoring::evaluate(&model, &body.profile, &events, as_of)
     };
     Ok(Json(Evaluated { score: evaluation.score, receipt: evaluation.receipt }))
 }

@@ -1,8 +1,8 @@
 //! Scores that change by themselves: points fade, windows close, a silence grows long.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use super::{apply, store};
+use super::{Additions, apply, store};
 use crate::{app::App, leads, qualification::Frame, sweep::Sweep};
 
 /// How many leads one run sees to.
@@ -25,7 +25,7 @@ impl Sweep for DueScores {
         }
         let mut resolved = leads::lock_free(&mut tx, &due).await?;
         let frame = Frame { live: &live, now: app.clock.now(), ids: &app.ids };
-        let standings = apply(&mut tx, frame, &mut resolved, &HashMap::new()).await?;
+        let standings = apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
         tx.commit().await?;
         Ok(standings.len())
     }

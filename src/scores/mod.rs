@@ -8,19 +8,21 @@
 pub mod api;
 pub mod jobs;
 mod log;
+mod state;
 mod store;
 
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use scoring::{EventRef, Score, Tally, profile::Fold};
+use scoring::{EventRef, Tally, profile::Fold};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 pub use log::{History, read as read_log};
 
+use state::{Changed, State};
+
 use crate::{
-    clock::{to_instant, to_utc},
     ids::LeadId,
     leads::{self, Resolved, Stage},
     qualification::{self, Frame},
@@ -34,6 +36,9 @@ pub struct Addition<'a> {
     /// What it says of the person.
     pub traits: Option<&'a Map<String, Value>>,
 }
+
+/// What is new, by the lead for which it counts.
+pub type Additions<'a> = BTreeMap<LeadId, Vec<Addition<'a>>>;
 
 /// A lead's standing under a model, as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +80,7 @@ pub async fn apply(
     conn: &mut PgConnection,
     frame: Frame<'_>,
     resolved: &mut Resolved,
-    additions: &HashMap<LeadId, Vec<Addition<'_>>>,
+    additions: &Additions<'_>,
 ) -> sqlx::Result<BTreeMap<LeadId, Standing>> {
     let mut states = load(conn, frame, resolved, additions).await?;
     let mut standings = BTreeMap::new();
@@ -83,19 +88,15 @@ pub async fn apply(
     for (lead_id, state) in &mut states {
         let Some(before) = resolved.before(*lead_id).cloned() else { continue };
         let Some(lead) = resolved.leads.get_mut(lead_id) else { continue };
+        state.changed.name = resolved.named.contains(lead_id);
         if !state.replayed {
             additions.get(lead_id).into_iter().flatten().for_each(|addition| state.add(frame, addition));
         }
-        if state.profile_changed {
-            state.tally.know(&frame.live.model, &state.profile.to_profile());
-        }
-        let as_of = frame.now.max(state.stored.as_ref().map_or(frame.now, |stored| stored.as_of));
-        state.tally.prune(&frame.live.model, to_instant(as_of));
-        let score = state.tally.evaluate(&frame.live.model, to_instant(as_of));
+        let score = state.evaluate(frame);
         let decided = qualification::advance(frame, lead, &before, &score, &state.tally);
+        state.changed.stage = lead.stage != before.stage;
         transitions.extend(decided.transitions);
-        let standing =
-            state.standing(frame, lead.id, lead.stage, before.stage, &score, decided.dwell_ends_at);
+        let standing = state.standing(frame, lead, &score, decided.dwell_ends_at);
         standings.insert(*lead_id, standing);
     }
     write(conn, frame, resolved, &states, &standings).await?;
@@ -109,73 +110,13 @@ pub async fn overdue(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resul
     Ok(oldest.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero())))
 }
 
-/// What a lead's standing is made from while it is brought up to date.
-struct State {
-    tally: Tally,
-    profile: Fold,
-    /// A value changed: attribute rules must be asked again.
-    profile_changed: bool,
-    /// Something was said, if only the same again later: the date counts when an older event comes late.
-    described: bool,
-    /// The tally came from the log, which holds the additions already.
-    replayed: bool,
-    stored: Option<store::StateRow>,
-}
-
-impl State {
-    fn add(&mut self, frame: Frame<'_>, addition: &Addition<'_>) {
-        self.tally.add(&frame.live.model, addition.event);
-        if let Some(traits) = addition.traits {
-            self.described = true;
-            self.profile_changed |= self.profile.apply(traits, addition.event.occurred_at, addition.event.id);
-        }
-    }
-
-    fn standing(
-        &self,
-        frame: Frame<'_>,
-        lead_id: LeadId,
-        stage: Stage,
-        stage_before: Stage,
-        score: &Score,
-        dwell_ends_at: Option<DateTime<Utc>>,
-    ) -> Standing {
-        let published = i32::try_from(score.score).unwrap_or(i32::MAX);
-        let next_change_at = score.next_change_at.map(to_utc);
-        let same = |row: &store::StateRow| {
-            row.score == published
-                && (row.raw, row.fit, row.engagement) == (score.raw.0, score.fit.0, score.engagement.0)
-        };
-        let visible =
-            self.profile_changed || stage != stage_before || !self.stored.as_ref().is_some_and(same);
-        let updated_at = self.stored.as_ref().map_or(frame.now, |row| row.updated_at);
-        Standing {
-            lead_id,
-            stage,
-            do_not_contact: self.tally.do_not_contact(),
-            score: published,
-            raw: score.raw.0,
-            fit: score.fit.0,
-            engagement: score.engagement.0,
-            grade: score.grade.clone(),
-            band: score.band.clone(),
-            as_of: to_utc(score.as_of),
-            next_change_at,
-            due_at: [next_change_at, dwell_ends_at].into_iter().flatten().min(),
-            last_activity_at: self.tally.last_activity().map(to_utc),
-            updated_at: if visible { frame.now } else { updated_at },
-            tally: self.tally.encode(),
-        }
-    }
-}
-
 /// Loads what the leads' standings are made from: stored tallies, and logs of leads whose identities moved or
 /// whose tally cannot be read.
 async fn load(
     conn: &mut PgConnection,
     frame: Frame<'_>,
     resolved: &Resolved,
-    additions: &HashMap<LeadId, Vec<Addition<'_>>>,
+    additions: &Additions<'_>,
 ) -> sqlx::Result<BTreeMap<LeadId, State>> {
     let present: Vec<LeadId> =
         resolved.leads.keys().copied().filter(|id| !resolved.gone.contains(id)).collect();
@@ -196,10 +137,9 @@ async fn load(
         }
         let state = State {
             // An empty profile decides attribute rules too.
-            profile_changed: tally.is_none(),
+            changed: Changed { profile: tally.is_none(), ..Changed::default() },
             tally: tally.unwrap_or_else(|| Tally::new(&frame.live.model)),
             profile: Fold::default(),
-            described: false,
             replayed: false,
             stored: stored.remove(&lead_id),
         };
@@ -212,8 +152,9 @@ async fn load(
         for event in &history.events {
             state.tally.add(&frame.live.model, event.as_ref());
         }
-        state.described = history.profile.iter().next().is_some();
-        (state.profile, state.profile_changed, state.replayed) = (history.profile, true, true);
+        state.changed.provenance = history.profile.iter().next().is_some();
+        state.changed.profile = true;
+        (state.profile, state.replayed) = (history.profile, true);
     }
     Ok(states)
 }
@@ -221,7 +162,7 @@ async fn load(
 /// Only leads of whom something new is said need their attributes at hand.
 async fn load_profiles(
     conn: &mut PgConnection,
-    additions: &HashMap<LeadId, Vec<Addition<'_>>>,
+    additions: &Additions<'_>,
     states: &mut BTreeMap<LeadId, State>,
 ) -> sqlx::Result<()> {
     let described: Vec<LeadId> = additions
@@ -258,7 +199,7 @@ async fn write(
     }
     let described: Vec<(LeadId, &Fold)> = states
         .iter()
-        .filter(|(_, state)| state.described)
+        .filter(|(_, state)| state.changed.provenance)
         .map(|(lead, state)| (*lead, &state.profile))
         .collect();
     if !described.is_empty() {

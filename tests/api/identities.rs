@@ -158,6 +158,51 @@ async fn any_order_and_any_batching_give_the_same_leads() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_writers_joining_the_same_people_at_once_all_get_through() {
+    run(async |app| {
+        let request = |n: usize| {
+            let events: Vec<Value> = (0..10)
+                .map(|user| {
+                    let lead = json!({"user_id": format!("u{user}"), "anonymous_id": format!("d{user}-{n}")});
+                    identify(&format!("e{n}"), &lead, "2026-03-01T09:00:00Z")
+                })
+                .collect();
+            app.post("/v1/events", Value::Array(events).to_string())
+        };
+        let strangers = (0..10).flat_map(|user| (0..60).map(move |n| (user, n)));
+        let visits = strangers.map(|(user, n)| visit("v", &format!("d{user}-{n}"), "2026-02-01T09:00:00Z"));
+        app.events(Value::Array(visits.collect())).await;
+
+        let answers = futures_util::future::join_all((0..60).map(request)).await;
+
+        for answer in answers {
+            assert_eq!(answer.json()["accepted"], 10);
+        }
+        assert_eq!(leads(app).await, 10);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_joins_is_a_change_that_a_sync_sees() {
+    run(async |app| {
+        app.events(json!({"id": "e1", "type": "trial_started", "lead": {"user_id": "u1"}})).await;
+        app.advance(chrono::TimeDelta::hours(1));
+
+        let joins =
+            json!({"id": "e2", "type": "identify", "lead": {"user_id": "u1", "email": "a@acme.example"}});
+        app.events(joins).await;
+
+        let lead = app.only_lead().await;
+        assert_eq!(
+            (&lead["email"], &lead["updated_at"]),
+            (&json!("a@acme.example"), &json!("2026-03-02T10:00:00Z"))
+        );
+    })
+    .await;
+}
+
 fn standing(lead: &Value) -> Value {
     json!([
         lead["user_id"],

@@ -3,6 +3,8 @@
 //! Each test has a folder of its own, and nothing that it started is left running afterwards. A test waits for
 //! what it needs to see, with a deadline, and never for a time to pass.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 mod aborts;
 mod crashes;
 mod deployment;

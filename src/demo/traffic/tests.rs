@@ -1,15 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::*;
-
-// The service's own parser is private to its room, so its file is compiled here once more, with what it looks for.
-#[expect(clippy::duplicate_mod, reason = "as said above")]
-#[path = "../../ingest/native.rs"]
-mod native;
-use crate::ingest::event;
-mod rejection {
-    pub(super) use crate::ingest::Rejection;
-}
+use crate::ingest::native;
 
 fn plan() -> Plan {
     Plan { seed: 1, leads: 120, days: 30, until: "2026-11-20T18:00:00Z".parse().unwrap() }
