@@ -1,10 +1,13 @@
 //! Whether the service is alive and ready, and its counters.
 
+use std::time::Duration;
+
 use axum::{
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use chrono::TimeDelta;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,6 +33,9 @@ struct Health {
     status: &'static str,
 }
 
+/// How long the database may take to answer a probe or a scrape.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 const OK: Json<Health> = Json(Health { status: "ok" });
 
 /// The process is alive. `/healthz` is the same.
@@ -44,7 +50,9 @@ async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
     if app.stop.is_cancelled() {
         return Err(Problem::new(Code::Overloaded, "The service is stopping."));
     }
-    if !db::is_current(&app.db).await? {
+    let answered = tokio::time::timeout(PATIENCE, db::is_current(&app.db)).await;
+    let current = answered.map_err(|_| Problem::new(Code::Overloaded, "The database does not answer."))??;
+    if !current {
         return Err(Problem::new(Code::Overloaded, "The database's schema is not this version's."));
     }
     Ok(OK)
@@ -53,10 +61,16 @@ async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
 /// Counters in Prometheus's text format; none names a lead or a key.
 #[utoipa::path(get, path = "/metrics", tag = "Operations", security(()),
     responses((status = 200, body = String, content_type = "text/plain")))]
-async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+async fn metrics(State(app): State<App>) -> Response {
     metrics::gauge!("leadscore_events_waiting").set(app.writers.waiting() as f64);
-    let overdue = scores::overdue(&mut *app.db.acquire().await?, app.clock.now()).await?;
-    metrics::gauge!("leadscore_scores_overdue_seconds").set(overdue.as_seconds_f64());
+    // Without the database the other counters are all the more wanted.
+    if let Ok(Ok(overdue)) = tokio::time::timeout(PATIENCE, overdue(&app)).await {
+        metrics::gauge!("leadscore_scores_overdue_seconds").set(overdue.as_seconds_f64());
+    }
     let text = app.metrics.render();
-    Ok((StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+async fn overdue(app: &App) -> sqlx::Result<TimeDelta> {
+    scores::overdue(&mut *app.db.acquire().await?, app.clock.now()).await
 }
