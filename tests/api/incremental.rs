@@ -1,7 +1,6 @@
 //! What is stored equals a replay of the log: random models, random traffic of several people on several devices,
 //! in any order and batching, duplicated and late, through several writers at once.
 
-#[expect(dead_code, reason = "shared with the core's own laws, which use all of it")]
 #[path = "../../crates/scoring/tests/arbitrary/mod.rs"]
 mod arbitrary;
 
