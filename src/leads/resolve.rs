@@ -361,8 +361,12 @@ struct Changing {
 }
 
 impl Changing {
-    /// Gives an identity new spans; if it stays with its lead, only the fact of following is new.
+    /// Gives an identity new spans; if it stays with its lead, only the fact of following is new. Those that it has
+    /// already, as when an alias is repeated, change nothing.
     fn set(&mut self, resolved: &mut Resolved, identity: IdentityId, spans: Vec<Span>) {
+        if resolved.spans.get(&identity) == Some(&spans) {
+            return;
+        }
         let before = resolved.spans.insert(identity, spans.clone()).unwrap_or_default();
         let place = |span: &Span| (span.since, span.until, span.lead_id);
         if !before.iter().map(place).eq(spans.iter().map(place)) && !before.is_empty() {

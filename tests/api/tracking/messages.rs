@@ -1,5 +1,6 @@
 //! What a message is to us: whom it names, what happened, what it says of the person.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{fields, log, only_event, take};
@@ -149,6 +150,23 @@ async fn an_alias_joins_what_was_known_before_whether_device_or_user() {
 
         let lead = app.only_lead().await;
         assert_eq!((&lead["user_id"], &lead["engagement"]), (&json!("new"), &json!(30_000)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_alias_again_changes_nothing_that_a_reader_sees() {
+    run(async |app| {
+        take(app, "/v1/track", &json!({"event": "Trial Started", "userId": "old"})).await;
+        let alias = json!({"userId": "new", "previousId": "old", "timestamp": "2026-03-02T08:00:00Z"});
+        take(app, "/v1/alias", &alias).await;
+        let before = app.only_lead().await;
+        app.advance(TimeDelta::seconds(5));
+
+        let again = take(app, "/v1/alias", &alias).await;
+
+        assert_eq!(again["duplicates"], 1);
+        assert_eq!(app.only_lead().await, before);
     })
     .await;
 }
