@@ -57,17 +57,32 @@ impl Desk {
         Ok(outcomes)
     }
 
-    async fn write(&self, conn: &mut PgConnection, items: &[Item<'_>]) -> Result<Vec<Outcome>, ResolveError> {
+    async fn write<'a>(
+        &self,
+        conn: &mut PgConnection,
+        items: &[Item<'a>],
+    ) -> Result<Vec<Outcome>, ResolveError> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
         let live = self.live.current(conn).await?;
-        let mentions: Vec<Mention<'_>> = items
-            .iter()
-            .map(|item| Mention { named: &item.event.named, at: item.event.occurred_at })
-            .collect();
+        let repeated = repeated_joins(conn, items).await?;
+        let mention = |(index, item): (usize, &Item<'a>)| Mention {
+            named: &item.event.named,
+            at: item.event.occurred_at,
+            new: !repeated.contains(&index),
+        };
+        let mentions: Vec<Mention<'_>> = items.iter().enumerate().map(mention).collect();
         let mut resolved = leads::resolve(conn, &self.ids, self.clock.now(), &mentions).await?;
         let log = Log::append(conn, items).await?;
+        // Somebody else brought the same identify at the same moment: what it joined is theirs to say.
+        if mentions
+            .iter()
+            .enumerate()
+            .any(|(index, mention)| mention.joins() && !log.is_new(index, items[index].event))
+        {
+            return Err(ResolveError::Changed);
+        }
         let additions = additions(&resolved, items, &log);
         keep_touched(&mut resolved, items, &additions);
         let frame = Frame { live: &live, now: self.clock.now(), ids: &self.ids };
@@ -94,6 +109,29 @@ fn place(event: &NewEvent) -> Place {
 
 fn lead_of(resolved: &Resolved, event: &NewEvent) -> Option<LeadId> {
     resolved.lead_at(event.named.principal().id(), event.occurred_at)
+}
+
+/// The items that join identities but are known already, or repeat an earlier one of the batch: they say nothing new,
+/// and a repetition's corrected time may differ by how long it was under way.
+async fn repeated_joins(conn: &mut PgConnection, items: &[Item<'_>]) -> sqlx::Result<HashSet<usize>> {
+    let mut first: HashMap<Place, usize> = HashMap::new();
+    let mut joining: Vec<(usize, Place)> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let place = place(item.event);
+        first.entry(place).or_insert(index);
+        if !item.event.named.links().is_empty() {
+            joining.push((index, place));
+        }
+    }
+    if joining.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (identities, keys): (Vec<IdentityId>, Vec<EventKey>) =
+        joining.iter().map(|(_, place)| *place).unzip();
+    let known = store::known(conn, &identities, &keys).await?;
+    let known: HashSet<Place> = known.iter().map(|one| (one.identity_id, one.event_key)).collect();
+    let repeated = |(index, place): &(usize, Place)| known.contains(place) || first[place] != *index;
+    Ok(joining.iter().filter(|one| repeated(one)).map(|(index, _)| *index).collect())
 }
 
 enum Said {
@@ -130,6 +168,10 @@ impl Log {
             }
         }
         Ok(Log { first, fresh, digests })
+    }
+
+    fn is_new(&self, index: usize, event: &NewEvent) -> bool {
+        matches!(self.said(index, event), Said::New)
     }
 
     fn said(&self, index: usize, event: &NewEvent) -> Said {

@@ -26,6 +26,23 @@ pub struct Mention<'a> {
     pub named: &'a Named,
     /// When the event occurred.
     pub at: DateTime<Utc>,
+    /// Whether the event is new, so that what it says of who follows whom is a new fact.
+    pub new: bool,
+}
+
+impl<'a> Mention<'a> {
+    /// Whether it says anything new of who follows whom.
+    pub fn joins(&self) -> bool {
+        !self.links().is_empty()
+    }
+
+    fn links(&self) -> &'a [(Identity, IdentityId)] {
+        if self.new { self.named.links() } else { &[] }
+    }
+
+    fn identities(&self) -> impl Iterator<Item = &'a Identity> + use<'a> {
+        std::iter::once(self.named.principal()).chain(self.links().iter().map(|(weaker, _)| weaker))
+    }
 }
 
 /// Why leads could not be resolved.
@@ -184,11 +201,7 @@ pub async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Resul
 }
 
 fn distinct<'a>(mentions: &[Mention<'a>]) -> BTreeMap<IdentityId, &'a Identity> {
-    mentions
-        .iter()
-        .flat_map(|mention| mention.named.all())
-        .map(|identity| (identity.id(), identity))
-        .collect()
+    mentions.iter().flat_map(Mention::identities).map(|identity| (identity.id(), identity)).collect()
 }
 
 /// Claims the identities not seen before, and gives back those that are ours to create. Where somebody else was
@@ -259,7 +272,7 @@ type Links = BTreeMap<IdentityId, (Kind, Vec<Fact>)>;
 fn links_by_child(mentions: &[Mention<'_>]) -> Links {
     let mut links = Links::new();
     for mention in mentions {
-        for (child, parent) in mention.named.links() {
+        for (child, parent) in mention.links() {
             let entry = links.entry(child.id()).or_insert_with(|| (child.kind(), Vec::new()));
             entry.1.push(Fact { at: mention.at, parent: *parent });
         }
@@ -288,7 +301,7 @@ async fn link(
 ) -> Result<(), ResolveError> {
     let mut facts: Vec<(Kind, IdentityId, Fact)> = mentions
         .iter()
-        .flat_map(|mention| mention.named.links().iter().map(|(child, parent)| (mention.at, child, *parent)))
+        .flat_map(|mention| mention.links().iter().map(|(child, parent)| (mention.at, child, *parent)))
         .map(|(at, child, parent)| (child.kind(), child.id(), Fact { at, parent }))
         .collect();
     if facts.is_empty() {

@@ -158,6 +158,29 @@ async fn any_order_and_any_batching_give_the_same_leads() {
     }
 }
 
+#[tokio::test]
+async fn an_identify_that_is_sent_again_later_does_not_take_the_device_back() {
+    run(async |app| {
+        let join = |id: &str, user: &str, at: &str| {
+            json!({"id": id, "type": "identify", "lead": {"user_id": user, "anonymous_id": "d1"}, "occurred_at": at, "sent_at": at})
+        };
+        let first = join("i1", "u1", "2026-03-02T09:00:00Z");
+        app.events(first.clone()).await;
+        app.advance(chrono::TimeDelta::minutes(10));
+        app.events(join("i2", "u2", "2026-03-02T09:10:00Z")).await;
+        app.advance(chrono::TimeDelta::minutes(10));
+
+        let again = app.events(first).await;
+
+        assert_eq!(again["duplicates"], 1);
+        app.advance(chrono::TimeDelta::minutes(10));
+        app.events(visit("e1", "d1", "2026-03-02T09:30:00Z")).await;
+        assert_eq!(count(app, &app.lead("u1").await, "pricing page").await, 0);
+        assert_eq!(count(app, &app.lead("u2").await, "pricing page").await, 1);
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_writers_joining_the_same_people_at_once_all_get_through() {
     run(async |app| {
