@@ -16,7 +16,6 @@ use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders},
-    decompression::RequestDecompressionLayer,
     map_request_body::MapRequestBodyLayer,
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     timeout::RequestBodyTimeoutLayer,
@@ -25,6 +24,7 @@ use tower_http::{
 
 use super::{
     LARGEST_BODY,
+    decompress::decompress,
     problem::{self, Code, Problem},
 };
 use crate::app::App;
@@ -45,9 +45,9 @@ pub(super) fn around(router: Router<App>, app: &App) -> Router<App> {
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(cors())
                 .layer(RequestBodyTimeoutLayer::new(BODY_SILENCE))
-                .layer(RequestDecompressionLayer::new())
-                .layer(DefaultBodyLimit::max(LARGEST_BODY))
                 .layer(MapRequestBodyLayer::new(Body::new))
+                .layer(middleware::from_fn(decompress))
+                .layer(DefaultBodyLimit::max(LARGEST_BODY))
                 .layer(middleware::from_fn_with_state(app.clone(), to_completion)),
         )
 }

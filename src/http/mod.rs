@@ -2,7 +2,9 @@
 //! room but to mount it.
 
 pub mod auth;
+mod decompress;
 mod docs;
+pub mod etag;
 pub mod extract;
 mod health;
 mod layers;
