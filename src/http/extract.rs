@@ -1,11 +1,13 @@
 //! Extractors whose rejections are problem documents.
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
-    http::request::Parts,
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_path_to_error::Segment;
 
 use super::problem::{Code, Problem, Violation};
 
@@ -17,10 +19,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Json<T>, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Json(body)),
-            Err(rejection) => Err(of_rejection(&rejection)),
+        if !is_json(request.headers()) {
+            let message = "Send the body with Content-Type: application/json.";
+            return Err(Problem::new(Code::UnsupportedMediaType, message));
         }
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        parse(&body).map(Json)
     }
 }
 
@@ -40,7 +44,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Problem> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(query)) => Ok(Query(query)),
-            Err(rejection) => Err(Problem::parameter(rejection.body_text())),
+            Err(rejection) => Err(parameter(&rejection.body_text())),
         }
     }
 }
@@ -55,27 +59,68 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Path(path)),
-            Err(rejection) => Err(Problem::parameter(rejection.body_text())),
+            Err(rejection) => Err(parameter(&rejection.body_text())),
         }
     }
 }
 
-fn of_rejection(rejection: &JsonRejection) -> Problem {
-    match rejection {
-        JsonRejection::JsonDataError(_) => {
-            let message = rejection.body_text();
-            let violation =
-                Violation { pointer: String::new(), code: "invalid".to_owned(), message: message.clone() };
-            Problem::invalid(message, vec![violation])
-        }
-        JsonRejection::MissingJsonContentType(_) => {
-            Problem::new(Code::UnsupportedMediaType, "Send the body with Content-Type: application/json.")
-        }
-        JsonRejection::BytesRejection(inner)
-            if inner.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>
-        {
-            Problem::new(Code::TooLarge, "The body is too large.")
-        }
-        _ => Problem::new(Code::InvalidBody, rejection.body_text()),
+/// What is wrong, without the words by which the framework says what it was doing.
+fn parameter(said: &str) -> Problem {
+    let framework = ["Failed to deserialize query string: ", "Invalid URL: "];
+    let rest = framework.iter().find_map(|words| said.strip_prefix(words));
+    Problem::parameter(rest.unwrap_or(said))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+fn unread(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(Code::TooLarge, "The body is too large; send less at once.");
     }
+    Problem::new(Code::InvalidBody, "The body could not be read to its end; send it whole.")
+}
+
+/// Reads JSON; a value that does not fit is named by its place.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| misfit(&error))?;
+    json.end().map_err(|error| not_json(&error))?;
+    Ok(value)
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::new(Code::InvalidBody, format!("The body is not JSON: {error}."))
+}
+
+fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    if !error.inner().is_data() {
+        return not_json(error.inner());
+    }
+    let said = error.inner().to_string();
+    let message = said.split(" at line ").next().unwrap_or_default().to_owned();
+    let code = ["unknown field", "missing field"].into_iter().find(|code| message.starts_with(code));
+    let pointer = pointer(error.path());
+    let place = if pointer.is_empty() { "The body" } else { pointer.as_str() };
+    let summary = format!("{place}: {message}");
+    let code = code.unwrap_or("invalid").replace(' ', "_");
+    Problem::invalid(summary, vec![Violation { pointer, code, message }])
+}
+
+/// A path as a JSON pointer.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        pointer.push('/');
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&index.to_string()),
+            Segment::Map { key } => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => pointer.push_str(variant),
+            Segment::Unknown => pointer.push('?'),
+        }
+    }
+    pointer
 }
