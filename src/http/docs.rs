@@ -10,7 +10,7 @@ use utoipa::openapi::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{Problem, Violation};
-use crate::app::App;
+use crate::{app::App, keys::Scope};
 
 /// The whole description, as the code has it.
 pub fn openapi() -> OpenApi {
@@ -59,11 +59,22 @@ fn finished(mut document: OpenApi) -> OpenApi {
     }
     for item in document.paths.paths.values_mut() {
         let calls = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in calls.into_iter().flatten() {
-            operation.responses.responses.insert("default".to_owned(), RefOr::T(failure()));
+        for call in calls.into_iter().flatten() {
+            call.responses.responses.insert("default".to_owned(), RefOr::T(failure()));
+            let scope = scope(call.tags.as_deref().unwrap_or_default());
+            call.security.get_or_insert_with(|| vec![SecurityRequirement::new("key", [scope.as_str()])]);
         }
     }
     document
+}
+
+/// The scope that a call needs which does not say otherwise.
+fn scope(tags: &[String]) -> Scope {
+    match tags.first().map(String::as_str) {
+        Some("Ingestion") => Scope::Ingest,
+        Some("Leads" | "Queues" | "Models") => Scope::Read,
+        _ => Scope::Admin,
+    }
 }
 
 fn failure() -> Documented {
@@ -74,11 +85,16 @@ fn failure() -> Documented {
         .build()
 }
 
+/// The page for reading; without `none` it would have the description checked by its maker's server.
+fn reader() -> Config<'static> {
+    Config::new(["/openapi.json"]).validator_url("none")
+}
+
 /// Serves the description, as a file and for reading.
 pub(super) fn routes(document: OpenApi) -> Router<App> {
     let document = finished(document);
     let yaml = document.to_yaml().unwrap_or_default();
     Router::new()
         .route("/openapi.yaml", get(|| async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
-        .merge(SwaggerUi::new("/docs").config(Config::new(["/openapi.json"])).url("/openapi.json", document))
+        .merge(SwaggerUi::new("/docs").config(reader()).url("/openapi.json", document))
 }
