@@ -95,7 +95,7 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     ["application/x-ndjson", "application/ndjson", "application/jsonl"]
         .iter()
-        .any(|known| kind.starts_with(known))
+        .any(|known| kind.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known)))
 }
 
 impl From<Busy> for Problem {
