@@ -66,6 +66,16 @@ struct CreateKey {
     allowed_origins: Vec<String>,
 }
 
+impl CreateKey {
+    /// Each scope once, and origins as browsers send them: in lower case.
+    fn normalised(mut self) -> CreateKey {
+        self.scopes.sort_unstable();
+        self.scopes.dedup();
+        self.allowed_origins.iter_mut().for_each(|origin| origin.make_ascii_lowercase());
+        self
+    }
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct ListKeys {
@@ -98,6 +108,7 @@ async fn create_key(
     _admin: Admin,
     Json(body): Json<CreateKey>,
 ) -> Result<(StatusCode, Json<KeyWithSecret>), Problem> {
+    let body = body.normalised();
     let prefix = validate(&body)?;
     let secret = Secret::generate(prefix, &app.ids);
     let new =
