@@ -2,11 +2,10 @@
 
 use axum::{
     extract::{OriginalUri, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::HeaderMap,
+    response::Response,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
+use scoring::Instant;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -18,13 +17,15 @@ use super::{
 };
 use crate::{
     app::App,
+    clock::to_utc,
     http::{
         auth::Reader,
-        extract::{Json, Path, Query},
+        etag::tagged,
+        extract::{Path, Query},
         page::{self, Page},
         problem::Problem,
     },
-    ids::{LeadId, digest},
+    ids::LeadId,
 };
 
 /// The calls of this room.
@@ -46,7 +47,8 @@ struct ListLeads {
     /// Only leads whose attribute `owner` is this.
     owner: Option<String>,
     /// Only leads that changed at or after this instant (RFC 3339).
-    updated_since: Option<DateTime<Utc>>,
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+    updated_since: Option<Instant>,
     /// Only the lead with this e-mail address.
     email: Option<String>,
     /// Only leads whose e-mail address or user id begins with this.
@@ -78,11 +80,14 @@ async fn list_leads(
         })?,
     };
     let after: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
+    if after.is_some_and(|place| place.sort() != sort) {
+        return Err(Problem::parameter("the cursor is of another order; start without one"));
+    }
     let filter = filter(query)?;
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
     let rows = view::list(&mut conn, live.id, &filter, sort, after, limit as i64 + 1).await?;
-    Ok(Page::of(rows, limit, Place::of).map(LeadView::from).respond(&uri))
+    Ok(Page::of(rows, limit, |row| Place::of(row, sort)).map(LeadView::from).respond(&uri))
 }
 
 /// One lead, scored as of now.
@@ -104,7 +109,7 @@ async fn get_lead(
     if let Some(score) = score {
         lead.score_as(&score);
     }
-    Ok(tagged(&headers, lead))
+    Ok(tagged(&headers, &lead))
 }
 
 impl LeadView {
@@ -113,7 +118,7 @@ impl LeadView {
         self.score = i32::try_from(score.score).unwrap_or(i32::MAX);
         (self.raw, self.fit, self.engagement) = (score.raw.0, score.fit.0, score.engagement.0);
         (self.grade, self.band) = (score.grade.clone(), score.band.clone());
-        self.next_change_at = score.next_change_at.map(crate::clock::to_utc);
+        self.next_change_at = score.next_change_at.map(to_utc);
     }
 }
 
@@ -134,26 +139,10 @@ fn filter(query: ListLeads) -> Result<Filter, Problem> {
         grade: query.grade,
         min_score: query.min_score,
         owner: query.owner,
-        updated_since: query.updated_since,
+        updated_since: query.updated_since.map(to_utc),
         identity: query.email.map(identity).transpose()?,
         begins: query
             .q
             .map(|q| format!("{}%", q.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"))),
     })
-}
-
-/// The answer with an `ETag`, or 304 if the caller has it already.
-fn tagged(headers: &HeaderMap, lead: LeadView) -> Response {
-    let body = serde_json::to_vec(&lead).unwrap_or_default();
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&[&body])[..12]));
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
-    let mut response = if known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag)) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        Json(lead).into_response()
-    };
-    if let Ok(value) = HeaderValue::try_from(tag) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-    response
 }

@@ -1,14 +1,17 @@
 //! A lead as readers see it.
 
 use chrono::{DateTime, Utc};
-use scoring::profile::Fold;
+use scoring::{Instant, profile::Fold};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::Stage;
-use crate::ids::{LeadId, ModelId};
+use crate::{
+    clock::{to_instant, to_utc},
+    ids::{LeadId, ModelId},
+};
 
 /// A lead with its score. Points other than `score` are in milli-points (1000 = one point).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -131,7 +134,7 @@ pub(crate) struct Filter {
 }
 
 /// By what a list of leads is sorted; ties by id, in the same direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Sort {
     /// Best first.
     #[default]
@@ -163,18 +166,24 @@ impl Sort {
     }
 }
 
-/// A place in a list: everything that it may be sorted by.
+/// A place in a list of one order: everything that it may be sorted by.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Place {
+    sort: Sort,
     score: i32,
-    updated_at: DateTime<Utc>,
+    updated_at: Instant,
     id: LeadId,
 }
 
 impl Place {
     /// Where a row stands.
-    pub(crate) fn of(row: &LeadRow) -> Place {
-        Place { score: row.score, updated_at: row.updated_at, id: row.id }
+    pub(crate) fn of(row: &LeadRow, sort: Sort) -> Place {
+        Place { sort, score: row.score, updated_at: to_instant(row.updated_at), id: row.id }
+    }
+
+    /// The order in which it is a place.
+    pub(crate) fn sort(&self) -> Sort {
+        self.sort
     }
 }
 
@@ -257,7 +266,7 @@ macro_rules! list {
             $filter.begins.as_deref(),
             $place.map(|place| place.id) as Option<LeadId>,
             $place.map(|place| place.score),
-            $place.map(|place| place.updated_at),
+            $place.map(|place| to_utc(place.updated_at)),
             $limit
         )
         .fetch_all($conn)
