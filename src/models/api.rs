@@ -6,6 +6,7 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{HeaderMap, header},
+    response::Response,
 };
 use chrono::{DateTime, Utc};
 use scoring::{Event, Instant, Mistake, Model, Receipt, Score, check};
@@ -20,6 +21,7 @@ use crate::{
     clock::to_instant,
     http::{
         auth::Reader,
+        etag::tagged,
         extract::{Json, Path},
         problem::{Code, Problem, Violation},
     },
@@ -97,14 +99,16 @@ async fn list_models(State(app): State<App>, _reader: Reader) -> Result<Json<Mod
 
 /// One version of a model.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path)),
-    responses((status = 200, body = ModelView)))]
+    responses((status = 200, body = ModelView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_model(
     State(app): State<App>,
     _reader: Reader,
     Path(id): Path<ModelId>,
-) -> Result<Json<ModelView>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let found = store::find(&mut *app.db.acquire().await?, id).await?;
-    found.map(Json).ok_or_else(|| Problem::not_found("version of a model"))
+    let version = found.ok_or_else(|| Problem::not_found("version of a model"))?;
+    Ok(tagged(&headers, &version))
 }
 
 /// Checks a model's document: every mistake with its place, its own tests, and warnings.
@@ -153,9 +157,10 @@ async fn evaluate_model(
 /// The id in `model`, if it is one and not a document.
 fn version(model: &Value) -> Result<Option<ModelId>, Problem> {
     let Value::String(text) = model else { return Ok(None) };
-    text.parse()
-        .map(|id| Some(ModelId(id)))
-        .map_err(|_| Problem::parameter("`model` is a document, or the id of a version"))
+    let message = "`model` is a document, or the id of a version";
+    let violation =
+        Violation { pointer: "/model".to_owned(), code: "invalid".to_owned(), message: message.to_owned() };
+    text.parse().map(|id| Some(ModelId(id))).map_err(|_| Problem::invalid(message, vec![violation]))
 }
 
 fn refuse(mistakes: &[Mistake]) -> Problem {
