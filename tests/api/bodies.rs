@@ -42,11 +42,47 @@ async fn a_body_may_be_compressed_with_gzip_or_zstd() {
 }
 
 #[tokio::test]
+async fn a_body_of_several_compressed_members_is_read_to_its_end() {
+    run(async |app| {
+        let ndjson = ("content-type", "application/x-ndjson");
+        let line = [event(), b"\n".to_vec()].concat();
+        let zstd = zstd::encode_all(line.as_slice(), 0).unwrap();
+        for (encoding, member) in [("gzip", gzip(&line)), ("zstd", zstd)] {
+            let headers = [("content-encoding", encoding), ndjson];
+
+            let answer = app.post_with("/v1/events", &headers, member.repeat(3)).await;
+
+            assert_eq!(answer.json()["accepted"], 3, "{encoding}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_zstd_body_that_claims_a_window_beyond_8_mebibytes_is_refused() {
+    run(async |app| {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        encoder.write_all(&event()).unwrap();
+        let body = encoder.finish().unwrap();
+
+        let answer = app.post_with("/v1/events", &[("content-encoding", "zstd")], body).await;
+
+        assert_eq!((answer.status.as_u16(), answer.problem()), (400, "invalid_body".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_encoding_that_is_not_taken_is_a_415() {
     run(async |app| {
         for encoding in ["br", "deflate", "gzip, gzip", "nonsense"] {
             let answer = app.post_with("/v1/events", &[("content-encoding", encoding)], gzip(&event())).await;
-            assert_eq!((answer.status.as_u16(), answer.problem()), (415, "unsupported_media_type".to_owned()));
+            assert_eq!(
+                (answer.status.as_u16(), answer.problem()),
+                (415, "unsupported_media_type".to_owned())
+            );
         }
     })
     .await;
@@ -101,7 +137,7 @@ async fn a_bomb_is_refused_before_more_than_ten_mebibytes_of_it_are_unpacked() {
         let answer =
             app.post_with("/v1/events", &[("content-encoding", "gzip")], Body::from_stream(parts)).await;
 
-        assert_eq!((answer.status.as_u16(), answer.problem()), (413, "too_large".to_owned()));
+        assert_eq!((answer.status.as_u16(), answer.problem()), (413, "too_large".to_owned()), "{answer:?}");
         assert!(taken.load(Ordering::Relaxed) <= 12, "{} parts were taken", taken.load(Ordering::Relaxed));
     })
     .await;
@@ -197,7 +233,10 @@ async fn brackets_a_hundred_thousand_deep_crash_nothing() {
         for path in ["/v1/events", "/v1/batch", "/v1/models/check", "/v1/models/evaluate", "/v1/keys"] {
             for body in [&deep, &closed, &format!(r#"{{"model":{closed}}}"#), &"{\"a\":".repeat(100_000)] {
                 let answer = app.post(path, body.clone()).await;
-                assert!(answer.status.as_u16() == 200 || answer.status.is_client_error(), "{path} {answer:?}");
+                assert!(
+                    answer.status.as_u16() == 200 || answer.status.is_client_error(),
+                    "{path} {answer:?}"
+                );
             }
         }
         let yaml = [("content-type", "application/yaml")];
@@ -226,9 +265,13 @@ async fn a_line_of_ndjson_that_is_no_utf8_sinks_only_itself() {
     run(async |app| {
         let lines = [event(), b"{\"type\":\"\xff\"}".to_vec(), event()].join(&b'\n');
 
-        let answer = app.post_with("/v1/events", &[("content-type", "application/x-ndjson")], lines).await.json();
+        let answer =
+            app.post_with("/v1/events", &[("content-type", "application/x-ndjson")], lines).await.json();
 
-        assert_eq!((&answer["accepted"], &answer["rejected"][0]["code"]), (&json!(2), &json!("invalid_utf8")));
+        assert_eq!(
+            (&answer["accepted"], &answer["rejected"][0]["code"]),
+            (&json!(2), &json!("invalid_utf8"))
+        );
         assert_eq!(answer["rejected"][0]["index"], 1);
     })
     .await;

@@ -4,9 +4,20 @@
 
 mod harness;
 
+mod bodies;
+mod description;
 mod events;
 mod identities;
 mod incremental;
+mod keys;
+mod leads;
 mod lifecycle;
+mod lists;
+mod models;
+mod mutations;
+mod operations;
+mod queues;
+mod refusals;
+mod scopes;
 mod tracking;
 mod writers;

@@ -65,3 +65,18 @@ impl TestApp {
         sqlx::query_scalar(statement).fetch_one(&mut self.database.connect().await).await.unwrap()
     }
 }
+
+/// A body as text, with every id that differs from run to run replaced.
+pub(crate) fn shown(body: &Value) -> String {
+    fn hide(value: &mut Value) {
+        match value {
+            Value::String(text) if uuid::Uuid::parse_str(text).is_ok() => *value = json!("[id]"),
+            Value::Object(fields) => fields.values_mut().for_each(hide),
+            Value::Array(items) => items.iter_mut().for_each(hide),
+            _ => {}
+        }
+    }
+    let mut body = body.clone();
+    hide(&mut body);
+    format!("{body:#}")
+}

@@ -26,6 +26,7 @@ use leadscore::{
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+pub(crate) use calls::shown;
 pub(crate) use database::TestDatabase;
 
 /// When every test begins.

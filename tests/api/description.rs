@@ -1,0 +1,146 @@
+//! The description of the calls: true, whole, and readable without asking anybody else.
+
+use std::path::Path;
+
+use axum::http::header;
+use leadscore::http::{openapi, problem::Code};
+use serde_json::Value;
+
+use crate::{
+    harness::{TestApp, run},
+    scopes::operations,
+};
+
+#[tokio::test]
+async fn the_description_in_the_repository_is_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.yaml");
+    let said = openapi().to_yaml().unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &said).unwrap();
+    }
+
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+
+    assert!(
+        kept == said,
+        "openapi.yaml is not what the code says; write it anew with UPDATE=1 cargo test description"
+    );
+}
+
+#[tokio::test]
+async fn the_service_hands_out_its_description() {
+    run(async |app| {
+        let yaml = app.call("GET", "/openapi.yaml", None, "").await;
+        let json = app.call("GET", "/openapi.json", None, "").await;
+
+        assert_eq!(yaml.headers[header::CONTENT_TYPE], "application/yaml");
+        assert_eq!(String::from_utf8(yaml.body).unwrap(), openapi().to_yaml().unwrap());
+        assert_eq!(json.json(), serde_json::to_value(openapi()).unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_described_call_exists() {
+    run(async |app| {
+        for operation in operations() {
+            let answer = app.call(&operation.method, &operation.example(), None, "{}").await;
+            assert!(![404, 405].contains(&answer.status.as_u16()), "{}: {answer:?}", operation.name());
+        }
+    })
+    .await;
+}
+
+#[test]
+fn every_call_has_a_summary_a_name_and_a_failure() {
+    let mut names = std::collections::BTreeSet::new();
+    for operation in operations() {
+        let described = &operation.described;
+        assert!(
+            described["summary"].as_str().is_some_and(|text| text.ends_with('.')),
+            "{}",
+            operation.name()
+        );
+        assert!(described["tags"][0].is_string(), "{}", operation.name());
+        let problem =
+            &described["responses"]["default"]["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(problem, "#/components/schemas/Problem", "{}", operation.name());
+        assert!(
+            names.insert(described["operationId"].to_string()),
+            "{} has the name of another",
+            operation.name()
+        );
+    }
+    assert!(names.len() >= 20, "{names:?}");
+}
+
+#[test]
+fn every_code_of_a_problem_is_described() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let schema = document["components"]["schemas"]["Code"].to_string();
+
+    for code in Code::ALL {
+        assert!(schema.contains(&format!("\"{}\"", code.as_str())), "{}", code.as_str());
+        assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+    }
+}
+
+#[test]
+fn everything_that_is_referred_to_is_described() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            references.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|field| collect(field, references));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
+        _ => {}
+    }
+}
+
+/// A file of the page for reading the description.
+async fn file(app: &TestApp, path: &str) -> String {
+    let answer = app.call("GET", path, None, "").await;
+    assert_eq!(answer.status, 200, "{path}");
+    String::from_utf8(answer.body).unwrap()
+}
+
+#[tokio::test]
+async fn the_page_for_reading_loads_from_here_alone() {
+    run(async |app| {
+        let page = file(app, "/docs/").await;
+        let sources: Vec<&str> = page
+            .split(['"', '\''])
+            .zip(page.split(['"', '\'']).skip(1))
+            .filter(|(before, _)| before.ends_with("src=") || before.ends_with("href="))
+            .map(|(_, source)| source)
+            .collect();
+
+        assert!(!sources.is_empty(), "{page}");
+        for source in sources {
+            assert!(!source.contains("//"), "{source} is elsewhere");
+            let answer =
+                app.call("GET", &format!("/docs/{}", source.trim_start_matches("./")), None, "").await;
+            assert_eq!(answer.status, 200, "{source}");
+        }
+        assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
+        let settings = file(app, "/docs/swagger-initializer.js").await;
+        assert!(settings.contains("/openapi.json"), "{settings}");
+        assert!(
+            settings.contains("\"validatorUrl\": \"none\""),
+            "the page would ask validator.swagger.io: {settings}"
+        );
+    })
+    .await;
+}

@@ -1,0 +1,205 @@
+//! What operators and their tools see: health, counters, request ids, and answers outside every room.
+
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
+use leadscore::{app::App, db, http, ids::Ids};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::json;
+use tower::ServiceExt;
+
+use crate::harness::{ADMIN, TestApp, WRITE, run, shown};
+
+#[tokio::test]
+async fn a_service_that_runs_is_alive_and_ready() {
+    run(async |app| {
+        for path in ["/livez", "/healthz", "/readyz"] {
+            let answer = app.call("GET", path, None, "").await;
+            assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"status": "ok"})), "{path}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_that_stops_is_alive_but_no_longer_ready() {
+    run(async |app| {
+        app.app.stop.cancel();
+
+        let answer = app.call("GET", "/readyz", None, "").await;
+
+        assert_eq!((answer.status.as_u16(), answer.problem()), (503, "overloaded".to_owned()));
+        assert_eq!(answer.headers[header::RETRY_AFTER], "1");
+        assert_eq!(app.call("GET", "/livez", None, "").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_for_a_service_that_has_stopped_are_refused_and_not_lost_in_silence() {
+    run(async |app| {
+        app.app.stop.cancel();
+        app.app.tasks.close();
+        app.app.tasks.wait().await;
+
+        let event = json!({"type": "trial_started", "lead": {"user_id": "u1"}}).to_string();
+        let answer = app.post("/v1/events", event).await;
+
+        assert_eq!((answer.status.as_u16(), answer.problem()), (503, "overloaded".to_owned()));
+        assert_eq!(answer.headers[header::RETRY_AFTER], "1");
+        assert_eq!(app.count("event").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_whose_schema_is_not_its_own_is_not_ready() {
+    run(async |app| {
+        sqlx::query(
+            "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)",
+        )
+        .execute(&mut app.database.connect().await)
+        .await
+        .unwrap();
+
+        let answer = app.call("GET", "/readyz", None, "").await;
+
+        assert_eq!((answer.status.as_u16(), answer.problem()), (503, "overloaded".to_owned()));
+    })
+    .await;
+}
+
+/// The same service, with a recorder that counts for it.
+async fn counting(app: &TestApp, recorder: &metrics_exporter_prometheus::PrometheusRecorder) -> TestApp {
+    let pools = db::connect(app.database.options(), 2, 1).await.unwrap();
+    let clock = app.app.clock.clone();
+    let service = App::start(
+        pools,
+        clock.clone(),
+        Ids::seeded(clock, 3),
+        recorder.handle(),
+        "http://x.test".to_owned(),
+    );
+    TestApp { router: http::router(&service), app: service, database: app.database.clone() }
+}
+
+#[tokio::test]
+async fn the_counters_are_prometheus_text_and_name_nobody() {
+    run(async |app| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let service = counting(app, &recorder).await;
+        let _counted = metrics::set_default_local_recorder(&recorder);
+        let sent = service
+            .events(json!({"type": "demo_requested", "lead": {"user_id": "secretive", "email": "jane@acme.example"}}))
+            .await;
+        let lead = sent["leads"][0]["lead_id"].as_str().unwrap();
+        for path in [&format!("/v1/leads/{lead}"), "/v1/leads?email=jane@acme.example&q=secretive", "/nowhere/jane@acme.example"] {
+            service.get(path).await;
+        }
+
+        let answer = service.call("GET", "/metrics", None, "").await;
+
+        assert_eq!(answer.headers[header::CONTENT_TYPE], "text/plain; version=0.0.4");
+        let text = String::from_utf8(answer.body).unwrap();
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert!(name.starts_with("leadscore_") && value.parse::<f64>().is_ok(), "{line}");
+        }
+        assert!(text.contains("leadscore_events_total{outcome=\"accepted\"} 1"), "{text}");
+        assert!(text.contains("route=\"/v1/leads/{id}\",status=\"200\""), "{text}");
+        assert!(text.contains("leadscore_events_waiting 0"), "{text}");
+        for name in [lead, "secretive", "acme", ADMIN, WRITE, "nowhere"] {
+            assert!(!text.contains(name), "{name} in {text}");
+        }
+        service.app.shut_down().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_id_that_is_given_is_echoed_and_one_is_made_otherwise() {
+    run(async |app| {
+        let given = Request::get("/v1/leads/nobody")
+            .header(header::AUTHORIZATION, format!("Bearer {ADMIN}"))
+            .header("x-request-id", "my-own-id");
+
+        let echoed = app.send(given.body(Body::empty()).unwrap()).await;
+        let made = app.get("/v1/leads/nobody").await;
+
+        assert_eq!(
+            (&echoed.headers["x-request-id"], &echoed.json()["request_id"]),
+            (&"my-own-id".parse().unwrap(), &json!("my-own-id"))
+        );
+        let id = made.headers["x-request-id"].to_str().unwrap().to_owned();
+        assert!(uuid::Uuid::parse_str(&id).is_ok(), "{id}");
+        assert_eq!(made.json()["request_id"], id);
+        assert!(app.get("/livez").await.headers.contains_key("x-request-id"), "successes have one too");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn paths_and_methods_that_do_not_exist_are_problems_too() {
+    run(async |app| {
+        for (method, path, status, code) in [
+            ("GET", "/v1/nothing", 404, "not_found"),
+            ("POST", "/", 404, "not_found"),
+            ("GET", "/v1/leads/", 404, "not_found"),
+            ("GET", "/v1/events", 405, "method_not_allowed"),
+            ("DELETE", "/v1/leads", 405, "method_not_allowed"),
+            ("PATCH", "/v1/track", 405, "method_not_allowed"),
+        ] {
+            let answer = app.call(method, path, None, "").await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.problem().as_str()),
+                (status, code),
+                "{method} {path}"
+            );
+        }
+        let answer = app.call("GET", "/v1/events", None, "").await;
+        assert_eq!(answer.headers[header::ALLOW], "POST");
+        insta::assert_snapshot!(shown(&answer.json()), @r#"
+        {
+          "code": "method_not_allowed",
+          "detail": "This path does not take this method; see /docs.",
+          "message": "This path does not take this method; see /docs.",
+          "request_id": "[id]",
+          "status": 405,
+          "title": "Method Not Allowed",
+          "type": "urn:leadscore:problem:method_not_allowed"
+        }
+        "#);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_without_a_media_type_is_asked_for_json() {
+    run(async |app| {
+        let answer = app.post_with("/v1/keys", &[("content-type", "text/plain")], "{}").await;
+
+        assert_eq!((answer.status.as_u16(), answer.problem()), (415, "unsupported_media_type".to_owned()));
+        assert!(answer.json()["message"].as_str().unwrap().contains("application/json"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_may_ask_before_it_sends() {
+    run(async |app| {
+        let ask = Request::options("/v1/events")
+            .header(header::ORIGIN, "https://shop.example")
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type");
+
+        let answer = app.router.clone().oneshot(ask.body(Body::empty()).unwrap()).await.unwrap();
+
+        assert_eq!(answer.status(), 200);
+        let headers = answer.headers();
+        assert_eq!(headers["access-control-allow-origin"], "https://shop.example");
+        assert_eq!(headers["access-control-allow-headers"], "authorization,content-type");
+        assert_eq!(headers["access-control-allow-credentials"], "true");
+    })
+    .await;
+}

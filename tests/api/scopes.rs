@@ -1,0 +1,103 @@
+//! Which key may do which call: every operation of the description is tried with every kind of key.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::harness::{TestApp, run};
+
+/// Calls that need no key in a header. Whoever adds one here has thought about it.
+const PUBLIC: [&str; 6] = [
+    "GET /livez",
+    "GET /metrics",
+    "GET /readyz",
+    "GET /sourceConfig",
+    "GET /v1/pixel/{type}",
+    "GET /v1/projects/{key}/settings",
+];
+
+const SCOPES: [&str; 4] = ["ingest", "read", "read_write", "admin"];
+
+/// An operation of the description.
+pub(crate) struct Operation {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) described: Value,
+}
+
+impl Operation {
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// The scope that it asks for, by its description; none: it is public.
+    fn scope(&self) -> Option<String> {
+        let security = self.described["security"].as_array().unwrap_or_else(|| panic!("{}", self.name()));
+        let scopes = security.iter().find_map(|way| way.get("key"))?;
+        Some(scopes[0].as_str().unwrap_or_else(|| panic!("{} names no scope", self.name())).to_owned())
+    }
+
+    /// A path of this operation; what stands for a parameter is no id.
+    pub(crate) fn example(&self) -> String {
+        let parts = self.path.split('/').map(|part| if part.starts_with('{') { "sales" } else { part });
+        parts.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// Every operation that the service describes.
+pub(crate) fn operations() -> Vec<Operation> {
+    let document = serde_json::to_value(leadscore::http::openapi()).unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, described) in item.as_object().unwrap() {
+            if ["get", "post", "put", "patch", "delete"].contains(&method.as_str()) {
+                let (method, path) = (method.to_uppercase(), path.clone());
+                operations.push(Operation { method, path, described: described.clone() });
+            }
+        }
+    }
+    operations
+}
+
+async fn code(app: &TestApp, operation: &Operation, key: Option<&str>) -> (u16, String) {
+    let body = if operation.method == "GET" { "" } else { r#"{"batch":[]}"# };
+    let answer = app.call(&operation.method, &operation.example(), key, body).await;
+    let code = if answer.status.is_success() { String::new() } else { answer.problem() };
+    (answer.status.as_u16(), code)
+}
+
+#[tokio::test]
+async fn every_call_asks_for_the_scope_that_its_description_names_and_for_no_other() {
+    run(async |app| {
+        let mut keys = Vec::new();
+        for scope in SCOPES {
+            keys.push((scope, app.key_with(&[scope]).await));
+        }
+        for operation in operations() {
+            let Some(needed) = operation.scope() else { continue };
+            assert_eq!(
+                code(app, &operation, None).await,
+                (401, "unauthorized".to_owned()),
+                "{}",
+                operation.name()
+            );
+            for (scope, key) in &keys {
+                let (status, code) = code(app, &operation, Some(key)).await;
+                let allowed =
+                    *scope == needed || *scope == "admin" || (*scope, &*needed) == ("read_write", "read");
+                let said = format!("{} with {scope}: {status} {code}", operation.name());
+                assert_eq!(allowed, status != 401 && status != 403, "{said}");
+                assert!(allowed || code == "missing_scope", "{said}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_public_calls_are_these_and_no_others() {
+    let public: BTreeSet<String> =
+        operations().iter().filter(|operation| operation.scope().is_none()).map(Operation::name).collect();
+
+    assert_eq!(public, BTreeSet::from(PUBLIC.map(str::to_owned)));
+}
