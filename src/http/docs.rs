@@ -9,7 +9,7 @@ use utoipa::openapi::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::problem::{Problem, Violation};
+use super::problem::{Document, Violation};
 use crate::{app::App, keys::Scope};
 
 /// The whole description, as the code has it.
@@ -48,7 +48,7 @@ fn finished(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     for (name, schema) in [
-        (<Problem as utoipa::ToSchema>::name(), <Problem as utoipa::PartialSchema>::schema()),
+        (<Document<'_> as utoipa::ToSchema>::name(), <Document<'_> as utoipa::PartialSchema>::schema()),
         (<Violation as utoipa::ToSchema>::name(), <Violation as utoipa::PartialSchema>::schema()),
         (
             <super::problem::Code as utoipa::ToSchema>::name(),

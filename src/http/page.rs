@@ -28,7 +28,8 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Makes a page of rows of which one more than `limit` was asked for; `key` gives a row's place.
-    pub fn of<K: Serialize>(mut rows: Vec<T>, limit: usize, key: impl Fn(&T) -> K) -> Page<T> {
+    pub fn of<K: Serialize>(mut rows: Vec<T>, limit: u16, key: impl Fn(&T) -> K) -> Page<T> {
+        let limit = usize::from(limit);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
         let next_cursor = rows.last().filter(|_| has_more).map(|last| encode(&key(last)));
@@ -66,9 +67,9 @@ impl<T: Serialize> Page<T> {
 }
 
 /// The limit that was asked for, within bounds.
-pub fn limit(asked: Option<u16>) -> Result<usize, Problem> {
+pub fn limit(asked: Option<u16>) -> Result<u16, Problem> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
-        limit @ 1..=MAX_LIMIT => Ok(usize::from(limit)),
+        limit @ 1..=MAX_LIMIT => Ok(limit),
         _ => Err(Problem::parameter(format!("limit is a number from 1 to {MAX_LIMIT}"))),
     }
 }

@@ -116,45 +116,50 @@ pub struct Violation {
     pub message: String,
 }
 
-/// A problem document; the answer to every request that fails.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+/// What keeps a request from being answered as it was meant.
+#[derive(Debug, Clone)]
 pub struct Problem {
-    /// The code as a URI.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The status in words.
-    pub title: &'static str,
-    /// The HTTP status.
-    pub status: u16,
     /// A stable word for programs.
     pub code: Code,
     /// What to do, for a person.
     pub message: String,
+    /// What is wrong where, for an invalid body.
+    pub errors: Vec<Violation>,
+    /// After how many seconds to try again, in the `Retry-After` header.
+    pub retry_after: Option<u32>,
+}
+
+/// A problem document; the answer to every request that fails.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    /// The code as a URI.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// A stable word for programs.
+    code: Code,
+    /// What to do, for a person.
+    message: &'a str,
     /// The same as `message`, where RFC 9457 has it.
-    pub detail: String,
+    detail: &'a str,
     /// The request's id, also in the `x-request-id` header.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
+    request_id: Option<&'a str>,
     /// What is wrong where, for an invalid body.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<Violation>,
-    /// After how many seconds to try again; also in the `Retry-After` header.
-    #[serde(skip)]
-    pub retry_after: Option<u32>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Violation],
 }
 
 impl Problem {
     /// A problem with a sentence that says what to do.
     pub fn new(code: Code, message: impl Into<String>) -> Problem {
-        let message = message.into();
         Problem {
-            kind: format!("urn:leadscore:problem:{}", code.as_str()),
-            title: code.status().canonical_reason().unwrap_or("Error"),
-            status: code.status().as_u16(),
             code,
-            detail: message.clone(),
-            message,
-            request_id: None,
+            message: message.into(),
             errors: Vec::new(),
             retry_after: (code == Code::Overloaded).then_some(1),
         }
@@ -173,6 +178,20 @@ impl Problem {
     /// A body with mistakes in it.
     pub fn invalid(message: impl Into<String>, errors: Vec<Violation>) -> Problem {
         Problem { errors, ..Problem::new(Code::InvalidRequest, message) }
+    }
+
+    fn document<'a>(&'a self, request_id: Option<&'a str>) -> Document<'a> {
+        let status = self.code.status();
+        Document {
+            kind: format!("urn:leadscore:problem:{}", self.code.as_str()),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code: self.code,
+            message: &self.message,
+            detail: &self.message,
+            request_id,
+            errors: &self.errors,
+        }
     }
 }
 
@@ -224,10 +243,9 @@ pub async fn render(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let problem = response.extensions_mut().remove::<Problem>();
     let status = response.status();
-    let Some(mut problem) = problem.or_else(|| bare_failure(status, &response)) else {
+    let Some(problem) = problem.or_else(|| bare_failure(status, &response)) else {
         return response;
     };
-    problem.request_id = id;
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -237,7 +255,7 @@ pub async fn render(request: Request, next: Next) -> Response {
     if problem.code == Code::Unauthorized {
         parts.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let body = serde_json::to_vec(&problem.document(id.as_deref())).unwrap_or_default();
     Response::from_parts(parts, body.into())
 }
 

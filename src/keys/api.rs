@@ -96,7 +96,7 @@ async fn list_keys(
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::decode).transpose()?;
-    let rows = store::list(&mut *app.db.acquire().await?, after, limit as i64 + 1).await?;
+    let rows = store::list(&mut *app.db.acquire().await?, after, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |key| key.id).map(view).respond(&uri))
 }
 

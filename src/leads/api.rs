@@ -86,7 +86,7 @@ async fn list_leads(
     let filter = filter(query)?;
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
-    let rows = view::list(&mut conn, live.id, &filter, sort, after, limit as i64 + 1).await?;
+    let rows = view::list(&mut conn, live.id, &filter, sort, after, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |row| Place::of(row, sort)).map(LeadView::from).respond(&uri))
 }
 

@@ -64,7 +64,7 @@ async fn list_queue(
     let after: Option<Rank> = query.cursor.as_deref().map(page::decode).transpose()?;
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
-    let rows = store::ranking(&mut conn, live.id, after, limit as i64 + 1).await?;
+    let rows = store::ranking(&mut conn, live.id, after, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, Rank::of).map(|row| ranked(row.into())).respond(&uri))
 }
 
