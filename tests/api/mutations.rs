@@ -46,11 +46,11 @@ async fn send_damaged(app: &TestApp, path: &str, body: &[u8]) -> i64 {
         Config::default(),
         prop::test_runner::TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha),
     );
-    let damages = vec(damage(), 1..4);
+    let several = vec(damage(), 1..4);
     let mut events = 0;
     for _ in 0..CASES {
         let mut damaged = body.to_vec();
-        for one in damages.new_tree(&mut runner).unwrap().current() {
+        for one in several.new_tree(&mut runner).unwrap().current() {
             apply(&one, &mut damaged);
         }
         let shown = String::from_utf8_lossy(&damaged).into_owned();

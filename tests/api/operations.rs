@@ -39,16 +39,16 @@ async fn a_service_that_stops_is_alive_but_no_longer_ready() {
 #[tokio::test]
 async fn events_for_a_service_that_has_stopped_are_refused_and_not_lost_in_silence() {
     run(async |app| {
-        app.app.stop.cancel();
-        app.app.tasks.close();
-        app.app.tasks.wait().await;
+        let stopped = app.second_instance().await;
+        stopped.events(json!({"type": "trial_started", "lead": {"user_id": "u1"}})).await;
+        stopped.app.shut_down().await;
 
-        let event = json!({"type": "trial_started", "lead": {"user_id": "u1"}}).to_string();
-        let answer = app.post("/v1/events", event).await;
+        let late = json!({"type": "trial_started", "lead": {"user_id": "u2"}}).to_string();
+        let answer = stopped.post("/v1/events", late).await;
 
         assert_eq!((answer.status.as_u16(), answer.problem()), (503, "overloaded".to_owned()));
         assert_eq!(answer.headers[header::RETRY_AFTER], "1");
-        assert_eq!(app.count("event").await, 0);
+        assert_eq!(app.count("event").await, 1);
     })
     .await;
 }
