@@ -252,7 +252,7 @@ macro_rules! list {
                 and ($8::uuid is null or s.lead_id in (select lead_id from identity_span where identity_id = $8))
                 and ($9::text is null or s.lead_id in (
                     select own.lead_id from identity i join identity_span own on own.identity_id = i.id
-                    where i.kind <> 'anonymous_id' and i.value like $9
+                    where i.kind <> 'anonymous_id' and (i.value like $9 or i.value like lower($9))
                 ))
                 and ($10::uuid is null or " + $order + " limit $13"],
             $model as ModelId,

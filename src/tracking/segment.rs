@@ -146,6 +146,10 @@ fn kind_of(name: &str) -> Result<String, Rejection> {
     let snake = name.to_snake_case();
     let kind =
         KNOWN_NAMES.iter().find(|(theirs, _)| *theirs == snake).map_or(snake, |(_, ours)| (*ours).to_owned());
+    if !scoring::is_activity(&kind) {
+        let detail = format!("`{name}` is the name of a call, not of something that happened");
+        return Err(Rejection::new("reserved_event_type", detail));
+    }
     check_kind(&kind)?;
     Ok(kind)
 }

@@ -34,7 +34,7 @@ fn a_first_start_shows_two_keys_and_a_second_finds_the_data_and_shows_none() {
 
     let service = Service::start_with(&scratch, &[]);
 
-    println!("a cold start took {cold:?}, a warm one {:?}", service.took);
+    eprintln!("a cold start took {cold:?}, a warm one {:?}", service.took);
     assert!(service.took < WARM, "a warm start took {:?}", service.took);
     assert_eq!(service.call("GET", "/v1/leads", &admin, "").unwrap().body, before);
     assert_eq!(service.call("POST", "/v1/events", &write, &event).unwrap().body["duplicates"], 1);

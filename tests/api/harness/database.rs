@@ -84,8 +84,8 @@ impl TestDatabase {
 /// The template for the migrations as they are, made once; and what earlier runs left behind is swept away.
 async fn template() -> String {
     let checksums: Vec<&[u8]> = db::MIGRATIONS.iter().map(|migration| migration.checksum.as_ref()).collect();
-    let hash: String = digest(&checksums)[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-    let template = format!("tmpl_{hash}");
+    let hash = digest(&checksums).iter().fold(0_u64, |hash, byte| hash << 8 ^ hash >> 56 ^ u64::from(*byte));
+    let template = format!("tmpl_{hash:016x}");
     let mut server = connect("postgres").await;
     server.execute("select pg_advisory_lock(4711)").await.unwrap();
     let known: Vec<String> =
