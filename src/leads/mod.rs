@@ -11,14 +11,17 @@
 
 pub mod api;
 pub mod identity;
+mod joining;
 mod resolve;
+mod resolved;
 mod stage;
 pub(crate) mod store;
 pub(crate) mod view;
 
 use chrono::{DateTime, Utc};
 
-pub use resolve::{Mention, ResolveError, Resolved, lock_free, resolve};
+pub use resolve::{Mention, ResolveError, lock_free, resolve};
+pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
 
 use crate::ids::{IdentityId, LeadId};

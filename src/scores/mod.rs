@@ -152,8 +152,8 @@ async fn load(
         for event in &history.events {
             state.tally.add(&frame.live.model, event.as_ref());
         }
-        state.changed.provenance = history.profile.iter().next().is_some();
-        state.changed.profile = true;
+        // What moved away may have left nothing behind, and that is to be written too.
+        (state.changed.provenance, state.changed.profile) = (true, true);
         (state.profile, state.replayed) = (history.profile, true);
     }
     Ok(states)

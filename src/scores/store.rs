@@ -108,44 +108,58 @@ impl Columns {
     }
 }
 
+/// A statement over the columns of a number of leads, `new`, under the model `$1`.
+macro_rules! write_states {
+    ($conn:expr, $model:expr, $standings:expr, [$($before:tt)+], [$($after:tt)+]) => {{
+        let new = Columns::of($standings);
+        sqlx::query!(
+            $($before)+ + "
+            from unnest($2::uuid[], $3::text[], $4::boolean[], $5::integer[], $6::bigint[], $7::bigint[],
+                $8::bigint[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
+                $14::timestamptz[], $15::bytea[], $16::timestamptz[])
+                as new (lead_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
+                    next_change_at, due_at, last_activity_at, tally, updated_at)
+            " + $($after)+,
+            $model as ModelId,
+            &new.leads as &[LeadId],
+            &new.stages as &[&str],
+            &new.do_not_contact,
+            &new.scores,
+            &new.raw,
+            &new.fit,
+            &new.engagement,
+            &new.grades,
+            &new.bands,
+            &new.as_of,
+            &new.next_change_at as &[Option<DateTime<Utc>>],
+            &new.due_at as &[Option<DateTime<Utc>>],
+            &new.last_activity_at as &[Option<DateTime<Utc>>],
+            &new.tallies,
+            &new.updated_at
+        )
+        .execute($conn)
+        .await?;
+        Ok(())
+    }};
+}
+
 /// Writes the states of leads that had none under this model.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     model: ModelId,
     standings: &[&Standing],
 ) -> sqlx::Result<()> {
-    let new = Columns::of(standings);
-    sqlx::query!(
-        "-- scores::insert
-        insert into score (lead_id, model_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
-            next_change_at, due_at, last_activity_at, tally, updated_at)
-        select lead_id, $1, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
-            next_change_at, due_at, last_activity_at, tally, updated_at
-        from unnest($2::uuid[], $3::text[], $4::boolean[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-            $14::timestamptz[], $15::bytea[], $16::timestamptz[])
-            as new (lead_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
-                next_change_at, due_at, last_activity_at, tally, updated_at)",
-        model as ModelId,
-        &new.leads as &[LeadId],
-        &new.stages as &[&str],
-        &new.do_not_contact,
-        &new.scores,
-        &new.raw,
-        &new.fit,
-        &new.engagement,
-        &new.grades,
-        &new.bands,
-        &new.as_of,
-        &new.next_change_at as &[Option<DateTime<Utc>>],
-        &new.due_at as &[Option<DateTime<Utc>>],
-        &new.last_activity_at as &[Option<DateTime<Utc>>],
-        &new.tallies,
-        &new.updated_at
+    write_states!(
+        conn,
+        model,
+        standings,
+        ["-- scores::insert
+            insert into score (lead_id, model_id, stage, do_not_contact, score, raw, fit, engagement, grade, band,
+                as_of, next_change_at, due_at, last_activity_at, tally, updated_at)
+            select lead_id, $1, stage, do_not_contact, score, raw, fit, engagement, grade, band,
+                as_of, next_change_at, due_at, last_activity_at, tally, updated_at"],
+        [""]
     )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// Writes the states of leads that have one under this model.
@@ -154,39 +168,17 @@ pub(super) async fn update(
     model: ModelId,
     standings: &[&Standing],
 ) -> sqlx::Result<()> {
-    let new = Columns::of(standings);
-    sqlx::query!(
-        "-- scores::update
-        update score set stage = new.stage, do_not_contact = new.do_not_contact, score = new.score, raw = new.raw,
-            fit = new.fit, engagement = new.engagement, grade = new.grade, band = new.band, as_of = new.as_of,
-            next_change_at = new.next_change_at, due_at = new.due_at, last_activity_at = new.last_activity_at,
-            tally = new.tally, updated_at = new.updated_at
-        from unnest($2::uuid[], $3::text[], $4::boolean[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-            $14::timestamptz[], $15::bytea[], $16::timestamptz[])
-            as new (lead_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
-                next_change_at, due_at, last_activity_at, tally, updated_at)
-        where score.lead_id = new.lead_id and score.model_id = $1",
-        model as ModelId,
-        &new.leads as &[LeadId],
-        &new.stages as &[&str],
-        &new.do_not_contact,
-        &new.scores,
-        &new.raw,
-        &new.fit,
-        &new.engagement,
-        &new.grades,
-        &new.bands,
-        &new.as_of,
-        &new.next_change_at as &[Option<DateTime<Utc>>],
-        &new.due_at as &[Option<DateTime<Utc>>],
-        &new.last_activity_at as &[Option<DateTime<Utc>>],
-        &new.tallies,
-        &new.updated_at
+    write_states!(
+        conn,
+        model,
+        standings,
+        ["-- scores::update
+            update score set stage = new.stage, do_not_contact = new.do_not_contact, score = new.score,
+                raw = new.raw, fit = new.fit, engagement = new.engagement, grade = new.grade, band = new.band,
+                as_of = new.as_of, next_change_at = new.next_change_at, due_at = new.due_at,
+                last_activity_at = new.last_activity_at, tally = new.tally, updated_at = new.updated_at"],
+        ["where score.lead_id = new.lead_id and score.model_id = $1"]
     )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// Forgets the states of leads that have no identity left.

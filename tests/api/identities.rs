@@ -159,6 +159,26 @@ async fn any_order_and_any_batching_give_the_same_leads() {
 }
 
 #[tokio::test]
+async fn what_was_said_of_a_person_goes_where_the_saying_event_goes() {
+    run(async |app| {
+        let said = json!({"id": "e1", "type": "form_submitted", "lead": {"anonymous_id": "d1"}, "traits": {"title": "Director"},
+            "occurred_at": "2026-02-07T09:00:00Z"});
+        let join = |id: &str, user: &str, at: &str| {
+            json!({"id": id, "type": "identify", "lead": {"user_id": user, "anonymous_id": "d1"}, "occurred_at": at})
+        };
+        app.events(json!([said, join("i1", "u1", "2026-02-02T09:00:00Z")])).await;
+        assert_eq!(app.lead("u1").await["fit"], 20_000);
+
+        app.events(join("i2", "u2", "2026-02-05T09:00:00Z")).await;
+
+        let (first, second) = (app.lead("u1").await, app.lead("u2").await);
+        assert_eq!((&first["profile"], &first["fit"]), (&json!({}), &json!(0)));
+        assert_eq!((&second["profile"], &second["fit"]), (&json!({"title": "Director"}), &json!(20_000)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_identify_that_is_sent_again_later_does_not_take_the_device_back() {
     run(async |app| {
         let join = |id: &str, user: &str, at: &str| {

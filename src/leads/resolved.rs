@@ -1,0 +1,138 @@
+//! The leads that a batch touches, and the spans by which its events find them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{
+    Lead, ResolveError, Span,
+    identity::{Identity, Kind},
+    store,
+};
+use crate::ids::{IdentityId, LeadId};
+
+/// How often identities may move while they are being locked before the batch begins again.
+const ROUNDS: usize = 16;
+
+/// The leads that a batch touches, locked.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// The leads by id.
+    pub leads: BTreeMap<LeadId, Lead>,
+    /// Leads whose set of events changed by more than the batch's own: their state must be replayed.
+    pub moved: BTreeSet<LeadId>,
+    /// Leads that go by another name than before: an identity has joined them.
+    pub named: BTreeSet<LeadId>,
+    /// Leads made just now.
+    pub created: HashSet<LeadId>,
+    /// Leads that have no identity left; their rows are signposts.
+    pub gone: BTreeSet<LeadId>,
+    before: BTreeMap<LeadId, Lead>,
+    epochs: HashMap<LeadId, i32>,
+    pub(super) spans: HashMap<IdentityId, Vec<Span>>,
+    pub(super) kinds: HashMap<IdentityId, Kind>,
+}
+
+impl Resolved {
+    /// Nothing yet, about these identities.
+    pub(super) fn about<'a>(identities: impl Iterator<Item = &'a Identity>) -> Resolved {
+        let kinds = identities.map(|identity| (identity.id(), identity.kind())).collect();
+        Resolved { kinds, ..Resolved::default() }
+    }
+
+    /// The lead for which an identity's events of an instant count.
+    pub fn lead_at(&self, identity: IdentityId, at: DateTime<Utc>) -> Option<LeadId> {
+        let spans = self.spans.get(&identity)?;
+        spans.iter().rev().find(|span| span.since <= at).or(spans.first()).map(|span| span.lead_id)
+    }
+
+    /// A lead's row as it was when this batch took it up.
+    pub fn before(&self, lead: LeadId) -> Option<&Lead> {
+        self.before.get(&lead)
+    }
+
+    /// Lets go of leads that need no new standing: those neither wanted nor changed.
+    pub fn keep(&mut self, wanted: impl Fn(LeadId) -> bool) {
+        let Resolved { leads, moved, created, gone, before, .. } = self;
+        leads.retain(|id, lead| {
+            let needed = moved.contains(id) || created.contains(id) || gone.contains(id);
+            needed || wanted(*id) || before.get(id) != Some(lead)
+        });
+    }
+
+    /// Writes back the leads whose rows have changed.
+    pub async fn save(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        let changed: Vec<&Lead> =
+            self.leads.values().filter(|lead| self.before(lead.id) != Some(lead)).collect();
+        if changed.is_empty() { Ok(()) } else { store::update(conn, &changed).await }
+    }
+
+    /// Reads the spans of identities, in the place of what was read of them before.
+    pub(super) async fn read(
+        &mut self,
+        conn: &mut PgConnection,
+        identities: &[IdentityId],
+    ) -> sqlx::Result<()> {
+        if identities.is_empty() {
+            return Ok(());
+        }
+        for identity in identities {
+            self.spans.remove(identity);
+        }
+        for row in store::spans_of(conn, identities).await? {
+            self.epochs.insert(row.lead_id, row.epoch);
+            self.spans.entry(row.identity_id).or_default().push(row.span());
+        }
+        Ok(())
+    }
+
+    /// Locks the leads of all spans read. Where a lead's identities changed between the reading and the lock, they
+    /// are read again, until what is read is locked.
+    pub(super) async fn settle(&mut self, conn: &mut PgConnection) -> Result<(), ResolveError> {
+        for _ in 0..ROUNDS {
+            let unlocked: BTreeSet<LeadId> = self
+                .spans
+                .values()
+                .flatten()
+                .map(|span| span.lead_id)
+                .filter(|lead| !self.leads.contains_key(lead))
+                .collect();
+            if unlocked.is_empty() {
+                return Ok(());
+            }
+            let mut changed = HashSet::new();
+            for lead in store::lock(conn, &unlocked.into_iter().collect::<Vec<_>>()).await? {
+                if self.epochs.get(&lead.id) != Some(&lead.epoch) {
+                    changed.insert(lead.id);
+                }
+                self.admit(lead);
+            }
+            let stale: Vec<IdentityId> = self
+                .spans
+                .iter()
+                .filter(|(_, spans)| spans.iter().any(|span| changed.contains(&span.lead_id)))
+                .map(|(identity, _)| *identity)
+                .collect();
+            self.read(conn, &stale).await?;
+        }
+        Err(ResolveError::Changed)
+    }
+
+    pub(super) fn admit(&mut self, lead: Lead) {
+        self.before.insert(lead.id, lead.clone());
+        self.leads.insert(lead.id, lead);
+    }
+
+    pub(super) fn only_lead(&self, identity: IdentityId) -> Option<LeadId> {
+        self.spans.get(&identity)?.first().map(|span| span.lead_id)
+    }
+
+    /// The lead of an identity that follows nobody.
+    pub(super) fn own_lead(&self, identity: IdentityId) -> Option<LeadId> {
+        match self.spans.get(&identity)?.as_slice() {
+            [span] if span.parent_id.is_none() => Some(span.lead_id),
+            _ => None,
+        }
+    }
+}
