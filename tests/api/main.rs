@@ -6,6 +6,7 @@ mod harness;
 
 mod bodies;
 mod description;
+mod documents;
 mod events;
 mod identities;
 mod incremental;
