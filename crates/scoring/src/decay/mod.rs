@@ -37,10 +37,25 @@ pub enum Decay {
     HalfLife {
         /// The age at which half is left.
         half_life: Span,
+        /// Factor by day, until nothing is left or for the first years.
+        factors: Arc<[u32]>,
     },
 }
 
 impl Decay {
+    /// A curve that halves in every `half_life`.
+    pub(crate) fn half_life(half_life: Span) -> Self {
+        let days = 0..half_life::TABLED_DAYS;
+        let mut factors: Vec<u32> = Vec::new();
+        for factor in days.map(|day| half_life::factor(day, half_life)) {
+            factors.push(factor);
+            if factor == 0 {
+                break;
+            }
+        }
+        Self::HalfLife { half_life, factors: factors.into() }
+    }
+
     /// The factor at this age (not negative), in millionths.
     pub fn factor(&self, age: Span) -> u32 {
         self.after(age.0 / self.step().0)
@@ -54,7 +69,7 @@ impl Decay {
                 usize::try_from(steps).ok().filter(|n| n.saturating_add(1) < factors.len()).map(|_| steps + 1)
             }
             Self::Linear { lose, .. } => (*lose > 0 && self.after(steps) > 0).then_some(steps + 1),
-            Self::HalfLife { half_life } => half_life::next_step(steps, *half_life),
+            Self::HalfLife { half_life, factors } => half_life::next_step(steps, *half_life, factors),
         }?;
         at.plus(self.step().times(next)?)
     }
@@ -77,7 +92,7 @@ impl Decay {
                 let lost = steps.saturating_mul(i64::from(*lose));
                 u32::try_from(i64::from(WHOLE).saturating_sub(lost)).unwrap_or(0)
             }
-            Self::HalfLife { half_life } => half_life::factor(steps, *half_life),
+            Self::HalfLife { half_life, factors } => half_life::tabled(steps, *half_life, factors),
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn decay(node: &Node<'_>, tables: &mut CompoundTables, mistakes: &mut
         "half_life" => {
             object.only(&["curve", "half_life"], mistakes);
             let half_life = object.require("half_life", mistakes)?.span(mistakes)?;
-            Some(Decay::HalfLife { half_life })
+            Some(Decay::half_life(half_life))
         }
         _ => mistakes.add(&curve.pointer, "unknown_value", "write `compound`, `linear` or `half_life`"),
     }
