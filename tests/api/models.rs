@@ -38,7 +38,10 @@ async fn a_good_document_is_valid_however_it_is_sent() {
         ] {
             let report = answer.json();
             assert_eq!((&report["valid"], &report["errors"]), (&json!(true), &json!([])));
-            assert_eq!(report["tests"].as_array().unwrap().len(), 7);
+            assert_eq!(
+                report["tests"].as_array().map(Vec::len),
+                document()["tests"].as_array().map(Vec::len)
+            );
         }
     })
     .await;
