@@ -6,6 +6,7 @@
 //! - [`tracking`]: the shapes of other people's SDKs, turned into events
 //! - [`leads`]: identities, who belongs to whom, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
+//! - [`corrections`]: what people decide about a score
 //! - [`qualification`]: from lead to MQL and back
 //! - [`queues`]: who is to be called next
 //! - [`models`]: the rules, as documents in versions
@@ -19,6 +20,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod corrections;
 pub mod db;
 pub mod demo;
 pub mod health;

@@ -9,7 +9,8 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 9] = [
+const FEATURES: [(&str, &[&str]); 10] = [
+    ("corrections", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
     ("ingest", &["keys", "leads", "models", "qualification", "scores"]),
     ("keys", &[]),

@@ -40,6 +40,11 @@ caller!(
     Scope::Read
 );
 caller!(
+    /// May look, and change leads.
+    Editor,
+    Scope::ReadWrite
+);
+caller!(
     /// May do everything.
     Admin,
     Scope::Admin

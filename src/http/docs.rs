@@ -22,7 +22,7 @@ pub fn openapi() -> OpenApi {
 pub(super) fn document() -> OpenApi {
     let tags = [
         ("Ingestion", "Events in. Scope `ingest`."),
-        ("Leads", "Leads, their scores and receipts. Scope `read`."),
+        ("Leads", "Leads, their scores and receipts. Scope `read`, to change them `read_write`."),
         ("Queues", "Who is to be called next. Scope `read`."),
         ("Models", "Scoring models. Scope `read`."),
         ("Operations", "Keys (scope `admin`), health, metrics."),

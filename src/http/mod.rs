@@ -14,7 +14,7 @@ pub mod problem;
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{app::App, ingest, keys, leads, models, queues, scores, tracking};
+use crate::{app::App, corrections, ingest, keys, leads, models, queues, scores, tracking};
 
 pub use docs::openapi;
 
@@ -30,6 +30,7 @@ fn calls() -> OpenApiRouter<App> {
         // Sales and the CRM look at leads and queues.
         .merge(leads::api::routes())
         .merge(scores::api::routes())
+        .merge(corrections::api::routes())
         .merge(queues::api::routes())
         // Marketing keeps the rules.
         .merge(models::api::routes())

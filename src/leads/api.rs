@@ -114,7 +114,7 @@ async fn get_lead(
 
 impl LeadView {
     /// The same lead with its score at another instant.
-    fn score_as(&mut self, score: &scoring::Score) {
+    pub(crate) fn score_as(&mut self, score: &scoring::Score) {
         self.score = i32::try_from(score.score).unwrap_or(i32::MAX);
         (self.raw, self.fit, self.engagement) = (score.raw.0, score.fit.0, score.engagement.0);
         (self.grade, self.band) = (score.grade.clone(), score.band.clone());

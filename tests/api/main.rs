@@ -5,6 +5,7 @@
 mod harness;
 
 mod bodies;
+mod corrections;
 mod description;
 mod documents;
 mod events;

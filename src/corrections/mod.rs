@@ -1,0 +1,150 @@
+//! What people decide about a score: points for a reason, and a new beginning.
+//!
+//! Nobody overwrites a score. An *adjustment* adds points until it expires, a *reset* cuts off what is older; each is
+//! an event with author and reason, so it shows in the receipt, and a replay of the log knows it. Both take the way of
+//! every event, through the writers, and are scored before the answer.
+//!
+//! The event hangs on the lead's strongest identity. Its id is the caller's idempotency key: the same call again is
+//! the same event, also when the lead was joined with another in between; another call under the key is a conflict.
+
+pub mod api;
+mod store;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    http::problem::{Code, Problem},
+    ids::{EventKey, KeyId, LeadId},
+    ingest::{
+        Submission,
+        event::{Arrival, Found, NewEvent},
+        submit,
+    },
+    leads::identity::Named,
+};
+
+/// An event as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct LoggedEvent {
+    /// The sender's id of it.
+    pub id: String,
+    /// What happened, in snake case.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// What is particular to the type.
+    pub properties: Value,
+    /// Who is thought to have caused it: `human`, `suspect` or `machine`.
+    pub verdict: String,
+}
+
+/// What a person has decided about a lead.
+#[derive(Debug)]
+pub(crate) struct Correction {
+    /// `score_adjusted` or `engagement_reset`.
+    pub(crate) kind: &'static str,
+    /// Reason and author, and what is particular to the type, in the one form in which they are compared.
+    pub(crate) properties: Map<String, Value>,
+    /// The caller's idempotency key.
+    pub(crate) id: Option<String>,
+    /// With which key the call was made.
+    pub(crate) api_key: KeyId,
+}
+
+/// What a correction has led to.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    /// The event, as it is in the log.
+    pub(crate) event: LoggedEvent,
+    /// Whether this call brought it.
+    pub(crate) new: bool,
+}
+
+/// What was recorded under an idempotency key, if the key was used for this lead before.
+pub(crate) async fn recorded(
+    app: &App,
+    lead: LeadId,
+    correction: &Correction,
+) -> Result<Option<Recorded>, Problem> {
+    let Some(id) = &correction.id else { return Ok(None) };
+    let found = store::event(&mut *app.db.acquire().await?, lead, EventKey::of(id)).await?;
+    found.map(|event| correction.is(event)).transpose()
+}
+
+/// Records a correction; it is scored when this returns.
+pub(crate) async fn record(app: &App, lead: LeadId, correction: Correction) -> Result<Recorded, Problem> {
+    let strongest = store::strongest_identity(&mut *app.db.acquire().await?, lead).await?;
+    let named = strongest.and_then(store::IdentityRow::named).ok_or_else(|| Problem::not_found("lead"))?;
+    let id = correction.id.clone().unwrap_or_else(|| app.ids.next().to_string());
+    let key = EventKey::of(&id);
+    let arrival = Arrival { at: app.clock.now(), api_key: correction.api_key };
+    let event = correction
+        .found(id, named)
+        .into_event(arrival, String::new)
+        .map_err(|why| Problem::invalid(why.detail, Vec::new()))?;
+    let written = LoggedEvent::of(&event);
+    let submission = Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false };
+    let answer = submit(&app.writers, submission).await?;
+    match answer.rejected.into_iter().next() {
+        Some(rejected) if rejected.code == "id_conflict" => return Err(taken()),
+        Some(rejected) => return Err(Problem::invalid(rejected.detail, Vec::new())),
+        None if answer.accepted == 1 => return Ok(Recorded { event: written, new: true }),
+        None => {}
+    }
+    // The same call came twice at once, and the other was first.
+    let event = store::event(&mut *app.db.acquire().await?, lead, key).await?.ok_or_else(taken)?;
+    Ok(Recorded { event, new: false })
+}
+
+impl LoggedEvent {
+    /// An event as the writers append it.
+    fn of(event: &NewEvent) -> LoggedEvent {
+        LoggedEvent {
+            id: event.id.clone(),
+            kind: event.kind.clone(),
+            occurred_at: event.occurred_at,
+            received_at: event.received_at,
+            properties: Value::Object(event.properties.clone()),
+            verdict: "human".to_owned(),
+        }
+    }
+}
+
+impl Correction {
+    /// The event of an earlier call under the same key, if that call was this one.
+    fn is(&self, event: LoggedEvent) -> Result<Recorded, Problem> {
+        let same = event.kind == self.kind && event.properties.as_object() == Some(&self.properties);
+        if same { Ok(Recorded { event, new: false }) } else { Err(taken()) }
+    }
+
+    /// The event that this makes. Its time is that of its arrival and not part of what is said, so that the same
+    /// call again says the same.
+    fn found(self, id: String, named: Named) -> Found {
+        Found {
+            id: Some(id),
+            kind: self.kind.to_owned(),
+            name: None,
+            named,
+            original_at: None,
+            sent_at: None,
+            corrected: true,
+            properties: self.properties,
+            traits: None,
+            context: None,
+        }
+    }
+}
+
+fn taken() -> Problem {
+    Problem::new(
+        Code::Conflict,
+        "This Idempotency-Key is that of another event of this lead; send what is new under a new key.",
+    )
+}
