@@ -123,6 +123,25 @@ async fn who_falls_too_low_leaves_after_the_dwell_and_not_before() {
 }
 
 #[tokio::test]
+async fn who_is_an_mql_already_and_then_raises_a_hand_does_not_leave_by_score_either() {
+    run(async |app| {
+        app.events(json!([fit_director(), event("e1", "trial_started"), event("e2", "email_subscribed")]))
+            .await;
+        app.advance(TimeDelta::hours(1));
+        app.events(event("e3", "demo_requested")).await;
+
+        app.events(json!([event("e4", "complaint_received"), event("e5", "review_negative")])).await;
+        app.advance(TimeDelta::days(300));
+        app.run_due().await;
+
+        let lead = app.only_lead().await;
+        assert!(lead["score"].as_i64().unwrap() < 45, "{lead}");
+        assert_eq!((&lead["stage"], &lead["cycle"]), (&json!("mql"), &json!(1)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_score_that_recovers_within_the_dwell_stays() {
     run(async |app| {
         app.events(json!([fit_director(), event("e1", "trial_started"), event("e2", "email_subscribed")]))
