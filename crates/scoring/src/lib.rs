@@ -73,6 +73,7 @@ pub mod check;
 pub mod condition;
 pub mod decay;
 pub mod event;
+pub mod forecast;
 mod mistake;
 pub mod model;
 pub mod mql;
