@@ -64,6 +64,26 @@ pub(super) async fn states_of(
     .await
 }
 
+/// The passage of an MQL that became one by the thresholds.
+pub(super) struct PassageRow {
+    pub(super) below_since: Option<DateTime<Utc>>,
+}
+
+/// The passage under way of a lead that is an MQL by the thresholds; none of any other.
+pub(super) async fn passage_by_threshold(
+    conn: &mut PgConnection,
+    lead: LeadId,
+) -> sqlx::Result<Option<PassageRow>> {
+    sqlx::query_as!(
+        PassageRow,
+        "-- scores::passage_by_threshold
+        select below_since from lead where id = $1 and stage = 'mql' and mql_by = 'threshold'",
+        lead as LeadId
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// The columns of `score` for a number of leads, side by side as `unnest` takes them.
 #[derive(Default)]
 struct Columns {

@@ -9,6 +9,7 @@ mod corrections;
 mod description;
 mod documents;
 mod events;
+mod foresight;
 mod identities;
 mod incremental;
 mod keys;

@@ -1,0 +1,53 @@
+//! `/v1/leads/{id}/score`: the receipt, what it would be if, and how it goes on.
+
+mod receipt;
+mod series;
+mod what_if;
+
+use std::sync::Arc;
+
+use scoring::Event;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::log;
+use crate::{
+    app::App,
+    http::problem::Problem,
+    ids::{LeadId, ModelId},
+    leads,
+    models::{self, LiveModel},
+};
+
+/// The calls of this room.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(receipt::get_receipt))
+        .routes(routes!(what_if::ask_what_if))
+        .routes(routes!(series::get_series))
+}
+
+/// What a score is computed from: a lead's log, and the rules.
+struct Case {
+    lead_id: LeadId,
+    model: Arc<LiveModel>,
+    /// Whether leads are kept by this version.
+    live: bool,
+    /// Oldest first.
+    events: Vec<Event>,
+}
+
+/// Reads a lead's log, and the version of a model that is asked for; the live one if none is.
+async fn open(app: &App, id: LeadId, version: Option<ModelId>) -> Result<Case, Problem> {
+    let mut conn = app.db.acquire().await?;
+    let live = app.live.current(&mut conn).await?;
+    let lead = leads::view::find(&mut conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
+    let live_id = live.id;
+    let model = match version {
+        Some(version) if version != live_id => {
+            models::load(&mut conn, version).await?.ok_or_else(|| Problem::not_found("version of a model"))?
+        }
+        _ => live,
+    };
+    let history = log::read(&mut conn, &[lead.id]).await?.remove(&lead.id).unwrap_or_default();
+    Ok(Case { lead_id: lead.id, live: model.id == live_id, model, events: history.events })
+}
