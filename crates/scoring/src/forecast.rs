@@ -254,6 +254,12 @@ mod tests {
     }
 
     #[test]
+    fn an_mql_whose_dwell_is_over_already_leaves_now() {
+        let expected = Leaving { falls_below_at: Some(day(6)), leaves_at: Some(day(9)) };
+        assert_eq!(leave(&model(Some("36h")), &[visit()], day(9), Some(day(6))), expected);
+    }
+
+    #[test]
     fn a_dip_that_is_over_within_the_dwell_is_none() {
         let model = model(Some("36h"));
         let events = [visit(), adjusted("2", day(1), -8, day(2))];
