@@ -26,6 +26,8 @@ use crate::{
 
 /// The database within the service's own cluster.
 const DATABASE: &str = "leadscore";
+/// What an address of a database looks like.
+const EXAMPLE: &str = "postgres://user@host/database";
 /// How long requests that have begun may take when the service is told to stop.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How long background work, and requests that have lost their connection, may take after that.
@@ -40,11 +42,14 @@ pub async fn run(settings: Serve) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     if let Some(url) = settings.database_url() {
+        anyhow::ensure!(url.starts_with("postgres"), "DATABASE_URL is not an address such as {EXAMPLE}");
         let options =
-            url.parse().context("DATABASE_URL is not an address such as postgres://user@host/database")?;
+            url.parse().with_context(|| format!("DATABASE_URL is not an address such as {EXAMPLE}"))?;
         return serve(&settings, options, listener, address).await;
     }
-    let root = settings.data_dir.join("pg");
+    let data_dir = &settings.data_dir;
+    anyhow::ensure!(!data_dir.is_file(), "{} is a file; name a folder by --data-dir", data_dir.display());
+    let root = data_dir.join("pg");
     let cluster = bring_up(root.clone()).await?;
     let database = own_database(&cluster).await;
     let done = CancellationToken::new();

@@ -3,7 +3,7 @@
 use axum::{Router, http::header, routing::get};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response as Documented,
-    ResponseBuilder,
+    ResponseBuilder, Server,
     security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     tag::TagBuilder,
 };
@@ -57,9 +57,17 @@ fn finished(mut document: OpenApi) -> OpenApi {
     ] {
         components.schemas.insert(name.into_owned(), schema);
     }
+    document.servers = Some(vec![Server::new("/")]);
     for item in document.paths.paths.values_mut() {
         let calls = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for call in calls.into_iter().flatten() {
+            for (status, response) in &mut call.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    plainly(status).clone_into(&mut response.description);
+                }
+            }
             call.responses.responses.insert("default".to_owned(), RefOr::T(failure()));
             let scope = scope(call.tags.as_deref().unwrap_or_default());
             call.security.get_or_insert_with(|| vec![SecurityRequirement::new("key", [scope.as_str()])]);
@@ -74,6 +82,15 @@ fn scope(tags: &[String]) -> Scope {
         Some("Ingestion") => Scope::Ingest,
         Some("Leads" | "Queues" | "Models") => Scope::Read,
         _ => Scope::Admin,
+    }
+}
+
+/// What a status says where a call says no more.
+fn plainly(status: &str) -> &'static str {
+    match status {
+        "201" => "Made",
+        "204" => "Done",
+        _ => "The answer",
     }
 }
 

@@ -34,6 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// What an answer shall hold besides the counts.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Return {
     /// `leads`: also how each event's lead stands now. Left out unless the key may read.
     #[serde(rename = "return")]

@@ -129,6 +129,11 @@ impl Found {
 
 /// Refuses what has a call of its own, and what is no type at all.
 pub fn check_kind(kind: &str) -> Result<(), Rejection> {
+    if kind == "alias" {
+        let detail =
+            "say who is who by an `identify` that names both ids, or by Segment's call, POST /v1/alias";
+        return Err(Rejection::new("reserved_event_type", detail));
+    }
     if !scoring::is_activity(kind) && !["identify", "group"].contains(&kind) {
         return Err(Rejection::new(
             "reserved_event_type",

@@ -77,6 +77,7 @@ impl CreateKey {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListKeys {
     /// How many rows, 1 to 500.

@@ -214,7 +214,12 @@ async fn ensure_one(
         None if store::any(&mut tx, prefix).await? => return Ok(None),
         None => (Secret::generate(prefix, &app.ids), false),
     };
-    let name = if prefix == Prefix::Write { "first write key" } else { "first admin key" };
+    let name = match (prefix, environment) {
+        (Prefix::Write, true) => "write key of the settings",
+        (Prefix::Secret, true) => "admin key of the settings",
+        (Prefix::Write, false) => "first write key",
+        (Prefix::Secret, false) => "first admin key",
+    };
     let new = NewKey { name, scopes, origins: &[], environment };
     store::insert(&mut tx, &app.ids, &secret, prefix, &new, now).await?;
     tx.commit().await?;

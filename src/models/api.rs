@@ -72,7 +72,7 @@ struct Evaluate {
     /// The attributes; those that events carry come on top.
     #[serde(default)]
     profile: Map<String, Value>,
-    /// The log: `id`, `type`, `occurred_at`, and optionally `properties`, `traits`, `verdict`. Repeated ids count once.
+    /// The log: `type`, `occurred_at`, and optionally `id`, `properties`, `traits`, `verdict`. Repeated ids count once.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     events: Vec<Event>,
@@ -142,7 +142,11 @@ async fn evaluate_model(
 ) -> Result<Json<Evaluated>, Problem> {
     let as_of = body.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
     let mut seen = HashSet::new();
-    let events: Vec<Event> = body.events.into_iter().filter(|event| seen.insert(event.id.clone())).collect();
+    let events: Vec<Event> = body
+        .events
+        .into_iter()
+        .filter(|event| event.id.is_empty() || seen.insert(event.id.clone()))
+        .collect();
     let evaluation = if let Some(id) = version(&body.model)? {
         let known = load(&mut *app.db.acquire().await?, id).await?;
         let known = known.ok_or_else(|| Problem::not_found("version of a model"))?;

@@ -37,6 +37,17 @@ impl LiveModel {
     }
 }
 
+impl LiveModel {
+    /// The rules that give a stored tally the most points at an instant, the largest first: `pricing page +22.5`.
+    pub fn reasons(&self, tally: &[u8], as_of: DateTime<Utc>, most: usize) -> Vec<String> {
+        let Ok(tally) = Tally::decode(&self.model, tally) else { return Vec::new() };
+        let mut given = tally.contributions(&self.model, to_instant(as_of));
+        given.retain(|one| one.points > scoring::Milli::ZERO);
+        given.sort_by_key(|one| std::cmp::Reverse(one.points));
+        given.iter().take(most).map(|one| format!("{} +{}", one.rule, one.points)).collect()
+    }
+}
+
 /// Remembers the live model's rules; which version is live is asked of the database in every transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Live(Arc<RwLock<Option<Arc<LiveModel>>>>);

@@ -20,7 +20,7 @@ use crate::{
         page::{self, Page},
         problem::Problem,
     },
-    leads::view::LeadView,
+    leads::view::{LeadRow, LeadView},
 };
 
 /// The calls of this room.
@@ -28,7 +28,11 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_queue))
 }
 
+/// How many rules are named as reasons.
+const REASONS: usize = 3;
+
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListQueue {
     /// How many rows, 1 to 500; 50 if absent.
@@ -42,7 +46,8 @@ struct ListQueue {
 struct RankedLead {
     #[serde(flatten)]
     lead: LeadView,
-    /// What its place goes by, the first that differs from a neighbour's deciding.
+    /// What its place goes by, the first that differs from a neighbour's deciding; then the rules that give it the
+    /// most points.
     why: Vec<String>,
 }
 
@@ -65,14 +70,20 @@ async fn list_queue(
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
     let rows = store::ranking(&mut conn, live.id, after, i64::from(limit) + 1).await?;
-    Ok(Page::of(rows, limit, Rank::of).map(|row| ranked(row.into())).respond(&uri))
+    let now = app.clock.now();
+    let reasons = |row: LeadRow| {
+        let reasons = live.reasons(row.tally(), now, REASONS);
+        ranked(row.into(), reasons)
+    };
+    Ok(Page::of(rows, limit, Rank::of).map(reasons).respond(&uri))
 }
 
-fn ranked(lead: LeadView) -> RankedLead {
-    let why = vec![
+fn ranked(lead: LeadView, reasons: Vec<String>) -> RankedLead {
+    let mut why = vec![
         format!("score {} ({})", lead.score, lead.band),
         format!("raw {} points", scoring::Milli(lead.raw)),
         format!("first seen {}", lead.created_at.format("%Y-%m-%d %H:%M:%S UTC")),
     ];
+    why.extend(reasons);
     RankedLead { lead, why }
 }

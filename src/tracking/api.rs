@@ -89,6 +89,7 @@ fn describe_calls(document: &mut OpenApi) {
 
 /// Where else the key may stand, and what the answer shall hold.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Sent {
     /// The write key, if it is not in the `Authorization` header.
     #[serde(rename = "writeKey")]
@@ -165,6 +166,7 @@ async fn receive(
 }
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Pixel {
     /// The message: JSON in base64.
     data: Option<String>,

@@ -18,6 +18,7 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct SourceConfig {
     /// The write key, if it is not in the `Authorization` header.
     #[serde(rename = "writeKey")]

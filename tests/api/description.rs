@@ -144,3 +144,21 @@ async fn the_page_for_reading_loads_from_here_alone() {
     })
     .await;
 }
+
+#[test]
+fn every_answer_is_described_and_every_parameter_has_its_place() {
+    let description = serde_json::to_value(openapi()).unwrap();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, call) in item.as_object().unwrap() {
+            for (status, response) in call["responses"].as_object().unwrap() {
+                assert_ne!(response["description"], "", "{method} {path} {status}");
+            }
+            for parameter in call["parameters"].as_array().into_iter().flatten() {
+                let in_path = path.contains(&format!("{{{}}}", parameter["name"].as_str().unwrap()));
+                let place = if in_path { "path" } else { "query" };
+                let header = parameter["in"] == "header";
+                assert!(header || parameter["in"] == place, "{method} {path}: {parameter}");
+            }
+        }
+    }
+}

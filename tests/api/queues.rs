@@ -76,7 +76,8 @@ async fn a_place_comes_with_what_it_goes_by() {
         [
           "score 30 (cold)",
           "raw 30 points",
-          "first seen 2026-03-02 09:00:01 UTC"
+          "first seen 2026-03-02 09:00:01 UTC",
+          "demo or sales asked for +30"
         ]
         "#);
         assert_eq!(row["stage"], "mql");

@@ -64,7 +64,8 @@ pub enum Verdict {
 /// One event, as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Unique among the lead's events.
+    /// Unique among the lead's events; empty where nobody has to tell them apart.
+    #[serde(default)]
     pub id: String,
     /// What happened, in `snake_case`.
     #[serde(rename = "type")]

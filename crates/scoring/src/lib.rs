@@ -94,5 +94,5 @@ pub use points::{DecimalError, Milli};
 pub use receipt::Receipt;
 pub use replay::{Evaluation, evaluate, replay};
 pub use score::Score;
-pub use tally::{Tally, TallyError};
+pub use tally::{Contribution, Tally, TallyError};
 pub use time::{Instant, InstantError, Span, SpanError};

@@ -34,6 +34,7 @@ const USUAL_REACH: Span = Span(30 * Span::DAY.0);
 const SECOND: i64 = 1_000_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GetSeries {
     /// From when on (RFC 3339); 30 days ago if absent.

@@ -19,7 +19,8 @@ use crate::event::{
     DO_NOT_CONTACT_REQUESTED, ENGAGEMENT_RESET, EventRef, SCORE_ADJUSTED, Verdict, is_activity,
     is_own_activity,
 };
-use crate::model::{Model, RuleKind};
+use crate::model::{Dimension, Model, RuleKind};
+use crate::points::Milli;
 use crate::score::Score;
 use crate::time::Instant;
 
@@ -50,6 +51,19 @@ pub struct Tally<L = ()> {
     last_human_activity: Option<Instant>,
     hand_raised_at: Option<Instant>,
     do_not_contact_at: Option<Instant>,
+}
+
+/// What one rule gives or takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contribution<'a> {
+    /// The dimension that the rule stands in.
+    pub dimension: Dimension,
+    /// The name of its group.
+    pub group: &'a str,
+    /// Its own name.
+    pub rule: &'a str,
+    /// In milli-points, within the rule's own bounds.
+    pub points: Milli,
 }
 
 impl<L: Copy + Ord> Tally<L> {
@@ -124,6 +138,26 @@ impl<L: Copy + Ord> Tally<L> {
     /// The score at an instant.
     pub fn evaluate(&self, model: &Model, as_of: Instant) -> Score {
         Breakdown::of(model, self, as_of).score(model)
+    }
+
+    /// What each rule gives or takes at an instant, within its own bounds; those that do nothing are left out.
+    pub fn contributions<'a>(&self, model: &'a Model, as_of: Instant) -> Vec<Contribution<'a>> {
+        let breakdown = Breakdown::of(model, self, as_of);
+        let mut contributions = Vec::new();
+        for (dimension, section) in Dimension::ALL.into_iter().zip(&breakdown.sections) {
+            for (group, total) in model.section(dimension).groups.iter().zip(&section.groups) {
+                let rules = group.rules.iter().zip(&total.rules);
+                contributions.extend(rules.filter(|(_, rule)| rule.clamped != Milli::ZERO).map(
+                    |(rule, total)| Contribution {
+                        dimension,
+                        group: &group.name,
+                        rule: &rule.name,
+                        points: total.clamped,
+                    },
+                ));
+            }
+        }
+        contributions
     }
 
     /// The newest activity of any kind, suspect ones too.
