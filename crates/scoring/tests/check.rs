@@ -169,3 +169,12 @@ fn the_documents_tests_are_run() {
         ]
     );
 }
+
+#[test]
+fn a_type_that_is_not_in_snake_case_never_matches() {
+    let rules = json!([
+        {"name": "as people write it", "event": "Content Downloaded", "points": 8},
+        {"name": "as it arrives", "event": "content_downloaded", "points": 8},
+    ]);
+    assert_eq!(rule_warnings(&rules), ["0/event not_snake_case"]);
+}

@@ -172,3 +172,20 @@ fn a_raised_hand_lifts_an_older_wish_not_to_be_contacted() {
     assert!(do_not_contact(&[event(1, raised, START), event(0, asked, START + 1)]));
     assert!(do_not_contact(&[event(0, asked, START), event(1, "engagement_reset", START + 1)]));
 }
+
+#[test]
+fn contributions_name_the_rules_that_give_or_take_within_their_bounds() {
+    let model = model(&[
+        json!({"name": "visits", "event": "page_viewed", "points": 10, "max": 15}),
+        json!({"name": "never", "event": "trial_started", "points": 20}),
+        json!({"name": "bounced", "event": "email_bounced", "points": -3}),
+    ]);
+    let events = [(1, "page_viewed"), (2, "page_viewed"), (3, "email_bounced")]
+        .map(|(id, kind)| event(id, kind, START));
+
+    let tally = tally_of(&model, &events);
+
+    let given = tally.contributions(&model, Instant::from_micros(START));
+    let given: Vec<_> = given.iter().map(|one| (one.rule, one.points.0)).collect();
+    assert_eq!(given, [("visits", 15_000), ("bounced", -3_000)]);
+}
