@@ -102,7 +102,7 @@ fn a_database_that_cannot_be_used_ends_the_start_with_a_sentence() {
     let silent = format!("postgres://nobody@{}/none", silent.local_addr().unwrap());
     let cases = [
         ("postgres://nobody@127.0.0.1:1/none", "cannot reach the database; check DATABASE_URL: "),
-        ("elephant", "DATABASE_URL is not an address such as postgres://user@host/database: "),
+        ("elephant", "DATABASE_URL is not an address such as postgres://user@host/database"),
     ];
     for (url, expected) in cases {
         let (status, said) = refusal(&scratch, &[("DATABASE_URL", url)]);
