@@ -30,7 +30,7 @@ create table rejected_events (
     position integer not null, -- in its request, from 0
     code text not null,
     detail text not null,
-    body bytea not null, -- as it came, the first 64 KiB
+    body bytea not null, -- the first 64 KiB; a byte that is no UTF-8 as U+10FFFF
     constraint rejected_events_pkey primary key (id),
     constraint rejected_events_api_key_fkey foreign key (api_key_id) references api_key (id)
 );

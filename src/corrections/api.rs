@@ -26,7 +26,7 @@ use crate::{
     ids::LeadId,
     ingest::event::check_id,
     keys::Key,
-    leads::view::{self, LeadView},
+    leads::{api::current, view::LeadView},
 };
 
 /// How long a reason may be, in characters.
@@ -162,19 +162,6 @@ async fn correct(
     let status = if recorded.new { StatusCode::CREATED } else { StatusCode::OK };
     let lead = current(app, lead).await?;
     Ok((status, Json(Corrected { event: recorded.event, lead })).into_response())
-}
-
-/// A lead, or the one that it was joined with, scored as of now.
-async fn current(app: &App, id: LeadId) -> Result<LeadView, Problem> {
-    let mut conn = app.db.acquire().await?;
-    let live = app.live.current(&mut conn).await?;
-    let row = view::find(&mut conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
-    let score = live.evaluate(row.tally(), app.clock.now());
-    let mut lead = LeadView::from(row);
-    if let Some(score) = score {
-        lead.score_as(&score);
-    }
-    Ok(lead)
 }
 
 /// Reason and author, trimmed.

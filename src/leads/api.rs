@@ -102,6 +102,11 @@ async fn get_lead(
     Path(id): Path<LeadId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    Ok(tagged(&headers, &current(&app, id).await?))
+}
+
+/// A lead, or the one that it was joined with, scored as of now.
+pub(crate) async fn current(app: &App, id: LeadId) -> Result<LeadView, Problem> {
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
     let row = view::find(&mut conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
@@ -110,12 +115,12 @@ async fn get_lead(
     if let Some(score) = score {
         lead.score_as(&score);
     }
-    Ok(tagged(&headers, &lead))
+    Ok(lead)
 }
 
 impl LeadView {
     /// The same lead with its score at another instant.
-    pub(crate) fn score_as(&mut self, score: &scoring::Score) {
+    fn score_as(&mut self, score: &scoring::Score) {
         self.score = i32::try_from(score.score).unwrap_or(i32::MAX);
         (self.raw, self.fit, self.engagement) = (score.raw.0, score.fit.0, score.engagement.0);
         (self.grade, self.band) = (score.grade.clone(), score.band.clone());

@@ -15,7 +15,7 @@ mod joining;
 mod resolve;
 mod resolved;
 mod stage;
-pub(crate) mod store;
+mod store;
 pub(crate) mod view;
 
 use chrono::{DateTime, Utc};
@@ -23,6 +23,7 @@ use chrono::{DateTime, Utc};
 pub use resolve::{Mention, ResolveError, lock_free, resolve};
 pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
+pub(crate) use store::{profiles_of, upsert_profiles};
 
 use crate::ids::{IdentityId, LeadId};
 

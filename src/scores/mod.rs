@@ -173,7 +173,7 @@ async fn load_profiles(
     if described.is_empty() {
         return Ok(());
     }
-    for row in leads::store::profiles_of(conn, &described).await? {
+    for row in leads::profiles_of(conn, &described).await? {
         if let Some(state) = states.get_mut(&row.lead_id) {
             state.profile = serde_json::from_value(row.attributes)
                 .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
@@ -206,7 +206,7 @@ async fn write(
         let leads: Vec<LeadId> = described.iter().map(|(lead, _)| *lead).collect();
         let attributes: Vec<Value> =
             described.iter().map(|(_, profile)| serde_json::to_value(profile).unwrap_or_default()).collect();
-        leads::store::upsert_profiles(conn, &leads, &attributes).await?;
+        leads::upsert_profiles(conn, &leads, &attributes).await?;
     }
     if !resolved.gone.is_empty() {
         let gone: Vec<LeadId> = resolved.gone.iter().copied().collect();
