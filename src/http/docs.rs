@@ -24,7 +24,7 @@ pub(super) fn document() -> OpenApi {
         ("Ingestion", "Events in. Scope `ingest`."),
         ("Leads", "Leads, their scores and receipts. Scope `read`, to change them `read_write`."),
         ("Queues", "Who is to be called next. Scope `read`."),
-        ("Models", "Scoring models. Scope `read`."),
+        ("Models", "Scoring models. Scope `read`, to change them `admin`."),
         ("Operations", "Keys (scope `admin`), health, metrics."),
     ];
     OpenApiBuilder::new()

@@ -1,20 +1,22 @@
 //! One thing that is read carries a tag, by which a reader asks whether it has changed.
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 
-use super::extract::Json;
+use super::{
+    extract::Json,
+    problem::{Code, Problem},
+};
 use crate::ids::digest;
 
 /// The answer with an `ETag`, or 304 if the caller has it already.
 pub fn tagged(headers: &HeaderMap, body: impl Serialize) -> Response {
-    let content = serde_json::to_vec(&body).unwrap_or_default();
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&[&content])[..12]));
-    let mut response = if is_known(headers, &tag) {
+    let tag = tag(&body);
+    let mut response = if names(headers, &header::IF_NONE_MATCH, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         Json(body).into_response()
@@ -25,9 +27,23 @@ pub fn tagged(headers: &HeaderMap, body: impl Serialize) -> Response {
     response
 }
 
-/// Whether `If-None-Match` names the tag. Proxies that compress answers make tags weak; it is the same thing still.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let named = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+/// Refuses to change a thing that is no longer what the caller has seen: 412 if `If-Match` names another tag.
+pub fn require_match(headers: &HeaderMap, body: impl Serialize) -> Result<(), Problem> {
+    if !headers.contains_key(header::IF_MATCH) || names(headers, &header::IF_MATCH, &tag(&body)) {
+        return Ok(());
+    }
+    let message = "It has changed since you read it; read it again, and send the new ETag in If-Match.";
+    Err(Problem::new(Code::PreconditionFailed, message))
+}
+
+fn tag(body: &impl Serialize) -> String {
+    let content = serde_json::to_vec(body).unwrap_or_default();
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&[&content])[..12]))
+}
+
+/// Whether a header names the tag. Proxies that compress answers make tags weak; it is the same thing still.
+fn names(headers: &HeaderMap, header: &HeaderName, tag: &str) -> bool {
+    let named = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
     named
         .flat_map(|list| list.split(','))
         .map(str::trim)

@@ -32,6 +32,8 @@ pub enum Code {
     MethodNotAllowed,
     /// Another request changed the same thing first.
     Conflict,
+    /// The thing is no longer what `If-Match` names.
+    PreconditionFailed,
     /// The body is larger than the call takes.
     TooLarge,
     /// The body's media type or encoding is not one that the call takes.
@@ -44,7 +46,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 13] = [
+    pub const ALL: [Code; 14] = [
         Code::InvalidBody,
         Code::InvalidRequest,
         Code::InvalidParameter,
@@ -54,6 +56,7 @@ impl Code {
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::Conflict,
+        Code::PreconditionFailed,
         Code::TooLarge,
         Code::UnsupportedMediaType,
         Code::Overloaded,
@@ -72,6 +75,7 @@ impl Code {
             Code::NotFound => "not_found",
             Code::MethodNotAllowed => "method_not_allowed",
             Code::Conflict => "conflict",
+            Code::PreconditionFailed => "precondition_failed",
             Code::TooLarge => "too_large",
             Code::UnsupportedMediaType => "unsupported_media_type",
             Code::Overloaded => "overloaded",
@@ -89,6 +93,7 @@ impl Code {
             Code::NotFound => StatusCode::NOT_FOUND,
             Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Code::Conflict => StatusCode::CONFLICT,
+            Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod document;
+mod drafts;
 mod store;
 
 use std::sync::{Arc, RwLock};
@@ -22,14 +23,14 @@ pub const DEFAULT_DOCUMENT: &str = include_str!("../../models/b2b-saas.yaml");
 
 /// A model under which leads are scored.
 #[derive(Debug)]
-pub struct LiveModel {
+pub struct Version {
     /// The version's id.
     pub id: ModelId,
     /// The rules, ready to be applied.
     pub model: Model,
 }
 
-impl LiveModel {
+impl Version {
     /// The score of a stored tally at an instant; none if the tally is not this model's.
     pub fn evaluate(&self, tally: &[u8], as_of: DateTime<Utc>) -> Option<Score> {
         let tally = Tally::decode(&self.model, tally).ok()?;
@@ -37,7 +38,7 @@ impl LiveModel {
     }
 }
 
-impl LiveModel {
+impl Version {
     /// The rules that give a stored tally the most points at an instant, the largest first: `pricing page +22.5`.
     pub fn reasons(&self, tally: &[u8], as_of: DateTime<Utc>, most: usize) -> Vec<String> {
         let Ok(tally) = Tally::decode(&self.model, tally) else { return Vec::new() };
@@ -50,11 +51,11 @@ impl LiveModel {
 
 /// Remembers the live model's rules; which version is live is asked of the database in every transaction.
 #[derive(Debug, Clone, Default)]
-pub struct Live(Arc<RwLock<Option<Arc<LiveModel>>>>);
+pub struct Live(Arc<RwLock<Option<Arc<Version>>>>);
 
 impl Live {
     /// The live model, as this transaction sees it.
-    pub async fn current(&self, conn: &mut PgConnection) -> sqlx::Result<Arc<LiveModel>> {
+    pub async fn current(&self, conn: &mut PgConnection) -> sqlx::Result<Arc<Version>> {
         let id = store::live(conn).await?;
         if let Some(known) = self.remembered().filter(|known| known.id == id) {
             return Ok(known);
@@ -64,13 +65,13 @@ impl Live {
         Ok(model)
     }
 
-    fn remembered(&self) -> Option<Arc<LiveModel>> {
+    fn remembered(&self) -> Option<Arc<Version>> {
         self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
 /// A version's rules; none if there is no such version.
-pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<Arc<LiveModel>>> {
+pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<Arc<Version>>> {
     let Some(document) = store::document(conn, id).await? else { return Ok(None) };
     let model = Model::parse(&document).map_err(|mistakes| {
         let said = mistakes.iter().map(|mistake| format!("{}: {}", mistake.pointer, mistake.message));
@@ -78,7 +79,7 @@ pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<A
             anyhow!("model {id} cannot be read: {}", said.collect::<Vec<_>>().join("; ")).into(),
         )
     })?;
-    Ok(Some(Arc::new(LiveModel { id, model })))
+    Ok(Some(Arc::new(Version { id, model })))
 }
 
 /// Publishes the default model where no model is live yet.

@@ -16,14 +16,14 @@ use crate::{
     clock::{to_instant, to_utc},
     ids::Ids,
     leads::{Lead, MqlBy, Stage},
-    models::LiveModel,
+    models::Version,
 };
 
 /// The circumstances of a change.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     /// The model under which leads are scored.
-    pub live: &'a LiveModel,
+    pub live: &'a Version,
     /// The instant for which they are.
     pub now: DateTime<Utc>,
     /// Where new ids come from.

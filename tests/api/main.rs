@@ -8,6 +8,7 @@ mod bodies;
 mod corrections;
 mod description;
 mod documents;
+mod drafts;
 mod events;
 mod foresight;
 mod identities;

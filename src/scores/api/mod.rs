@@ -15,7 +15,7 @@ use crate::{
     http::problem::Problem,
     ids::{LeadId, ModelId},
     leads,
-    models::{self, LiveModel},
+    models::{self, Version},
 };
 
 /// The calls of this room.
@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// What a score is computed from: a lead's log, and the rules.
 struct Case {
     lead_id: LeadId,
-    model: Arc<LiveModel>,
+    model: Arc<Version>,
     /// Whether leads are kept by this version.
     live: bool,
     /// Oldest first.

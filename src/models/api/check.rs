@@ -1,0 +1,109 @@
+//! What a document says, without a lead: checked, and computed with.
+
+use std::collections::HashSet;
+
+use axum::{body::Bytes, extract::State, http::HeaderMap};
+
+use scoring::{Event, Instant, Model, Receipt, Score, check};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{super::load, document_of, refuse};
+use crate::{
+    app::App,
+    clock::to_instant,
+    http::{
+        auth::Reader,
+        extract::Json,
+        problem::{Problem, Violation},
+    },
+    ids::ModelId,
+};
+
+/// A score to be computed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Evaluate {
+    /// A model's document, or a version's id.
+    model: Value,
+    /// The attributes; those that events carry come on top.
+    #[serde(default)]
+    profile: Map<String, Value>,
+    /// The log: `type`, `occurred_at`, and optionally `id`, `properties`, `traits`, `verdict`. Repeated ids count once.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    events: Vec<Event>,
+    /// For which instant; now if absent.
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    as_of: Option<Instant>,
+}
+
+/// A score with the lines that add up to it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Evaluated {
+    #[serde(flatten)]
+    score: Score,
+    /// Every rule with its occurrences, and whatever each bound and weight took or gave.
+    receipt: Receipt,
+}
+
+/// Checks a model's document: every mistake with its place, its own tests, and warnings.
+///
+/// The body is the document, in JSON or YAML, or `{"model": document}`. Nothing is stored.
+#[utoipa::path(post, path = "/v1/models/check", tag = "Models", request_body = Value,
+    responses((status = 200, body = Checked)))]
+pub(super) async fn check_model(
+    _reader: Reader,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Checked>, Problem> {
+    let document = document_of(&headers, &body)?;
+    let report = check::check(&document);
+    let valid = report.errors.is_empty() && report.tests.iter().all(|test| test.passed);
+    Ok(Json(Checked { valid, report }))
+}
+
+/// What a check found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Checked {
+    /// Whether the document could be published: no errors, and its tests pass.
+    valid: bool,
+    #[serde(flatten)]
+    report: check::Report,
+}
+
+/// Computes a score from a model, a profile and events; touches no lead.
+#[utoipa::path(post, path = "/v1/models/evaluate", tag = "Models", request_body = Evaluate,
+    responses((status = 200, body = Evaluated)))]
+pub(super) async fn evaluate_model(
+    State(app): State<App>,
+    _reader: Reader,
+    Json(body): Json<Evaluate>,
+) -> Result<Json<Evaluated>, Problem> {
+    let as_of = body.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
+    let mut seen = HashSet::new();
+    let events: Vec<Event> = body
+        .events
+        .into_iter()
+        .filter(|event| event.id.is_empty() || seen.insert(event.id.clone()))
+        .collect();
+    let evaluation = if let Some(id) = version(&body.model)? {
+        let known = load(&mut *app.db.acquire().await?, id).await?;
+        let known = known.ok_or_else(|| Problem::not_found("version of a model"))?;
+        scoring::evaluate(&known.model, &body.profile, &events, as_of)
+    } else {
+        let model = Model::parse(&body.model).map_err(|mistakes| refuse(&mistakes, "/model"))?;
+        scoring::evaluate(&model, &body.profile, &events, as_of)
+    };
+    Ok(Json(Evaluated { score: evaluation.score, receipt: evaluation.receipt }))
+}
+
+/// The id in `model`, if it is one and not a document.
+fn version(model: &Value) -> Result<Option<ModelId>, Problem> {
+    let Value::String(text) = model else { return Ok(None) };
+    let message = "`model` is a document, or the id of a version";
+    let violation =
+        Violation { pointer: "/model".to_owned(), code: "invalid".to_owned(), message: message.to_owned() };
+    text.parse().map(|id| Some(ModelId(id))).map_err(|_| Problem::invalid(message, vec![violation]))
+}

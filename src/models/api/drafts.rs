@@ -1,0 +1,93 @@
+//! Versions in the making.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use scoring::Model;
+use serde_json::Value;
+
+use super::{
+    super::drafts::{self, DraftError},
+    ModelView, document_of, refuse,
+};
+use crate::{
+    app::App,
+    http::{
+        auth::Admin,
+        etag::{require_match, tagged},
+        extract::Path,
+        problem::{Code, Problem},
+    },
+    ids::ModelId,
+};
+
+/// Adds a version of a model, as a draft.
+///
+/// The body is the document, in JSON or YAML. It must be a model (see `/v1/models/check`); its own tests may still fail, and must
+/// pass when it is published. Versions of one name count up.
+#[utoipa::path(post, path = "/v1/models", tag = "Models", security(("key" = ["admin"])), request_body = Value,
+    responses((status = 201, body = ModelView, headers(("Location" = String)))))]
+pub(super) async fn create_draft(
+    State(app): State<App>,
+    _admin: Admin,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let (model, document) = model_of(&headers, &body)?;
+    let version = drafts::create(&app, model.name(), &document).await?;
+    let location = [(header::LOCATION, format!("/v1/models/{}", version.id))];
+    Ok((StatusCode::CREATED, location, tagged(&HeaderMap::new(), &version)).into_response())
+}
+
+/// Puts another document in the place of a draft's. A version that leads have been scored by never changes.
+#[utoipa::path(put, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path)),
+    security(("key" = ["admin"])), request_body = Value,
+    responses((status = 200, body = ModelView)))]
+pub(super) async fn replace_draft(
+    State(app): State<App>,
+    _admin: Admin,
+    Path(id): Path<ModelId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let (model, document) = model_of(&headers, &body)?;
+    let unchanged = |version: &ModelView| require_match(&headers, version);
+    let version = drafts::replace(&app, id, unchanged, model.name(), &document).await?;
+    Ok(tagged(&HeaderMap::new(), &version))
+}
+
+/// Throws a draft away.
+#[utoipa::path(delete, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path)),
+    security(("key" = ["admin"])), responses((status = 204)))]
+pub(super) async fn delete_draft(
+    State(app): State<App>,
+    _admin: Admin,
+    Path(id): Path<ModelId>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    drafts::delete(&app, id, |version| require_match(&headers, version)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn model_of(headers: &HeaderMap, body: &[u8]) -> Result<(Model, Value), Problem> {
+    let document = document_of(headers, body)?;
+    let model = Model::parse(&document).map_err(|mistakes| refuse(&mistakes, ""))?;
+    Ok((model, document))
+}
+
+impl From<DraftError> for Problem {
+    fn from(error: DraftError) -> Problem {
+        match error {
+            DraftError::NotFound => Problem::not_found("version of a model"),
+            DraftError::InUse => Problem::new(
+                Code::Conflict,
+                "Leads are or were scored by this version, so it never changes; add a new one with POST /v1/models.",
+            ),
+            DraftError::Refused(problem) => problem,
+            DraftError::Database(error) => error.into(),
+        }
+    }
+}

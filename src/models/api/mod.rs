@@ -1,0 +1,114 @@
+//! `/v1/models`.
+
+mod check;
+mod drafts;
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use scoring::Mistake;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{document, store};
+use crate::{
+    app::App,
+    http::{
+        auth::Reader,
+        etag::tagged,
+        extract::{Json, Path},
+        problem::{Code, Problem, Violation},
+    },
+    ids::ModelId,
+};
+
+/// The calls of this room.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_models, drafts::create_draft))
+        .routes(routes!(get_model, drafts::replace_draft, drafts::delete_draft))
+        .routes(routes!(check::check_model))
+        .routes(routes!(check::evaluate_model))
+}
+
+/// A version of a scoring model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ModelView {
+    pub(super) id: ModelId,
+    pub(super) name: String,
+    /// Counts up per name.
+    pub(super) version: i32,
+    /// `draft`, `published` (the live one) or `retired`.
+    pub(super) state: String,
+    /// The rules.
+    pub(super) document: Value,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) published_at: Option<DateTime<Utc>>,
+}
+
+/// The versions there are.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelList {
+    /// Newest first.
+    data: Vec<ModelView>,
+    /// Always false: versions are few.
+    has_more: bool,
+    /// Always null.
+    next_cursor: Option<String>,
+}
+
+/// All versions of all models, newest first.
+#[utoipa::path(get, path = "/v1/models", tag = "Models", responses((status = 200, body = ModelList)))]
+async fn list_models(State(app): State<App>, _reader: Reader) -> Result<Json<ModelList>, Problem> {
+    let data = store::list(&mut *app.db.acquire().await?).await?;
+    Ok(Json(ModelList { data, has_more: false, next_cursor: None }))
+}
+
+/// One version of a model.
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path)),
+    responses((status = 200, body = ModelView), (status = 304, description = "Unchanged since the given ETag")))]
+async fn get_model(
+    State(app): State<App>,
+    _reader: Reader,
+    Path(id): Path<ModelId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let found = store::find(&mut *app.db.acquire().await?, id).await?;
+    let version = found.ok_or_else(|| Problem::not_found("version of a model"))?;
+    Ok(tagged(&headers, &version))
+}
+
+/// A document with mistakes, which stands at `pointer` of the request's body.
+fn refuse(mistakes: &[Mistake], pointer: &str) -> Problem {
+    let violation = |mistake: &Mistake| Violation {
+        pointer: format!("{pointer}{}", mistake.pointer),
+        code: mistake.code.to_owned(),
+        message: mistake.message.clone(),
+    };
+    Problem::invalid("The model has mistakes.", mistakes.iter().map(violation).collect())
+}
+
+/// The document in a body: JSON or YAML, plain or as `{"model": document}`.
+fn document_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Problem::new(Code::InvalidBody, format!("The document cannot be read: {error}."))
+    };
+    let document: Value = if kind.contains("yaml") {
+        let text = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
+        document::from_yaml(text).map_err(|error| unreadable(&error))?
+    } else {
+        serde_json::from_slice(body).map_err(|error| unreadable(&error))?
+    };
+    match document {
+        Value::Object(mut wrapper) if wrapper.len() == 1 && wrapper.contains_key("model") => {
+            Ok(wrapper.remove("model").unwrap_or_default())
+        }
+        document => Ok(document),
+    }
+}
