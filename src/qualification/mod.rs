@@ -8,7 +8,7 @@
 mod store;
 
 use chrono::{DateTime, Utc};
-use scoring::{Score, Tally, mql};
+use scoring::{Model, Score, Tally, mql};
 
 pub use store::{Transition, record};
 
@@ -75,26 +75,8 @@ pub fn advance(frame: Frame<'_>, lead: &mut Lead, before: &Lead, score: &Score, 
         let cause = if lead.stage == Stage::Lead { Cause::Identified } else { Cause::Merge };
         decided.transitions.push(transition(frame, lead, before.stage, cause, score));
     }
-    // Who was ripe already and then asks for sales stays for as long as one who came by asking.
-    let asked = tally.hand_raised_at() > lead.last_exit_at.map(to_instant);
-    if lead.stage == Stage::Mql && asked {
-        lead.mql_by = Some(MqlBy::HandRaise);
-    }
-    let Some(stage) = stage(lead) else { return decided };
-    let decision = mql::decide(
-        frame.live.model.mql(),
-        &mql::Standing {
-            stage,
-            score,
-            identified: true,
-            do_not_contact: tally.do_not_contact(),
-            last_human_activity: tally.last_human_activity(),
-            last_exit: lead.last_exit_at.map(to_instant),
-            hand_raised_at: tally.hand_raised_at(),
-            recycled_at: None,
-            below_since: lead.below_since.map(to_instant),
-        },
-    );
+    lead.mql_by = mql_by(lead, tally);
+    let Some(decision) = decide(&frame.live.model, lead, score, tally) else { return decided };
     lead.below_since = decision.below_since.map(to_utc);
     decided.dwell_ends_at = decision.due_at.map(to_utc);
     let from = lead.stage;
@@ -107,14 +89,33 @@ pub fn advance(frame: Frame<'_>, lead: &mut Lead, before: &Lead, score: &Score, 
     decided
 }
 
-/// The stage as the core knows it; none for those between which a score does not decide.
-fn stage(lead: &Lead) -> Option<mql::Stage> {
-    match (lead.stage, lead.mql_by) {
-        (Stage::Lead, _) => Some(mql::Stage::Lead),
-        (Stage::Mql, Some(MqlBy::HandRaise)) => Some(mql::Stage::Mql { by: mql::Entry::HandRaise }),
-        (Stage::Mql, _) => Some(mql::Stage::Mql { by: mql::Entry::Threshold }),
-        _ => None,
-    }
+/// What a model decides of a lead as it stands, by its score and tally under that model; none at a stage at which a
+/// score does not decide.
+pub fn decide(model: &Model, lead: &Lead, score: &Score, tally: &Tally) -> Option<mql::Decision> {
+    let stage = match (lead.stage, mql_by(lead, tally)) {
+        (Stage::Lead, _) => mql::Stage::Lead,
+        (Stage::Mql, Some(MqlBy::HandRaise)) => mql::Stage::Mql { by: mql::Entry::HandRaise },
+        (Stage::Mql, _) => mql::Stage::Mql { by: mql::Entry::Threshold },
+        _ => return None,
+    };
+    let standing = mql::Standing {
+        stage,
+        score,
+        identified: true,
+        do_not_contact: tally.do_not_contact(),
+        last_human_activity: tally.last_human_activity(),
+        last_exit: lead.last_exit_at.map(to_instant),
+        hand_raised_at: tally.hand_raised_at(),
+        recycled_at: None,
+        below_since: lead.below_since.map(to_instant),
+    };
+    Some(mql::decide(model.mql(), &standing))
+}
+
+/// By what an MQL is one: who was ripe already and then asks for sales stays for as long as one who came by asking.
+fn mql_by(lead: &Lead, tally: &Tally) -> Option<MqlBy> {
+    let asked = tally.hand_raised_at() > lead.last_exit_at.map(to_instant);
+    if lead.stage == Stage::Mql && asked { Some(MqlBy::HandRaise) } else { lead.mql_by }
 }
 
 fn enter(lead: &mut Lead, by: mql::Entry) -> Cause {

@@ -87,9 +87,22 @@ impl<'a> Walk<'a> {
         }
         self.tally.prune(self.model, as_of);
         let mut score = self.tally.evaluate(self.model, as_of);
-        let ahead = self.events.get(self.happened).map(|event| event.occurred_at);
-        score.next_change_at = ahead.into_iter().chain(score.next_change_at).min();
+        score.next_change_at = self.next_event_at().into_iter().chain(score.next_change_at).min();
         score
+    }
+
+    /// The tally of what has happened up to the instant gone to last.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// When the next event happens; none after the last.
+    pub fn next_event_at(&self) -> Option<Instant> {
+        self.events.get(self.happened).map(|event| event.occurred_at)
+    }
+
+    pub(crate) fn model(&self) -> &'a Model {
+        self.model
     }
 }
 

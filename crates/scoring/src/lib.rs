@@ -77,6 +77,7 @@ pub mod forecast;
 mod mistake;
 pub mod model;
 pub mod mql;
+pub mod passages;
 mod points;
 pub mod profile;
 pub mod receipt;

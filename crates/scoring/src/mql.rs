@@ -102,11 +102,12 @@ pub fn decide(mql: Option<&Mql>, standing: &Standing<'_>) -> Decision {
 }
 
 fn enter(mql: Option<&Mql>, standing: &Standing<'_>) -> Decision {
+    let score = standing.score;
     let after_exit =
         |at: Option<Instant>| at.is_some_and(|at| standing.last_exit.is_none_or(|exit| at > exit));
     let by = if after_exit(standing.hand_raised_at) {
         Entry::HandRaise
-    } else if mql.is_some_and(|mql| reaches(mql, standing.score)) {
+    } else if mql.is_some_and(|mql| mql.is_reached(score.score, score.fit, score.engagement)) {
         Entry::Threshold
     } else {
         return Decision::STAY;
@@ -116,16 +117,10 @@ fn enter(mql: Option<&Mql>, standing: &Standing<'_>) -> Decision {
     }
     let cooldown = mql.and_then(|mql| mql.cooldown).zip(standing.recycled_at);
     let over_at = cooldown.map(|(cooldown, recycled_at)| recycled_at.plus(cooldown).unwrap_or(Instant::LAST));
-    match over_at.filter(|over_at| *over_at > standing.score.as_of) {
+    match over_at.filter(|over_at| *over_at > score.as_of) {
         Some(over_at) => Decision { due_at: Some(over_at), ..Decision::STAY },
         None => Decision::passing(Move::Enter { by }),
     }
-}
-
-fn reaches(mql: &Mql, score: &Score) -> bool {
-    published(score) >= mql.enter
-        && mql.min_fit.is_none_or(|least| score.fit >= least)
-        && mql.min_engagement.is_none_or(|least| score.engagement >= least)
 }
 
 fn leave(mql: &Mql, standing: &Standing<'_>) -> Decision {

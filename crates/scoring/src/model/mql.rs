@@ -19,3 +19,12 @@ pub struct Mql {
     /// How long after being recycled a lead may not enter again.
     pub cooldown: Option<Span>,
 }
+
+impl Mql {
+    /// Whether a published score (in whole points) and its dimensions are enough to enter with.
+    pub fn is_reached(&self, score: i64, fit: Milli, engagement: Milli) -> bool {
+        Milli(score.saturating_mul(1000)) >= self.enter
+            && self.min_fit.is_none_or(|least| fit >= least)
+            && self.min_engagement.is_none_or(|least| engagement >= least)
+    }
+}
