@@ -19,7 +19,7 @@ use std::{
 };
 
 use leadscore::{
-    app::App,
+    app::{self, App},
     clock::Clock,
     db,
     ids::{Ids, KeyId},
@@ -73,7 +73,7 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     let pools = db::connect(url.parse()?, 5, leadscore::ingest::WRITERS).await?;
     db::migrate(&pools.main).await?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
-    let app = App::start(pools, Clock::System, Ids::random(Clock::System), metrics, String::new());
+    let app = App::start(pools, Clock::System, Ids::random(Clock::System), metrics, app::Settings::default());
     models::ensure_default(&app).await?;
 
     let mut report = String::new();

@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -44,11 +45,28 @@ pub struct Parts {
     pub metrics: PrometheusHandle,
     /// The address under which others reach the service, without a slash at the end.
     pub public_url: String,
+    /// For how long changes are kept.
+    pub changes_kept: TimeDelta,
+}
+
+/// What the operator chooses.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address under which others reach the service, without a slash at the end.
+    pub public_url: String,
+    /// For how long changes are kept.
+    pub changes_kept: TimeDelta,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { public_url: "http://127.0.0.1:8080".to_owned(), changes_kept: TimeDelta::days(30) }
+    }
 }
 
 impl App {
     /// Puts the parts together and starts the writers.
-    pub fn start(pools: Pools, clock: Clock, ids: Ids, metrics: PrometheusHandle, public_url: String) -> App {
+    pub fn start(pools: Pools, clock: Clock, ids: Ids, metrics: PrometheusHandle, settings: Settings) -> App {
         let ids = Arc::new(ids);
         let live = Live::default();
         let tasks = TaskTracker::new();
@@ -68,7 +86,8 @@ impl App {
             stop,
             served,
             metrics,
-            public_url,
+            public_url: settings.public_url,
+            changes_kept: settings.changes_kept,
         }))
     }
 

@@ -2,12 +2,16 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use chrono::TimeDelta;
 use clap::{
     Args, Command, ValueEnum,
     builder::{OsStr, Resettable},
 };
 
-use crate::keys::{Prefix, Secret};
+use crate::{
+    app,
+    keys::{Prefix, Secret},
+};
 
 /// The address to listen on unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:8080";
@@ -47,6 +51,10 @@ pub struct Serve {
     #[arg(long, env = "LEADSCORE_WRITERS", default_value_t = crate::ingest::WRITERS, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub writers: u32,
 
+    /// For how many days changes are kept, which `GET /v1/changes` and webhooks hand out
+    #[arg(long, env = "LEADSCORE_CHANGES_KEPT_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub changes_kept_days: u16,
+
     /// How log lines look
     #[arg(long, env = "LEADSCORE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -81,8 +89,15 @@ impl Serve {
         self.database_url.as_deref().filter(|url| !url.trim().is_empty())
     }
 
-    /// The address under which others reach the service, given the one that it really listens on.
-    pub fn public_url(&self, listening: SocketAddr) -> String {
+    /// What the service's parts need to know of it, given the address that it really listens on.
+    pub fn app(&self, listening: SocketAddr) -> app::Settings {
+        app::Settings {
+            public_url: self.public_url(listening),
+            changes_kept: TimeDelta::days(self.changes_kept_days.into()),
+        }
+    }
+
+    fn public_url(&self, listening: SocketAddr) -> String {
         let given = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         given.filter(|url| !url.is_empty()).unwrap_or_else(|| format!("http://{listening}"))
     }

@@ -45,6 +45,10 @@ id!(
     /// An API key's record; not the key.
     KeyId
 );
+id!(
+    /// Something that happened to a lead.
+    ChangeId
+);
 
 impl EventKey {
     /// The key under which an event with this id is known, for ever.

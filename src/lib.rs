@@ -9,6 +9,7 @@
 //! - [`corrections`]: what people decide about a score
 //! - [`qualification`]: from lead to MQL and back
 //! - [`queues`]: who is to be called next
+//! - [`outbox`]: what happened to leads, as a feed
 //! - [`models`]: the rules, as documents in versions
 //! - [`keys`]: who may do what
 //! - [`http`]: the frame around every call
@@ -30,6 +31,7 @@ pub mod ingest;
 pub mod keys;
 pub mod leads;
 pub mod models;
+pub mod outbox;
 pub mod qualification;
 pub mod queues;
 pub mod scores;

@@ -19,7 +19,7 @@ use crate::{
     db, http,
     ids::Ids,
     keys::{self, Made},
-    models,
+    models, outbox,
     scores::jobs::DueScores,
     sweep, telemetry,
 };
@@ -74,10 +74,12 @@ async fn serve(
     db::migrate(&pools.main).await?;
     let clock = Clock::System;
     let ids = Ids::random(clock.clone());
-    let app = App::start(pools, clock, ids, telemetry::metrics()?, settings.public_url(address));
+    let app = App::start(pools, clock, ids, telemetry::metrics()?, settings.app(address));
     models::ensure_default(&app).await?;
     let made = keys::ensure(&app, settings.admin_key.clone(), settings.write_key.clone()).await?;
     sweep::start::<DueScores>(&app);
+    sweep::start::<outbox::jobs::Sequence>(&app);
+    sweep::start::<outbox::jobs::Forget>(&app);
     // Before the greeting: whoever reads it may stop us in the same moment.
     let hard = CancellationToken::new();
     heed_signals(app.stop.clone(), hard.clone())?;

@@ -9,13 +9,14 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 10] = [
+const FEATURES: [(&str, &[&str]); 11] = [
     ("corrections", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
     ("ingest", &["keys", "leads", "models", "qualification", "scores"]),
     ("keys", &[]),
     ("leads", &[]),
     ("models", &[]),
+    ("outbox", &[]),
     ("qualification", &["leads", "models"]),
     ("queues", &["leads"]),
     ("scores", &["leads", "models", "qualification"]),

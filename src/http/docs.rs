@@ -25,6 +25,7 @@ pub(super) fn document() -> OpenApi {
         ("Leads", "Leads, their scores and receipts. Scope `read`, to change them `read_write`."),
         ("Queues", "Who is to be called next. Scope `read`."),
         ("Models", "Scoring models. Scope `read`, to change them `admin`."),
+        ("Changes", "What happened to leads, for those who keep a copy. Scope `read`."),
         ("Operations", "Keys (scope `admin`), health, metrics."),
     ];
     OpenApiBuilder::new()
@@ -80,7 +81,7 @@ fn finished(mut document: OpenApi) -> OpenApi {
 fn scope(tags: &[String]) -> Scope {
     match tags.first().map(String::as_str) {
         Some("Ingestion") => Scope::Ingest,
-        Some("Leads" | "Queues" | "Models") => Scope::Read,
+        Some("Leads" | "Queues" | "Changes" | "Models") => Scope::Read,
         _ => Scope::Admin,
     }
 }

@@ -14,7 +14,7 @@ pub mod problem;
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{app::App, corrections, ingest, keys, leads, models, queues, scores, tracking};
+use crate::{app::App, corrections, ingest, keys, leads, models, outbox, queues, scores, tracking};
 
 pub use docs::openapi;
 
@@ -32,6 +32,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(scores::api::routes())
         .merge(corrections::api::routes())
         .merge(queues::api::routes())
+        .merge(outbox::api::routes())
         // Marketing keeps the rules.
         .merge(models::api::routes())
         // Operators.

@@ -49,21 +49,21 @@ impl<T> Page<T> {
 impl<T: Serialize> Page<T> {
     /// The answer, with a `Link: rel="next"` header that generic extractors follow.
     pub fn respond(self, uri: &Uri) -> Response {
-        let link = self.next_cursor.as_ref().map(|cursor| {
-            let kept = uri
-                .query()
-                .unwrap_or("")
-                .split('&')
-                .filter(|part| !part.is_empty() && !part.starts_with("cursor="));
-            let query = kept.chain([format!("cursor={cursor}").as_str()]).collect::<Vec<_>>().join("&");
-            format!("<{}?{query}>; rel=\"next\"", uri.path())
-        });
+        let link = self.next_cursor.as_ref().and_then(|cursor| link(uri, cursor));
         let mut response = Json(self).into_response();
-        if let Some(value) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
-            response.headers_mut().insert(header::LINK, value);
+        if let Some(link) = link {
+            response.headers_mut().insert(header::LINK, link);
         }
         response
     }
+}
+
+/// The `Link` header from a page to its next.
+pub fn link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
+    let kept =
+        uri.query().unwrap_or("").split('&').filter(|part| !part.is_empty() && !part.starts_with("cursor="));
+    let query = kept.chain([format!("cursor={cursor}").as_str()]).collect::<Vec<_>>().join("&");
+    HeaderValue::try_from(format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
 }
 
 /// The limit that was asked for, within bounds.
@@ -74,7 +74,7 @@ pub fn limit(asked: Option<u16>) -> Result<u16, Problem> {
     }
 }
 
-/// Reads a cursor that [`Page::of`] made.
+/// Reads a cursor that [`Page::of`] or [`encode`] made.
 pub fn decode<K: DeserializeOwned>(cursor: &str) -> Result<K, Problem> {
     URL_SAFE_NO_PAD
         .decode(cursor)
@@ -83,6 +83,7 @@ pub fn decode<K: DeserializeOwned>(cursor: &str) -> Result<K, Problem> {
         .ok_or_else(|| Problem::parameter("the cursor is not one of this list's; start without one"))
 }
 
-fn encode<K: Serialize>(key: &K) -> String {
+/// A cursor that holds a key; [`decode`] reads it.
+pub fn encode<K: Serialize>(key: &K) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
 }

@@ -34,6 +34,8 @@ pub enum Code {
     Conflict,
     /// The thing is no longer what `If-Match` names.
     PreconditionFailed,
+    /// What follows this cursor is no longer kept.
+    CursorExpired,
     /// The body is larger than the call takes.
     TooLarge,
     /// The body's media type or encoding is not one that the call takes.
@@ -46,7 +48,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 14] = [
+    pub const ALL: [Code; 15] = [
         Code::InvalidBody,
         Code::InvalidRequest,
         Code::InvalidParameter,
@@ -57,6 +59,7 @@ impl Code {
         Code::MethodNotAllowed,
         Code::Conflict,
         Code::PreconditionFailed,
+        Code::CursorExpired,
         Code::TooLarge,
         Code::UnsupportedMediaType,
         Code::Overloaded,
@@ -76,6 +79,7 @@ impl Code {
             Code::MethodNotAllowed => "method_not_allowed",
             Code::Conflict => "conflict",
             Code::PreconditionFailed => "precondition_failed",
+            Code::CursorExpired => "cursor_expired",
             Code::TooLarge => "too_large",
             Code::UnsupportedMediaType => "unsupported_media_type",
             Code::Overloaded => "overloaded",
@@ -94,6 +98,7 @@ impl Code {
             Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Code::Conflict => StatusCode::CONFLICT,
             Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Code::CursorExpired => StatusCode::GONE,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,

@@ -20,6 +20,7 @@ mod lists;
 mod models;
 mod mutations;
 mod operations;
+mod outbox;
 mod queues;
 mod refusals;
 mod scopes;

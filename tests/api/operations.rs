@@ -4,7 +4,11 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
-use leadscore::{app::App, db, http, ids::Ids};
+use leadscore::{
+    app::{App, Settings},
+    db, http,
+    ids::Ids,
+};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use tower::ServiceExt;
@@ -74,13 +78,8 @@ async fn a_service_whose_schema_is_not_its_own_is_not_ready() {
 async fn counting(app: &TestApp, recorder: &metrics_exporter_prometheus::PrometheusRecorder) -> TestApp {
     let pools = db::connect(app.database.options(), 2, 1).await.unwrap();
     let clock = app.app.clock.clone();
-    let service = App::start(
-        pools,
-        clock.clone(),
-        Ids::seeded(clock, 3),
-        recorder.handle(),
-        "http://x.test".to_owned(),
-    );
+    let service =
+        App::start(pools, clock.clone(), Ids::seeded(clock, 3), recorder.handle(), Settings::default());
     TestApp { router: http::router(&service), app: service, database: app.database.clone() }
 }
 

@@ -14,12 +14,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use leadscore::{
-    app::App,
+    app::{App, Settings},
     clock::Clock,
     db, http,
     ids::Ids,
     keys::{self, Prefix, Secret},
     models,
+    outbox::jobs::{self as changes, Sequence},
     scores::jobs::DueScores,
     sweep::Sweep,
 };
@@ -87,11 +88,14 @@ impl TestApp {
 
     /// Does everything that is due; how many leads that were.
     pub(crate) async fn run_due(&self) -> usize {
-        let mut seen = 0;
+        let mut leads = 0;
         loop {
-            match DueScores::run_once(&self.app).await.unwrap() {
-                0 => return seen,
-                done => seen += done,
+            let due = DueScores::run_once(&self.app).await.unwrap();
+            let others = Sequence::run_once(&self.app).await.unwrap()
+                + changes::Forget::run_once(&self.app).await.unwrap();
+            leads += due;
+            if due + others == 0 {
+                return leads;
             }
         }
     }
@@ -143,7 +147,8 @@ async fn service(database: &TestDatabase, clock: &Clock, seed: u64) -> App {
     let pools = db::connect(database.options(), 5, 3).await.unwrap();
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
     let ids = Ids::seeded(clock.clone(), seed);
-    App::start(pools, clock.clone(), ids, metrics, "http://leads.test".to_owned())
+    let settings = Settings { public_url: "http://leads.test".to_owned(), ..Settings::default() };
+    App::start(pools, clock.clone(), ids, metrics, settings)
 }
 
 /// What the service answered.

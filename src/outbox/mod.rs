@@ -1,0 +1,196 @@
+//! What happened to leads, for those who follow along: the outbox, and the feed of changes that is made of it.
+//!
+//! Whoever changes a lead says so by [`publish`], on the connection of the same transaction: a change is in the feed
+//! exactly if what it tells of was committed. A change is small and frozen; it names the lead by its id and says
+//! nothing about the person, so erasing a person leaves nothing here to erase.
+//!
+//! The cast: the table `outbox` takes the rows that a transaction writes. [`sequence`] moves those that are committed
+//! to the table `change` and gives each its *position*. The reader keeps the position up to which it has read.
+//!
+//! **Nothing is skipped.** A number taken while a transaction runs says nothing about when it commits: a reader that
+//! has seen 7 would never see 6, whose transaction took longer. So positions are given out after the commit, by one at
+//! a time: [`sequence`] holds the row of `change_feed` from before it looks until it has committed. Whoever sees
+//! position *n* therefore sees every position below, as whoever gave it had committed before *n*'s giver could look.
+//!
+//! **One lead's changes keep their order.** They are made by transactions that hold the lead's row in `lead` (or whose
+//! lead nobody else knows yet), so an earlier one has committed before the later one takes its number `seq`: the number
+//! is smaller, and whoever sees the later one sees the earlier one too. [`sequence`] takes what it sees in the order of
+//! `seq`; so the earlier one was placed by a run before, or is placed before the later one by this one. Across leads,
+//! the order is the one in which changes became visible, within a run the one in which they were published.
+//!
+//! **The feed is never stale.** Reading it sequences first what is committed.
+//!
+//! **Changes are kept** for a time that the operator chooses. A reader that has not read what is no longer there is told
+//! so; it never misses anything in silence.
+
+pub mod api;
+pub mod jobs;
+mod store;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::{Connection, PgConnection};
+
+pub use store::{Recorded, after, hold, publish};
+
+use crate::ids::LeadId;
+
+/// How many changes get their place in one transaction.
+pub const AT_ONCE: i64 = 10_000;
+
+/// What happened, and which fields say more about it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
+#[schema(as = ChangeType)]
+pub enum Kind {
+    /// The published score: `from`, `to`.
+    #[serde(rename = "lead.score_changed")]
+    ScoreChanged,
+    /// The band: `from`, `to`, `score`.
+    #[serde(rename = "lead.band_changed")]
+    BandChanged,
+    /// The stage: `from`, `to`, `cause`, `cycle`, `score`.
+    #[serde(rename = "lead.stage_changed")]
+    StageChanged,
+    /// The lead turned out to be another and is no more: `into`, the lead that goes on.
+    #[serde(rename = "lead.merged")]
+    Merged,
+    /// The person was erased; there is no such lead any more.
+    #[serde(rename = "lead.erased")]
+    Erased,
+    /// What the person agrees to.
+    #[serde(rename = "lead.consent_changed")]
+    ConsentChanged,
+    /// What became of it: an opportunity, won, lost.
+    #[serde(rename = "lead.outcome_recorded")]
+    OutcomeRecorded,
+    /// Marketing offers the lead to sales: `handoff_id` and what belongs to it, as with every `handoff.…`.
+    #[serde(rename = "handoff.offered")]
+    HandoffOffered,
+    /// Sales takes it.
+    #[serde(rename = "handoff.accepted")]
+    HandoffAccepted,
+    /// Sales does not.
+    #[serde(rename = "handoff.rejected")]
+    HandoffRejected,
+    /// Sales sends it back to ripen.
+    #[serde(rename = "handoff.recycled")]
+    HandoffRecycled,
+    /// Nobody answered in time.
+    #[serde(rename = "handoff.expired")]
+    HandoffExpired,
+    /// Somebody else is to answer.
+    #[serde(rename = "handoff.reassigned")]
+    HandoffReassigned,
+}
+
+impl Kind {
+    /// Every kind there is.
+    pub const ALL: [Kind; 13] = [
+        Kind::ScoreChanged,
+        Kind::BandChanged,
+        Kind::StageChanged,
+        Kind::Merged,
+        Kind::Erased,
+        Kind::ConsentChanged,
+        Kind::OutcomeRecorded,
+        Kind::HandoffOffered,
+        Kind::HandoffAccepted,
+        Kind::HandoffRejected,
+        Kind::HandoffRecycled,
+        Kind::HandoffExpired,
+        Kind::HandoffReassigned,
+    ];
+
+    /// The word for it, as stored and sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::ScoreChanged => "lead.score_changed",
+            Kind::BandChanged => "lead.band_changed",
+            Kind::StageChanged => "lead.stage_changed",
+            Kind::Merged => "lead.merged",
+            Kind::Erased => "lead.erased",
+            Kind::ConsentChanged => "lead.consent_changed",
+            Kind::OutcomeRecorded => "lead.outcome_recorded",
+            Kind::HandoffOffered => "handoff.offered",
+            Kind::HandoffAccepted => "handoff.accepted",
+            Kind::HandoffRejected => "handoff.rejected",
+            Kind::HandoffRecycled => "handoff.recycled",
+            Kind::HandoffExpired => "handoff.expired",
+            Kind::HandoffReassigned => "handoff.reassigned",
+        }
+    }
+}
+
+/// Something that has happened to a lead.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// To whom.
+    pub lead_id: LeadId,
+    /// What.
+    pub kind: Kind,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What is particular to the kind: a small object that says nothing about the person.
+    pub data: Value,
+}
+
+/// A place in the feed: everything up to it has been read. 0 is the place before the first change ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct Position(pub i64);
+
+/// A stretch of the feed.
+#[derive(Debug)]
+pub enum Stretch {
+    /// What follows the reader's place, and whether more does.
+    Next(Vec<Recorded>, bool),
+    /// Some of what follows the reader's place is no longer kept, or the place is none of this feed's.
+    Gone,
+}
+
+/// Gives a place to what is committed and has none, at most [`AT_ONCE`]; how many that were.
+pub async fn sequence(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<usize> {
+    if !store::is_waiting(conn).await? {
+        return Ok(0);
+    }
+    let mut tx = conn.begin().await?;
+    // What another run has moved since is seen by the next statement, not by one that began before the lock was had.
+    let last = store::lock_last(&mut tx).await?;
+    let moved = store::append(&mut tx, last, now, AT_ONCE).await?;
+    store::set_last(&mut tx, last, moved).await?;
+    tx.commit().await?;
+    Ok(usize::try_from(moved).unwrap_or(0))
+}
+
+/// The place after everything that is committed by now.
+pub async fn end(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Position> {
+    while sequence(conn, now).await? > 0 {}
+    Ok(store::bounds(conn).await?.last)
+}
+
+/// What follows a place, at most `limit`, with everything that is committed by now; without a place, from the oldest that
+/// is kept.
+pub async fn read(
+    conn: &mut PgConnection,
+    place: Option<Position>,
+    limit: u16,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Stretch> {
+    let (from, enough) = (place.unwrap_or(Position(0)), i64::from(limit) + 1);
+    let mut found = after(conn, from, enough).await?;
+    if found.len() <= usize::from(limit) && sequence(conn, now).await? > 0 {
+        found = after(conn, from, enough).await?;
+    }
+    // Asked last: what was forgotten after the changes were read is not missing among them.
+    let bounds = store::bounds(conn).await?;
+    if place.is_some_and(|place| place < bounds.forgotten || place > bounds.last) {
+        return Ok(Stretch::Gone);
+    }
+    let more = found.len() > usize::from(limit);
+    found.truncate(usize::from(limit));
+    Ok(Stretch::Next(found, more))
+}
