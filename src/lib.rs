@@ -11,6 +11,7 @@
 //! - [`queues`]: who is to be called next
 //! - [`outbox`]: what happened to leads, as a feed
 //! - [`models`]: the rules, as documents in versions
+//! - [`comparison`]: two models side by side
 //! - [`keys`]: who may do what
 //! - [`http`]: the frame around every call
 //! - [`sweep`]: the frame around background work
@@ -20,6 +21,7 @@
 
 pub mod app;
 pub mod clock;
+pub mod comparison;
 pub mod config;
 pub mod corrections;
 pub mod db;

@@ -9,7 +9,8 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 11] = [
+const FEATURES: [(&str, &[&str]); 12] = [
+    ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
     ("ingest", &["keys", "leads", "models", "qualification", "scores"]),

@@ -14,7 +14,9 @@ pub mod problem;
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{app::App, corrections, ingest, keys, leads, models, outbox, queues, scores, tracking};
+use crate::{
+    app::App, comparison, corrections, ingest, keys, leads, models, outbox, queues, scores, tracking,
+};
 
 pub use docs::openapi;
 
@@ -35,6 +37,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(outbox::api::routes())
         // Marketing keeps the rules.
         .merge(models::api::routes())
+        .merge(comparison::api::routes())
         // Operators.
         .merge(keys::api::routes())
         .merge(health::routes())

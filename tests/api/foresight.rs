@@ -57,7 +57,7 @@ fn instant(value: &Value) -> DateTime<Utc> {
 }
 
 /// Everything in the database that a call might change, as text.
-async fn rows(app: &TestApp) -> Vec<String> {
+pub(crate) async fn rows(app: &TestApp) -> Vec<String> {
     let mut conn = app.database.connect().await;
     let mut rows = Vec::new();
     for table in [
