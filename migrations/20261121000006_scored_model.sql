@@ -15,7 +15,8 @@ create table scored_model (
     runner_since timestamptz, -- since when it has been at work, and how far things were then
     runner_from bigint,
     live_since timestamptz, -- of the live one: since when
-    settled_to uuid, -- the last lead whose stage was looked at again since then
+    settled bigint not null default 0, -- how many leads' stages have been looked at again since then
+    settled_to uuid, -- the last of them
     settled_at timestamptz, -- when all had been
     kept_until timestamptz, -- of the one before: until when a rollback is possible
     dropped_at timestamptz, -- no longer scored; its states are being deleted
@@ -28,8 +29,9 @@ create table scored_model (
 );
 
 create unique index scored_model_one_live on scored_model ((true)) where live_since is not null;
-create unique index scored_model_one_to_come on scored_model ((true))
+create unique index scored_model_one_preparing on scored_model ((true))
     where purpose = 'publish' and rebuilt_at is null and dropped_at is null;
+create unique index scored_model_one_kept on scored_model ((true)) where kept_until is not null and dropped_at is null;
 
 insert into scored_model (model_id, purpose, started_at, leads, rebuilt_at, live_since, settled_at)
 select id, 'publish', published_at, 0, published_at, published_at, published_at

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 use crate::{
     clock::Clock,
@@ -14,6 +15,7 @@ use crate::{
     ingest::{Desk, Writers},
     keys::KeyRing,
     models::Live,
+    publishing::Pace,
 };
 
 /// The service's parts; cheap to clone.
@@ -33,6 +35,10 @@ pub struct Parts {
     pub keys: KeyRing,
     /// The model under which leads are scored.
     pub live: Live,
+    /// How fast background work may go.
+    pub pace: Pace,
+    /// This instance of the service, among those on the same database.
+    pub instance: Uuid,
     /// The tasks that write events to the log, and the channel to them.
     pub writers: Writers,
     /// Everything that must finish before the process may end.
@@ -79,8 +85,10 @@ impl App {
             db: pools.main,
             keys: KeyRing::new(clock.clone()),
             clock,
-            ids,
             live,
+            pace: Pace::default(),
+            instance: ids.next(),
+            ids,
             writers,
             tasks,
             stop,

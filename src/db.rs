@@ -79,3 +79,10 @@ pub async fn is_current(pool: &PgPool) -> sqlx::Result<bool> {
             .await?;
     Ok(applied.into_iter().eq(MIGRATIONS.iter().map(|migration| migration.version)))
 }
+
+/// Whether another transaction was in the way (a deadlock, a serialisation failure, a lock that took too long): the
+/// same again may succeed.
+pub fn is_collision(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
+}

@@ -11,6 +11,7 @@
 //! - [`queues`]: who is to be called next
 //! - [`outbox`]: what happened to leads, as a feed
 //! - [`models`]: the rules, as documents in versions
+//! - [`publishing`]: how a version goes live, and back; shadows
 //! - [`comparison`]: two models side by side
 //! - [`keys`]: who may do what
 //! - [`http`]: the frame around every call
@@ -34,6 +35,7 @@ pub mod keys;
 pub mod leads;
 pub mod models;
 pub mod outbox;
+pub mod publishing;
 pub mod qualification;
 pub mod queues;
 pub mod scores;

@@ -20,6 +20,7 @@ use crate::{
     ids::Ids,
     keys::{self, Made},
     models, outbox,
+    publishing::jobs::{Clear, Rebuild, Settle},
     scores::jobs::DueScores,
     sweep, telemetry,
 };
@@ -78,6 +79,9 @@ async fn serve(
     models::ensure_default(&app).await?;
     let made = keys::ensure(&app, settings.admin_key.clone(), settings.write_key.clone()).await?;
     sweep::start::<DueScores>(&app);
+    sweep::start::<Rebuild>(&app);
+    sweep::start::<Settle>(&app);
+    sweep::start::<Clear>(&app);
     sweep::start::<outbox::jobs::Sequence>(&app);
     sweep::start::<outbox::jobs::Forget>(&app);
     // Before the greeting: whoever reads it may stop us in the same moment.

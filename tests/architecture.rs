@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 12] = [
+const FEATURES: [(&str, &[&str]); 13] = [
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
@@ -18,6 +18,7 @@ const FEATURES: [(&str, &[&str]); 12] = [
     ("leads", &[]),
     ("models", &[]),
     ("outbox", &[]),
+    ("publishing", &["leads", "models", "qualification", "scores"]),
     ("qualification", &["leads", "models"]),
     ("queues", &["leads"]),
     ("scores", &["leads", "models", "qualification"]),

@@ -85,7 +85,7 @@ fn unread(rejection: &BytesRejection) -> Problem {
 }
 
 /// Reads JSON; a value that does not fit is named by its place.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| misfit(&error))?;
     json.end().map_err(|error| not_json(&error))?;

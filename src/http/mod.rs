@@ -15,7 +15,8 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App, comparison, corrections, ingest, keys, leads, models, outbox, queues, scores, tracking,
+    app::App, comparison, corrections, ingest, keys, leads, models, outbox, publishing, queues, scores,
+    tracking,
 };
 
 pub use docs::openapi;
@@ -37,6 +38,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(outbox::api::routes())
         // Marketing keeps the rules.
         .merge(models::api::routes())
+        .merge(publishing::api::routes())
         .merge(comparison::api::routes())
         // Operators.
         .merge(keys::api::routes())

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
     leads::{self, Mention, ResolveError, Resolved},
-    models::Live,
+    models::{self, Live},
     qualification::Frame,
     scores::{self, Addition, Additions, Standing},
 };
@@ -48,7 +48,7 @@ impl Desk {
         items: &[Item<'_>],
         refused: &[Refusal<'_>],
     ) -> Result<Vec<Outcome>, ResolveError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = models::begin(&self.pool).await?;
         let outcomes = self.write(&mut tx, items).await?;
         if !refused.is_empty() {
             store::insert_refused(&mut tx, &self.ids, refused).await?;
@@ -65,7 +65,6 @@ impl Desk {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let live = self.live.current(conn).await?;
         let repeated = repeated_joins(conn, items).await?;
         let mention = |(index, item): (usize, &Item<'a>)| Mention {
             named: &item.event.named,
@@ -85,7 +84,8 @@ impl Desk {
         }
         let additions = additions(&resolved, items, &log);
         keep_touched(&mut resolved, items, &additions);
-        let frame = Frame { live: &live, now: self.clock.now(), ids: &self.ids };
+        let scored = self.live.scored(conn).await?;
+        let frame = Frame { scored: &scored, now: self.clock.now(), ids: &self.ids };
         let standings = scores::apply(conn, frame, &mut resolved, &additions).await?;
         let standing = |item: &Item<'_>| -> Option<Standing> {
             let lead = lead_of(&resolved, item.event).filter(|_| item.want_lead)?;

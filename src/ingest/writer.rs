@@ -13,7 +13,7 @@ use super::{
     commit::{Desk, Item, Refusal},
     rejection::Rejection,
 };
-use crate::leads::ResolveError;
+use crate::{db, leads::ResolveError};
 
 /// How many writers there are by default, each with a connection of its own.
 pub const WRITERS: u32 = 4;
@@ -196,7 +196,7 @@ async fn commit(
 fn is_collision(error: &ResolveError) -> bool {
     match error {
         ResolveError::Changed => true,
-        ResolveError::Database(error) => ["40001", "40P01", "55P03"].iter().any(|code| state(error).is(code)),
+        ResolveError::Database(error) => db::is_collision(error),
     }
 }
 
@@ -216,10 +216,6 @@ fn state(error: &sqlx::Error) -> SqlState<'_> {
 }
 
 impl SqlState<'_> {
-    fn is(&self, code: &str) -> bool {
-        self.0.as_deref() == Some(code)
-    }
-
     fn begins(&self, class: &str) -> bool {
         self.0.as_deref().is_some_and(|code| code.starts_with(class))
     }

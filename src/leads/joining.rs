@@ -261,8 +261,11 @@ fn hand_over(resolved: &mut Resolved, from: LeadId, into: LeadId) {
         heir.stage = before.stage;
         heir.mql_by = before.mql_by;
         heir.below_since = before.below_since;
-    } else if heir.stage == Stage::Mql && before.mql_by == Some(MqlBy::HandRaise) {
+        heir.below_by_model = before.below_by_model;
+    } else if heir.stage == Stage::Mql && before.mql_by > heir.mql_by {
         heir.mql_by = before.mql_by;
-        heir.below_since = None;
+        if heir.mql_by == Some(MqlBy::HandRaise) {
+            (heir.below_since, heir.below_by_model) = (None, false);
+        }
     }
 }

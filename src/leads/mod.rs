@@ -20,10 +20,10 @@ pub(crate) mod view;
 
 use chrono::{DateTime, Utc};
 
-pub use resolve::{Mention, ResolveError, lock_free, resolve};
+pub use resolve::{Mention, ResolveError, lock, lock_free, resolve};
 pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
-pub(crate) use store::{profiles_of, upsert_profiles};
+pub(crate) use store::{ProfileRow, profiles_of, upsert_profiles};
 
 use crate::ids::{IdentityId, LeadId};
 
@@ -55,6 +55,8 @@ pub struct Lead {
     pub mql_by: Option<MqlBy>,
     /// Since when its score is too low to stay `mql`.
     pub below_since: Option<DateTime<Utc>>,
+    /// Whether a newly published model brought it there.
+    pub below_by_model: bool,
     /// When its last passage ended.
     pub last_exit_at: Option<DateTime<Utc>>,
     /// How often its set of identities has changed.
@@ -72,6 +74,7 @@ impl Lead {
             cycle: 0,
             mql_by: None,
             below_since: None,
+            below_by_model: false,
             last_exit_at: None,
             epoch: 0,
             merged_into: None,

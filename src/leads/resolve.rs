@@ -77,13 +77,14 @@ pub async fn resolve(
     Ok(resolved)
 }
 
-/// Locks leads by their ids, passing over those that somebody else is at work on.
+/// Locks leads by their ids, in that order; signposts to where a lead's identities went are left out.
+pub async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Resolved> {
+    Ok(Resolved::of(store::lock(conn, leads).await?))
+}
+
+/// The same, passing over those that somebody else is at work on.
 pub async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Resolved> {
-    let mut resolved = Resolved::default();
-    for lead in store::lock_free(conn, leads).await? {
-        resolved.admit(lead);
-    }
-    Ok(resolved)
+    Ok(Resolved::of(store::lock_free(conn, leads).await?))
 }
 
 fn distinct<'a>(mentions: &[Mention<'a>]) -> BTreeMap<IdentityId, &'a Identity> {

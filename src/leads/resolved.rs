@@ -41,6 +41,13 @@ impl Resolved {
         Resolved { kinds, ..Resolved::default() }
     }
 
+    /// These leads, as they are.
+    pub(super) fn of(leads: Vec<Lead>) -> Resolved {
+        let mut resolved = Resolved::default();
+        leads.into_iter().filter(|lead| lead.merged_into.is_none()).for_each(|lead| resolved.admit(lead));
+        resolved
+    }
+
     /// The lead for which an identity's events of an instant count.
     pub fn lead_at(&self, identity: IdentityId, at: DateTime<Utc>) -> Option<LeadId> {
         let spans = self.spans.get(&identity)?;

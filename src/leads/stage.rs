@@ -59,11 +59,15 @@ impl Stage {
     }
 }
 
-/// What opened a passage into `mql`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+/// What opened a passage into `mql`; of two leads that turn out to be one, the stronger reason holds.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum MqlBy {
+    /// A newly published model counts the same otherwise; sales is not offered it before the person does something.
+    ModelChange,
     /// The score and its dimensions reached the model's thresholds.
     Threshold,
     /// The person asked for sales.
@@ -74,6 +78,7 @@ impl MqlBy {
     /// The word for it, as stored.
     pub fn as_str(self) -> &'static str {
         match self {
+            MqlBy::ModelChange => "model_change",
             MqlBy::Threshold => "threshold",
             MqlBy::HandRaise => "hand_raise",
         }

@@ -149,8 +149,8 @@ pub(crate) async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Res
     sqlx::query_as!(
         Lead,
         r#"-- leads::lock
-        select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, last_exit_at, epoch,
-            merged_into
+        select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, below_by_model, last_exit_at,
+            epoch, merged_into
         from lead where id = any($1)
         order by id
         for no key update"#,
@@ -165,8 +165,8 @@ pub(crate) async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx
     sqlx::query_as!(
         Lead,
         r#"-- leads::lock_free
-        select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, last_exit_at, epoch,
-            merged_into
+        select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, below_by_model, last_exit_at,
+            epoch, merged_into
         from lead where id = any($1)
         order by id
         for no key update skip locked"#,
@@ -183,22 +183,25 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
     let mql_by: Vec<Option<String>> =
         leads.iter().map(|lead| lead.mql_by.map(|by| by.as_str().to_owned())).collect();
     let below: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.below_since).collect();
+    let below_by_model: Vec<bool> = leads.iter().map(|lead| lead.below_by_model).collect();
     let exits: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.last_exit_at).collect();
     let epochs: Vec<i32> = leads.iter().map(|lead| lead.epoch).collect();
     let merged: Vec<Option<LeadId>> = leads.iter().map(|lead| lead.merged_into).collect();
     sqlx::query!(
         "-- leads::update
         update lead set stage = new.stage, cycle = new.cycle, mql_by = new.mql_by, below_since = new.below_since,
-            last_exit_at = new.last_exit_at, epoch = new.epoch, merged_into = new.merged_into
-        from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[],
-            $7::integer[], $8::uuid[])
-            as new (id, stage, cycle, mql_by, below_since, last_exit_at, epoch, merged_into)
+            below_by_model = new.below_by_model, last_exit_at = new.last_exit_at, epoch = new.epoch,
+            merged_into = new.merged_into
+        from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[], $6::boolean[],
+            $7::timestamptz[], $8::integer[], $9::uuid[])
+            as new (id, stage, cycle, mql_by, below_since, below_by_model, last_exit_at, epoch, merged_into)
         where lead.id = new.id",
         &ids as &[LeadId],
         &stages,
         &cycles,
         &mql_by as &[Option<String>],
         &below as &[Option<DateTime<Utc>>],
+        &below_by_model,
         &exits as &[Option<DateTime<Utc>>],
         &epochs,
         &merged as &[Option<LeadId>]

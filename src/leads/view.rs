@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::Stage;
+use super::{MqlBy, Stage};
 use crate::{
     clock::{to_instant, to_utc},
     ids::{LeadId, ModelId},
@@ -24,6 +24,8 @@ pub(crate) struct LeadView {
     pub email: Option<String>,
     /// Where it stands.
     pub stage: Stage,
+    /// What made it an MQL, while it is one.
+    pub qualified_by: Option<MqlBy>,
     /// How many passages into `mql` it has begun.
     pub cycle: i32,
     /// The score, 0 to 100 unless the model says otherwise.
@@ -69,6 +71,7 @@ pub(crate) struct LeadRow {
     pub(crate) user_id: Option<String>,
     pub(crate) email: Option<String>,
     pub(crate) stage: Stage,
+    pub(crate) qualified_by: Option<MqlBy>,
     pub(crate) cycle: i32,
     pub(crate) score: i32,
     pub(crate) raw: i64,
@@ -102,6 +105,7 @@ impl From<LeadRow> for LeadView {
             user_id: row.user_id,
             email: row.email,
             stage: row.stage,
+            qualified_by: row.qualified_by,
             cycle: row.cycle,
             score: row.score,
             raw: row.raw,
@@ -194,8 +198,8 @@ macro_rules! lead_rows {
         sqlx::query_as!(
             LeadRow,
             r#"-- leads::view
-            select s.lead_id as "id!: LeadId", l.cycle, l.created_at, s.stage as "stage: Stage", s.score, s.raw, s.fit,
-                s.engagement, s.grade, s.band, s.next_change_at, s.model_id, s.do_not_contact, s.last_activity_at,
+            select s.lead_id as "id!: LeadId", s.stage as "stage: Stage", l.mql_by as "qualified_by: MqlBy", l.cycle,
+                l.created_at, s.score, s.raw, s.fit, s.engagement, s.grade, s.band, s.next_change_at, s.model_id, s.do_not_contact, s.last_activity_at,
                 s.updated_at, s.tally, p.attributes as "attributes?",
                 (
                     select i.value from identity_span own join identity i on i.id = own.identity_id

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{api::ModelView, store};
+use super::{VersionState, api::ModelView, store};
 use crate::{app::App, http::problem::Problem, ids::ModelId};
 
 /// Why a draft cannot be changed.
@@ -67,7 +67,7 @@ async fn lock(
     expected: impl FnOnce(&ModelView) -> Result<(), Problem>,
 ) -> Result<(), DraftError> {
     let version = store::find_for_update(conn, id).await?.ok_or(DraftError::NotFound)?;
-    if version.state != "draft" || store::is_scored(conn, id).await? {
+    if version.state != VersionState::Draft || store::is_scored(conn, id).await? {
         return Err(DraftError::InUse);
     }
     expected(&version).map_err(DraftError::Refused)

@@ -1,22 +1,29 @@
 //! Scoring models: documents in versions, of which one is live.
 //!
 //! A version is `draft`, then `published` (there is one: the live model), then `retired`. A published version
-//! never changes. At the first start the default model is published.
+//! never changes. At the first start the default model is published. How a version goes live is the business of
+//! [`crate::publishing`]; here is kept which versions leads are scored under, and the one lock by which that changes.
 
 pub mod api;
 pub mod document;
 mod drafts;
 mod store;
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use scoring::{Model, Score, Tally};
+use serde::Serialize;
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use utoipa::ToSchema;
 
-use crate::{app::App, clock::to_instant, ids::ModelId};
+use crate::{
+    app::App,
+    clock::to_instant,
+    ids::{LeadId, ModelId},
+};
 
 /// The model that a new installation begins with, as a person writes it.
 pub const DEFAULT_DOCUMENT: &str = include_str!("../../models/b2b-saas.yaml");
@@ -49,25 +56,146 @@ impl Version {
     }
 }
 
-/// Remembers the live model's rules; which version is live is asked of the database in every transaction.
+/// The versions under which leads are scored, as a transaction sees them.
+#[derive(Debug, Clone)]
+pub struct Scored {
+    /// The one that decides.
+    pub live: Arc<Version>,
+    /// How far leads' stages have been looked at again since it went live; none: all have.
+    pub settling: Option<Settling>,
+    /// Those under which leads are scored besides: being prepared, in shadow, or kept for a rollback.
+    pub others: Vec<Other>,
+}
+
+impl Scored {
+    /// The ids of all of them.
+    pub fn ids(&self) -> Vec<ModelId> {
+        std::iter::once(self.live.id).chain(self.others.iter().map(|other| other.version.id)).collect()
+    }
+}
+
+/// A version went live a short while ago, and leads' stages are being looked at again in the order of their ids.
+#[derive(Debug, Clone, Copy)]
+pub struct Settling {
+    /// The last lead that was looked at.
+    pub to: Option<LeadId>,
+    /// Whether sales is offered the MQLs that this makes.
+    pub offers: bool,
+}
+
+/// A version under which leads are scored though it is not live.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// Its rules.
+    pub version: Arc<Version>,
+    /// Which leads have a state under it, besides those that came since it is being prepared: they are born with one.
+    pub covers: Covers,
+}
+
+/// Which of the leads that were there before have a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Covers {
+    /// Every one.
+    All,
+    /// Those up to an id; none: nobody yet.
+    UpTo(Option<LeadId>),
+}
+
+impl Covers {
+    /// Whether a lead must have a state.
+    pub fn includes(self, lead: LeadId) -> bool {
+        match self {
+            Covers::All => true,
+            Covers::UpTo(last) => last.is_some_and(|last| lead <= last),
+        }
+    }
+}
+
+impl Settling {
+    /// Whether a lead is still to be looked at.
+    pub fn awaits(&self, lead: LeadId) -> bool {
+        self.to.is_none_or(|last| last < lead)
+    }
+}
+
+/// Remembers the rules of the versions in use; which those are is asked of the database in every transaction.
 #[derive(Debug, Clone, Default)]
-pub struct Live(Arc<RwLock<Option<Arc<Version>>>>);
+pub struct Live(Arc<RwLock<Vec<Arc<Version>>>>);
 
 impl Live {
     /// The live model, as this transaction sees it.
     pub async fn current(&self, conn: &mut PgConnection) -> sqlx::Result<Arc<Version>> {
         let id = store::live(conn).await?;
-        if let Some(known) = self.remembered().filter(|known| known.id == id) {
-            return Ok(known);
-        }
-        let model = load(conn, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::clone(&model));
-        Ok(model)
+        self.version(conn, id).await
     }
 
-    fn remembered(&self) -> Option<Arc<Version>> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    /// All versions under which leads are scored. The transaction was begun by [`begin`], and holds the leads that it
+    /// is about: a lead that is not covered now will not be covered before it is let go.
+    pub async fn scored(&self, conn: &mut PgConnection) -> sqlx::Result<Scored> {
+        let rows = store::scored(conn).await?;
+        let (mut live, mut others) = (None, Vec::with_capacity(rows.len()));
+        for row in &rows {
+            let version = self.version(conn, row.model_id).await?;
+            match row.live_since {
+                Some(_) => live = Some((version, row.settling())),
+                None => others.push(Other { version, covers: row.covers() }),
+            }
+        }
+        self.forget_others(&rows.iter().map(|row| row.model_id).collect::<Vec<_>>());
+        let (live, settling) = live.ok_or(sqlx::Error::RowNotFound)?;
+        Ok(Scored { live, settling, others })
     }
+
+    async fn version(&self, conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Arc<Version>> {
+        if let Some(known) = self.remembered(id) {
+            return Ok(known);
+        }
+        let version = load(conn, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&version));
+        Ok(version)
+    }
+
+    fn remembered(&self, id: ModelId) -> Option<Arc<Version>> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|version| version.id == id).cloned()
+    }
+
+    fn forget_others(&self, in_use: &[ModelId]) {
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).len() > in_use.len() {
+            self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|one| in_use.contains(&one.id));
+        }
+    }
+}
+
+/// Begins a transaction that changes scores. While it runs, the set of versions under which leads are scored stays as
+/// it is: changing that waits for every such transaction, and later ones wait for the change.
+pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    pool.begin_with(store::BEGIN).await
+}
+
+/// Begins a transaction that changes the set of versions under which leads are scored. It waits until no transaction
+/// that changes scores is under way, and holds up later ones until it ends: keep it short.
+pub async fn begin_change(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    pool.begin_with(store::BEGIN_CHANGE).await
+}
+
+/// How far a version has come in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum VersionState {
+    /// It may still change.
+    Draft,
+    /// The live one.
+    Published,
+    /// It was live.
+    Retired,
+}
+
+/// A version's state and document, locked until the transaction ends; none if there is no such version.
+pub async fn lock(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<(VersionState, Value)>> {
+    let found = store::find_for_update(conn, id).await?;
+    Ok(found.map(|version| (version.state, version.document)))
 }
 
 /// A version's rules; none if there is no such version.
@@ -87,7 +215,10 @@ pub async fn ensure_default(app: &App) -> anyhow::Result<()> {
     let document: Value = document::from_yaml(DEFAULT_DOCUMENT).context("the default model")?;
     let model = Model::parse(&document).map_err(|mistakes| anyhow!("the default model: {mistakes:?}"))?;
     let id = ModelId(app.ids.next());
-    let mut conn = app.db.acquire().await?;
-    store::insert_first(&mut conn, id, model.name(), &document, app.clock.now()).await?;
+    let mut tx = app.db.begin().await?;
+    if store::insert_first(&mut tx, id, model.name(), &document, app.clock.now()).await? {
+        store::insert_first_scored(&mut tx, id, app.clock.now()).await?;
+    }
+    tx.commit().await?;
     Ok(())
 }

@@ -4,14 +4,22 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::api::ModelView;
-use crate::ids::ModelId;
+use super::{
+    Covers, Settling, VersionState,
+    api::{ModelView, Role},
+};
+use crate::ids::{LeadId, ModelId};
+
+/// Begins a transaction that changes scores. The lock is had before anything is read.
+pub(super) const BEGIN: &str = "begin; select pg_advisory_xact_lock_shared(7309453671)";
+/// Begins a transaction that changes which versions leads are scored under.
+pub(super) const BEGIN_CHANGE: &str = "begin; select pg_advisory_xact_lock(7309453671)";
 
 /// The version that is live.
 pub(super) async fn live(conn: &mut PgConnection) -> sqlx::Result<ModelId> {
     sqlx::query_scalar!(
         "-- models::live
-        select id from scoring_model where state = 'published'"
+        select model_id from scored_model where live_since is not null"
     )
     .fetch_one(conn)
     .await
@@ -34,8 +42,8 @@ pub(super) async fn insert_first(
     name: &str,
     document: &Value,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
         "-- models::insert_first
         insert into scoring_model (id, name, version, state, document, created_at, published_at)
         values ($1, $2, 1, 'published', $3, $4, $4)
@@ -47,41 +55,91 @@ pub(super) async fn insert_first(
     )
     .execute(conn)
     .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Scores leads by the first version; there are none yet.
+pub(super) async fn insert_first_scored(
+    conn: &mut PgConnection,
+    id: ModelId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- models::insert_first_scored
+        insert into scored_model (model_id, purpose, started_at, leads, rebuilt_at, live_since, settled_at)
+        values ($1, 'publish', $2, 0, $2, $2, $2)",
+        id as ModelId,
+        now
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
-pub(super) async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<ModelView>> {
+/// A version under which leads are scored.
+pub(super) struct ScoredRow {
+    pub(super) model_id: ModelId,
+    pub(super) live_since: Option<DateTime<Utc>>,
+    offers: bool,
+    rebuilt_to: Option<LeadId>,
+    rebuilt_at: Option<DateTime<Utc>>,
+    settled_to: Option<LeadId>,
+    settled_at: Option<DateTime<Utc>>,
+}
+
+impl ScoredRow {
+    pub(super) fn settling(&self) -> Option<Settling> {
+        self.settled_at.is_none().then_some(Settling { to: self.settled_to, offers: self.offers })
+    }
+
+    pub(super) fn covers(&self) -> Covers {
+        if self.rebuilt_at.is_some() { Covers::All } else { Covers::UpTo(self.rebuilt_to) }
+    }
+}
+
+pub(super) async fn scored(conn: &mut PgConnection) -> sqlx::Result<Vec<ScoredRow>> {
     sqlx::query_as!(
-        ModelView,
-        "-- models::list
-        select id, name, version, state, document, created_at, published_at from scoring_model order by id desc"
+        ScoredRow,
+        r#"-- models::scored
+        select model_id, live_since, offers, rebuilt_to, rebuilt_at,
+            settled_to, settled_at
+        from scored_model where dropped_at is null"#
     )
     .fetch_all(conn)
     .await
 }
 
+/// Versions with what leads are scored by them for.
+macro_rules! versions {
+    ($rest:literal $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            ModelView,
+            r#"-- models::versions
+            select id, name, version, state as "state: VersionState", document, created_at, published_at,
+                case
+                    when s.model_id is null or dropped_at is not null then null
+                    when live_since is not null then 'live'
+                    when purpose = 'shadow' then 'shadow'
+                    when rebuilt_at is null then 'preparing'
+                    else 'previous'
+                end as "role: Role"
+            from scoring_model left join scored_model s on s.model_id = id "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+pub(super) async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<ModelView>> {
+    versions!("order by id desc").fetch_all(conn).await
+}
+
 pub(super) async fn find(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<ModelView>> {
-    sqlx::query_as!(
-        ModelView,
-        "-- models::find
-        select id, name, version, state, document, created_at, published_at from scoring_model where id = $1",
-        id as ModelId
-    )
-    .fetch_optional(conn)
-    .await
+    versions!("where id = $1", id as ModelId).fetch_optional(conn).await
 }
 
 /// A version, locked so that it is not published while it changes.
 pub(super) async fn find_for_update(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<ModelView>> {
-    sqlx::query_as!(
-        ModelView,
-        "-- models::find_for_update
-        select id, name, version, state, document, created_at, published_at
-        from scoring_model where id = $1 for update",
-        id as ModelId
-    )
-    .fetch_optional(conn)
-    .await
+    versions!("where id = $1 for update of scoring_model", id as ModelId).fetch_optional(conn).await
 }
 
 /// Adds a draft under the next number of its name; none if somebody else took that number.
@@ -94,11 +152,12 @@ pub(super) async fn insert_draft(
 ) -> sqlx::Result<Option<ModelView>> {
     sqlx::query_as!(
         ModelView,
-        "-- models::insert_draft
+        r#"-- models::insert_draft
         insert into scoring_model (id, name, version, state, document, created_at)
         select $1, $2, coalesce(max(version), 0) + 1, 'draft', $3, $4 from scoring_model where name = $2
         on conflict (name, version) do nothing
-        returning id, name, version, state, document, created_at, published_at",
+        returning id, name, version, state as "state: VersionState", document, created_at, published_at,
+            null as "role: Role""#,
         id as ModelId,
         name,
         document,
@@ -117,11 +176,12 @@ pub(super) async fn update_draft(
 ) -> sqlx::Result<ModelView> {
     sqlx::query_as!(
         ModelView,
-        "-- models::update_draft
+        r#"-- models::update_draft
         update scoring_model set document = $3, name = $2, version = case when name = $2 then version
             else (select coalesce(max(version), 0) + 1 from scoring_model where name = $2) end
         where id = $1
-        returning id, name, version, state, document, created_at, published_at",
+        returning id, name, version, state as "state: VersionState", document, created_at, published_at,
+            null as "role: Role""#,
         id as ModelId,
         name,
         document

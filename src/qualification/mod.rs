@@ -16,18 +16,40 @@ use crate::{
     clock::{to_instant, to_utc},
     ids::Ids,
     leads::{Lead, MqlBy, Stage},
-    models::Version,
+    models::{Scored, Version},
 };
 
 /// The circumstances of a change.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// The model under which leads are scored.
-    pub live: &'a Version,
+    /// The models under which leads are scored.
+    pub scored: &'a Scored,
     /// The instant for which they are.
     pub now: DateTime<Utc>,
     /// Where new ids come from.
     pub ids: &'a Ids,
+}
+
+impl<'a> Frame<'a> {
+    /// The model that decides.
+    pub fn live(self) -> &'a Version {
+        &self.scored.live
+    }
+}
+
+/// What makes somebody look at a lead's stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Events came, or an instant was reached at which the score changes.
+    Life {
+        /// Whether the person did something that it had not done when it was looked at last.
+        active: bool,
+    },
+    /// A newly published model decides from now on.
+    ModelChange {
+        /// Whether sales is offered the MQLs that this makes.
+        offers: bool,
+    },
 }
 
 /// Why a lead passed from one stage to another.
@@ -43,6 +65,8 @@ pub enum Cause {
     ScoreFell,
     /// Two leads turned out to be one, and the stage that was further on holds.
     Merge,
+    /// A newly published model counts the same otherwise.
+    ModelChange,
 }
 
 impl Cause {
@@ -54,6 +78,7 @@ impl Cause {
             Cause::HandRaise => "hand_raise",
             Cause::ScoreFell => "score_fell",
             Cause::Merge => "merge",
+            Cause::ModelChange => "model_change",
         }
     }
 }
@@ -69,21 +94,36 @@ pub struct Decided {
 
 /// Moves a locked lead on if its score says so. `before` is its row as it was when this change began, by which
 /// passages that joining identities brought about are recognised.
-pub fn advance(frame: Frame<'_>, lead: &mut Lead, before: &Lead, score: &Score, tally: &Tally) -> Decided {
+pub fn advance(
+    frame: Frame<'_>,
+    occasion: Occasion,
+    lead: &mut Lead,
+    before: &Lead,
+    score: &Score,
+    tally: &Tally,
+) -> Decided {
     let mut decided = Decided::default();
     if before.stage != lead.stage {
         let cause = if lead.stage == Stage::Lead { Cause::Identified } else { Cause::Merge };
         decided.transitions.push(transition(frame, lead, before.stage, cause, score));
     }
-    lead.mql_by = mql_by(lead, tally);
-    let Some(decision) = decide(&frame.live.model, lead, score, tally) else { return decided };
-    lead.below_since = decision.below_since.map(to_utc);
+    strengthen(frame.live(), occasion, lead, score, tally);
+    let Some(decision) = decide(&frame.live().model, lead, score, tally) else { return decided };
+    let (below_since, fell_by_model) = (decision.below_since.map(to_utc), lead.below_by_model);
+    if lead.below_since.is_none() || below_since.is_none() {
+        lead.below_by_model = below_since.is_some() && matches!(occasion, Occasion::ModelChange { .. });
+    }
+    lead.below_since = below_since;
     decided.dwell_ends_at = decision.due_at.map(to_utc);
     let from = lead.stage;
     let cause = match decision.passage {
         None => return decided,
-        Some(mql::Move::Enter { by }) => enter(lead, by),
-        Some(mql::Move::Leave) => leave(lead, to_utc(score.as_of)),
+        Some(mql::Move::Enter { by }) => enter(lead, by, occasion),
+        Some(mql::Move::Leave) => {
+            leave(lead, to_utc(score.as_of));
+            let by_model = fell_by_model || matches!(occasion, Occasion::ModelChange { .. });
+            if by_model { Cause::ModelChange } else { Cause::ScoreFell }
+        }
     };
     decided.transitions.push(transition(frame, lead, from, cause, score));
     decided
@@ -98,6 +138,10 @@ pub fn decide(model: &Model, lead: &Lead, score: &Score, tally: &Tally) -> Optio
         (Stage::Mql, _) => mql::Stage::Mql { by: mql::Entry::Threshold },
         _ => return None,
     };
+    Some(decide_at(model, stage, lead, score, tally))
+}
+
+fn decide_at(model: &Model, stage: mql::Stage, lead: &Lead, score: &Score, tally: &Tally) -> mql::Decision {
     let standing = mql::Standing {
         stage,
         score,
@@ -109,31 +153,54 @@ pub fn decide(model: &Model, lead: &Lead, score: &Score, tally: &Tally) -> Optio
         recycled_at: None,
         below_since: lead.below_since.map(to_instant),
     };
-    Some(mql::decide(model.mql(), &standing))
+    mql::decide(model.mql(), &standing)
 }
 
 /// By what an MQL is one: who was ripe already and then asks for sales stays for as long as one who came by asking.
 fn mql_by(lead: &Lead, tally: &Tally) -> Option<MqlBy> {
     let asked = tally.hand_raised_at() > lead.last_exit_at.map(to_instant);
-    if lead.stage == Stage::Mql && asked { Some(MqlBy::HandRaise) } else { lead.mql_by }
+    match lead.mql_by {
+        Some(MqlBy::Threshold) if asked => Some(MqlBy::HandRaise),
+        by => by,
+    }
 }
 
-fn enter(lead: &mut Lead, by: mql::Entry) -> Cause {
+/// An MQL may get a better reason to be one. Whom a new model made an MQL is one like any other once the person does
+/// something that would have done so too.
+fn strengthen(live: &Version, occasion: Occasion, lead: &mut Lead, score: &Score, tally: &Tally) {
+    lead.mql_by = mql_by(lead, tally);
+    if lead.mql_by == Some(MqlBy::ModelChange) && occasion == (Occasion::Life { active: true }) {
+        let decision = decide_at(&live.model, mql::Stage::Lead, lead, score, tally);
+        if let Some(mql::Move::Enter { by }) = decision.passage {
+            lead.mql_by = Some(reason(by));
+        }
+    }
+}
+
+fn reason(by: mql::Entry) -> MqlBy {
+    match by {
+        mql::Entry::HandRaise => MqlBy::HandRaise,
+        mql::Entry::Threshold => MqlBy::Threshold,
+    }
+}
+
+fn enter(lead: &mut Lead, by: mql::Entry, occasion: Occasion) -> Cause {
     lead.stage = Stage::Mql;
     lead.cycle += 1;
-    let (by, cause) = match by {
-        mql::Entry::HandRaise => (MqlBy::HandRaise, Cause::HandRaise),
-        mql::Entry::Threshold => (MqlBy::Threshold, Cause::Threshold),
+    let (by, cause) = match (occasion, by) {
+        (Occasion::ModelChange { offers: true }, by) => (reason(by), Cause::ModelChange),
+        (Occasion::ModelChange { offers: false }, _) => (MqlBy::ModelChange, Cause::ModelChange),
+        (Occasion::Life { .. }, mql::Entry::HandRaise) => (MqlBy::HandRaise, Cause::HandRaise),
+        (Occasion::Life { .. }, mql::Entry::Threshold) => (MqlBy::Threshold, Cause::Threshold),
     };
     lead.mql_by = Some(by);
     cause
 }
 
-fn leave(lead: &mut Lead, at: DateTime<Utc>) -> Cause {
+fn leave(lead: &mut Lead, at: DateTime<Utc>) {
     lead.stage = Stage::Lead;
     lead.mql_by = None;
     lead.last_exit_at = Some(at);
-    Cause::ScoreFell
 }
 
 fn transition(frame: Frame<'_>, lead: &Lead, from: Stage, cause: Cause, score: &Score) -> Transition {
@@ -146,6 +213,6 @@ fn transition(frame: Frame<'_>, lead: &Lead, from: Stage, cause: Cause, score: &
         cause,
         cycle: lead.cycle,
         score: score.clone(),
-        model_id: frame.live.id,
+        model_id: frame.live().id,
     }
 }

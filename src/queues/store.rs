@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::{
     ids::{LeadId, ModelId},
     leads::{
-        Stage,
+        MqlBy, Stage,
         view::{LeadRow, lead_rows},
     },
 };
@@ -33,7 +33,7 @@ pub(super) async fn ranking(
     limit: i64,
 ) -> sqlx::Result<Vec<LeadRow>> {
     lead_rows!(
-        ["where s.model_id = $1 and s.stage = 'mql' and not s.do_not_contact
+        ["where s.model_id = $1 and s.stage = 'mql' and not s.do_not_contact and l.mql_by <> 'model_change'
             and ($4::uuid is null or (s.score, s.raw, s.lead_id) < ($2, $3, $4))
         order by s.score desc, s.raw desc, s.lead_id desc
         limit $5"],

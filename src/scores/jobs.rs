@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::Connection;
-
 use super::{Additions, apply, store};
-use crate::{app::App, leads, qualification::Frame, sweep::Sweep};
+use crate::{app::App, leads, models, qualification::Frame, sweep::Sweep};
 
 /// How many leads one run sees to.
 const AT_ONCE: i64 = 1_000;
@@ -19,17 +17,16 @@ impl Sweep for DueScores {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut conn = app.db.acquire().await?;
-        let live = app.live.current(&mut conn).await?;
-        let due = store::due(&mut conn, live.id, app.clock.now(), AT_ONCE).await?;
+        let mut tx = models::begin(&app.db).await?;
+        let scored = app.live.scored(&mut tx).await?;
+        let due = store::due(&mut tx, &scored.ids(), app.clock.now(), AT_ONCE).await?;
         if due.is_empty() {
             return Ok(0);
         }
-        let mut tx = conn.begin().await?;
-        // Which model is live is asked again within the transaction that writes by it.
-        let live = app.live.current(&mut tx).await?;
         let mut resolved = leads::lock_free(&mut tx, &due).await?;
-        let frame = Frame { live: &live, now: app.clock.now(), ids: &app.ids };
+        // A rebuild may have come further before the leads were ours.
+        let scored = app.live.scored(&mut tx).await?;
+        let frame = Frame { scored: &scored, now: app.clock.now(), ids: &app.ids };
         let standings = apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
         tx.commit().await?;
         Ok(standings.len())

@@ -44,6 +44,9 @@ pub(super) struct StateRow {
     pub(super) fit: i64,
     pub(super) engagement: i64,
     pub(super) as_of: DateTime<Utc>,
+    pub(super) next_change_at: Option<DateTime<Utc>>,
+    pub(super) due_at: Option<DateTime<Utc>>,
+    pub(super) last_activity_at: Option<DateTime<Utc>>,
     pub(super) updated_at: DateTime<Utc>,
 }
 
@@ -55,7 +58,8 @@ pub(super) async fn states_of(
     sqlx::query_as!(
         StateRow,
         "-- scores::states_of
-        select lead_id, tally, score, raw, fit, engagement, as_of, updated_at
+        select lead_id, tally, score, raw, fit, engagement, as_of, next_change_at, due_at, last_activity_at,
+            updated_at
         from score where lead_id = any($1) and model_id = $2",
         leads as &[LeadId],
         model as ModelId
@@ -77,7 +81,7 @@ pub(super) async fn passage_by_threshold(
     sqlx::query_as!(
         PassageRow,
         "-- scores::passage_by_threshold
-        select below_since from lead where id = $1 and stage = 'mql' and mql_by = 'threshold'",
+        select below_since from lead where id = $1 and stage = 'mql' and mql_by <> 'hand_raise'",
         lead as LeadId
     )
     .fetch_optional(conn)
@@ -203,6 +207,9 @@ pub(super) async fn update(
 
 /// Forgets the states of leads that have no identity left.
 pub(super) async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
+    if leads.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "-- scores::delete
         delete from score where lead_id = any($1)",
@@ -213,17 +220,18 @@ pub(super) async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::R
     Ok(())
 }
 
-/// The leads whose score changes, or whose dwell ends, by now without an event; longest due first.
+/// The leads whose score changes under one of the versions, or whose dwell ends, by now without an event; longest due
+/// first.
 pub(super) async fn due(
     conn: &mut PgConnection,
-    model: ModelId,
+    models: &[ModelId],
     now: DateTime<Utc>,
     limit: i64,
 ) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- scores::due
-        select lead_id from score where due_at <= $2 and model_id = $1 order by due_at limit $3"#,
-        model as ModelId,
+        select lead_id from score where due_at <= $2 and model_id = any($1) order by due_at limit $3"#,
+        models as &[ModelId],
         now,
         limit
     )
@@ -231,11 +239,15 @@ pub(super) async fn due(
     .await
 }
 
+/// When the score that is due longest was, or will be, due.
 pub(super) async fn oldest_due(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
-        "-- scores::oldest_due
-        select min(due_at) from score where due_at is not null"
+        r#"-- scores::oldest_due
+        select due_at as "due_at!" from score
+        where due_at is not null
+            and exists (select from scored_model m where m.model_id = score.model_id and dropped_at is null)
+        order by due_at limit 1"#
     )
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await
 }

@@ -3,11 +3,11 @@
 //! A sweep takes no input, may run on several instances at once, and changes nothing when nothing is due; so a
 //! restart, a second instance and a missed beat all take the same path.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-use crate::app::App;
+use crate::{app::App, db};
 
 /// Something that is done again and again.
 pub trait Sweep {
@@ -18,6 +18,11 @@ pub trait Sweep {
 
     /// Does what is due, up to a bounded amount; the number of rows seen to. More than none means: again at once.
     fn run_once(app: &App) -> impl Future<Output = Result<usize, sqlx::Error>> + Send;
+
+    /// How long to rest after a run that had something to do and took so long.
+    fn rest(_app: &App, _worked: Duration) -> impl Future<Output = Duration> + Send {
+        std::future::ready(Duration::ZERO)
+    }
 }
 
 /// Starts a sweep; it ends when the service stops, between two runs.
@@ -27,25 +32,35 @@ pub fn start<S: Sweep + 'static>(app: &App) {
 
 async fn drive<S: Sweep + 'static>(app: App) {
     loop {
+        let began = Instant::now();
         let done = run::<S>(&app).await;
         metrics::counter!("leadscore_swept_total", "sweep" => S::NAME).increment(done as u64);
         if app.stop.is_cancelled() {
             return;
         }
-        if done == 0 {
+        let wait = match done {
             // Instances that started together drift apart.
-            let wait = S::PERIOD.mul_f64(rand::rng().random_range(0.9..1.1));
-            if app.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return;
-            }
+            0 => S::PERIOD.mul_f64(rand::rng().random_range(0.9..1.1)),
+            _ => S::rest(&app, began.elapsed()).await,
+        };
+        if app.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            return;
         }
+    }
+}
+
+/// One run; one that collided with another transaction is tried again by the next.
+pub async fn run_once<S: Sweep>(app: &App) -> Result<usize, sqlx::Error> {
+    match S::run_once(app).await {
+        Err(error) if db::is_collision(&error) => Ok(1),
+        done => done,
     }
 }
 
 /// One run in a task of its own: a panic is logged, and the next run comes after the period.
 async fn run<S: Sweep + 'static>(app: &App) -> usize {
     let one = app.clone();
-    match tokio::spawn(async move { S::run_once(&one).await }).await {
+    match tokio::spawn(async move { run_once::<S>(&one).await }).await {
         Ok(Ok(done)) => done,
         Ok(Err(error)) => {
             tracing::warn!(sweep = S::NAME, error = &error as &dyn std::error::Error, "a sweep failed");

@@ -1,16 +1,16 @@
 //! What is stored equals a replay of the log: random models, random traffic of several people on several devices,
-//! in any order and batching, duplicated and late, through several writers at once.
+//! in any order and batching, duplicated and late, through several writers at once, while other models are published
+//! and taken back and run in shadow.
 
 #[path = "../../crates/scoring/tests/arbitrary/mod.rs"]
 mod arbitrary;
-
-use std::collections::BTreeMap;
 
 use arbitrary::{Arrival, START, log, model};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use leadscore::{
     clock::to_utc,
+    db,
     ids::{KeyId, LeadId},
     ingest::{
         Submission,
@@ -18,17 +18,18 @@ use leadscore::{
         submit,
     },
     leads::identity::{Identity, Kind, Named},
+    publishing::jobs::rebuild_next,
     scores::read_log,
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use scoring::{Event, Instant, Model, Verdict};
+use scoring::{Event, Instant, Verdict};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::harness::{TestApp, run};
+use crate::harness::{ADMIN, TestApp, run};
 
 /// How many random models and logs; `LEADSCORE_CASES` asks for more.
-const CASES: u32 = 200;
+const CASES: u32 = 60;
 
 /// An arrival of an event: when, which, and whom it names.
 #[derive(Debug, Clone)]
@@ -71,16 +72,35 @@ fn deliveries() -> impl Strategy<Value = Vec<Delivery>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_stored_equals_a_replay_of_the_log() {
+async fn what_is_stored_equals_a_replay_of_the_log_under_every_version() {
     let cases = std::env::var("LEADSCORE_CASES").map_or(CASES, |cases| cases.parse().unwrap());
     run(async |app| {
         let mut runner = TestRunner::deterministic();
-        let case = (model(), deliveries(), prop::collection::vec(1..6_usize, 40), 0..40_i64);
+        let sizes = prop::collection::vec(1..6_usize, 40);
+        let case = ((model(), model(), model()), deliveries(), sizes, 0..40_i64, 1..4_i64, any::<bool>());
         for number in 0..cases {
-            let (model, deliveries, sizes, days) = case.new_tree(&mut runner).unwrap().current();
-            let mut world = World::new(app, number, &model).await;
+            let ((first, second, third), deliveries, sizes, days, chunk, back) =
+                case.new_tree(&mut runner).unwrap().current();
             let deliveries: Vec<Delivery> = deliveries.into_iter().map(|one| one.later(app.now())).collect();
-            world.deliver(&deliveries, &sizes).await;
+            let (before, rest) = deliveries.split_at(deliveries.len() / 3);
+            let (during, after) = rest.split_at(rest.len() / 2);
+            let world = World::new(app, number).await;
+
+            world.publish(&first).await;
+            app.run_due().await;
+            world.deliver(before, &sizes).await;
+            let shadow = world.add(&third).await;
+            world.call("PUT", &format!("/v1/models/{shadow}/shadow")).await;
+            let live = world.publish(&second).await;
+            tokio::join!(world.deliver(during, &sizes), world.rebuild(chunk));
+            let going_back = async {
+                if back {
+                    world.call("POST", &format!("/v1/models/{live}/rollback")).await;
+                }
+                app.run_due().await;
+            };
+            tokio::join!(world.deliver(after, &sizes), going_back);
+
             world.check(false).await;
             app.advance(TimeDelta::days(days) + TimeDelta::microseconds(days));
             app.run_due().await;
@@ -90,40 +110,54 @@ async fn what_is_stored_equals_a_replay_of_the_log() {
     .await;
 }
 
-/// One random model, and the leads that only it knows.
+/// The leads of one case, and nobody else.
 struct World<'a> {
     app: &'a TestApp,
     number: u32,
-    id: Uuid,
-    model: Model,
-    document: Value,
 }
 
 impl<'a> World<'a> {
-    async fn new(app: &'a TestApp, number: u32, document: &Value) -> World<'a> {
+    async fn new(app: &'a TestApp, number: u32) -> World<'a> {
+        app.run_due().await;
+        let mut conn = app.database.connect().await;
+        sqlx::query("truncate lead, identity, event cascade").execute(&mut conn).await.unwrap();
+        World { app, number }
+    }
+
+    async fn call(&self, method: &str, path: &str) -> Value {
+        let answer = self.app.call(method, path, Some(ADMIN), "").await;
+        assert!(answer.status.is_success(), "{method} {path}: {answer:?}");
+        answer.json()
+    }
+
+    /// Adds a version; its thresholds are within reach of random traffic.
+    async fn add(&self, document: &Value) -> String {
         let mut document = document.clone();
         document["mql"] = json!({"enter": 15, "leave": 8, "dwell": "1d"});
-        let id = app.app.ids.next();
-        let mut conn = app.database.connect().await;
-        sqlx::query("update scoring_model set state = 'retired' where state = 'published'")
-            .execute(&mut conn)
-            .await
-            .unwrap();
-        sqlx::query(
-            "insert into scoring_model (id, name, version, state, document, created_at, published_at)
-            values ($1, 'random', $2, 'published', $3, now(), now())",
-        )
-        .bind(id)
-        .bind(i32::try_from(number).unwrap() + 1)
-        .bind(&document)
-        .execute(&mut conn)
-        .await
-        .unwrap();
-        World { app, number, id, model: Model::parse(&document).unwrap(), document }
+        let answer = self.app.post("/v1/models", document.to_string()).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn publish(&self, document: &Value) -> String {
+        let id = self.add(document).await;
+        self.call("POST", &format!("/v1/models/{id}/publish")).await;
+        id
+    }
+
+    /// Rebuilds, a few leads at a time, until everything that was asked for is in use.
+    async fn rebuild(&self, chunk: i64) {
+        loop {
+            match rebuild_next(&self.app.app, chunk).await {
+                Ok(0) => return,
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) => assert!(db::is_collision(&error), "{error}"),
+            }
+        }
     }
 
     /// Sends what arrives in batches of random sizes, up to three batches at once.
-    async fn deliver(&mut self, deliveries: &[Delivery], sizes: &[usize]) {
+    async fn deliver(&self, deliveries: &[Delivery], sizes: &[usize]) {
         let mut rest = deliveries;
         let mut sizes = sizes.iter().cycle();
         while !rest.is_empty() {
@@ -149,7 +183,7 @@ impl<'a> World<'a> {
                 )
             });
             for answer in join_all(sent).await {
-                assert_eq!(answer.unwrap().rejected, [], "in {}", self.document);
+                assert_eq!(answer.unwrap().rejected, [], "case {}", self.number);
             }
         }
     }
@@ -190,42 +224,41 @@ impl<'a> World<'a> {
             .then(|| found.into_event(self.arrival(), String::new).unwrap())
     }
 
-    /// Every stored number is what the pure function says of the lead's log at the instant it was stored for; once
-    /// those due were woken, also now.
+    /// Under every version that leads are scored by, every lead has a state, and every stored number is what the pure
+    /// function says of the lead's log at the instant it was stored for; once those due were woken, also now.
     async fn check(&self, woken: bool) {
         let mut conn = self.app.database.connect().await;
-        let rows: Vec<Row> = sqlx::query_as(
-            "select lead_id, score, raw, fit, engagement, grade, band, as_of, next_change_at
-            from score where model_id = $1",
-        )
-        .bind(self.id)
-        .fetch_all(&mut conn)
-        .await
-        .unwrap();
-        let leads: Vec<LeadId> = rows.iter().map(|row| row.lead_id).collect();
-        let histories: BTreeMap<LeadId, _> = read_log(&mut conn, &leads).await.unwrap().into_iter().collect();
-        for row in rows {
-            let events = &histories[&row.lead_id].events;
-            let as_of = row.as_of;
-            let replayed = |at: DateTime<Utc>| {
-                scoring::evaluate(
-                    &self.model,
-                    &Map::new(),
-                    events,
-                    Instant::from_micros(at.timestamp_micros()),
-                )
-                .score
-            };
-            assert_eq!(
-                row,
-                Row::of(row.lead_id, &replayed(as_of)),
-                "case {}: {}",
-                self.number,
-                self.document
-            );
-            if woken {
-                let now = Row { as_of, ..Row::of(row.lead_id, &replayed(self.app.now())) };
-                assert_eq!(row, now, "case {}: a change was slept through: {}", self.number, self.document);
+        let leads: Vec<LeadId> =
+            sqlx::query_scalar("select id from lead where merged_into is null order by id")
+                .fetch_all(&mut conn)
+                .await
+                .unwrap();
+        let histories = read_log(&mut conn, &leads).await.unwrap();
+        let scored = self.app.app.live.scored(&mut conn).await.unwrap();
+        let others = scored.others.iter().map(|other| &other.version);
+        assert!(others.len() > 0, "the shadow, and the one before for a week");
+        for version in others.chain([&scored.live]) {
+            let rows: Vec<Row> = sqlx::query_as(
+                "select lead_id, score, raw, fit, engagement, grade, band, as_of, next_change_at
+                from score join lead on id = lead_id and score.stage = lead.stage
+                where model_id = $1 order by lead_id",
+            )
+            .bind(version.id)
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+            assert_eq!(rows.iter().map(|row| row.lead_id).collect::<Vec<_>>(), leads, "case {}", self.number);
+            for row in rows {
+                let events = &histories[&row.lead_id].events;
+                let replayed = |at: DateTime<Utc>| {
+                    let at = Instant::from_micros(at.timestamp_micros());
+                    Row::of(row.lead_id, &scoring::evaluate(&version.model, &Map::new(), events, at).score)
+                };
+                assert_eq!(row, replayed(row.as_of), "case {}", self.number);
+                if woken {
+                    let now = Row { as_of: row.as_of, ..replayed(self.app.now()) };
+                    assert_eq!(row, now, "case {}: a change was slept through", self.number);
+                }
             }
         }
     }

@@ -66,6 +66,7 @@ async fn a_lead_is_shown_with_its_score_its_profile_and_where_it_stands() {
             "email": "Jane@Acme.example",
             "title": "Director"
           },
+          "qualified_by": "hand_raise",
           "raw": 65000,
           "score": 65,
           "stage": "mql",

@@ -22,6 +22,7 @@ mod models;
 mod mutations;
 mod operations;
 mod outbox;
+mod publishing;
 mod queues;
 mod refusals;
 mod scopes;

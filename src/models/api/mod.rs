@@ -15,7 +15,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{document, store};
+use super::{VersionState, document, store};
 use crate::{
     app::App,
     http::{
@@ -43,12 +43,28 @@ pub(super) struct ModelView {
     pub(super) name: String,
     /// Counts up per name.
     pub(super) version: i32,
-    /// `draft`, `published` (the live one) or `retired`.
-    pub(super) state: String,
+    pub(super) state: VersionState,
+    /// What leads are scored by it for, if they are.
+    pub(super) role: Option<Role>,
     /// The rules.
     pub(super) document: Value,
     pub(super) created_at: DateTime<Utc>,
     pub(super) published_at: Option<DateTime<Utc>>,
+}
+
+/// What leads are scored by a version for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(super) enum Role {
+    /// It decides.
+    Live,
+    /// It is to go live, when every lead has a state under it.
+    Preparing,
+    /// It is compared with the live one.
+    Shadow,
+    /// It was live last, and can be gone back to.
+    Previous,
 }
 
 /// The versions there are.

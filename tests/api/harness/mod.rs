@@ -21,8 +21,9 @@ use leadscore::{
     keys::{self, Prefix, Secret},
     models,
     outbox::jobs::{self as changes, Sequence},
+    publishing::jobs::{Clear, Rebuild, Settle},
     scores::jobs::DueScores,
-    sweep::Sweep,
+    sweep,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -90,14 +91,22 @@ impl TestApp {
     pub(crate) async fn run_due(&self) -> usize {
         let mut leads = 0;
         loop {
-            let due = DueScores::run_once(&self.app).await.unwrap();
-            let others = Sequence::run_once(&self.app).await.unwrap()
-                + changes::Forget::run_once(&self.app).await.unwrap();
-            leads += due;
-            if due + others == 0 {
+            let seen = self.see_to_leads().await;
+            let others = sweep::run_once::<Sequence>(&self.app).await.unwrap()
+                + sweep::run_once::<changes::Forget>(&self.app).await.unwrap();
+            leads += seen;
+            if seen + others == 0 {
                 return leads;
             }
         }
+    }
+
+    /// One run of every sweep that is about leads and their scores.
+    async fn see_to_leads(&self) -> usize {
+        let mut seen = sweep::run_once::<DueScores>(&self.app).await.unwrap();
+        seen += sweep::run_once::<Rebuild>(&self.app).await.unwrap();
+        seen += sweep::run_once::<Settle>(&self.app).await.unwrap();
+        seen + sweep::run_once::<Clear>(&self.app).await.unwrap()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,0 +1,147 @@
+//! How a version goes live, and back.
+//!
+//! *Publishing*: leads get a state under the new version, from the log, in the background and in the order of their
+//! ids, while the old version serves; then the new one decides, in one step; then each lead's stage is looked at
+//! again by what it says. *Rollback*: the version before decides again, in one step, while its states are kept.
+//! *Shadow*: leads are scored by a version that decides nothing.
+//!
+//! The guarantees. From the moment at which a version is taken up ([`models::begin_change`]) every transaction that
+//! changes scores knows of it: a lead that has a state gets each event added under both versions, a lead that is born
+//! gets its state at birth, and one that has none yet gets it, with all its events, when its turn comes. A chunk of
+//! leads and the note of how far the rebuild has come are one transaction, so that a process that dies in the middle
+//! loses nothing, and whoever comes next goes on from there. Nothing is ever read from a version that does not cover
+//! every lead.
+
+pub mod api;
+pub mod jobs;
+mod pace;
+mod store;
+
+use chrono::TimeDelta;
+use scoring::check;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+pub use pace::Pace;
+pub use store::{Purpose, Run};
+
+use crate::{
+    app::App,
+    ids::ModelId,
+    models::{self, VersionState},
+};
+
+/// For how long the states of the version before are kept up, so that a rollback is one step.
+pub const KEPT: TimeDelta = TimeDelta::days(7);
+
+/// Why a version cannot be put to another use.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// There is no such version.
+    #[error("no such version")]
+    NotFound,
+    /// It decides already.
+    #[error("the version is live")]
+    Live,
+    /// Another one is being published.
+    #[error("version {0} is being published")]
+    Busy(ModelId),
+    /// Its former states are still being deleted.
+    #[error("the states that the version had are still being removed")]
+    Removing,
+    /// Its own tests fail.
+    #[error("the version's own tests fail")]
+    TestsFail(Vec<check::TestResult>),
+    /// Leads have no states under a version to go back to.
+    #[error("no states to go back to")]
+    NotKept,
+    /// It does not run in shadow.
+    #[error("the version is not in shadow")]
+    NotInShadow,
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Takes a version up to go live. Where leads have states under it, it goes live at once.
+pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, PublishError> {
+    let leads = store::count_leads(&mut *app.db.acquire().await?).await?;
+    let mut tx = models::begin_change(&app.db).await?;
+    let (state, document) = version(&mut tx, id).await?;
+    if state == VersionState::Published {
+        return Err(PublishError::Live);
+    }
+    let report = check::check(&document);
+    if !report.passed() {
+        return Err(PublishError::TestsFail(report.tests.into_iter().filter(|test| !test.passed).collect()));
+    }
+    if let Some(other) = store::preparing(&mut tx).await? {
+        return Err(PublishError::Busy(other));
+    }
+    let now = app.clock.now();
+    match store::find(&mut tx, id).await? {
+        Some(run) if run.dropped_at.is_some() => return Err(PublishError::Removing),
+        Some(run) if run.rebuilt_at.is_some() => store::switch(&mut tx, id, now, now + KEPT, offers).await?,
+        Some(_) => store::purpose_to_publish(&mut tx, id, offers).await?,
+        None => store::insert(&mut tx, id, Purpose::Publish, offers, leads, now).await?,
+    }
+    finish(tx, id).await
+}
+
+/// Goes back: from the live version to the one before it; or gives up one that is being published.
+pub async fn roll_back(app: &App, id: ModelId, offers: bool) -> Result<Run, PublishError> {
+    let mut tx = models::begin_change(&app.db).await?;
+    let now = app.clock.now();
+    let (state, _) = version(&mut tx, id).await?;
+    if store::preparing(&mut tx).await? == Some(id) {
+        store::drop(&mut tx, id, now).await?;
+        return finish(tx, id).await;
+    }
+    let kept = store::kept(&mut tx).await?.ok_or(PublishError::NotKept)?;
+    if state != VersionState::Published && kept != id {
+        return Err(PublishError::NotKept);
+    }
+    store::switch(&mut tx, kept, now, now + KEPT, offers).await?;
+    finish(tx, kept).await
+}
+
+/// Has leads scored by a version that decides nothing.
+pub async fn begin_shadow(app: &App, id: ModelId) -> Result<Run, PublishError> {
+    let leads = store::count_leads(&mut *app.db.acquire().await?).await?;
+    let mut tx = models::begin_change(&app.db).await?;
+    let (state, _) = version(&mut tx, id).await?;
+    if state == VersionState::Published {
+        return Err(PublishError::Live);
+    }
+    match store::find(&mut tx, id).await? {
+        Some(run) if run.dropped_at.is_some() => return Err(PublishError::Removing),
+        Some(run) if run.purpose == Purpose::Shadow => {}
+        Some(run) if run.rebuilt_at.is_none() => return Err(PublishError::Busy(id)),
+        Some(_) => store::purpose_to_shadow(&mut tx, id).await?,
+        None => store::insert(&mut tx, id, Purpose::Shadow, false, leads, app.clock.now()).await?,
+    }
+    finish(tx, id).await
+}
+
+/// Has leads scored by a version in shadow no longer; its states are removed in the background.
+pub async fn end_shadow(app: &App, id: ModelId) -> Result<(), PublishError> {
+    let mut tx = models::begin_change(&app.db).await?;
+    version(&mut tx, id).await?;
+    let run = store::find(&mut tx, id).await?;
+    if run.is_none_or(|run| run.purpose != Purpose::Shadow || run.dropped_at.is_some()) {
+        return Err(PublishError::NotInShadow);
+    }
+    store::drop(&mut tx, id, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn version(conn: &mut PgConnection, id: ModelId) -> Result<(VersionState, Value), PublishError> {
+    models::lock(conn, id).await?.ok_or(PublishError::NotFound)
+}
+
+async fn finish(mut tx: sqlx::Transaction<'_, sqlx::Postgres>, id: ModelId) -> Result<Run, PublishError> {
+    let run = store::find(&mut tx, id).await?.ok_or(PublishError::NotFound)?;
+    tx.commit().await?;
+    Ok(run)
+}

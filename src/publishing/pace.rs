@@ -1,0 +1,47 @@
+//! How fast background work may go while events come in.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sqlx::PgPool;
+
+use super::store;
+
+/// While events come in, the work rests this many times as long as it works.
+const REST: u32 = 3;
+/// How often to look whether events come in. The server's own figures are a second old.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Remembers whether events are coming in, on whichever instance.
+#[derive(Debug, Default)]
+pub struct Pace(Mutex<Option<Sample>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Instant,
+    taken: i64,
+    busy: bool,
+}
+
+impl Pace {
+    /// How long to rest after a piece of work that took so long.
+    pub async fn rest(&self, pool: &PgPool, worked: Duration) -> Duration {
+        if self.is_busy(pool).await { worked * REST } else { Duration::ZERO }
+    }
+
+    async fn is_busy(&self, pool: &PgPool) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = last.filter(|last| last.at.elapsed() < LOOK) {
+            return last.busy;
+        }
+        let Ok(mut conn) = pool.acquire().await else { return true };
+        let Ok(taken) = store::events_taken(&mut conn).await else { return true };
+        // Not knowing yet, one is careful.
+        let busy = last.is_none_or(|last| taken > last.taken);
+        let sample = Sample { at: Instant::now(), taken, busy };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
+        busy
+    }
+}

@@ -1,0 +1,417 @@
+//! SQL of versions on their way.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::ids::{LeadId, ModelId};
+
+/// What leads are scored by a version for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Purpose {
+    /// To go live, or because it was live last.
+    Publish,
+    /// To be compared with the live one.
+    Shadow,
+}
+
+/// How far a version is on its way.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Which.
+    pub model_id: ModelId,
+    /// What for.
+    pub purpose: Purpose,
+    /// Whether sales is offered the MQLs that going live makes.
+    pub offers: bool,
+    /// When it was taken up.
+    pub started_at: DateTime<Utc>,
+    /// How many leads there were then.
+    pub leads: i64,
+    /// How many of them have a state.
+    pub rebuilt: i64,
+    pub(super) rebuilt_to: Option<LeadId>,
+    /// When all had.
+    pub rebuilt_at: Option<DateTime<Utc>>,
+    /// Since when the instance that is at work on it has been.
+    pub runner_since: Option<DateTime<Utc>>,
+    /// How many leads were seen to before that.
+    pub runner_from: Option<i64>,
+    /// Since when it has been live.
+    pub live_since: Option<DateTime<Utc>>,
+    /// How many leads' stages have been looked at again since then.
+    pub settled: i64,
+    pub(super) settled_to: Option<LeadId>,
+    /// When all had been.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// Until when a rollback to it is possible.
+    pub kept_until: Option<DateTime<Utc>>,
+    /// Since when its states are being removed.
+    pub dropped_at: Option<DateTime<Utc>>,
+}
+
+macro_rules! runs {
+    ($rest:literal, $($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            Run,
+            r#"-- publishing::runs
+            select model_id, purpose as "purpose: Purpose", offers, started_at, leads, rebuilt, rebuilt_to, rebuilt_at,
+                runner_since, runner_from, live_since, settled, settled_to, settled_at, kept_until, dropped_at
+            from scored_model "# + $rest,
+            $($argument),*
+        )
+    };
+}
+
+/// The run of a version, if leads are or were scored by it.
+pub(super) async fn find(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<Run>> {
+    runs!("where model_id = $1", id as ModelId).fetch_optional(conn).await
+}
+
+/// The oldest rebuild that is not done and that no other instance is at work on, locked.
+pub(super) async fn next_rebuild(
+    conn: &mut PgConnection,
+    runner: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Run>> {
+    runs!(
+        "where rebuilt_at is null and dropped_at is null
+            and (runner is null or runner = $1 or runner_until <= $2)
+        order by started_at limit 1 for update skip locked",
+        runner,
+        now
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The live version, if stages are still to be looked at and no other instance is at work on it, locked.
+pub(super) async fn next_settling(
+    conn: &mut PgConnection,
+    runner: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Run>> {
+    runs!(
+        "where live_since is not null and settled_at is null
+            and (runner is null or runner = $1 or runner_until <= $2)
+        for update skip locked",
+        runner,
+        now
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The version whose publishing is under way.
+pub(super) async fn preparing(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId>> {
+    sqlx::query_scalar!(
+        "-- publishing::preparing
+        select model_id from scored_model where purpose = 'publish' and rebuilt_at is null and dropped_at is null"
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The version to which a rollback goes.
+pub(super) async fn kept(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId>> {
+    sqlx::query_scalar!(
+        "-- publishing::kept
+        select model_id from scored_model where kept_until is not null and dropped_at is null"
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn count_leads(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"-- publishing::count_leads
+        select count(*) as "count!" from lead where merged_into is null"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The next leads in the order of their ids.
+pub(super) async fn leads_after(
+    conn: &mut PgConnection,
+    last: Option<LeadId>,
+    limit: i64,
+) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        "-- publishing::leads_after
+        select id from lead where id > $1 and merged_into is null order by id limit $2",
+        last.unwrap_or(LeadId(Uuid::nil())) as LeadId,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    id: ModelId,
+    purpose: Purpose,
+    offers: bool,
+    leads: i64,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::insert
+        insert into scored_model (model_id, purpose, offers, leads, started_at) values ($1, $2, $3, $4, $5)",
+        id as ModelId,
+        purpose as Purpose,
+        offers,
+        leads,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A version that was being prepared for a shadow is to go live.
+pub(super) async fn purpose_to_publish(
+    conn: &mut PgConnection,
+    id: ModelId,
+    offers: bool,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::purpose_to_publish
+        update scored_model set purpose = 'publish', offers = $2 where model_id = $1",
+        id as ModelId,
+        offers
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A version that was kept for a rollback stays, to be compared.
+pub(super) async fn purpose_to_shadow(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::purpose_to_shadow
+        update scored_model set purpose = 'shadow', kept_until = null where model_id = $1",
+        id as ModelId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes that leads up to one have a state.
+pub(super) async fn rebuilt(conn: &mut PgConnection, run: &Run, last: LeadId, more: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::rebuilt
+        update scored_model set rebuilt = rebuilt + $2, rebuilt_to = $3 where model_id = $1",
+        run.model_id as ModelId,
+        more,
+        last as LeadId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes that the stages of leads up to one have been looked at.
+pub(super) async fn settled(conn: &mut PgConnection, run: &Run, last: LeadId, more: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::settled
+        update scored_model set settled = settled + $2, settled_to = $3 where model_id = $1",
+        run.model_id as ModelId,
+        more,
+        last as LeadId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Has the other instances leave a run alone until an instant.
+pub(super) async fn hold(
+    conn: &mut PgConnection,
+    run: &Run,
+    runner: Uuid,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::hold
+        update scored_model set runner = $2, runner_until = $4,
+            runner_since = case when runner = $2 then runner_since else $3 end,
+            runner_from = case when runner = $2 then runner_from else rebuilt + settled end
+        where model_id = $1",
+        run.model_id as ModelId,
+        runner,
+        now,
+        until
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Every lead has a state under a version in shadow.
+pub(super) async fn complete_shadow(
+    conn: &mut PgConnection,
+    id: ModelId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::complete_shadow
+        update scored_model set rebuilt_at = $2, runner = null, runner_until = null where model_id = $1",
+        id as ModelId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Every lead's stage has been looked at.
+pub(super) async fn complete_settling(
+    conn: &mut PgConnection,
+    id: ModelId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::complete_settling
+        update scored_model set settled_at = $2, runner = null, runner_until = null where model_id = $1",
+        id as ModelId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Another version decides from now on. The one that did is kept for a while, and the one that was kept is dropped.
+pub(super) async fn switch(
+    conn: &mut PgConnection,
+    to: ModelId,
+    now: DateTime<Utc>,
+    kept_until: DateTime<Utc>,
+    offers: bool,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::switch (drop the one before)
+        update scored_model set dropped_at = $2
+        where kept_until is not null and dropped_at is null and model_id <> $1",
+        to as ModelId,
+        now
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- publishing::switch (unkeep)
+        update scored_model set kept_until = null where model_id = $1",
+        to as ModelId
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- publishing::switch (keep)
+        update scored_model set live_since = null, kept_until = $1, settled = 0, settled_to = null, settled_at = null,
+            runner = null, runner_until = null
+        where live_since is not null",
+        kept_until
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- publishing::switch (retire)
+        update scoring_model set state = 'retired' where state = 'published'"
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- publishing::switch (live)
+        update scored_model set purpose = 'publish', offers = $3, rebuilt_at = coalesce(rebuilt_at, $2),
+            live_since = $2, runner = null, runner_until = null
+        where model_id = $1",
+        to as ModelId,
+        now,
+        offers
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- publishing::switch (publish)
+        update scoring_model set state = 'published', published_at = $2 where id = $1",
+        to as ModelId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Leads are no longer scored by a version.
+pub(super) async fn drop(conn: &mut PgConnection, id: ModelId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::drop
+        update scored_model set dropped_at = $2 where model_id = $1",
+        id as ModelId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The versions whose time for a rollback is over.
+pub(super) async fn kept_too_long(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<ModelId>> {
+    sqlx::query_scalar!(
+        "-- publishing::kept_too_long
+        select model_id from scored_model where kept_until <= $1 and dropped_at is null",
+        now
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A version whose states are to be removed, locked.
+pub(super) async fn dropped(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId>> {
+    sqlx::query_scalar!(
+        "-- publishing::dropped
+        select model_id from scored_model where dropped_at is not null limit 1 for update skip locked"
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Removes some of a version's states; how many there were.
+pub(super) async fn remove_states(conn: &mut PgConnection, id: ModelId, at_most: i64) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "-- publishing::remove_states
+        delete from score where model_id = $1
+            and lead_id = any(array(select lead_id from score where model_id = $1 limit $2))",
+        id as ModelId,
+        at_most
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Forgets that leads were scored by a version.
+pub(super) async fn delete(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::delete
+        delete from scored_model where model_id = $1",
+        id as ModelId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How many events the log has taken since the server's figures begin; they lag by a second.
+pub(super) async fn events_taken(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"-- publishing::events_taken
+        select coalesce(pg_stat_get_tuples_inserted('event'::regclass), 0) as "taken!""#
+    )
+    .fetch_one(conn)
+    .await
+}

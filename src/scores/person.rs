@@ -1,0 +1,104 @@
+//! What is known of leads while they are brought up to date, whatever the model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scoring::profile::Fold;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{Additions, History, log};
+use crate::{
+    ids::LeadId,
+    leads::{self, Resolved},
+};
+
+/// The leads that a transaction is about, by id.
+#[derive(Default)]
+pub(super) struct People(BTreeMap<LeadId, Person>);
+
+/// A lead's attributes in the making, and its log where that was read.
+#[derive(Default)]
+pub(super) struct Person {
+    pub(super) profile: Fold,
+    /// A value of the profile has changed: attribute rules must be asked again.
+    pub(super) reworded: bool,
+    /// Something was said of the person, if only the same again later: the date counts when an older event comes late.
+    described: bool,
+    /// An identity has joined.
+    pub(super) named: bool,
+    /// All that counts for it, what is new included; for those that are replayed.
+    pub(super) history: Option<History>,
+}
+
+impl People {
+    /// Reads what is needed: the logs of `stale` leads, and the attributes of those of whom something new is said.
+    pub(super) async fn load(
+        conn: &mut PgConnection,
+        resolved: &Resolved,
+        additions: &Additions<'_>,
+        stale: &BTreeSet<LeadId>,
+    ) -> sqlx::Result<People> {
+        let present = resolved.leads.keys().filter(|id| !resolved.gone.contains(id));
+        let mut people: BTreeMap<LeadId, Person> = present
+            .map(|id| (*id, Person { named: resolved.named.contains(id), ..Person::default() }))
+            .collect();
+        for (lead, profile) in profiles(conn, additions, stale).await? {
+            people.entry(lead).or_default().profile = profile;
+        }
+        for (lead, news) in additions.iter().filter(|(lead, _)| !stale.contains(lead)) {
+            let person = people.entry(*lead).or_default();
+            for addition in news {
+                if let Some(traits) = addition.traits {
+                    person.described = true;
+                    let (at, id) = (addition.event.occurred_at, addition.event.id);
+                    person.reworded |= person.profile.apply(traits, at, id);
+                }
+            }
+        }
+        for (lead, mut history) in log::read(conn, &stale.iter().copied().collect::<Vec<_>>()).await? {
+            let person = people.entry(lead).or_default();
+            // What moved away may have left nothing behind, and that is to be written too.
+            (person.described, person.reworded) = (true, true);
+            person.profile = std::mem::take(&mut history.profile);
+            person.history = Some(history);
+        }
+        Ok(People(people))
+    }
+
+    pub(super) fn get(&self, lead: LeadId) -> Option<&Person> {
+        self.0.get(&lead)
+    }
+
+    /// Writes the attributes of those of whom something was said.
+    pub(super) async fn write(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        let (leads, attributes): (Vec<LeadId>, Vec<Value>) = self
+            .0
+            .iter()
+            .filter(|(_, person)| person.described)
+            .map(|(lead, person)| (*lead, serde_json::to_value(&person.profile).unwrap_or_default()))
+            .unzip();
+        if leads.is_empty() { Ok(()) } else { leads::upsert_profiles(conn, &leads, &attributes).await }
+    }
+}
+
+/// Only leads of whom something new is said need their attributes at hand; of a replayed one they come from the log.
+async fn profiles(
+    conn: &mut PgConnection,
+    additions: &Additions<'_>,
+    stale: &BTreeSet<LeadId>,
+) -> sqlx::Result<Vec<(LeadId, Fold)>> {
+    let described: Vec<LeadId> = additions
+        .iter()
+        .filter(|(_, news)| news.iter().any(|addition| addition.traits.is_some()))
+        .map(|(lead, _)| *lead)
+        .filter(|lead| !stale.contains(lead))
+        .collect();
+    if described.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fold = |row: leads::ProfileRow| match serde_json::from_value(row.attributes) {
+        Ok(fold) => Ok((row.lead_id, fold)),
+        Err(error) => Err(sqlx::Error::Decode(Box::new(error))),
+    };
+    leads::profiles_of(conn, &described).await?.into_iter().map(fold).collect()
+}
