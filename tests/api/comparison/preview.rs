@@ -139,3 +139,30 @@ async fn mqls_that_are_on_their_way_out_already_are_told_from_those_that_the_mod
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_preview_foretells_is_what_publishing_does() {
+    run(async |app| {
+        five(app).await;
+        let model = talkative(app).await;
+        let foretold = preview(app, &model, json!({})).await;
+
+        let answer = app.post(&format!("/v1/models/{model}/publish"), "").await;
+
+        assert_eq!(answer.status, 202, "{answer:?}");
+        app.run_due().await;
+        for band in foretold["bands"].as_array().unwrap() {
+            let label = band["label"].as_str().unwrap();
+            let leads = app.get(&format!("/v1/leads?band={label}")).await.json();
+            assert_eq!(band["after"]["count"], leads["data"].as_array().unwrap().len(), "{label}");
+        }
+        assert_eq!(app.lead("almost").await["stage"], "mql", "it enters at once");
+        assert_eq!(app.lead("ripe").await["stage"], "mql", "the dwell is running");
+        app.advance(TimeDelta::days(1));
+        app.run_due().await;
+        let mqls = app.get("/v1/leads?stage=mql").await.json()["data"].as_array().unwrap().len();
+        assert_eq!(foretold["mql"]["after"]["count"], mqls);
+        assert_eq!(app.lead("ripe").await["stage"], "lead");
+    })
+    .await;
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{compare, director, event, exactly, five, preview, talkative};
 use crate::{
     foresight::rows,
-    harness::{TestApp, run},
+    harness::{ADMIN, TestApp, run},
 };
 
 #[tokio::test]
@@ -105,15 +105,44 @@ async fn two_versions_are_put_side_by_side() {
     .await;
 }
 
+#[tokio::test]
+async fn versions_that_leads_are_scored_by_are_compared_by_what_is_stored() {
+    run(async |app| {
+        five(app).await;
+        let model = talkative(app).await;
+        let shadow = async |method: &str| {
+            let answer = app.call(method, &format!("/v1/models/{model}/shadow"), Some(ADMIN), "").await;
+            assert!(answer.status.is_success(), "{answer:?}");
+        };
+        let mut replayed = compare(app, &format!("b={model}")).await;
+        shadow("PUT").await;
+        assert_eq!(compare(app, &format!("b={model}")).await, replayed, "not every lead has a score yet");
+        app.run_due().await;
+
+        let stored = compare(app, &format!("b={model}")).await;
+
+        replayed["scores"] = json!("stored");
+        assert_eq!(stored, replayed);
+        let sampled = compare(app, &format!("b={model}&sample=3&seed=7")).await;
+        assert_eq!((&sampled["scores"], &sampled["sampled"]), (&json!("stored"), &json!(true)));
+        assert_eq!((&sampled["sample_size"], &sampled["seed"]), (&json!(3), &json!(7)));
+        shadow("DELETE").await;
+        assert_eq!(compare(app, &format!("b={model}")).await["scores"], "replayed");
+        app.run_due().await;
+    })
+    .await;
+}
+
 /// What sales has made of a lead; those calls are not there yet.
 async fn comes_to(app: &TestApp, user: &str, stage: &str) {
     let id: uuid::Uuid = app.lead(user).await["id"].as_str().unwrap().parse().unwrap();
-    sqlx::query("update lead set stage = $2, mql_by = null, below_since = null where id = $1")
-        .bind(id)
-        .bind(stage)
-        .execute(&mut app.database.connect().await)
-        .await
-        .unwrap();
+    for statement in [
+        "update lead set stage = $2, mql_by = null, below_since = null, below_by_model = false where id = $1",
+        "update score set stage = $2 where lead_id = $1",
+    ] {
+        let mut conn = app.database.connect().await;
+        sqlx::query(statement).bind(id).bind(stage).execute(&mut conn).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -153,6 +182,39 @@ async fn the_winners_are_placed_by_their_scores_when_they_were_handed_over() {
         assert_eq!((&outcomes["won"], &outcomes["not_won"]), (&json!(2), &json!(2)));
         assert_eq!(outcomes["reason"], Value::Null);
         assert_eq!((&outcomes["a"], &outcomes["b"]), (&json!(0.0), &json!(1.0)), "{outcomes}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_a_customer_or_does_not_want_it_is_no_mql_by_any_thresholds() {
+    run(async |app| {
+        let kinds = ["demo_requested", "trial_started", "webinar_attended", "chat_started"];
+        for user in ["ripe", "customer", "leave-me"] {
+            app.events(json!(
+                [[director(user)].to_vec(), kinds.map(|kind| event(user, kind)).to_vec()].concat()
+            ))
+            .await;
+        }
+        app.advance(TimeDelta::hours(1));
+        app.events(event("leave-me", "do_not_contact_requested")).await;
+        app.events(event("leave-me", "meeting_held")).await;
+        let scores =
+            ["ripe", "customer", "leave-me"].map(async |user| app.lead(user).await["score"].as_i64());
+        for score in scores {
+            assert!(score.await >= Some(60));
+        }
+        comes_to(app, "customer", "customer").await;
+        let model = talkative(app).await;
+
+        let replayed = compare(app, &format!("b={model}")).await;
+        app.call("PUT", &format!("/v1/models/{model}/shadow"), Some(ADMIN), "").await;
+        app.run_due().await;
+        let stored = compare(app, &format!("b={model}")).await;
+
+        let ripe = json!({"only_a": exactly(0), "only_b": exactly(0), "both": exactly(1)});
+        assert_eq!((&replayed["scores"], &replayed["mql"]), (&json!("replayed"), &ripe));
+        assert_eq!((&stored["scores"], &stored["mql"]), (&json!("stored"), &ripe));
     })
     .await;
 }
