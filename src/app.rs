@@ -16,6 +16,7 @@ use crate::{
     keys::KeyRing,
     models::Live,
     publishing::Pace,
+    webhooks::{self, Couriers},
 };
 
 /// The service's parts; cheap to clone.
@@ -41,6 +42,8 @@ pub struct Parts {
     pub instance: Uuid,
     /// The tasks that write events to the log, and the channel to them.
     pub writers: Writers,
+    /// What sends webhooks.
+    pub couriers: Arc<Couriers>,
     /// Everything that must finish before the process may end.
     pub tasks: TaskTracker,
     /// Cancelled when the service is to stop.
@@ -62,11 +65,17 @@ pub struct Settings {
     pub public_url: String,
     /// For how long changes are kept.
     pub changes_kept: TimeDelta,
+    /// How webhooks are sent.
+    pub webhooks: webhooks::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { public_url: "http://127.0.0.1:8080".to_owned(), changes_kept: TimeDelta::days(30) }
+        Settings {
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            changes_kept: TimeDelta::days(30),
+            webhooks: webhooks::Settings::default(),
+        }
     }
 }
 
@@ -90,6 +99,7 @@ impl App {
             instance: ids.next(),
             ids,
             writers,
+            couriers: Couriers::new(settings.webhooks),
             tasks,
             stop,
             served,

@@ -1,16 +1,23 @@
 //! The settings: flags, or environment variables of the same meaning.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use clap::{
     Args, Command, ValueEnum,
     builder::{OsStr, Resettable},
 };
+use ipnet::IpNet;
 
 use crate::{
     app,
     keys::{Prefix, Secret},
+    webhooks::{self, address::Reachable},
 };
 
 /// The address to listen on unless told otherwise.
@@ -55,6 +62,14 @@ pub struct Serve {
     #[arg(long, env = "LEADSCORE_CHANGES_KEPT_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub changes_kept_days: u16,
 
+    /// Networks to which webhooks may be sent besides the public internet, such as 10.1.0.0/16; a comma between several
+    #[arg(long, env = "LEADSCORE_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = network)]
+    pub webhook_allow: Vec<IpNet>,
+
+    /// How many seconds a webhook's receiver may take to answer
+    #[arg(long, env = "LEADSCORE_WEBHOOK_TIMEOUT", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=120))]
+    pub webhook_timeout: u16,
+
     /// How log lines look
     #[arg(long, env = "LEADSCORE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -94,6 +109,10 @@ impl Serve {
         app::Settings {
             public_url: self.public_url(listening),
             changes_kept: TimeDelta::days(self.changes_kept_days.into()),
+            webhooks: webhooks::Settings {
+                reachable: Arc::new(Reachable { allowed: self.webhook_allow.clone() }),
+                timeout: Duration::from_secs(self.webhook_timeout.into()),
+            },
         }
     }
 
@@ -101,6 +120,13 @@ impl Serve {
         let given = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         given.filter(|url| !url.is_empty()).unwrap_or_else(|| format!("http://{listening}"))
     }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let one = text.parse::<IpAddr>().map(IpNet::from);
+    one.or_else(|_| text.parse()).map_err(|_| "write a network as 10.1.0.0/16 or an address".to_owned())
 }
 
 fn admin_key(text: &str) -> Result<Secret, String> {

@@ -54,6 +54,8 @@ fn pool(options: PgConnectOptions, size: u32) -> PgPool {
         ("idle_in_transaction_session_timeout", "30s"),
         ("lock_timeout", "30s"),
         ("statement_timeout", "60s"),
+        // Whoever waits for a lock sees, once it has it, what the one before has committed.
+        ("default_transaction_isolation", "read committed"),
         ("timezone", "UTC"),
         ("client_min_messages", "error"), // the rollback below warns when there was nothing to undo
     ]);

@@ -49,6 +49,14 @@ id!(
     /// Something that happened to a lead.
     ChangeId
 );
+id!(
+    /// A receiver of webhooks.
+    EndpointId
+);
+id!(
+    /// A webhook: one change for one endpoint.
+    DeliveryId
+);
 
 impl EventKey {
     /// The key under which an event with this id is known, for ever.

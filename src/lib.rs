@@ -10,6 +10,7 @@
 //! - [`qualification`]: from lead to MQL and back
 //! - [`queues`]: who is to be called next
 //! - [`outbox`]: what happened to leads, as a feed
+//! - [`webhooks`]: the same, brought to other people's servers
 //! - [`models`]: the rules, as documents in versions
 //! - [`publishing`]: how a version goes live, and back; shadows
 //! - [`comparison`]: two models side by side
@@ -43,3 +44,4 @@ pub mod serve;
 pub mod sweep;
 pub mod telemetry;
 pub mod tracking;
+pub mod webhooks;

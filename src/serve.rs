@@ -22,7 +22,7 @@ use crate::{
     models, outbox,
     publishing::jobs::{Clear, Rebuild, Settle},
     scores::jobs::DueScores,
-    sweep, telemetry,
+    sweep, telemetry, webhooks,
 };
 
 /// The database within the service's own cluster.
@@ -84,6 +84,9 @@ async fn serve(
     sweep::start::<Clear>(&app);
     sweep::start::<outbox::jobs::Sequence>(&app);
     sweep::start::<outbox::jobs::Forget>(&app);
+    sweep::start::<webhooks::jobs::FanOut>(&app);
+    sweep::start::<webhooks::jobs::Deliver>(&app);
+    sweep::start::<webhooks::jobs::Forget>(&app);
     // Before the greeting: whoever reads it may stop us in the same moment.
     let hard = CancellationToken::new();
     heed_signals(app.stop.clone(), hard.clone())?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 13] = [
+const FEATURES: [(&str, &[&str]); 14] = [
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
@@ -23,6 +23,7 @@ const FEATURES: [(&str, &[&str]); 13] = [
     ("queues", &["leads"]),
     ("scores", &["leads", "models", "qualification"]),
     ("tracking", &["ingest", "keys", "leads"]),
+    ("webhooks", &["outbox"]),
 ];
 
 /// What lies beneath the features and knows none of them.

@@ -24,6 +24,7 @@ pub(super) fn document() -> OpenApi {
         ("Ingestion", "Events in. Scope `ingest`."),
         ("Leads", "Leads, their scores and receipts. Scope `read`, to change them `read_write`."),
         ("Queues", "Who is to be called next. Scope `read`."),
+        ("Webhooks", "What happened to leads, brought to your servers. Scope `admin`."),
         ("Models", "Scoring models. Scope `read`, to change them `admin`."),
         ("Changes", "What happened to leads, for those who keep a copy. Scope `read`."),
         ("Operations", "Keys (scope `admin`), health, metrics."),

@@ -16,7 +16,7 @@ use super::{
     extract::Json,
     problem::{Code, Problem},
 };
-use crate::{app::App, db, scores};
+use crate::{app::App, db, scores, webhooks};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -67,10 +67,19 @@ async fn metrics(State(app): State<App>) -> Response {
     if let Ok(Ok(overdue)) = tokio::time::timeout(PATIENCE, overdue(&app)).await {
         metrics::gauge!("leadscore_scores_overdue_seconds").set(overdue.as_seconds_f64());
     }
+    if let Ok(Ok(waiting)) = tokio::time::timeout(PATIENCE, webhooks_waiting(&app)).await {
+        metrics::gauge!("leadscore_webhook_oldest_waiting_seconds").set(waiting.as_seconds_f64());
+    }
     let text = app.metrics.render();
     (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
 async fn overdue(app: &App) -> sqlx::Result<TimeDelta> {
     scores::overdue(&mut *app.db.acquire().await?, app.clock.now()).await
+}
+
+/// How long the oldest webhook has been waiting.
+async fn webhooks_waiting(app: &App) -> sqlx::Result<TimeDelta> {
+    let since = webhooks::waiting_since(&mut *app.db.acquire().await?).await?;
+    Ok(since.map_or(TimeDelta::zero(), |since| app.clock.now() - since))
 }

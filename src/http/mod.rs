@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::App, comparison, corrections, ingest, keys, leads, models, outbox, publishing, queues, scores,
-    tracking,
+    tracking, webhooks,
 };
 
 pub use docs::openapi;
@@ -36,6 +36,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(corrections::api::routes())
         .merge(queues::api::routes())
         .merge(outbox::api::routes())
+        .merge(webhooks::api::routes())
         // Marketing keeps the rules.
         .merge(models::api::routes())
         .merge(publishing::api::routes())

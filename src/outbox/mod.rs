@@ -166,7 +166,7 @@ pub async fn sequence(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resu
     Ok(usize::try_from(moved).unwrap_or(0))
 }
 
-/// The place after everything that is committed by now.
+/// The place after everything that is committed by now; all of it has a place then.
 pub async fn end(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Position> {
     while sequence(conn, now).await? > 0 {}
     Ok(store::bounds(conn).await?.last)

@@ -27,4 +27,5 @@ mod queues;
 mod refusals;
 mod scopes;
 mod tracking;
+mod webhooks;
 mod writers;

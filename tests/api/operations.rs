@@ -4,10 +4,14 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
+use chrono::TimeDelta;
 use leadscore::{
     app::{App, Settings},
     db, http,
-    ids::Ids,
+    ids::{Ids, LeadId},
+    outbox::{Change, Kind, publish},
+    sweep::Sweep,
+    webhooks::jobs::FanOut,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
@@ -111,6 +115,33 @@ async fn the_counters_are_prometheus_text_and_name_nobody() {
         for name in [lead, "secretive", "acme", ADMIN, WRITE, "nowhere"] {
             assert!(!text.contains(name), "{name} in {text}");
         }
+        service.app.shut_down().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_counters_say_how_long_the_oldest_webhook_waits() {
+    run(async |app| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let service = counting(app, &recorder).await;
+        let _counted = metrics::set_default_local_recorder(&recorder);
+        let made = service.post("/v1/webhooks", r#"{"url": "https://crm.example/"}"#).await.json();
+        let lead_id = LeadId(app.app.ids.next());
+        let change = Change { lead_id, kind: Kind::Erased, at: app.now(), data: json!({}) };
+        publish(&mut app.database.connect().await, &app.app.ids, &[change]).await.unwrap();
+        FanOut::run_once(&service.app).await.unwrap();
+        app.advance(TimeDelta::seconds(90));
+        let waiting = async || {
+            let text = String::from_utf8(service.call("GET", "/metrics", None, "").await.body).unwrap();
+            let name = "leadscore_webhook_oldest_waiting_seconds ";
+            text.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned()
+        };
+
+        assert_eq!(waiting().await, "90");
+        let path = format!("/v1/webhooks/{}", made["id"].as_str().unwrap());
+        service.call("PATCH", &path, Some(ADMIN), r#"{"enabled": false}"#).await;
+        assert_eq!(waiting().await, "0", "nobody expects anything of one that is disabled");
         service.app.shut_down().await;
     })
     .await;

@@ -1,4 +1,4 @@
-//! The SDKs as their users install them, kept from run to run until a lock file changes.
+//! The packages as their users install them, kept from run to run until a lock file changes.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,12 @@ pub(crate) fn node() -> Option<PathBuf> {
                 .current_dir(folder),
         );
     };
-    Some(installed("node", &["package-lock.json", "package.json", "tracker.js"], &tools, install))
+    Some(installed(
+        "node",
+        &["package-lock.json", "package.json", "tracker.js", "verify.js"],
+        &tools,
+        install,
+    ))
 }
 
 /// The folder with the script for python and an environment `venv`; none where python or what makes such an
@@ -33,7 +38,7 @@ pub(crate) fn python() -> Option<PathBuf> {
         let locked = ["--require-hashes", "--requirement", "requirements.txt"];
         succeed(Command::new(folder.join("venv/bin/python")).args(pip).args(locked).current_dir(folder));
     };
-    Some(installed("python", &["requirements.txt", "tracker.py"], &tools, install))
+    Some(installed("python", &["requirements.txt", "tracker.py", "verify.py"], &tools, install))
 }
 
 /// What a tool says of itself; none if it is not there.

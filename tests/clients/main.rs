@@ -1,4 +1,5 @@
-//! The real SDKs against the real service, with only the host changed.
+//! The real SDKs against the real service, with only the host changed; and the real libraries by which receivers verify its
+//! webhooks.
 //!
 //! Each is installed as its users install it and runs a script such as its documentation shows; `install` says how. A
 //! test is passed over, and says so, only where the language itself is missing.
@@ -6,12 +7,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod install;
+mod webhooks;
 
 #[path = "../api/harness/database.rs"]
 #[expect(dead_code, reason = "shared with the tests of the API, which use all of it")]
 mod database;
 #[path = "../process/http.rs"]
 mod http;
+#[path = "../api/harness/receiver.rs"]
+#[expect(dead_code, reason = "shared with the tests of the API, which use all of it")]
+mod receiver;
 #[path = "../process/scratch.rs"]
 #[expect(dead_code, reason = "shared with the tests of the process, which use all of it")]
 mod scratch;

@@ -9,8 +9,12 @@ mod aborts;
 mod crashes;
 mod deployment;
 mod http;
+#[path = "../api/harness/receiver.rs"]
+#[expect(dead_code, reason = "shared with the tests of the API, which use all of it")]
+mod receiver;
 mod scratch;
 mod service;
 mod shared;
 mod starts;
 mod stops;
+mod webhooks;

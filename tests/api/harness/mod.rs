@@ -2,8 +2,12 @@
 
 mod calls;
 mod database;
+mod receiver;
 
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -24,12 +28,17 @@ use leadscore::{
     publishing::jobs::{Clear, Rebuild, Settle},
     scores::jobs::DueScores,
     sweep,
+    webhooks::{
+        self,
+        jobs::{Deliver, FanOut},
+    },
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 pub(crate) use calls::shown;
 pub(crate) use database::TestDatabase;
+pub(crate) use receiver::{Got, Receiver, Reply};
 
 /// When every test begins.
 pub(crate) const START: &str = "2026-03-02T09:00:00Z";
@@ -53,6 +62,7 @@ pub(crate) async fn run(body: impl AsyncFnOnce(&TestApp)) {
     if ended.is_ok() {
         assert_eq!(test.run_due().await, 0, "something that was due was left undone; call run_due");
         assert_eq!(test.database.idle_in_transaction().await, 0, "a transaction was left open");
+        assert_eq!(test.count("webhook_lane where lease_token is not null").await, 0, "a lease was left");
     }
     test.app.shut_down().await;
     test.database.remove().await;
@@ -65,7 +75,7 @@ impl TestApp {
     async fn start() -> TestApp {
         let database = TestDatabase::create().await;
         let clock = Clock::manual(START.parse().unwrap());
-        let app = service(&database, &clock, 1).await;
+        let app = service(&database, &clock, 1, receivers(receiver::TIMEOUT)).await;
         models::ensure_default(&app).await.unwrap();
         let admin = Secret::given(ADMIN, Prefix::Secret).unwrap();
         let write = Secret::given(WRITE, Prefix::Write).unwrap();
@@ -75,7 +85,20 @@ impl TestApp {
 
     /// Another instance of the service on the same database, with the same clock.
     pub(crate) async fn second_instance(&self) -> TestApp {
-        let app = service(&self.database, &self.app.clock, 2).await;
+        self.beside(service(&self.database, &self.app.clock, 2, receivers(receiver::TIMEOUT)).await)
+    }
+
+    /// The same, which waits for the answers of webhooks' receivers for longer than any test takes.
+    pub(crate) async fn patient_instance(&self) -> TestApp {
+        self.beside(service(&self.database, &self.app.clock, 4, receivers(Duration::from_mins(2))).await)
+    }
+
+    /// The same, whose operator has allowed no addresses for webhooks besides the public ones.
+    pub(crate) async fn instance_that_reaches_only_the_internet(&self) -> TestApp {
+        self.beside(service(&self.database, &self.app.clock, 3, webhooks::Settings::default()).await)
+    }
+
+    fn beside(&self, app: App) -> TestApp {
         TestApp { router: http::router(&app), app, database: self.database.clone() }
     }
 
@@ -92,8 +115,12 @@ impl TestApp {
         let mut leads = 0;
         loop {
             let seen = self.see_to_leads().await;
-            let others = sweep::run_once::<Sequence>(&self.app).await.unwrap()
-                + sweep::run_once::<changes::Forget>(&self.app).await.unwrap();
+            let mut others = sweep::run_once::<Sequence>(&self.app).await.unwrap();
+            others += sweep::run_once::<FanOut>(&self.app).await.unwrap();
+            others += sweep::run_once::<Deliver>(&self.app).await.unwrap();
+            self.app.couriers.idle().await;
+            others += sweep::run_once::<changes::Forget>(&self.app).await.unwrap();
+            others += sweep::run_once::<webhooks::jobs::Forget>(&self.app).await.unwrap();
             leads += seen;
             if seen + others == 0 {
                 return leads;
@@ -152,11 +179,16 @@ impl TestApp {
     }
 }
 
-async fn service(database: &TestDatabase, clock: &Clock, seed: u64) -> App {
+/// Webhooks to the receivers of tests, which may take this long to answer.
+fn receivers(timeout: Duration) -> webhooks::Settings {
+    webhooks::Settings { reachable: receiver::here(), timeout }
+}
+
+async fn service(database: &TestDatabase, clock: &Clock, seed: u64, webhooks: webhooks::Settings) -> App {
     let pools = db::connect(database.options(), 5, 3).await.unwrap();
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
     let ids = Ids::seeded(clock.clone(), seed);
-    let settings = Settings { public_url: "http://leads.test".to_owned(), ..Settings::default() };
+    let settings = Settings { public_url: "http://leads.test".to_owned(), webhooks, ..Settings::default() };
     App::start(pools, clock.clone(), ids, metrics, settings)
 }
 
