@@ -21,7 +21,7 @@ const FEATURES: [(&str, &[&str]); 14] = [
     ("publishing", &["leads", "models", "qualification", "scores"]),
     ("qualification", &["leads", "models"]),
     ("queues", &["leads"]),
-    ("scores", &["leads", "models", "qualification"]),
+    ("scores", &["leads", "models", "outbox", "qualification"]),
     ("tracking", &["ingest", "keys", "leads"]),
     ("webhooks", &["outbox"]),
 ];

@@ -210,6 +210,12 @@ pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<A
     Ok(Some(Arc::new(Version { id, model })))
 }
 
+/// Adds a draft; the document must be a model.
+pub async fn add_draft(app: &App, document: &Value) -> anyhow::Result<ModelId> {
+    let model = Model::parse(document).map_err(|mistakes| anyhow!("{mistakes:?}"))?;
+    Ok(drafts::create(app, model.name(), document).await?.id)
+}
+
 /// Publishes the default model where no model is live yet.
 pub async fn ensure_default(app: &App) -> anyhow::Result<()> {
     let document: Value = document::from_yaml(DEFAULT_DOCUMENT).context("the default model")?;

@@ -10,8 +10,10 @@ use super::{
 };
 use crate::ids::{LeadId, ModelId};
 
-/// Begins a transaction that changes scores. The lock is had before anything is read.
-pub(super) const BEGIN: &str = "begin; select pg_advisory_xact_lock_shared(7309453671)";
+/// Begins a transaction that changes scores. The lock is had before anything is read; and every statement is a look-up
+/// by key, so that no plan reads all events for the sake of a thousand leads.
+pub(super) const BEGIN: &str = "begin; select pg_advisory_xact_lock_shared(7309453671);
+    set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
 /// Begins a transaction that changes which versions leads are scored under.
 pub(super) const BEGIN_CHANGE: &str = "begin; select pg_advisory_xact_lock(7309453671)";
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{PublishError, Purpose, Run, store};
+use super::{PublishError, Purpose, Run};
 use crate::{
     app::App,
     http::{
@@ -117,8 +117,7 @@ async fn get_progress(
     _reader: Reader,
     Path(id): Path<ModelId>,
 ) -> Result<Json<Progress>, Problem> {
-    let run = store::find(&mut *app.db.acquire().await?, id).await?;
-    let run = run.ok_or_else(|| {
+    let run = super::run(&app, id).await?.ok_or_else(|| {
         Problem::new(
             Code::NotFound,
             "Leads are not scored by this version, if there is one; publish it, or run it in shadow.",

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::try_join_all;
 
 use super::{KEPT, Purpose, store};
 use crate::{
     app::App,
-    ids::ModelId,
+    ids::{LeadId, ModelId},
     leads, models,
     qualification::Frame,
     scores::{self, Additions},
@@ -15,11 +16,13 @@ use crate::{
 };
 
 /// How many leads one transaction sees to: so few that an event of one of them waits but a moment.
-const CHUNK: i64 = 500;
+const CHUNK: usize = 500;
+/// How many such transactions run side by side while no events come in.
+const LANES: usize = 3;
 /// How many states are removed at once.
 const REMOVED: i64 = 2_000;
 /// For how long the other instances leave a run to the one that is at work on it.
-const TERM: TimeDelta = TimeDelta::seconds(10);
+const TERM: TimeDelta = TimeDelta::seconds(5);
 
 /// Gives leads a state under the versions that are being prepared; the last step puts the version to its use.
 #[derive(Debug)]
@@ -30,7 +33,8 @@ impl Sweep for Rebuild {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        rebuild_next(app, CHUNK).await
+        let lanes = if app.pace.is_busy(&app.db).await { 1 } else { LANES };
+        rebuild_next(app, CHUNK * lanes).await
     }
 
     async fn rest(app: &App, worked: Duration) -> Duration {
@@ -39,23 +43,35 @@ impl Sweep for Rebuild {
 }
 
 /// Gives the next leads, at most so many, a state; how many there were, and one for the step at the end.
-pub async fn rebuild_next(app: &App, at_most: i64) -> sqlx::Result<usize> {
-    let mut tx = models::begin(&app.db).await?;
+///
+/// A lead's state is kept up from the moment at which it is there, and a lead that has one is passed over: so what was
+/// done before a crash, and not yet noted, is not lost, and not done twice.
+pub async fn rebuild_next(app: &App, at_most: usize) -> sqlx::Result<usize> {
+    let mut tx = app.db.begin().await?;
     let now = app.clock.now();
     let Some(run) = store::next_rebuild(&mut tx, app.instance, now).await? else { return Ok(0) };
-    let chunk = store::leads_after(&mut tx, run.rebuilt_to, at_most).await?;
-    let Some(last) = chunk.last().copied() else {
-        tx.rollback().await?;
+    store::hold(&mut tx, &run, app.instance, now, now + TERM).await?;
+    let leads = store::leads_after(&mut tx, run.rebuilt_to, at_most as i64).await?;
+    tx.commit().await?;
+    let Some(last) = leads.last().copied() else {
         put_to_use(app, run.model_id).await?;
         return Ok(1);
     };
-    let version = models::load(&mut tx, run.model_id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let locked = leads::lock(&mut tx, &chunk).await?;
-    scores::rebuild(&mut tx, &version, now, &locked).await?;
-    store::rebuilt(&mut tx, &run, last, chunk.len() as i64).await?;
-    store::hold(&mut tx, &run, app.instance, now, now + TERM).await?;
-    tx.commit().await?;
-    Ok(chunk.len())
+    try_join_all(leads.chunks(CHUNK).map(|chunk| rebuild_chunk(app, run.model_id, chunk))).await?;
+    store::rebuilt(&mut *app.db.acquire().await?, &run, last, leads.len() as i64).await?;
+    Ok(leads.len())
+}
+
+async fn rebuild_chunk(app: &App, id: ModelId, chunk: &[LeadId]) -> sqlx::Result<()> {
+    let mut tx = models::begin(&app.db).await?;
+    // Once it is dropped nobody may leave a state behind.
+    let scored = app.live.scored(&mut tx).await?;
+    if let Some(other) = scored.others.iter().find(|other| other.version.id == id) {
+        let locked = leads::lock(&mut tx, chunk).await?;
+        scores::rebuild(&mut tx, &other.version, app.clock.now(), &locked).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Every lead has a state: the version goes live, or is complete as a shadow.
@@ -87,7 +103,7 @@ impl Sweep for Settle {
         let mut tx = models::begin(&app.db).await?;
         let now = app.clock.now();
         let Some(run) = store::next_settling(&mut tx, app.instance, now).await? else { return Ok(0) };
-        let chunk = store::leads_after(&mut tx, run.settled_to, CHUNK).await?;
+        let chunk = store::leads_after(&mut tx, run.settled_to, CHUNK as i64).await?;
         let Some(last) = chunk.last().copied() else {
             store::complete_settling(&mut tx, run.model_id, now).await?;
             tx.commit().await?;

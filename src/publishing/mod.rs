@@ -7,10 +7,10 @@
 //!
 //! The guarantees. From the moment at which a version is taken up ([`models::begin_change`]) every transaction that
 //! changes scores knows of it: a lead that has a state gets each event added under both versions, a lead that is born
-//! gets its state at birth, and one that has none yet gets it, with all its events, when its turn comes. A chunk of
-//! leads and the note of how far the rebuild has come are one transaction, so that a process that dies in the middle
-//! loses nothing, and whoever comes next goes on from there. Nothing is ever read from a version that does not cover
-//! every lead.
+//! gets its state at birth, and one that has none yet gets it, with all its events, when its turn comes. A state is kept
+//! up from the transaction on that made it, and how far the rebuild has come is noted after, so that a process that dies
+//! in the middle loses nothing, and whoever comes next goes on from there. Nothing is ever read from a version that
+//! does not cover every lead.
 
 pub mod api;
 pub mod jobs;
@@ -134,6 +134,11 @@ pub async fn end_shadow(app: &App, id: ModelId) -> Result<(), PublishError> {
     store::drop(&mut tx, id, app.clock.now()).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// How far a version is on its way; none if leads are not scored by it.
+pub async fn run(app: &App, id: ModelId) -> sqlx::Result<Option<Run>> {
+    store::find(&mut *app.db.acquire().await?, id).await
 }
 
 async fn version(conn: &mut PgConnection, id: ModelId) -> Result<(VersionState, Value), PublishError> {

@@ -31,7 +31,8 @@ impl Pace {
         if self.is_busy(pool).await { worked * REST } else { Duration::ZERO }
     }
 
-    async fn is_busy(&self, pool: &PgPool) -> bool {
+    /// Whether events are coming in.
+    pub async fn is_busy(&self, pool: &PgPool) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = last.filter(|last| last.at.elapsed() < LOOK) {
             return last.busy;

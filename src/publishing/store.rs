@@ -199,14 +199,16 @@ pub(super) async fn purpose_to_shadow(conn: &mut PgConnection, id: ModelId) -> s
     Ok(())
 }
 
-/// Notes that leads up to one have a state.
+/// Notes that leads up to one have a state, unless somebody else has noted more.
 pub(super) async fn rebuilt(conn: &mut PgConnection, run: &Run, last: LeadId, more: i64) -> sqlx::Result<()> {
     sqlx::query!(
         "-- publishing::rebuilt
-        update scored_model set rebuilt = rebuilt + $2, rebuilt_to = $3 where model_id = $1",
+        update scored_model set rebuilt = rebuilt + $2, rebuilt_to = $3
+        where model_id = $1 and rebuilt_to is not distinct from $4",
         run.model_id as ModelId,
         more,
-        last as LeadId
+        last as LeadId,
+        run.rebuilt_to as Option<LeadId>
     )
     .execute(conn)
     .await?;

@@ -4,10 +4,11 @@
 //! lead under a model, the tally included. [`apply`] is the one way in which standings change: by new events, by
 //! identities that moved, because an instant was reached at which the score changes by itself, or because another
 //! model decides. It runs in the caller's transaction, on leads that the caller has locked, and keeps the standings
-//! under every version that leads are scored by; only the live one decides on stages. [`rebuild`] makes the standings
+//! under every version that leads are scored by; only the live one decides on stages. [`rebuild()`] makes the standings
 //! of a version that is being prepared.
 
 pub mod api;
+mod changes;
 pub mod jobs;
 mod log;
 mod person;
@@ -32,6 +33,7 @@ use crate::{
     ids::LeadId,
     leads::{Resolved, Stage},
     models::Covers,
+    outbox,
     qualification::{self, Decided, Frame, Occasion, Transition},
 };
 
@@ -109,6 +111,8 @@ pub async fn apply(
         other.write(conn, given, &BTreeMap::new()).await?;
     }
     people.write(conn).await?;
+    let changes = changes::of(frame, &live, standings.values(), resolved);
+    outbox::publish(conn, frame.ids, &changes).await?;
     store::delete(conn, &resolved.gone.iter().copied().collect::<Vec<_>>()).await?;
     resolved.save(conn).await?;
     qualification::record(conn, &passages).await?;

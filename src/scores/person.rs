@@ -65,6 +65,24 @@ impl People {
         Ok(People(people))
     }
 
+    /// Leads as they are known, `asked` with their attributes.
+    pub(super) async fn known(
+        conn: &mut PgConnection,
+        resolved: &Resolved,
+        asked: &BTreeSet<LeadId>,
+    ) -> sqlx::Result<People> {
+        let leads: Vec<LeadId> = asked.iter().copied().collect();
+        let mut people: BTreeMap<LeadId, Person> =
+            resolved.leads.keys().map(|id| (*id, Person::default())).collect();
+        for lead in asked {
+            people.entry(*lead).or_default().reworded = true;
+        }
+        for (lead, profile) in folds(conn, &leads).await? {
+            people.entry(lead).or_default().profile = profile;
+        }
+        Ok(People(people))
+    }
+
     pub(super) fn get(&self, lead: LeadId) -> Option<&Person> {
         self.0.get(&lead)
     }
@@ -93,12 +111,16 @@ async fn profiles(
         .map(|(lead, _)| *lead)
         .filter(|lead| !stale.contains(lead))
         .collect();
-    if described.is_empty() {
+    folds(conn, &described).await
+}
+
+async fn folds(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<(LeadId, Fold)>> {
+    if leads.is_empty() {
         return Ok(Vec::new());
     }
     let fold = |row: leads::ProfileRow| match serde_json::from_value(row.attributes) {
         Ok(fold) => Ok((row.lead_id, fold)),
         Err(error) => Err(sqlx::Error::Decode(Box::new(error))),
     };
-    leads::profiles_of(conn, &described).await?.into_iter().map(fold).collect()
+    leads::profiles_of(conn, leads).await?.into_iter().map(fold).collect()
 }

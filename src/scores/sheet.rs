@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use scoring::{Score, Tally};
+use scoring::{EventRef, Score, Tally};
 use sqlx::PgConnection;
 
 use super::{Additions, Standing, person::People, store};
@@ -16,7 +16,7 @@ use crate::{
 
 /// What is stored of some leads under a version, and what it becomes.
 pub(super) struct Sheet<'a> {
-    version: &'a Version,
+    pub(super) version: &'a Version,
     pub(super) states: BTreeMap<LeadId, State>,
     /// By the tallies with everything new in them.
     scores: BTreeMap<LeadId, Score>,
@@ -75,6 +75,13 @@ impl<'a> Sheet<'a> {
         self.states.iter().filter(|(_, state)| state.stale).map(|(lead, _)| *lead)
     }
 
+    /// Adds an event of the log.
+    pub(super) fn add(&mut self, lead: LeadId, event: EventRef<'_>) {
+        if let Some(state) = self.states.get_mut(&lead) {
+            state.tally.add(&self.version.model, event);
+        }
+    }
+
     /// Adds what is new, or all there is, and evaluates.
     pub(super) fn take(&mut self, given: Circumstances<'_>) {
         let model = &self.version.model;
@@ -104,6 +111,11 @@ impl<'a> Sheet<'a> {
     /// Each lead's state and score, once everything new is in them.
     pub(super) fn scored(&self) -> impl Iterator<Item = (LeadId, &State, &Score)> {
         self.scores.iter().filter_map(|(lead, score)| Some((*lead, self.states.get(lead)?, score)))
+    }
+
+    /// What was stored of a lead.
+    pub(super) fn stored(&self, lead: LeadId) -> Option<&store::StateRow> {
+        self.states.get(&lead)?.stored.as_ref()
     }
 
     /// A tally's score under this version.

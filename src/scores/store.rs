@@ -1,8 +1,9 @@
 //! SQL of scores.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
-use sqlx::PgConnection;
+use futures_util::stream::BoxStream;
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, types::Json};
 
 use super::Standing;
 use crate::ids::{LeadId, ModelId};
@@ -35,6 +36,37 @@ pub(super) async fn events_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx
     .await
 }
 
+/// What a tally asks of an event.
+pub(super) struct CountedEvent {
+    pub(super) lead_id: LeadId,
+    pub(super) kind: String,
+    pub(super) occurred_at: DateTime<Utc>,
+    /// Or suspect.
+    pub(super) human: bool,
+    pub(super) properties: Option<Json<Map<String, Value>>>,
+}
+
+/// The events that count for some leads, in no order, with the properties of those types that are read.
+pub(super) fn counted_events_of<'a>(
+    conn: &'a mut PgConnection,
+    leads: &'a [LeadId],
+    read: &'a [String],
+) -> BoxStream<'a, sqlx::Result<CountedEvent>> {
+    sqlx::query_as!(
+        CountedEvent,
+        r#"-- scores::counted_events_of
+        select s.lead_id, e.type as kind, e.occurred_at, e.verdict = 'human' as "human!",
+            case when e.type = any($2) then e.properties end as "properties: Json<Map<String, Value>>"
+        from identity_span s
+        join event e on e.identity_id = s.identity_id
+            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
+        where s.lead_id = any($1) and e.verdict <> 'machine'"#,
+        leads as &[LeadId],
+        read
+    )
+    .fetch(conn)
+}
+
 /// A lead's stored state under a model.
 pub(super) struct StateRow {
     pub(super) lead_id: LeadId,
@@ -43,6 +75,8 @@ pub(super) struct StateRow {
     pub(super) raw: i64,
     pub(super) fit: i64,
     pub(super) engagement: i64,
+    pub(super) band: String,
+    pub(super) do_not_contact: bool,
     pub(super) as_of: DateTime<Utc>,
     pub(super) next_change_at: Option<DateTime<Utc>>,
     pub(super) due_at: Option<DateTime<Utc>>,
@@ -58,8 +92,8 @@ pub(super) async fn states_of(
     sqlx::query_as!(
         StateRow,
         "-- scores::states_of
-        select lead_id, tally, score, raw, fit, engagement, as_of, next_change_at, due_at, last_activity_at,
-            updated_at
+        select lead_id, tally, score, raw, fit, engagement, band, do_not_contact, as_of, next_change_at, due_at,
+            last_activity_at, updated_at
         from score where lead_id = any($1) and model_id = $2",
         leads as &[LeadId],
         model as ModelId

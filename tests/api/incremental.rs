@@ -77,7 +77,7 @@ async fn what_is_stored_equals_a_replay_of_the_log_under_every_version() {
     run(async |app| {
         let mut runner = TestRunner::deterministic();
         let sizes = prop::collection::vec(1..6_usize, 40);
-        let case = ((model(), model(), model()), deliveries(), sizes, 0..40_i64, 1..4_i64, any::<bool>());
+        let case = ((model(), model(), model()), deliveries(), sizes, 0..40_i64, 1..4_usize, any::<bool>());
         for number in 0..cases {
             let ((first, second, third), deliveries, sizes, days, chunk, back) =
                 case.new_tree(&mut runner).unwrap().current();
@@ -146,7 +146,7 @@ impl<'a> World<'a> {
     }
 
     /// Rebuilds, a few leads at a time, until everything that was asked for is in use.
-    async fn rebuild(&self, chunk: i64) {
+    async fn rebuild(&self, chunk: usize) {
         loop {
             match rebuild_next(&self.app.app, chunk).await {
                 Ok(0) => return,

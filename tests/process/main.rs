@@ -12,6 +12,7 @@ mod http;
 #[path = "../api/harness/receiver.rs"]
 #[expect(dead_code, reason = "shared with the tests of the API, which use all of it")]
 mod receiver;
+mod rebuilds;
 mod scratch;
 mod service;
 mod shared;

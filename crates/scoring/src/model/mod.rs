@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::condition::Condition;
+use crate::event::SCORE_ADJUSTED;
 use crate::mistake::Mistake;
 use crate::points::Milli;
 
@@ -175,6 +176,12 @@ impl Model {
     /// Types of events by which a person asks to be contacted.
     pub fn hand_raise(&self) -> &[String] {
         &self.hand_raise
+    }
+
+    /// The types of events whose properties matter; of all others, type, instant and verdict say everything.
+    pub fn types_read(&self) -> impl Iterator<Item = &str> {
+        let asked = self.listeners.iter().filter(|(_, all)| all.iter().any(|one| one.condition.is_some()));
+        asked.map(|(kind, _)| kind.as_str()).chain([SCORE_ADJUSTED])
     }
 
     /// The tests that the document brings.

@@ -1,0 +1,129 @@
+//! How fast a new model's scores are made from the log, and what that costs those who send events meanwhile:
+//! `cargo bench --bench rebuild`.
+//!
+//! Figures of one run on one durable private Postgres: the rebuild of every lead from its events; the same events
+//! streamed out by `COPY event TO STDOUT`; events taken a second alone, and while a rebuild runs at the pace that it
+//! keeps then.
+//!
+//! `LEADSCORE_BENCH_LEADS` (20 000), `LEADSCORE_BENCH_EVENTS` (20 a lead) and `LEADSCORE_BENCH_SECONDS` (10) change the
+//! scale.
+
+mod load;
+
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    time::{Duration, Instant},
+};
+
+use futures_util::TryStreamExt;
+use leadscore::{
+    app::App,
+    ids::ModelId,
+    models,
+    publishing::{self, jobs::Rebuild},
+    sweep::{self, Sweep},
+};
+use load::setting;
+use private_postgres::Cluster;
+use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
+
+fn main() -> anyhow::Result<()> {
+    if !load::asked() {
+        return Ok(());
+    }
+    let cluster = load::cluster()?;
+    let report = tokio::runtime::Runtime::new()?.block_on(measure(&cluster))?;
+    std::io::stdout().write_all(report.as_bytes())?;
+    cluster.stop()?;
+    Ok(())
+}
+
+async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
+    let leads = setting("LEADSCORE_BENCH_LEADS", 20_000);
+    let each = setting("LEADSCORE_BENCH_EVENTS", 20);
+    let time = Duration::from_secs(setting("LEADSCORE_BENCH_SECONDS", 10));
+    let app = load::service(cluster).await?;
+    let mut conn = PgConnection::connect(&cluster.url("bench")).await?;
+    load::introduce(&app, leads).await?;
+    remember(&mut conn, each).await?;
+
+    let mut report = String::new();
+    let events = leads * each;
+    writeln!(report, "{leads} leads, {events} events")?;
+    let streamed = events as f64 / stream_out(&mut conn).await?.as_secs_f64();
+    writeln!(report, "COPY event TO STDOUT: {streamed:>9.0} events/s")?;
+    let first = publish(&app, 1).await?;
+    let began = Instant::now();
+    while publishing_is_under_way(&app, first).await? {
+        Rebuild::run_once(&app).await?;
+    }
+    let rebuilt = events as f64 / began.elapsed().as_secs_f64();
+    writeln!(report, "rebuild:              {rebuilt:>9.0} events/s, {:.2} of COPY", rebuilt / streamed)?;
+
+    let load::Rate { events_per_second: alone, own_micros } = load::load(&app, leads, 50, time).await?;
+    let second = publish(&app, 2).await?;
+    sweep::start::<Rebuild>(&app);
+    let began = Instant::now();
+    let beside = load::load(&app, leads, 50, time).await?.events_per_second;
+    let seconds = began.elapsed().as_secs_f64();
+    let (done, _) = progress(&app, second).await?;
+    writeln!(
+        report,
+        "events taken alone:   {alone:>9.0} events/s, under the live version and the one before \
+         ({own_micros:.1} µs of our CPU an event)"
+    )?;
+    writeln!(
+        report,
+        "beside a rebuild:     {beside:>9.0} events/s, {:.2} of that; {:.0} leads/s rebuilt meanwhile",
+        beside / alone,
+        done as f64 / seconds
+    )?;
+    app.shut_down().await;
+    Ok(report)
+}
+
+/// Gives every lead a past: events spread over ninety days, as scattered on disk as those of many leads at once are.
+async fn remember(conn: &mut PgConnection, each: u64) -> anyhow::Result<()> {
+    sqlx::query(
+        "insert into event (identity_id, event_key, id, type, occurred_at, received_at, verdict, digest, properties)
+        select identity_id, gen_random_uuid(), 'past-' || n, 'page_viewed', at, at, 'human', n,
+            jsonb_build_object('path', (array['/', '/product', '/pricing', '/blog/post'])[1 + n % 4],
+                'url', 'https://www.acme.example/')
+        from generate_series(2, $1::bigint) n, identity_span,
+            lateral (select now() - n * interval '4 days' as at) times
+        order by n, identity_id",
+    )
+    .bind(i64::try_from(each)?)
+    .execute(&mut *conn)
+    .await?;
+    conn.execute("vacuum analyze").await?;
+    Ok(())
+}
+
+async fn stream_out(conn: &mut PgConnection) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let mut stream = conn.copy_out_raw("copy event to stdout").await?;
+    while stream.try_next().await?.is_some() {}
+    Ok(began.elapsed())
+}
+
+/// A version that differs from every other by its name.
+async fn publish(app: &App, number: u64) -> anyhow::Result<ModelId> {
+    let mut document: Value = models::document::from_yaml(models::DEFAULT_DOCUMENT)?;
+    document["name"] = json!(format!("version {number}"));
+    let id = models::add_draft(app, &document).await?;
+    publishing::publish(app, id, false).await?;
+    Ok(id)
+}
+
+async fn publishing_is_under_way(app: &App, id: ModelId) -> anyhow::Result<bool> {
+    Ok(!progress(app, id).await?.1)
+}
+
+/// How many leads have a state, and whether all have.
+async fn progress(app: &App, id: ModelId) -> anyhow::Result<(i64, bool)> {
+    let run = publishing::run(app, id).await?.ok_or_else(|| anyhow::anyhow!("it is not scored"))?;
+    Ok((run.rebuilt, run.rebuilt_at.is_some()))
+}
