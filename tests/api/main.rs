@@ -5,6 +5,7 @@
 mod harness;
 
 mod bodies;
+mod changes;
 mod comparison;
 mod corrections;
 mod description;

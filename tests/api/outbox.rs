@@ -17,8 +17,9 @@ use crate::harness::{TestApp, run, shown};
 
 /// Leads to which something may happen.
 async fn leads(app: &TestApp, count: usize) -> Vec<LeadId> {
-    let events: Vec<Value> =
-        (0..count).map(|n| json!({"type": "page_viewed", "lead": {"anonymous_id": format!("d{n}")}})).collect();
+    let events: Vec<Value> = (0..count)
+        .map(|n| json!({"type": "page_viewed", "lead": {"anonymous_id": format!("d{n}")}}))
+        .collect();
     let sent = app.events(json!(events)).await;
     let ids = sent["leads"].as_array().unwrap().iter().map(|lead| lead["lead_id"].as_str().unwrap());
     ids.map(|id| LeadId(id.parse().unwrap())).collect()

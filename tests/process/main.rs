@@ -9,10 +9,10 @@ mod aborts;
 mod crashes;
 mod deployment;
 mod http;
+mod rebuilds;
 #[path = "../api/harness/receiver.rs"]
 #[expect(dead_code, reason = "shared with the tests of the API, which use all of it")]
 mod receiver;
-mod rebuilds;
 mod scratch;
 mod service;
 mod shared;
