@@ -31,7 +31,7 @@ fn warnings(document: &Value) -> Vec<String> {
 fn rule_warnings(rules: &Value) -> Vec<String> {
     let place = "/dimensions/engagement/groups/0/rules/";
     let warnings = warnings(&document(rules));
-    warnings.iter().map(|warning| warning.strip_prefix(place).expect("it is a rule's").to_owned()).collect()
+    warnings.iter().filter_map(|warning| warning.strip_prefix(place)).map(str::to_owned).collect()
 }
 
 #[test]
@@ -96,6 +96,7 @@ fn a_rule_that_another_of_a_best_group_always_outweighs_is_warned_of() {
         {"name": "d", "event": "x", "points": 1, "limit": {"count": 3}},
     ]));
     document["dimensions"]["engagement"]["groups"][0]["take"] = json!("best");
+    document["bands"] = json!([{"label": "all"}]);
     assert_eq!(warnings(&document), ["/dimensions/engagement/groups/0/rules/0 never_best"]);
     document["dimensions"]["engagement"]["groups"][0]["rules"][2]["min"] = json!(4);
     assert_eq!(
@@ -140,6 +141,18 @@ fn thresholds_out_of_reach_or_in_the_wrong_order_are_warned_of() {
             "/mql/leave leave_above_enter",
         ]
     );
+}
+
+#[test]
+fn a_label_that_no_lead_can_have_by_the_rules_is_warned_of() {
+    let mut document =
+        document(&json!([{"name": "once", "event": "x", "points": 30, "limit": {"count": 1}}]));
+    document["bands"] =
+        json!([{"label": "hot", "from": 51}, {"label": "warm", "from": 0}, {"label": "cold"}]);
+    document["grades"]["engagement"] =
+        json!([{"label": "1", "from": 30}, {"label": "2", "from": 0.5}, {"label": "3"}]);
+
+    assert_eq!(warnings(&document), ["/bands/0/from unreachable_label", "/bands/2 unreachable_label"]);
 }
 
 #[test]

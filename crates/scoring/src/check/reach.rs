@@ -10,15 +10,15 @@ pub(super) fn warnings(model: &Model, attainable: &Attainable) -> Vec<Mistake> {
     let mut warnings = Vec::new();
     for dimension in Dimension::ALL {
         let pointer = format!("/grades/{}", dimension.as_str());
-        let range = model.section(dimension).range;
+        let range = attainable.section(dimension).clamped;
         warn_of_scale(&pointer, model.grades().scale(dimension), range, &mut warnings);
     }
     let published = |points: Milli| Milli(points.rounded_points().saturating_mul(1000));
-    let range = model.score_range();
-    let range = Range { min: published(range.min), max: published(range.max) };
+    let Range { min, max } = attainable.score;
+    let range = Range { min: published(min), max: published(max) };
     warn_of_scale("/bands", model.bands(), range, &mut warnings);
     if let Some(mql) = model.mql() {
-        warn_of_thresholds(mql, attainable, published(attainable.score.max), &mut warnings);
+        warn_of_thresholds(mql, attainable, range.max, &mut warnings);
     }
     warnings
 }
@@ -27,12 +27,16 @@ fn warn_of_scale(pointer: &str, scale: &Scale, range: Range, warnings: &mut Vec<
     let mut covered = false;
     for (i, step) in scale.steps().iter().enumerate() {
         if covered {
-            let message =
-                format!("raise the step above or remove `{}`; no points are left for it", step.label);
+            let message = format!(
+                "raise the step above or remove `{}`; no lead can be so low by the rules",
+                step.label
+            );
             warnings.push(warning(format!("{pointer}/{i}"), "unreachable_label", message));
         } else if let Some(from) = step.from.filter(|from| *from > range.max) {
-            let message =
-                format!("let `{}` begin at {} or below; {from} is out of range", step.label, range.max);
+            let message = format!(
+                "let `{}` begin at {} or below; by the rules no lead can have {from}",
+                step.label, range.max
+            );
             warnings.push(warning(format!("{pointer}/{i}/from"), "unreachable_label", message));
         }
         covered |= step.from.is_some_and(|from| from <= range.min);
