@@ -52,15 +52,18 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     let mut report = String::new();
     let events = leads * each;
     writeln!(report, "{leads} leads, {events} events")?;
-    let streamed = events as f64 / stream_out(&mut conn).await?.as_secs_f64();
-    writeln!(report, "COPY event TO STDOUT: {streamed:>9.0} events/s")?;
+    let before = Spent::so_far(&mut conn).await?;
+    stream_out(&mut conn).await?;
+    let streamed = before.on(events, &mut conn).await?;
+    writeln!(report, "COPY event TO STDOUT: {streamed}")?;
     let first = publish(&app, 1).await?;
-    let began = Instant::now();
+    let before = Spent::so_far(&mut conn).await?;
     while publishing_is_under_way(&app, first).await? {
         Rebuild::run_once(&app).await?;
     }
-    let rebuilt = events as f64 / began.elapsed().as_secs_f64();
-    writeln!(report, "rebuild:              {rebuilt:>9.0} events/s, {:.2} of COPY", rebuilt / streamed)?;
+    let rebuilt = before.on(events, &mut conn).await?;
+    let share = rebuilt.per_second / streamed.per_second;
+    writeln!(report, "rebuild:              {rebuilt}, {share:.2} of COPY")?;
 
     let load::Rate { events_per_second: alone, own_micros } = load::load(&app, leads, 50, time).await?;
     let second = publish(&app, 2).await?;
@@ -102,11 +105,55 @@ async fn remember(conn: &mut PgConnection, each: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stream_out(conn: &mut PgConnection) -> anyhow::Result<Duration> {
-    let began = Instant::now();
+async fn stream_out(conn: &mut PgConnection) -> anyhow::Result<()> {
     let mut stream = conn.copy_out_raw("copy event to stdout").await?;
     while stream.try_next().await?.is_some() {}
-    Ok(began.elapsed())
+    Ok(())
+}
+
+/// What has been spent up to an instant.
+struct Spent {
+    at: Instant,
+    own: f64,
+    server: f64,
+}
+
+/// What was spent on a number of events. On a machine that others use too, the processor time says more than the rate.
+struct Cost {
+    per_second: f64,
+    own_micros: f64,
+    server_micros: f64,
+}
+
+impl Spent {
+    async fn so_far(conn: &mut PgConnection) -> anyhow::Result<Spent> {
+        let sessions: Vec<i32> =
+            sqlx::query_scalar("select pid from pg_stat_activity where datname = current_database()")
+                .fetch_all(conn)
+                .await?;
+        let server = sessions.iter().map(|pid| load::cpu_of(&pid.to_string())).sum();
+        Ok(Spent { at: Instant::now(), own: load::cpu_seconds(), server })
+    }
+
+    async fn on(&self, events: u64, conn: &mut PgConnection) -> anyhow::Result<Cost> {
+        let now = Spent::so_far(conn).await?;
+        let micros = |seconds: f64| seconds * 1e6 / events as f64;
+        Ok(Cost {
+            per_second: events as f64 / (now.at - self.at).as_secs_f64(),
+            own_micros: micros(now.own - self.own),
+            server_micros: micros(now.server - self.server),
+        })
+    }
+}
+
+impl std::fmt::Display for Cost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Cost { per_second, own_micros, server_micros } = self;
+        write!(
+            f,
+            "{per_second:>9.0} events/s ({server_micros:.1} µs of Postgres's CPU an event, {own_micros:.1} of ours)"
+        )
+    }
 }
 
 /// A version that differs from every other by its name.

@@ -156,8 +156,13 @@ pub(crate) async fn load(app: &App, leads: u64, size: usize, time: Duration) -> 
 }
 
 /// Processor time of this process so far, in seconds (Linux; elsewhere 0).
-fn cpu_seconds() -> f64 {
-    let Ok(stat) = std::fs::read_to_string("/proc/self/stat") else { return 0.0 };
+pub(crate) fn cpu_seconds() -> f64 {
+    cpu_of("self")
+}
+
+/// Processor time so far of a process, in seconds.
+pub(crate) fn cpu_of(pid: &str) -> f64 {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0.0 };
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
