@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use leadscore::{sweep::Sweep, webhooks::jobs::FanOut};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
 
 use super::{deliveries, endpoint, lead, say, states, told};
-use crate::harness::{Receiver, Reply, run};
+use crate::harness::{Receiver, Reply, TestApp, run};
 
 #[tokio::test]
 async fn a_leads_next_change_waits_until_the_one_before_has_arrived() {
@@ -78,6 +80,42 @@ async fn what_comes_while_the_last_of_a_lane_is_being_sent_is_sent_too() {
 
         assert_eq!(told(&receiver), expected);
         assert_eq!(app.count("webhook_lane").await, 0, "a lane ends with its line");
+    })
+    .await;
+}
+
+/// Whether a statement waits for a lock.
+async fn is_blocked(app: &TestApp, statement: &str) -> bool {
+    let waits = "select exists (select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '-- ' || $1 || '%')";
+    let waits = sqlx::query_scalar(waits).bind(statement);
+    waits.fetch_one(&mut app.database.connect().await).await.unwrap()
+}
+
+#[tokio::test]
+async fn nothing_is_put_into_a_lane_while_it_is_decided_whether_it_ends() {
+    run(async |app| {
+        let receiver = Receiver::start().await;
+        endpoint(app, &receiver).await;
+        let mut conn = app.database.connect().await;
+        let mut no_attempts = conn.begin().await.unwrap();
+        no_attempts.execute("lock table webhook_attempt in exclusive mode").await.unwrap();
+        say(app, lead(1), 1).await;
+        let (ending, beginning) = (app.clone(), app.clone());
+        let ending = tokio::spawn(async move { ending.run_due().await });
+        while !is_blocked(app, "webhooks::record").await {}
+        say(app, lead(1), 2).await;
+
+        let beginning = tokio::spawn(async move { FanOut::run_once(&beginning.app).await });
+        while !is_blocked(app, "webhooks::open_lanes").await {
+            assert!(!beginning.is_finished(), "or it would be closed with something in it");
+        }
+        no_attempts.rollback().await.unwrap();
+
+        ending.await.unwrap();
+        beginning.await.unwrap().unwrap();
+        app.run_due().await;
+        assert_eq!(told(&receiver), [1, 2]);
     })
     .await;
 }
