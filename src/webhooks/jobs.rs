@@ -6,6 +6,7 @@ use super::{
     courier::Turn,
     deliveries::{self, store},
     endpoints::store as endpoints,
+    lanes::store as lanes,
 };
 use crate::{app::App, outbox, sweep::Sweep};
 
@@ -44,7 +45,7 @@ impl Sweep for Deliver {
     const PERIOD: Duration = Duration::from_millis(500);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let due = store::due(&mut *app.db.acquire().await?, app.clock.now(), LANES).await?;
+        let due = lanes::due(&mut *app.db.acquire().await?, app.clock.now(), LANES).await?;
         let mut started = 0;
         for endpoint in due {
             for _ in 0..endpoint.lanes {

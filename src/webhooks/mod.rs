@@ -34,6 +34,7 @@ mod courier;
 mod deliveries;
 mod endpoints;
 pub mod jobs;
+mod lanes;
 mod schedule;
 mod signature;
 

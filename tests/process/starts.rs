@@ -74,7 +74,9 @@ fn empty_settings_are_as_good_as_none() {
     let scratch = Scratch::new();
     let names = ["DATABASE_URL", "LEADSCORE_ADMIN_KEY", "LEADSCORE_WRITE_KEY", "LEADSCORE_PUBLIC_URL"];
     let numbers = ["LEADSCORE_CONNECTIONS", "LEADSCORE_WRITERS", "LEADSCORE_LOG_FORMAT"];
-    let empty: Vec<(&str, &str)> = names.into_iter().chain(numbers).map(|name| (name, "")).collect();
+    let webhooks = ["LEADSCORE_CHANGES_KEPT_DAYS", "LEADSCORE_WEBHOOK_ALLOW", "LEADSCORE_WEBHOOK_TIMEOUT"];
+    let all = names.into_iter().chain(numbers).chain(webhooks);
+    let empty: Vec<(&str, &str)> = all.map(|name| (name, "")).collect();
 
     let service = Service::start_with(&scratch, &empty);
 

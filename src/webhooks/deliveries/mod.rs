@@ -12,12 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sqlx::{Connection, PgConnection};
 
-use store::{Head, Lease};
-
 use super::{
     PATIENCE_DAYS,
     courier::{Attempt, Message, Turn},
     endpoints::{Endpoint, store as endpoints},
+    lanes::{Head, Lease, store as lanes},
     schedule,
 };
 use crate::{
@@ -101,7 +100,7 @@ pub(super) async fn fan_out(app: &App, conn: &mut PgConnection, id: EndpointId) 
     if !new.is_empty() {
         let leads: Vec<LeadId> = new.iter().map(|one| one.lead_id).collect();
         store::insert(&mut tx, id, &new, now).await?;
-        store::open_lanes(&mut tx, id, &leads, false, now).await?;
+        lanes::open(&mut tx, id, &leads, false, now).await?;
     }
     endpoints::read_up_to(&mut tx, id, last).await?;
     tx.commit().await?;
@@ -115,10 +114,10 @@ pub(super) async fn deliver(app: &App, turn: &Turn) -> sqlx::Result<()> {
         let mut conn = app.db.acquire().await?;
         let (now, token) = (app.clock.now(), app.ids.next());
         let until = now + app.couriers.settings().timeout + MARGIN;
-        let Some(lease) = store::acquire(&mut conn, turn.endpoint, token, now, until).await? else {
+        let Some(lease) = lanes::acquire(&mut conn, turn.endpoint, token, now, until).await? else {
             return Ok(());
         };
-        let Some(head) = store::head(&mut conn, &lease).await? else {
+        let Some(head) = lanes::head(&mut conn, &lease).await? else {
             give_back(&mut conn, &lease, now).await?;
             continue;
         };
@@ -138,7 +137,7 @@ pub(super) async fn deliver(app: &App, turn: &Turn) -> sqlx::Result<()> {
 /// Gives a lane back of which nothing was sent; closes it if it is empty.
 async fn give_back(conn: &mut PgConnection, lease: &Lease, now: DateTime<Utc>) -> sqlx::Result<()> {
     let mut tx = conn.begin().await?;
-    if store::holds(&mut tx, lease).await? {
+    if lanes::holds(&mut tx, lease).await? {
         next_in_lane(&mut tx, lease, now).await?;
     }
     tx.commit().await
@@ -146,9 +145,9 @@ async fn give_back(conn: &mut PgConnection, lease: &Lease, now: DateTime<Utc>) -
 
 /// Lets the next in line be sent at an instant; closes the lane if there is none.
 async fn next_in_lane(conn: &mut PgConnection, lease: &Lease, due_at: DateTime<Utc>) -> sqlx::Result<()> {
-    match store::head(conn, lease).await? {
-        Some(_) => store::release(conn, lease, due_at).await,
-        None => store::close(conn, lease).await,
+    match lanes::head(conn, lease).await? {
+        Some(_) => lanes::release(conn, lease, due_at).await,
+        None => lanes::close(conn, lease).await,
     }
 }
 
@@ -176,7 +175,7 @@ async fn finish(
         let patience = now - TimeDelta::days(PATIENCE_DAYS);
         endpoints::note_failure(&mut tx, lease.endpoint_id, attempt.is_gone(), patience, now).await?
     };
-    if !store::holds(&mut tx, lease).await? {
+    if !lanes::holds(&mut tx, lease).await? {
         tracing::warn!(endpoint.id = %lease.endpoint_id, "a delivery took longer than its lease");
         return Ok(());
     }
@@ -207,7 +206,7 @@ pub(super) async fn redeliver(
         Some(None) => return Ok(Some(false)),
         Some(Some(lead)) => lead,
     };
-    store::open_lanes(&mut tx, endpoint, &[lead], true, app.clock.now()).await?;
+    lanes::open(&mut tx, endpoint, &[lead], true, app.clock.now()).await?;
     store::put_back(&mut tx, endpoint, &[delivery]).await?;
     tx.commit().await?;
     Ok(Some(true))
@@ -229,7 +228,7 @@ pub(super) async fn recover(
         let found = store::given_up(&mut tx, endpoint, since, after, AT_ONCE).await?;
         let (deliveries, leads): (Vec<DeliveryId>, Vec<LeadId>) = found.into_iter().unzip();
         let Some(last) = deliveries.last() else { return Ok(Some(recovered)) };
-        store::open_lanes(&mut tx, endpoint, &leads, true, app.clock.now()).await?;
+        lanes::open(&mut tx, endpoint, &leads, true, app.clock.now()).await?;
         store::put_back(&mut tx, endpoint, &deliveries).await?;
         tx.commit().await?;
         (after, recovered) = (Some(*last), recovered + deliveries.len());

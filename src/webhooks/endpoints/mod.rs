@@ -9,7 +9,7 @@ use sqlx::Connection;
 
 pub(super) use store::Endpoint;
 
-use super::{deliveries, signature::Secret};
+use super::{lanes::store as lanes, signature::Secret};
 use crate::{app::App, ids::EndpointId, outbox};
 
 /// Why an endpoint is disabled.
@@ -69,7 +69,7 @@ pub(super) async fn change<E: From<sqlx::Error>>(
         (None, false) => store::disable(&mut tx, id, now).await?,
         (Some(_), true) => {
             store::enable(&mut tx, id).await?;
-            deliveries::store::hurry(&mut tx, id, now).await?;
+            lanes::hurry(&mut tx, id, now).await?;
         }
         _ => {}
     }
