@@ -197,3 +197,20 @@ async fn a_rotation_without_overlap_ends_every_older_secret() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_an_event_brings_about_arrives() {
+    run(async |app| {
+        let receiver = Receiver::start().await;
+        create(app, &json!({"url": receiver.url, "events": ["lead.score_changed"]})).await;
+
+        app.events(json!({"type": "demo_requested", "lead": {"user_id": "u1"}})).await;
+        app.run_due().await;
+
+        let lead = app.only_lead().await;
+        let got = receiver.take();
+        let told = got.last().expect("a message").data();
+        assert_eq!((&told["lead_id"], &told["to"]), (&lead["id"], &lead["score"]));
+    })
+    .await;
+}
