@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use scoring::{EventRef, Verdict};
-use serde_json::Map;
+use scoring::{EventRef, Model, Verdict};
 use sqlx::PgConnection;
 
 use super::{
     Additions,
     person::People,
     sheet::{Circumstances, Sheet},
-    store,
+    store::{self, Asked},
 };
 use crate::{
     clock::to_instant,
@@ -46,19 +45,37 @@ async fn replay(
     leads: &BTreeSet<LeadId>,
 ) -> sqlx::Result<()> {
     let leads: Vec<LeadId> = leads.iter().copied().collect();
-    let read: Vec<String> = sheet.version.model.types_read().map(str::to_owned).collect();
-    let none = Map::new();
-    let mut rows = store::counted_events_of(conn, &leads, &read);
+    let asked = Asked::by(&sheet.version.model);
+    let mut rows = store::counted_events_of(conn, &leads, &asked);
     while let Some(row) = rows.try_next().await? {
+        let (lead, at) = (row.lead_id, to_instant(row.occurred_at));
+        let verdict = if row.human { Verdict::Human } else { Verdict::Suspect };
+        let fields = asked.fields.iter().flatten().cloned().zip([row.first, row.second, row.third]);
+        let properties = match row.properties {
+            Some(all) => all.0,
+            None => fields.filter_map(|(name, value)| Some((name, value?))).collect(),
+        };
         let event = EventRef {
             id: "",
             kind: &row.kind,
-            occurred_at: to_instant(row.occurred_at),
-            verdict: if row.human { Verdict::Human } else { Verdict::Suspect },
-            properties: row.properties.as_ref().map_or(&none, |properties| &properties.0),
+            occurred_at: at,
+            verdict,
+            properties: &properties,
             traits: None,
         };
-        sheet.add(row.lead_id, event);
+        sheet.add(lead, event);
     }
     Ok(())
+}
+
+impl Asked {
+    /// What a model reads.
+    fn by(model: &Model) -> Asked {
+        let mut read = model.properties_read().into_iter().map(str::to_owned);
+        let fields = [read.next(), read.next(), read.next()];
+        match read.next() {
+            None => Asked { fields, all: false },
+            Some(_) => Asked { fields: [None, None, None], all: true },
+        }
+    }
 }

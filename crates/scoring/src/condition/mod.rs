@@ -82,6 +82,17 @@ pub enum Operand {
 }
 
 impl Condition {
+    /// The fields that it asks for, by the first of the keys that lead to each.
+    pub fn fields(&self) -> Vec<&str> {
+        match self {
+            Self::All(conditions) | Self::Any(conditions) => {
+                conditions.iter().flat_map(Self::fields).collect()
+            }
+            Self::Not(condition) => condition.fields(),
+            Self::Field { path, .. } => path.first().map(String::as_str).into_iter().collect(),
+        }
+    }
+
     /// Whether it holds for these attributes.
     pub fn holds(&self, attributes: &Map<String, Value>) -> bool {
         match self {

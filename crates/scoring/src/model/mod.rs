@@ -6,14 +6,13 @@ mod rule;
 mod scale;
 mod test;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::condition::Condition;
-use crate::event::SCORE_ADJUSTED;
 use crate::mistake::Mistake;
 use crate::points::Milli;
 
@@ -178,10 +177,11 @@ impl Model {
         &self.hand_raise
     }
 
-    /// The types of events whose properties matter; of all others, type, instant and verdict say everything.
-    pub fn types_read(&self) -> impl Iterator<Item = &str> {
-        let asked = self.listeners.iter().filter(|(_, all)| all.iter().any(|one| one.condition.is_some()));
-        asked.map(|(kind, _)| kind.as_str()).chain([SCORE_ADJUSTED])
+    /// The properties of events that rules ask for, by the first of the keys that lead to each; those of adjustments
+    /// are read besides.
+    pub fn properties_read(&self) -> BTreeSet<&str> {
+        let conditions = self.listeners.values().flatten().filter_map(|one| one.condition.as_deref());
+        conditions.flat_map(Condition::fields).collect()
     }
 
     /// The tests that the document brings.
