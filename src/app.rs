@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -18,6 +19,9 @@ use crate::{
     publishing::Pace,
     webhooks::{self, Couriers},
 };
+
+/// How many requests for the next lead an instance works on at once.
+const HANDING_OUT: usize = 3;
 
 /// The service's parts; cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,6 +42,9 @@ pub struct Parts {
     pub live: Live,
     /// How fast background work may go.
     pub pace: Pace,
+    /// How many requests for the next lead may be at work or wait for a queue at once. The others wait here, so that a rush
+    /// for leads leaves connections to everybody else.
+    pub handing_out: Semaphore,
     /// This instance of the service, among those on the same database.
     pub instance: Uuid,
     /// The tasks that write events to the log, and the channel to them.
@@ -96,6 +103,7 @@ impl App {
             clock,
             live,
             pace: Pace::default(),
+            handing_out: Semaphore::new(HANDING_OUT),
             instance: ids.next(),
             ids,
             writers,

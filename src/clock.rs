@@ -32,6 +32,12 @@ impl Clock {
         }
     }
 
+    /// Where a manual clock stands; none: time passes. What must agree between instances asks the database's clock, and
+    /// this first.
+    pub fn stands_at(&self) -> Option<DateTime<Utc>> {
+        matches!(self, Clock::Manual(_)).then(|| self.now())
+    }
+
     /// Moves a manual clock forward; the machine's clock moves by itself.
     pub fn advance(&self, by: TimeDelta) {
         if let Clock::Manual(micros) = self {

@@ -33,8 +33,9 @@ pub async fn connect(options: PgConnectOptions, readers: u32, writers: u32) -> a
         .context("cannot reach the database; check DATABASE_URL")?
         .close()
         .await?;
-    // A list's filters are parameters: each call is planned for those that it has.
-    let lists = options.clone().options([("plan_cache_mode", "force_custom_plan")]);
+    // A list's filters are parameters: each call is planned for those that it has. A walk through a queue passes over the
+    // leads that are held or rest by a hash of them, which has to fit.
+    let lists = options.clone().options([("plan_cache_mode", "force_custom_plan"), ("work_mem", "32MB")]);
     let lookups = options.options([
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
@@ -52,6 +53,7 @@ pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
 fn pool(options: PgConnectOptions, size: u32) -> PgPool {
     let options = options.application_name("leadscore").options([
         ("idle_in_transaction_session_timeout", "30s"),
+        ("jit", "off"), // compiling takes longer than any statement here may
         ("lock_timeout", "30s"),
         ("statement_timeout", "60s"),
         // Whoever waits for a lock sees, once it has it, what the one before has committed.

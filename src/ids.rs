@@ -57,6 +57,10 @@ id!(
     /// A webhook: one change for one endpoint.
     DeliveryId
 );
+id!(
+    /// A rep's claim on a lead.
+    ClaimId
+);
 
 impl EventKey {
     /// The key under which an event with this id is known, for ever.

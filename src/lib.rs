@@ -8,7 +8,7 @@
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
 //! - [`corrections`]: what people decide about a score
 //! - [`qualification`]: from lead to MQL and back
-//! - [`queues`]: who is to be called next
+//! - [`queues`]: who is to be called next, and claims: who calls whom
 //! - [`outbox`]: what happened to leads, as a feed
 //! - [`webhooks`]: the same, brought to other people's servers
 //! - [`models`]: the rules, as documents in versions

@@ -21,6 +21,7 @@ use crate::{
     keys::{self, Made},
     models, outbox,
     publishing::jobs::{Clear, Rebuild, Settle},
+    queues::claims::jobs::SettleClaims,
     scores::jobs::DueScores,
     sweep, telemetry, webhooks,
 };
@@ -82,6 +83,7 @@ async fn serve(
     sweep::start::<Rebuild>(&app);
     sweep::start::<Settle>(&app);
     sweep::start::<Clear>(&app);
+    sweep::start::<SettleClaims>(&app);
     sweep::start::<outbox::jobs::Sequence>(&app);
     sweep::start::<outbox::jobs::Forget>(&app);
     sweep::start::<webhooks::jobs::FanOut>(&app);

@@ -20,7 +20,7 @@ const FEATURES: [(&str, &[&str]); 14] = [
     ("outbox", &[]),
     ("publishing", &["leads", "models", "qualification", "scores"]),
     ("qualification", &["leads", "models"]),
-    ("queues", &["leads"]),
+    ("queues", &["leads", "models"]),
     ("scores", &["leads", "models", "outbox", "qualification"]),
     ("tracking", &["ingest", "keys", "leads"]),
     ("webhooks", &["outbox"]),

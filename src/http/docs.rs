@@ -23,7 +23,10 @@ pub(super) fn document() -> OpenApi {
     let tags = [
         ("Ingestion", "Events in. Scope `ingest`."),
         ("Leads", "Leads, their scores and receipts. Scope `read`, to change them `read_write`."),
-        ("Queues", "Who is to be called next. Scope `read`."),
+        (
+            "Queues",
+            "Who is to be called next, and who calls whom. Scope `read`, to hand out `read_write`, to change a queue `admin`.",
+        ),
         ("Webhooks", "What happened to leads, brought to your servers. Scope `admin`."),
         ("Models", "Scoring models. Scope `read`, to change them `admin`."),
         ("Changes", "What happened to leads, for those who keep a copy. Scope `read`."),

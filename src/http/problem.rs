@@ -32,6 +32,12 @@ pub enum Code {
     MethodNotAllowed,
     /// Another request changed the same thing first.
     Conflict,
+    /// The claim is over, or was never this one's.
+    ClaimEnded,
+    /// The lead is no longer one of the queue's: the claim runs out.
+    ClaimNotRenewable,
+    /// The rep has, or has had today, as many leads as the queue gives one.
+    CapReached,
     /// The thing is no longer what `If-Match` names.
     PreconditionFailed,
     /// What follows this cursor is no longer kept.
@@ -48,7 +54,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 15] = [
+    pub const ALL: [Code; 18] = [
         Code::InvalidBody,
         Code::InvalidRequest,
         Code::InvalidParameter,
@@ -58,6 +64,9 @@ impl Code {
         Code::NotFound,
         Code::MethodNotAllowed,
         Code::Conflict,
+        Code::ClaimEnded,
+        Code::ClaimNotRenewable,
+        Code::CapReached,
         Code::PreconditionFailed,
         Code::CursorExpired,
         Code::TooLarge,
@@ -78,6 +87,9 @@ impl Code {
             Code::NotFound => "not_found",
             Code::MethodNotAllowed => "method_not_allowed",
             Code::Conflict => "conflict",
+            Code::ClaimEnded => "claim_ended",
+            Code::ClaimNotRenewable => "claim_not_renewable",
+            Code::CapReached => "cap_reached",
             Code::PreconditionFailed => "precondition_failed",
             Code::CursorExpired => "cursor_expired",
             Code::TooLarge => "too_large",
@@ -96,7 +108,9 @@ impl Code {
             Code::MissingScope | Code::OriginNotAllowed => StatusCode::FORBIDDEN,
             Code::NotFound => StatusCode::NOT_FOUND,
             Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Code::Conflict => StatusCode::CONFLICT,
+            Code::Conflict | Code::ClaimEnded | Code::ClaimNotRenewable | Code::CapReached => {
+                StatusCode::CONFLICT
+            }
             Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Code::CursorExpired => StatusCode::GONE,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

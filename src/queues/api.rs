@@ -1,44 +1,181 @@
 //! `/v1/queues`.
 
+use std::collections::HashMap;
+
 use axum::{
     extract::{OriginalUri, State},
-    response::Response,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    SALES,
-    store::{self, Rank},
+    candidate::Obstacle,
+    claims,
+    document::{Document, Queue},
+    reasons,
+    store::{self, QueueRow},
+    walk::{Asked, Position, Ranked},
 };
 use crate::{
     app::App,
     http::{
-        auth::Reader,
-        extract::{Path, Query},
+        auth::{Admin, Reader},
+        etag::{require_match, tagged},
+        extract::{Json, Path, Query},
         page::{self, Page},
-        problem::Problem,
+        problem::{Problem, Violation},
     },
+    ids::LeadId,
     leads::view::{LeadRow, LeadView},
+    models::Version,
 };
 
 /// The calls of this room.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_queue))
+    OpenApiRouter::new()
+        .routes(routes!(list_queues))
+        .routes(routes!(get_queue, replace_queue, delete_queue))
+        .routes(routes!(list_ranking))
+        .merge(claims::api::routes())
 }
 
-/// How many rules are named as reasons.
-const REASONS: usize = 3;
+/// A queue.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Queue)]
+struct QueueView {
+    name: String,
+    /// Who is in it, in what order, and how its leads are handed out; what was left out is written down.
+    document: Document,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl QueueView {
+    fn of(row: QueueRow) -> Result<QueueView, Problem> {
+        let (document, _) = row.ready()?;
+        let QueueRow { name, created_at, updated_at, .. } = row;
+        Ok(QueueView { name, document, created_at, updated_at })
+    }
+}
+
+/// The queues there are.
+#[derive(Debug, Serialize, ToSchema)]
+struct QueueList {
+    /// By name.
+    data: Vec<QueueView>,
+    /// Always false: queues are few.
+    has_more: bool,
+    /// Always null.
+    next_cursor: Option<String>,
+}
+
+/// All queues, by name.
+#[utoipa::path(get, path = "/v1/queues", tag = "Queues", responses((status = 200, body = QueueList)))]
+async fn list_queues(State(app): State<App>, _reader: Reader) -> Result<Json<QueueList>, Problem> {
+    let rows = store::list(&mut *app.db.acquire().await?).await?;
+    let data = rows.into_iter().map(QueueView::of).collect::<Result<_, _>>()?;
+    Ok(Json(QueueList { data, has_more: false, next_cursor: None }))
+}
+
+/// One queue.
+#[utoipa::path(get, path = "/v1/queues/{name}", tag = "Queues", params(("name" = String, Path)),
+    responses((status = 200, body = QueueView), (status = 304, description = "Unchanged since the given ETag")))]
+async fn get_queue(
+    State(app): State<App>,
+    _reader: Reader,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let row = super::find(&mut *app.db.acquire().await?, &name).await?;
+    let view = QueueView::of(row.ok_or_else(|| Problem::not_found("queue"))?)?;
+    Ok(tagged(&headers, &view))
+}
+
+/// Makes a queue, or puts another document in the place of its own; `{}` is a queue as `sales` is at first.
+///
+/// From the next call on leads are handed out by it; claims stay as they are.
+#[utoipa::path(put, path = "/v1/queues/{name}", tag = "Queues", security(("key" = ["admin"])),
+    params(("name" = String, Path, description = "Up to 63 of `a-z`, `0-9`, `_` and `-`")), request_body = Document,
+    responses((status = 200, body = QueueView), (status = 201, body = QueueView)))]
+async fn replace_queue(
+    State(app): State<App>,
+    _admin: Admin,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Json(document): Json<Document>,
+) -> Result<Response, Problem> {
+    if !super::is_name(&name) {
+        let message = "a queue is called by up to 63 of a-z, 0-9, _ and -, a letter or digit first";
+        return Err(Problem::parameter(message));
+    }
+    let (document, _) = document.ready(&name, app.clock.now()).map_err(refuse)?;
+    let document = serde_json::to_value(document).map_err(|error| refuse(vec![unwritable(&error)]))?;
+    let unchanged = |before: Option<&QueueRow>| match before {
+        Some(row) => unchanged(&headers, row),
+        None => require_match(&headers, ()),
+    };
+    let (row, new) = super::replace(&app, &name, &document, unchanged).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, tagged(&HeaderMap::new(), QueueView::of(row)?)).into_response())
+}
+
+/// Does away with a queue. Claims on its leads run out, and cannot be renewed.
+#[utoipa::path(delete, path = "/v1/queues/{name}", tag = "Queues", security(("key" = ["admin"])),
+    params(("name" = String, Path)), responses((status = 204)))]
+async fn delete_queue(
+    State(app): State<App>,
+    _admin: Admin,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    super::remove(&app, &name, |row| unchanged(&headers, row)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn unchanged(headers: &HeaderMap, row: &QueueRow) -> Result<(), Problem> {
+    let QueueRow { name, document, created_at, updated_at } = row;
+    let row = QueueRow {
+        name: name.clone(),
+        document: document.clone(),
+        created_at: *created_at,
+        updated_at: *updated_at,
+    };
+    require_match(headers, QueueView::of(row)?)
+}
+
+fn refuse(errors: Vec<Violation>) -> Problem {
+    Problem::invalid("The queue has mistakes.", errors)
+}
+
+fn unwritable(error: &serde_json::Error) -> Violation {
+    Violation { pointer: String::new(), code: "invalid".to_owned(), message: error.to_string() }
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct ListQueue {
+struct ListRanking {
+    /// Only leads that could be handed out now.
+    #[serde(default)]
+    free: bool,
+    /// As this rep would be handed them: where the queue asks for it, only leads that are the rep's own or nobody's.
+    rep: Option<String>,
     /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
     /// Where to go on: the `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+/// Where a page of a ranking ended, of the queue as it then was.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cursor {
+    of: DateTime<Utc>,
+    #[serde(flatten)]
+    position: Position,
 }
 
 /// A lead in its place in a queue.
@@ -46,44 +183,69 @@ struct ListQueue {
 struct RankedLead {
     #[serde(flatten)]
     lead: LeadView,
-    /// What its place goes by, the first that differs from a neighbour's deciding; then the rules that give it the
-    /// most points.
+    /// The tier that it belongs to.
+    tier: String,
+    /// Whether it could be handed out now.
+    free: bool,
+    /// Why it could not.
+    obstacle: Option<Obstacle>,
+    /// The tier, where there are several; what its place goes by, the first that differs from a neighbour's deciding;
+    /// then the rules that give it the most points.
     why: Vec<String>,
 }
 
 /// The ranking of a queue: who is to be called next, best first, with the reasons for each place.
+///
+/// It is the order in which leads are handed out: `POST …/next` takes the first that is free. A page may be shorter than
+/// `limit` with more to follow, where many leads had to be passed over; `has_more` says so.
 #[utoipa::path(get, path = "/v1/queues/{name}/leads", tag = "Queues",
-    params(("name" = String, Path, description = "`sales`"), ListQueue),
-    responses((status = 200, body = Page<RankedLead>)))]
-async fn list_queue(
+    params(("name" = String, Path), ListRanking), responses((status = 200, body = Page<RankedLead>)))]
+async fn list_ranking(
     State(app): State<App>,
     _reader: Reader,
     Path(name): Path<String>,
-    Query(query): Query<ListQueue>,
+    Query(query): Query<ListRanking>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
-    if name != SALES {
-        return Err(Problem::not_found("queue"));
-    }
     let limit = page::limit(query.limit)?;
-    let after: Option<Rank> = query.cursor.as_deref().map(page::decode).transpose()?;
     let mut conn = app.db.acquire().await?;
+    let row = super::find(&mut conn, &name).await?.ok_or_else(|| Problem::not_found("queue"))?;
+    let (_, queue) = row.ready()?;
+    let from = query.cursor.as_deref().map(|cursor| place(cursor, &queue)).transpose()?;
     let live = app.live.current(&mut conn).await?;
-    let rows = store::ranking(&mut conn, live.id, after, i64::from(limit) + 1).await?;
-    let now = app.clock.now();
-    let reasons = |row: LeadRow| {
-        let reasons = live.reasons(row.tally(), now, REASONS);
-        ranked(row.into(), reasons)
-    };
-    Ok(Page::of(rows, limit, Rank::of).map(reasons).respond(&uri))
+    let now = super::now(&app, &mut conn).await?;
+    let asked = Asked { queue: &queue, model: live.id, rep: query.rep.as_deref(), now, free: query.free };
+    let (ranked, next) = super::page(&mut conn, asked, from, limit).await?;
+    let ids: Vec<LeadId> = ranked.iter().map(|one| one.lead.lead_id).collect();
+    let leads = store::leads(&mut conn, live.id, &ids).await?;
+    let next_cursor = next.map(|position| page::encode(&Cursor { of: queue.updated_at, position }));
+    let data = shown(ranked, leads, asked, &live);
+    Ok(Page { data, has_more: next_cursor.is_some(), next_cursor }.respond(&uri))
 }
 
-fn ranked(lead: LeadView, reasons: Vec<String>) -> RankedLead {
-    let mut why = vec![
-        format!("score {} ({})", lead.score, lead.band),
-        format!("raw {} points", scoring::Milli(lead.raw)),
-        format!("first seen {}", lead.created_at.format("%Y-%m-%d %H:%M:%S UTC")),
-    ];
-    why.extend(reasons);
-    RankedLead { lead, why }
+fn place(cursor: &str, queue: &Queue) -> Result<Position, Problem> {
+    let cursor: Cursor = page::decode(cursor)?;
+    if cursor.of == queue.updated_at {
+        return Ok(cursor.position);
+    }
+    Err(Problem::parameter("the queue has changed since this cursor was given out; start without one"))
+}
+
+fn shown(ranked: Vec<Ranked>, leads: Vec<LeadRow>, asked: Asked<'_>, live: &Version) -> Vec<RankedLead> {
+    let mut leads: HashMap<LeadId, LeadRow> = leads.into_iter().map(|lead| (lead.id, lead)).collect();
+    let ranked = ranked.into_iter().filter(|one| !asked.free || one.obstacle.is_none());
+    ranked
+        .filter_map(|one| {
+            // One that has gone in this moment is left out.
+            let lead = leads.remove(&one.lead.lead_id)?;
+            let tier = one.position.tier;
+            Some(RankedLead {
+                tier: asked.queue.tiers.get(tier)?.name.clone(),
+                why: reasons::of(asked.queue, tier, &one.lead, live, lead.tally(), asked.now),
+                free: one.obstacle.is_none(),
+                obstacle: one.obstacle,
+                lead: lead.into(),
+            })
+        })
+        .collect()
 }

@@ -1,11 +1,121 @@
-//! Queues: who is to be called next, in an order that anybody can check.
+//! Queues: who is to be called next, in an order that anybody can check, and who calls whom.
 //!
-//! There is one queue as yet, `sales`: leads at stage `mql` that may be contacted, but for
-//! those that only a newly published model made one; best score first, then the
-//! higher raw score, then the lead seen last. No two leads share a place.
+//! A *queue* is a document: a filter, and *tiers* that are tried in order, each with an order of its own in which no two
+//! leads share a place. Nobody picks: a rep asks for the next lead and gets a *claim* on the best free one ([`claims`]).
+//! The ranking and the handing out go through a queue by the same walk, so what the one shows the other serves.
+//!
+//! In no queue, whatever its document says: who asked not to be contacted, and who is an MQL only because a newly
+//! published model counts otherwise. Not handed out, but shown with the reason: who is held by a rep, rests after a
+//! call, was put off, or is outside its hours.
+//!
+//! Every installation begins with one queue, `sales`.
 
 pub mod api;
+mod candidate;
+pub mod claims;
+mod document;
+mod hours;
+mod order;
+mod reasons;
+mod selection;
 mod store;
+mod walk;
 
-/// The queue that every installation has.
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use document::{Document, Queue};
+use store::QueueRow;
+use walk::{Position, Ranked, Walk};
+
+use crate::{app::App, http::problem::Problem};
+
+/// The queue that every installation begins with.
 pub const SALES: &str = "sales";
+
+/// How many leads one page of a ranking looks at, at most: past that it is cut short, and goes on from there.
+const LOOKED_AT: usize = 20_000;
+
+/// Whether a queue may be called so: up to 63 of `a-z0-9_-`, a letter or digit first.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.len() <= 63 && name.starts_with(plain) && name.chars().all(|c| plain(c) || c == '_' || c == '-')
+}
+
+/// The queue of this name, if there is one.
+async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<QueueRow>> {
+    if is_name(name) { store::find(conn, name).await } else { Ok(None) }
+}
+
+impl QueueRow {
+    /// The document as it was checked when it was stored, and the queue that it describes.
+    fn ready(&self) -> sqlx::Result<(Document, Queue)> {
+        let unreadable = |said: String| sqlx::Error::Decode(format!("queue {}: {said}", self.name).into());
+        let document: Document =
+            serde_json::from_value(self.document.clone()).map_err(|error| unreadable(error.to_string()))?;
+        document.ready(&self.name, self.updated_at).map_err(|faults| unreadable(format!("{faults:?}")))
+    }
+}
+
+/// Puts a queue's document in the place of the one before, if that is as the caller expects it; whether the queue is new.
+async fn replace(
+    app: &App,
+    name: &str,
+    document: &Value,
+    expected: impl FnOnce(Option<&QueueRow>) -> Result<(), Problem>,
+) -> Result<(QueueRow, bool), Problem> {
+    let mut tx = app.db.begin().await?;
+    let before = store::lock(&mut tx, name).await?;
+    expected(before.as_ref())?;
+    let now = store::now(&mut tx, app.clock.stands_at()).await?;
+    let row = store::upsert(&mut tx, name, document, now).await?;
+    tx.commit().await?;
+    Ok((row, before.is_none()))
+}
+
+/// Does away with a queue, if it is as the caller expects it. Claims on its leads run out.
+async fn remove(
+    app: &App,
+    name: &str,
+    expected: impl FnOnce(&QueueRow) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let no_such = || Problem::not_found("queue");
+    if !is_name(name) {
+        return Err(no_such());
+    }
+    let mut tx = app.db.begin().await?;
+    expected(&store::lock(&mut tx, name).await?.ok_or_else(no_such)?)?;
+    store::delete(&mut tx, name).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// One page of a ranking, and from where the next goes on.
+async fn page(
+    conn: &mut PgConnection,
+    asked: walk::Asked<'_>,
+    from: Option<Position>,
+    limit: u16,
+) -> sqlx::Result<(Vec<Ranked>, Option<Position>)> {
+    let limit = usize::from(limit);
+    let mut walk = Walk::new(asked, from, Some(limit as i64 + 1));
+    let mut rows: Vec<Ranked> = Vec::new();
+    while rows.len() <= limit {
+        if walk.seen >= LOOKED_AT {
+            return Ok((rows, Some(walk.position)));
+        }
+        match walk.more(conn).await? {
+            Some(more) => rows.extend(more),
+            None => return Ok((rows, None)),
+        }
+    }
+    rows.truncate(limit);
+    let next = rows.last().map(|last| last.position);
+    Ok((rows, next))
+}
+
+/// What time it is for everybody.
+async fn now(app: &App, conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    store::now(conn, app.clock.stands_at()).await
+}

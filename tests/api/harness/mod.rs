@@ -26,6 +26,7 @@ use leadscore::{
     models,
     outbox::jobs::{self as changes, Sequence},
     publishing::jobs::{Clear, Rebuild, Settle},
+    queues::claims::jobs::SettleClaims,
     scores::jobs::DueScores,
     sweep,
     webhooks::{
@@ -118,6 +119,7 @@ impl TestApp {
             let mut others = sweep::run_once::<Sequence>(&self.app).await.unwrap();
             others += sweep::run_once::<changes::Forget>(&self.app).await.unwrap();
             others += self.see_to_webhooks().await;
+            others += sweep::run_once::<SettleClaims>(&self.app).await.unwrap();
             leads += seen;
             if seen + others == 0 {
                 return leads;

@@ -16,7 +16,7 @@ pub(crate) use glob::Glob;
 /// How deep conditions may nest; a lone field is one level.
 pub const MAX_DEPTH: usize = 8;
 
-/// A condition, ready to be asked. Made by [`crate::Model::parse`].
+/// A condition, ready to be asked. Made by [`crate::Model::parse`], or alone by [`Condition::parse`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
     /// Every one holds; true when there is none.

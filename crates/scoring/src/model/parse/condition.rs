@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::node::{Mistakes, Node, Object};
 use crate::condition::{Condition, Glob, MAX_DEPTH, Operand, Order, Test, lower};
+use crate::mistake::Mistake;
 use crate::time::Instant;
 
 const OPERATORS: [&str; 13] = [
@@ -21,6 +22,21 @@ const OPERATORS: [&str; 13] = [
     "glob",
     "exists",
 ];
+
+impl Condition {
+    /// Reads a condition that stands by itself, as it stands in a model: an object with `all`, `any`, `not`, or
+    /// `field` and one operator.
+    ///
+    /// # Errors
+    /// Every mistake, each with its place within the condition.
+    pub fn parse(value: &Value) -> Result<Condition, Vec<Mistake>> {
+        let mut mistakes = Mistakes::default();
+        match condition(&Node::root(value), &mut mistakes) {
+            Some(condition) if mistakes.0.is_empty() => Ok(condition),
+            _ => Err(mistakes.0),
+        }
+    }
+}
 
 pub(super) fn condition(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Condition> {
     at_depth(node, 1, mistakes)

@@ -1,0 +1,42 @@
+//! Claims that are over, or whose leads have been merged, though nobody looks.
+
+use std::time::Duration;
+
+use super::{State, adopt, store};
+use crate::{app::App, sweep::Sweep};
+
+/// How many claims are seen to at once.
+const AT_ONCE: i64 = 500;
+
+/// Ends the claims that are over, and has the claims on merged leads follow them.
+#[derive(Debug)]
+pub struct SettleClaims;
+
+impl Sweep for SettleClaims {
+    const NAME: &'static str = "settle_claims";
+    const PERIOD: Duration = Duration::from_secs(1);
+
+    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
+        let mut conn = app.db.acquire().await?;
+        let now = super::super::now(app, &mut conn).await?;
+        let live = app.live.current(&mut conn).await?.id;
+        let unsettled = store::unsettled(&mut conn, live, now, AT_ONCE).await?;
+        let merged = store::merged(&mut conn, now).await?;
+        drop(conn);
+        for state in [State::Expired, State::DoNotContact, State::Erased] {
+            let ids: Vec<_> =
+                unsettled.iter().filter(|claim| claim.state(now) == state).map(|claim| claim.id).collect();
+            let mut tx = app.db.begin().await?;
+            store::end(&mut tx, &ids, state, now).await?;
+            tx.commit().await?;
+        }
+        for lead in &merged {
+            let mut tx = app.db.begin().await?;
+            if let Some(heir) = store::heir(&mut tx, *lead).await? {
+                adopt(&mut tx, heir, now).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(unsettled.len() + merged.len())
+    }
+}

@@ -1,0 +1,402 @@
+//! SQL of claims.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{Claim, State};
+use crate::{
+    ids::{ClaimId, LeadId, ModelId},
+    leads::Stage,
+};
+
+/// The kind of advisory lock by which claims on one lead come one after the other.
+const LEAD_LOCK: i32 = 1_129_333_069;
+
+/// Claims with what has become of their leads under the model `$1`.
+macro_rules! claims {
+    ($rest:literal, $model:expr $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Claim,
+            r#"-- queues::claims
+            select c.id, c.lead_id, c.token, c.queue, c.rep, c.why, c.claimed_at, c.expires_at, c.ended_at,
+                c.outcome as "outcome: State", c.reason, c.rests_until, c.callback_at,
+                s.stage as "stage?: Stage", s.do_not_contact as "do_not_contact?",
+                l.merged_into is not null as "merged!"
+            from claim c
+            left join lead l on l.id = c.lead_id
+            left join score s on s.lead_id = c.lead_id and s.model_id = $1
+            "# + $rest,
+            $model as ModelId
+            $(, $argument)*
+        )
+    };
+}
+
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    id: ClaimId,
+    model: ModelId,
+) -> sqlx::Result<Option<Claim>> {
+    claims!("where c.id = $2", model, id as ClaimId).fetch_optional(conn).await
+}
+
+/// What a list of claims is narrowed to.
+#[derive(Debug, Default)]
+pub(super) struct Filter<'a> {
+    pub(super) rep: Option<&'a str>,
+    pub(super) queue: Option<&'a str>,
+    pub(super) lead: Option<LeadId>,
+    pub(super) open: bool,
+}
+
+/// Claims before one in the order of their making, the newest first.
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    model: ModelId,
+    filter: &Filter<'_>,
+    before: Option<(DateTime<Utc>, i64)>,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<Claim>> {
+    claims!(
+        "where ($2::text is null or c.rep = $2)
+            and ($3::text is null or c.queue = $3)
+            and ($4::uuid is null or c.lead_id = $4)
+            and (not $5 or c.ended_at is null and c.expires_at > $6 and s.do_not_contact is not true
+                and (s.lead_id is not null or l.merged_into is not null))
+            and ($7::timestamptz is null or (c.claimed_at, c.token) < ($7, $8))
+        order by c.claimed_at desc, c.token desc limit $9",
+        model,
+        filter.rep,
+        filter.queue,
+        filter.lead as Option<LeadId>,
+        filter.open,
+        now,
+        before.map(|(at, _)| at),
+        before.map(|(_, token)| token),
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Claims that are over, though nobody has ended them.
+pub(super) async fn unsettled(
+    conn: &mut PgConnection,
+    model: ModelId,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<Claim>> {
+    claims!(
+        "where c.ended_at is null
+            and (c.expires_at <= $2 or l.merged_into is null and (s.lead_id is null or s.do_not_contact))
+        order by c.token limit $3",
+        model,
+        now,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Leads that were merged into others while claims on them are open or callbacks due.
+pub(super) async fn merged(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        r#"-- queues::merged
+        select l.id as "id!: LeadId" from claim c join lead l on l.id = c.lead_id
+        where c.ended_at is null and l.merged_into is not null
+        union
+        select l.id from claim c join lead l on l.id = c.lead_id
+        where c.callback_at <= $1 and c.called_back_at is null and l.merged_into is not null"#,
+        now
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Holds a claim until the transaction ends.
+pub(super) async fn lock(conn: &mut PgConnection, id: ClaimId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::lock
+        select id from claim where id = $1 for update",
+        id as ClaimId
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(())
+}
+
+/// The claim that a rep was given for a request.
+pub(super) async fn by_request(
+    conn: &mut PgConnection,
+    queue: &str,
+    rep: &str,
+    request: &str,
+) -> sqlx::Result<Option<ClaimId>> {
+    sqlx::query_scalar!(
+        "-- queues::by_request
+        select id from claim where queue = $1 and rep = $2 and request = $3",
+        queue,
+        rep,
+        request
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// How many of a queue's leads a rep has.
+pub(super) struct Load {
+    pub(super) today: i64,
+    pub(super) held: i64,
+}
+
+pub(super) async fn load(
+    conn: &mut PgConnection,
+    queue: &str,
+    rep: &str,
+    day: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Load> {
+    sqlx::query_as!(
+        Load,
+        r#"-- queues::load
+        select
+            (select count(*) from claim where rep = $2 and queue = $1 and claimed_at >= $3) as "today!",
+            (select count(*) from claim where rep = $2 and queue = $1 and ended_at is null and expires_at > $4) as "held!""#,
+        queue,
+        rep,
+        day,
+        now
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// A claim to be made.
+pub(super) struct NewClaim<'a> {
+    pub(super) id: ClaimId,
+    pub(super) lead_id: LeadId,
+    pub(super) queue: &'a str,
+    pub(super) rep: &'a str,
+    pub(super) request: Option<&'a str>,
+    pub(super) why: &'a [String],
+    pub(super) claimed_at: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+/// Makes a claim, unless the lead has an open one; its token. That is drawn only once the claims on this lead are this
+/// transaction's to make, so that a claim made later never has a smaller one.
+pub(super) async fn insert(conn: &mut PgConnection, new: &NewClaim<'_>) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "-- queues::insert
+        with turn as materialized (select pg_advisory_xact_lock($9, $10))
+        insert into claim (id, lead_id, queue, rep, request, why, claimed_at, expires_at)
+        select $1, $2, $3, $4, $5, $6, $7, $8 from turn
+        on conflict (lead_id) where ended_at is null do nothing
+        returning token",
+        new.id as ClaimId,
+        new.lead_id as LeadId,
+        new.queue,
+        new.rep,
+        new.request,
+        new.why,
+        new.claimed_at,
+        new.expires_at,
+        LEAD_LOCK,
+        lock_of(new.lead_id)
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Has the claims on a lead wait for this transaction.
+pub(super) async fn lock_lead(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::lock_lead
+        select pg_advisory_xact_lock($1, $2)",
+        LEAD_LOCK,
+        lock_of(lead)
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
+fn lock_of(lead: LeadId) -> i32 {
+    let [.., a, b, c, d] = lead.0.into_bytes();
+    i32::from_be_bytes([a, b, c, d])
+}
+
+/// Ends a lead's open claim if its time is over.
+pub(super) async fn expire(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::expire
+        update claim set ended_at = expires_at, outcome = 'expired'
+        where lead_id = $1 and ended_at is null and expires_at <= $2",
+        lead as LeadId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends claims that are open still. Those that somebody is just acting on are left to the next time; an expired one has
+/// ended when its time was over, unless that has been put off since.
+pub(super) async fn end(
+    conn: &mut PgConnection,
+    ids: &[ClaimId],
+    state: State,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::end
+        update claim set outcome = $2::text, ended_at = least(expires_at, $3)
+        where id in (
+            select id from claim
+            where id = any($1) and ended_at is null and ($2::text <> 'expired' or expires_at <= $3)
+            for update skip locked
+        )",
+        ids as &[ClaimId],
+        state as State,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Holds a claim on for longer.
+pub(super) async fn renew(
+    conn: &mut PgConnection,
+    id: ClaimId,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::renew
+        update claim set expires_at = $2 where id = $1",
+        id as ClaimId,
+        expires_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// How a rep ends a claim.
+pub(super) struct Ending {
+    pub(super) state: State,
+    pub(super) reason: Option<String>,
+    pub(super) rests_until: Option<DateTime<Utc>>,
+    pub(super) callback_at: Option<DateTime<Utc>>,
+}
+
+pub(super) async fn finish(
+    conn: &mut PgConnection,
+    id: ClaimId,
+    now: DateTime<Utc>,
+    ending: &Ending,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::finish
+        update claim set ended_at = $2, outcome = $3, reason = $4, rests_until = $5, callback_at = $6 where id = $1",
+        id as ClaimId,
+        now,
+        ending.state as State,
+        ending.reason,
+        ending.rests_until,
+        ending.callback_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The callbacks that were promised to a lead have been made.
+pub(super) async fn call_back(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::call_back
+        update claim set called_back_at = $2
+        where lead_id = $1 and callback_at is not null and called_back_at is null",
+        lead as LeadId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whether there is a later claim on a lead.
+pub(super) async fn is_later(conn: &mut PgConnection, lead: LeadId, token: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"-- queues::is_later
+        select exists (select from claim where lead_id = $1 and token > $2) as "is_later!""#,
+        lead as LeadId,
+        token
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The lead that a lead was merged into, at the end of the trail; itself if it was not.
+pub(super) async fn heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<LeadId>> {
+    sqlx::query_scalar!(
+        r#"-- queues::heir
+        with recursive trail as (
+            select id, merged_into from lead where id = $1
+            union all
+            select next.id, next.merged_into from trail join lead next on next.id = trail.merged_into
+        )
+        select id as "id!: LeadId" from trail where merged_into is null"#,
+        lead as LeadId
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The leads that were merged into one and that claims are still on.
+pub(super) async fn merged_into(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        r#"-- queues::merged_into
+        with recursive family as (
+            select id from lead where merged_into = $1
+            union all
+            select l.id from family join lead l on l.merged_into = family.id
+        )
+        select id as "id!: LeadId" from family where exists (select from claim where lead_id = family.id)"#,
+        lead as LeadId
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A claim that has not ended.
+pub(super) struct Open {
+    pub(super) id: ClaimId,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+/// Holds the open claims on these leads until the transaction ends; the earliest first.
+pub(super) async fn lock_open(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Open>> {
+    sqlx::query_as!(
+        Open,
+        "-- queues::lock_open
+        select id, expires_at from claim where lead_id = any($1) and ended_at is null order by token for update",
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Has every claim on some leads be one on another; whether there were any.
+pub(super) async fn follow(conn: &mut PgConnection, from: &[LeadId], to: LeadId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "-- queues::follow
+        update claim set lead_id = $2 where lead_id = any($1)",
+        from as &[LeadId],
+        to as LeadId
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}

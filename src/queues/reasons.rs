@@ -1,0 +1,68 @@
+//! Why a lead stands where it does, in sentences.
+
+use chrono::{DateTime, Utc};
+use scoring::Milli;
+
+use super::{candidate::Candidate, document::Queue, selection::Mark};
+use crate::models::Version;
+
+/// How many rules are named as reasons.
+const RULES: usize = 3;
+
+/// The tier, where there are several, and what put the lead there; then what its place goes by, the first that differs
+/// from a neighbour's deciding; then the rules that give it the most points.
+pub(super) fn of(
+    queue: &Queue,
+    tier: usize,
+    lead: &Candidate,
+    live: &Version,
+    tally: &[u8],
+    now: DateTime<Utc>,
+) -> Vec<String> {
+    let mut why = Vec::new();
+    let Some(ready) = queue.tiers.get(tier) else { return why };
+    if queue.tiers.len() > 1 {
+        why.push(format!("tier {}, {} of {}", ready.name, tier + 1, queue.tiers.len()));
+    }
+    let keys = ready.order.keys();
+    let by = |field| keys.iter().any(|key| key.field == field);
+    for mark in &ready.when.said.is {
+        match mark {
+            Mark::HandRaised => why.push("asked for sales".to_owned()),
+            Mark::CallbackDue if !by("callback_at") => why.push(said("callback_at", lead)),
+            Mark::NeverContacted if !by("contacted_at") => why.push(said("contacted_at", lead)),
+            Mark::CallbackDue | Mark::NeverContacted | Mark::OwnedByRep => {}
+        }
+    }
+    if ready.when.said.waiting_longer_than.is_some() && !by("waiting_since") {
+        why.push(said("waiting_since", lead));
+    }
+    why.extend(keys.iter().map(|key| said(key.field, lead)));
+    why.extend(live.reasons(tally, now, RULES));
+    why
+}
+
+/// What a lead has of one thing to order by.
+fn said(field: &str, lead: &Candidate) -> String {
+    let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC");
+    match field {
+        "score" => format!("score {} ({})", lead.score, lead.band),
+        "raw" => format!("raw {} points", Milli(lead.raw)),
+        "fit" => format!("fit {} points", Milli(lead.fit)),
+        "engagement" => format!("engagement {} points", Milli(lead.engagement)),
+        "created_at" => format!("first seen {}", time(lead.created_at)),
+        "waiting_since" => format!("{} since {}", lead.stage.as_str(), time(lead.waiting_since)),
+        "last_activity_at" => match lead.last_activity_at {
+            Some(at) => format!("last active {}", time(at)),
+            None => "never active".to_owned(),
+        },
+        "contacted_at" => match lead.contacted_at {
+            Some(at) => format!("last contacted {}", time(at)),
+            None => "never contacted".to_owned(),
+        },
+        _ => match lead.callback_at {
+            Some(at) => format!("callback promised for {}", time(at)),
+            None => "no callback promised".to_owned(),
+        },
+    }
+}
