@@ -181,10 +181,9 @@ pub async fn read(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Stretch> {
     let (from, enough) = (place.unwrap_or(Position(0)), i64::from(limit) + 1);
+    // In this order: what somebody else gives a place in between is then read too.
+    sequence(conn, now).await?;
     let mut found = after(conn, from, enough).await?;
-    if found.len() <= usize::from(limit) && sequence(conn, now).await? > 0 {
-        found = after(conn, from, enough).await?;
-    }
     // Asked last: what was forgotten after the changes were read is not missing among them.
     let bounds = store::bounds(conn).await?;
     if place.is_some_and(|place| place < bounds.forgotten || place > bounds.last) {
