@@ -7,6 +7,7 @@
 //! - [`leads`]: identities, who belongs to whom, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
 //! - [`corrections`]: what people decide about a score
+//! - [`crm`]: what other systems know of leads, and how they stand
 //! - [`qualification`]: from lead to MQL and back
 //! - [`queues`]: who is to be called next, and claims: who calls whom
 //! - [`outbox`]: what happened to leads, as a feed
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod comparison;
 pub mod config;
 pub mod corrections;
+pub mod crm;
 pub mod db;
 pub mod demo;
 pub mod health;

@@ -9,9 +9,10 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 14] = [
+const FEATURES: [(&str, &[&str]); 15] = [
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
+    ("crm", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
     ("ingest", &["keys", "leads", "models", "qualification", "scores"]),
     ("keys", &[]),

@@ -21,18 +21,13 @@ use crate::{
     http::{
         auth::Editor,
         extract::{Json, Path},
-        problem::{Problem, Violation},
+        problem::Problem,
+        said::{LONGEST_TEXT, Mistakes, idempotency_key, mistake},
     },
     ids::LeadId,
-    ingest::event::check_id,
     keys::Key,
     leads::{api::current, view::LeadView},
 };
-
-/// How long a reason may be, in characters.
-const LONGEST_REASON: usize = 2_000;
-/// How long an author's name may be, in characters.
-const LONGEST_AUTHOR: usize = 200;
 
 /// The calls of this room.
 pub fn routes() -> OpenApiRouter<App> {
@@ -93,19 +88,17 @@ async fn adjust_score(
     let mut properties = Map::new();
     properties.insert("points".to_owned(), body.points);
     properties.insert("expires_at".to_owned(), body.expires_at);
-    let mut errors = Vec::new();
-    let adjustment = match Adjustment::parse(&properties) {
-        Ok(adjustment) => {
-            errors.extend(misfits(&adjustment));
-            Some(adjustment)
-        }
-        Err(mistakes) => {
-            errors.extend(mistakes.iter().map(|one| violation(&one.pointer, one.code, &one.message)));
-            None
-        }
+    let mut mistakes = Mistakes::default();
+    let adjustment = Adjustment::parse(&properties);
+    match &adjustment {
+        Ok(adjustment) => misfits(adjustment, &mut mistakes),
+        Err(unread) => unread.iter().for_each(|one| mistakes.add(&one.pointer, one.code, &one.message)),
+    }
+    let said = said(&key, &body.reason, body.author.as_deref(), &mut mistakes);
+    mistakes.refuse()?;
+    let Ok(adjustment) = adjustment else {
+        return Err(Problem::invalid("The adjustment cannot be read.", vec![]));
     };
-    let said = said(&key, &body.reason, body.author.as_deref(), &mut errors);
-    let Some(adjustment) = adjustment.filter(|_| errors.is_empty()) else { return Err(refuse(errors)) };
     let correction = Correction {
         kind: SCORE_ADJUSTED,
         properties: said.into_iter().chain(canonical(&adjustment)).collect(),
@@ -115,7 +108,7 @@ async fn adjust_score(
     let ended = adjustment.expires_at.filter(|end| *end <= to_instant(app.clock.now()));
     let late = ended.map(|_| {
         let message = "write an instant that is still to come, or leave it out";
-        refuse(vec![violation("/expires_at", "already_past", message)])
+        mistake("/expires_at", "already_past", message)
     });
     correct(&app, id, correction, late).await
 }
@@ -135,11 +128,9 @@ async fn reset_engagement(
     headers: HeaderMap,
     Json(body): Json<Reset>,
 ) -> Result<Response, Problem> {
-    let mut errors = Vec::new();
-    let properties = said(&key, &body.reason, body.author.as_deref(), &mut errors);
-    if !errors.is_empty() {
-        return Err(refuse(errors));
-    }
+    let mut mistakes = Mistakes::default();
+    let properties = said(&key, &body.reason, body.author.as_deref(), &mut mistakes);
+    mistakes.refuse()?;
     let id_of_event = idempotency_key(&headers)?;
     let correction = Correction { kind: ENGAGEMENT_RESET, properties, id: id_of_event, api_key: key.id };
     correct(&app, id, correction, None).await
@@ -165,36 +156,21 @@ async fn correct(
 }
 
 /// Reason and author, trimmed.
-fn said(key: &Key, reason: &str, author: Option<&str>, errors: &mut Vec<Violation>) -> Map<String, Value> {
-    for (pointer, text, longest) in
-        [("/reason", Some(reason), LONGEST_REASON), ("/author", author, LONGEST_AUTHOR)]
-    {
-        let plain = |c: char| !c.is_control() || c == '\n';
-        let fits = |text: &str| {
-            let characters = text.trim().chars();
-            (1..=longest).contains(&characters.clone().count()) && characters.clone().all(plain)
-        };
-        if !text.is_none_or(fits) {
-            let message = format!("write 1 to {longest} characters of text");
-            errors.push(violation(pointer, "invalid_text", &message));
-        }
-    }
+fn said(key: &Key, reason: &str, author: Option<&str>, mistakes: &mut Mistakes) -> Map<String, Value> {
     let mut said = Map::new();
-    said.insert("reason".to_owned(), json!(reason.trim()));
-    said.insert("author".to_owned(), json!(author.unwrap_or(&key.name).trim()));
+    said.insert("reason".to_owned(), json!(mistakes.text("/reason", reason, LONGEST_TEXT)));
+    said.insert("author".to_owned(), json!(mistakes.name("/author", author, key)));
     said
 }
 
 /// What the core reads without complaint, but is no adjustment that anybody means.
-fn misfits(adjustment: &Adjustment) -> Vec<Violation> {
-    let mut errors = Vec::new();
+fn misfits(adjustment: &Adjustment, mistakes: &mut Mistakes) {
     if adjustment.points == scoring::Milli::ZERO {
-        errors.push(violation("/points", "zero", "write points other than 0"));
+        mistakes.add("/points", "zero", "write points other than 0");
     }
     if adjustment.expires_at.is_some_and(|end| end > Instant::LAST) {
-        errors.push(violation("/expires_at", "too_late", "write an instant before the year 10000"));
+        mistakes.add("/expires_at", "too_late", "write an instant before the year 10000");
     }
-    errors
 }
 
 /// An adjustment in the one form in which it is stored, however it was written.
@@ -208,22 +184,4 @@ fn canonical(adjustment: &Adjustment) -> Map<String, Value> {
         canonical.insert("expires_at".to_owned(), json!(expires_at));
     }
     canonical
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let text = value.to_str().ok().map(str::trim).filter(|text| check_id(text).is_ok());
-    let text = text.ok_or_else(|| {
-        Problem::parameter("Idempotency-Key is 1 to 512 printable ASCII characters, such as a UUID")
-    })?;
-    Ok(Some(text.to_owned()))
-}
-
-fn violation(pointer: &str, code: &str, message: &str) -> Violation {
-    Violation { pointer: pointer.to_owned(), code: code.to_owned(), message: message.to_owned() }
-}
-
-fn refuse(errors: Vec<Violation>) -> Problem {
-    let summary = errors.iter().map(|one| format!("{}: {}", one.pointer, one.message)).collect::<Vec<_>>();
-    Problem::invalid(format!("{}.", summary.join("; ")), errors)
 }

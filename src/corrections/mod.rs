@@ -24,7 +24,7 @@ use crate::{
         event::{Arrival, Found, NewEvent},
         submit,
     },
-    leads::identity::Named,
+    leads::{self, identity::Named},
 };
 
 /// An event as it stands in the log.
@@ -80,8 +80,8 @@ pub(crate) async fn recorded(
 
 /// Records a correction; it is scored when this returns.
 pub(crate) async fn record(app: &App, lead: LeadId, correction: Correction) -> Result<Recorded, Problem> {
-    let strongest = store::strongest_identity(&mut *app.db.acquire().await?, lead).await?;
-    let named = strongest.and_then(store::IdentityRow::named).ok_or_else(|| Problem::not_found("lead"))?;
+    let named = leads::named(&mut *app.db.acquire().await?, lead).await?;
+    let named = named.ok_or_else(|| Problem::not_found("lead"))?;
     let id = correction.id.clone().unwrap_or_else(|| app.ids.next().to_string());
     let key = EventKey::of(&id);
     let arrival = Arrival { at: app.clock.now(), api_key: correction.api_key };

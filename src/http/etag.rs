@@ -21,10 +21,20 @@ pub fn tagged(headers: &HeaderMap, body: impl Serialize) -> Response {
     } else {
         Json(body).into_response()
     };
+    set(&mut response, tag);
+    response
+}
+
+/// The answer to a change, with the `ETag` under which the thing can be read as it now is.
+pub fn stamped(thing: &impl Serialize, mut answer: Response) -> Response {
+    set(&mut answer, tag(thing));
+    answer
+}
+
+fn set(response: &mut Response, tag: String) {
     if let Ok(value) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(header::ETAG, value);
     }
-    response
 }
 
 /// Refuses to change a thing that is no longer what the caller has seen: 412 if `If-Match` names another tag.

@@ -10,12 +10,13 @@ mod health;
 mod layers;
 pub mod page;
 pub mod problem;
+pub mod said;
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App, comparison, corrections, ingest, keys, leads, models, outbox, publishing, queues, scores,
+    app::App, comparison, corrections, crm, ingest, keys, leads, models, outbox, publishing, queues, scores,
     tracking, webhooks,
 };
 
@@ -32,6 +33,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(tracking::api::routes())
         // Sales and the CRM look at leads and queues.
         .merge(leads::api::routes())
+        .merge(crm::api::routes())
         .merge(scores::api::routes())
         .merge(corrections::api::routes())
         .merge(queues::api::routes())

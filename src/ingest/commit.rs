@@ -1,6 +1,6 @@
 //! One batch, one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -39,7 +39,8 @@ pub(super) struct Item<'a> {
 /// An item that was refused, and with which key and when it came.
 pub(super) type Refusal<'a> = (KeyId, DateTime<Utc>, &'a Refused);
 
-type Place = (IdentityId, EventKey);
+/// Where an event stands in the log.
+pub(super) type Place = (IdentityId, EventKey);
 
 impl Desk {
     /// Writes a batch: all of it or nothing. Each item's outcome comes back in its place.
@@ -57,14 +58,29 @@ impl Desk {
         Ok(outcomes)
     }
 
-    async fn write<'a>(
-        &self,
-        conn: &mut PgConnection,
-        items: &[Item<'a>],
-    ) -> Result<Vec<Outcome>, ResolveError> {
+    async fn write(&self, conn: &mut PgConnection, items: &[Item<'_>]) -> Result<Vec<Outcome>, ResolveError> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
+        let Entered { resolved, log, standings } = self.enter(conn, items).await?;
+        let standing = |item: &Item<'_>| -> Option<Standing> {
+            let lead = lead_of(&resolved, item.event).filter(|_| item.want_lead)?;
+            standings.get(&lead).cloned()
+        };
+        let outcome = |(index, item): (usize, &Item<'_>)| match log.said(index, item.event) {
+            Said::New => Outcome::Accepted(standing(item)),
+            Said::Before => Outcome::Duplicate(standing(item)),
+            Said::Otherwise => Outcome::Rejected(id_conflict()),
+        };
+        Ok(items.iter().enumerate().map(outcome).collect())
+    }
+
+    /// Resolves what the items name, appends those that are new, and scores the leads.
+    pub(super) async fn enter<'a>(
+        &self,
+        conn: &mut PgConnection,
+        items: &[Item<'a>],
+    ) -> Result<Entered, ResolveError> {
         let repeated = repeated_joins(conn, items).await?;
         let mention = |(index, item): (usize, &Item<'a>)| Mention {
             named: &item.event.named,
@@ -87,27 +103,27 @@ impl Desk {
         let scored = self.live.scored(conn).await?;
         let frame = Frame { scored: &scored, now: self.clock.now(), ids: &self.ids };
         let standings = scores::apply(conn, frame, &mut resolved, &additions).await?;
-        let standing = |item: &Item<'_>| -> Option<Standing> {
-            let lead = lead_of(&resolved, item.event).filter(|_| item.want_lead)?;
-            standings.get(&lead).cloned()
-        };
-        let outcome = |(index, item): (usize, &Item<'_>)| match log.said(index, item.event) {
-            Said::New => Outcome::Accepted(standing(item)),
-            Said::Before => Outcome::Duplicate(standing(item)),
-            Said::Otherwise => Outcome::Rejected(Rejection::new(
-                "id_conflict",
-                "an event with this id but another content is known; the first is kept",
-            )),
-        };
-        Ok(items.iter().enumerate().map(outcome).collect())
+        Ok(Entered { resolved, log, standings })
     }
 }
 
-fn place(event: &NewEvent) -> Place {
+/// What is so once a batch has been entered, before the commit.
+pub(super) struct Entered {
+    pub(super) resolved: Resolved,
+    pub(super) log: Log,
+    standings: BTreeMap<LeadId, Standing>,
+}
+
+/// Why an event is not taken whose id is that of another.
+pub(super) fn id_conflict() -> Rejection {
+    Rejection::new("id_conflict", "an event with this id but another content is known; the first is kept")
+}
+
+pub(super) fn place(event: &NewEvent) -> Place {
     (event.named.principal().id(), event.key)
 }
 
-fn lead_of(resolved: &Resolved, event: &NewEvent) -> Option<LeadId> {
+pub(super) fn lead_of(resolved: &Resolved, event: &NewEvent) -> Option<LeadId> {
     resolved.lead_at(event.named.principal().id(), event.occurred_at)
 }
 
@@ -134,14 +150,16 @@ async fn repeated_joins(conn: &mut PgConnection, items: &[Item<'_>]) -> sqlx::Re
     Ok(joining.iter().filter(|one| repeated(one)).map(|(index, _)| *index).collect())
 }
 
-enum Said {
+/// What an item says, by the log.
+pub(super) enum Said {
     New,
     Before,
+    /// Another content is known under its id.
     Otherwise,
 }
 
 /// What the log held and holds now, for the items of a batch.
-struct Log {
+pub(super) struct Log {
     /// The index of the item that was the first to bring an event.
     first: HashMap<Place, usize>,
     fresh: HashSet<Place>,
@@ -174,7 +192,7 @@ impl Log {
         matches!(self.said(index, event), Said::New)
     }
 
-    fn said(&self, index: usize, event: &NewEvent) -> Said {
+    pub(super) fn said(&self, index: usize, event: &NewEvent) -> Said {
         let place = place(event);
         if self.digests.get(&place) != Some(&event.digest) {
             Said::Otherwise

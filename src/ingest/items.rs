@@ -76,7 +76,8 @@ pub fn object(raw: &str) -> Result<Map<String, Value>, Rejection> {
     }
 }
 
-fn storable(value: &Value, depth: usize) -> Result<(), Rejection> {
+/// Refuses what cannot be stored: NUL characters, and what lies deeper than [`DEEPEST`], counted on from `depth`.
+pub fn storable(value: &Value, depth: usize) -> Result<(), Rejection> {
     if depth > DEEPEST {
         return Err(Rejection::new("too_deep", format!("objects and arrays lie at most {DEEPEST} deep")));
     }

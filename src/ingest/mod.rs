@@ -5,6 +5,8 @@
 //! appends to the log, adds what is new to the tallies of the leads it touches, and commits; only then is each
 //! waiting request answered. So "accepted" means: on disk, scored, and visible in every other answer.
 //!
+//! An *upsert* is an identify that is left out if it says nothing new; the writers decide that under the lead's lock.
+//!
 //! Nothing that a client can cancel holds a transaction: writers are tasks of their own. A full channel refuses at
 //! once. An item that the database cannot take is isolated by splitting the batch, and rejected by itself.
 
@@ -15,6 +17,7 @@ pub mod items;
 pub(crate) mod native;
 mod rejection;
 mod store;
+mod upsert;
 mod writer;
 
 use serde::Serialize;
@@ -22,6 +25,7 @@ use utoipa::ToSchema;
 
 pub(crate) use commit::Desk;
 pub use rejection::{Refused, RejectedItem, Rejection};
+pub use upsert::{Upserted, Upserts};
 pub use writer::{Busy, WRITERS, Writers};
 
 use crate::{ids::LeadId, leads::Stage, scores::Standing};
@@ -107,6 +111,20 @@ pub async fn submit(writers: &Writers, submission: Submission) -> Result<Answer,
     answer.rejected.sort_by_key(|item| item.index);
     count(&answer);
     Ok(answer)
+}
+
+/// Hands upserts to the writers and waits until what is new is committed.
+pub async fn upsert(writers: &Writers, upserts: Upserts) -> Result<Vec<Upserted>, Busy> {
+    let outcomes = writers.upsert(upserts).await?;
+    for outcome in &outcomes {
+        let outcome = match outcome {
+            Upserted::Created(_) | Upserted::Updated(_) => "accepted",
+            Upserted::Unchanged(_) => "unchanged",
+            Upserted::Rejected(_) => "rejected",
+        };
+        metrics::counter!("leadscore_events_total", "outcome" => outcome).increment(1);
+    }
+    Ok(outcomes)
 }
 
 impl Answer {

@@ -1,6 +1,7 @@
 //! The writers: tasks that take what has gathered and commit it.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,6 +13,7 @@ use super::{
     Outcome, Submission,
     commit::{Desk, Item, Refusal},
     rejection::Rejection,
+    upsert::{Upserted, Upserts, Wish},
 };
 use crate::{db, leads::ResolveError};
 
@@ -35,22 +37,38 @@ pub enum Busy {
     Unavailable,
 }
 
-struct Waiting {
-    submission: Submission,
-    reply: oneshot::Sender<Result<Vec<Outcome>, Busy>>,
+/// A request that waits to be written, with what becomes of each of its items.
+struct Waiting<S, O> {
+    said: S,
+    reply: oneshot::Sender<Result<Vec<O>, Busy>>,
     _held: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+enum Work {
+    Events(Waiting<Submission, Outcome>),
+    Upserts(Waiting<Upserts, Upserted>),
+}
+
+impl Work {
+    fn items(&self) -> usize {
+        match self {
+            Work::Events(waiting) => waiting.said.events.len(),
+            Work::Upserts(waiting) => waiting.said.events.len(),
+        }
+    }
 }
 
 /// The way to the writers.
 #[derive(Debug, Clone)]
 pub struct Writers {
-    queue: mpsc::UnboundedSender<Waiting>,
+    queue: mpsc::UnboundedSender<Work>,
     room: Arc<Semaphore>,
 }
 
-impl std::fmt::Debug for Waiting {
+impl<S, O> std::fmt::Debug for Waiting<S, O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Waiting({} events)", self.submission.events.len())
+        f.write_str("Waiting")
     }
 }
 
@@ -68,12 +86,25 @@ impl Writers {
 
     /// Writes a request's events; the outcomes come in the order of the events.
     pub async fn write(&self, submission: Submission) -> Result<Vec<Outcome>, Busy> {
-        let items = submission.events.len() + submission.refused.len();
+        self.ask(submission.events.len() + submission.refused.len(), submission, Work::Events).await
+    }
+
+    /// Writes upserts; the outcomes come in their order.
+    pub async fn upsert(&self, upserts: Upserts) -> Result<Vec<Upserted>, Busy> {
+        self.ask(upserts.events.len(), upserts, Work::Upserts).await
+    }
+
+    async fn ask<S, O>(
+        &self,
+        items: usize,
+        said: S,
+        work: impl FnOnce(Waiting<S, O>) -> Work,
+    ) -> Result<Vec<O>, Busy> {
         let permits = u32::try_from(items).unwrap_or(u32::MAX);
         let held = Arc::clone(&self.room).try_acquire_many_owned(permits).map_err(|_| Busy::Full)?;
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { submission, reply, _held: held };
-        self.queue.send(waiting).map_err(|_| Busy::Unavailable)?;
+        let waiting = Waiting { said, reply, _held: held };
+        self.queue.send(work(waiting)).map_err(|_| Busy::Unavailable)?;
         answer.await.unwrap_or(Err(Busy::Unavailable))
     }
 
@@ -83,7 +114,7 @@ impl Writers {
     }
 }
 
-type Queue = Arc<Mutex<mpsc::UnboundedReceiver<Waiting>>>;
+type Queue = Arc<Mutex<mpsc::UnboundedReceiver<Work>>>;
 
 /// One writer: takes what has gathered, writes it, answers; until the service stops and nothing waits.
 async fn work(desk: Desk, queue: Queue, stop: CancellationToken) {
@@ -95,7 +126,7 @@ async fn work(desk: Desk, queue: Queue, stop: CancellationToken) {
     }
 }
 
-async fn gather(queue: &Queue, stop: &CancellationToken) -> Option<Vec<Waiting>> {
+async fn gather(queue: &Queue, stop: &CancellationToken) -> Option<Vec<Work>> {
     let mut queue = queue.lock().await;
     let first = tokio::select! {
         biased;
@@ -105,37 +136,53 @@ async fn gather(queue: &Queue, stop: &CancellationToken) -> Option<Vec<Waiting>>
             queue.recv().await
         }
     }?;
-    let mut items = first.submission.events.len();
+    let mut items = first.items();
     let mut batch = vec![first];
     while items < BATCH {
         let Ok(next) = queue.try_recv() else { break };
-        items += next.submission.events.len();
+        items += next.items();
         batch.push(next);
     }
     Some(batch)
 }
 
-async fn write(desk: Desk, batch: Vec<Waiting>) {
+async fn write(desk: Desk, batch: Vec<Work>) {
+    let (mut events, mut upserts) = (Vec::new(), Vec::new());
+    for work in batch {
+        match work {
+            Work::Events(waiting) => events.push(waiting),
+            Work::Upserts(waiting) => upserts.push(waiting),
+        }
+    }
+    if !events.is_empty() {
+        write_events(&desk, events).await;
+    }
+    if !upserts.is_empty() {
+        write_upserts(&desk, upserts).await;
+    }
+}
+
+async fn write_events(desk: &Desk, batch: Vec<Waiting<Submission, Outcome>>) {
     let items: Vec<Item<'_>> = batch
         .iter()
         .flat_map(|waiting| {
-            let want_lead = waiting.submission.want_leads;
-            waiting.submission.events.iter().map(move |(_, event)| Item { event, want_lead })
+            let want_lead = waiting.said.want_leads;
+            waiting.said.events.iter().map(move |(_, event)| Item { event, want_lead })
         })
         .collect();
     let refused: Vec<Refusal<'_>> = batch
         .iter()
         .flat_map(|waiting| {
-            let arrival = waiting.submission.arrival;
-            waiting.submission.refused.iter().map(move |one| (arrival.api_key, arrival.at, one))
+            let arrival = waiting.said.arrival;
+            waiting.said.refused.iter().map(move |one| (arrival.api_key, arrival.at, one))
         })
         .collect();
     let began = Instant::now();
-    let mut outcomes = write_items(&desk, &items, &refused).await.into_iter();
+    let mut outcomes = write_items(desk, &items, &refused).await.into_iter();
     metrics::histogram!("leadscore_commit_seconds").record(began.elapsed());
     metrics::histogram!("leadscore_commit_events").record(items.len() as f64);
     for waiting in batch {
-        let own = outcomes.by_ref().take(waiting.submission.events.len());
+        let own = outcomes.by_ref().take(waiting.said.events.len());
         // Nobody listens any more when the client has gone; what was written stays written.
         let _ = waiting.reply.send(own.collect());
     }
@@ -162,8 +209,7 @@ async fn write_items(desk: &Desk, items: &[Item<'_>], refused: &[Refusal<'_>]) -
                     error = &error as &dyn std::error::Error,
                     "an event that the database refuses"
                 );
-                let detail = "the event holds something that cannot be stored";
-                outcomes.push(Ok(Outcome::Rejected(Rejection::new("unprocessable", detail))));
+                outcomes.push(Ok(Outcome::Rejected(unprocessable())));
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "events could not be written");
@@ -183,6 +229,78 @@ async fn commit(
     let mut tries = 1;
     loop {
         match desk.commit(items, refused).await {
+            Err(error) if is_collision(&error) && tries < TRIES => {
+                tokio::time::sleep(Duration::from_millis(1 << tries)).await;
+                tries += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn write_upserts(desk: &Desk, batch: Vec<Waiting<Upserts, Upserted>>) {
+    let wishes: Vec<Wish<'_>> = batch
+        .iter()
+        .flat_map(|waiting| {
+            let seen = waiting.said.seen.as_ref();
+            waiting.said.events.iter().map(move |event| Wish { event, seen })
+        })
+        .collect();
+    let mut outcomes = settle(desk, &wishes).await.into_iter();
+    for waiting in batch {
+        let own = outcomes.by_ref().take(waiting.said.events.len());
+        let _ = waiting.reply.send(own.collect());
+    }
+}
+
+/// Writes upserts together, those that are put off in transactions of their own after the others; where the database
+/// refuses the content of one, each by itself.
+async fn settle(desk: &Desk, wishes: &[Wish<'_>]) -> Vec<Result<Upserted, Busy>> {
+    let mut outcomes: Vec<Result<Upserted, Busy>> = vec![Err(Busy::Unavailable); wishes.len()];
+    let mut open: VecDeque<usize> = (0..wishes.len()).collect();
+    let mut together = wishes.len();
+    while !open.is_empty() {
+        let round: Vec<usize> = open.drain(..together.min(open.len())).collect();
+        let part: Vec<Wish<'_>> = round.iter().map(|index| wishes[*index]).collect();
+        match upsert(desk, &part).await {
+            Ok(done) => {
+                let mut later = Vec::new();
+                for (index, outcome) in round.into_iter().zip(done) {
+                    match outcome {
+                        Some(outcome) => outcomes[index] = Ok(outcome),
+                        None => later.push(index),
+                    }
+                }
+                later.into_iter().rev().for_each(|index| open.push_front(index));
+            }
+            Err(error) if is_content(&error) && round.len() > 1 => {
+                together = 1;
+                round.into_iter().rev().for_each(|index| open.push_front(index));
+            }
+            Err(error) if is_content(&error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an upsert that the database refuses"
+                );
+                outcomes[round[0]] = Ok(Upserted::Rejected(unprocessable()));
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "upserts could not be written");
+            }
+        }
+    }
+    outcomes
+}
+
+fn unprocessable() -> Rejection {
+    Rejection::new("unprocessable", "the event holds something that cannot be stored")
+}
+
+/// Decides and commits, beginning again while others are changing the same leads.
+async fn upsert(desk: &Desk, wishes: &[Wish<'_>]) -> Result<Vec<Option<Upserted>>, ResolveError> {
+    let mut tries = 1;
+    loop {
+        match desk.upsert(wishes).await {
             Err(error) if is_collision(&error) && tries < TRIES => {
                 tokio::time::sleep(Duration::from_millis(1 << tries)).await;
                 tries += 1;

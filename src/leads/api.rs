@@ -7,12 +7,13 @@ use axum::{
 };
 use scoring::Instant;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Stage,
     identity::{Identity, Kind},
+    store,
     view::{self, Filter, LeadView, Place, Sort},
 };
 use crate::{
@@ -30,7 +31,7 @@ use crate::{
 
 /// The calls of this room.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_leads)).routes(routes!(get_lead))
+    OpenApiRouter::new().routes(routes!(list_leads)).routes(routes!(get_lead)).routes(routes!(get_lead_by))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -103,6 +104,50 @@ async fn get_lead(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     Ok(tagged(&headers, &current(&app, id).await?))
+}
+
+/// By what a lead is known elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum By {
+    /// What the customer's own system calls it: its `user_id`.
+    ExternalId,
+    /// An e-mail address, in upper or lower case.
+    Email,
+}
+
+impl By {
+    /// The identity that a value is.
+    pub(crate) fn identity(self, value: &str) -> Result<Identity, Problem> {
+        let (kind, name) = match self {
+            By::ExternalId => (Kind::UserId, "external_id"),
+            By::Email => (Kind::Email, "email"),
+        };
+        Identity::parse(kind, value).map_err(|why| Problem::parameter(format!("{name}: {why}")))
+    }
+}
+
+/// One lead, by what it is known as elsewhere, scored as of now.
+#[utoipa::path(get, path = "/v1/leads/by/{by}/{value}", tag = "Leads",
+    params(("by" = inline(By), Path), ("value" = String, Path, description = "Percent-encoded.")),
+    responses((status = 200, body = LeadView), (status = 304, description = "Unchanged since the given ETag")))]
+async fn get_lead_by(
+    State(app): State<App>,
+    _reader: Reader,
+    Path((by, value)): Path<(By, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let lead = find(&app, &by.identity(&value)?).await?.ok_or_else(|| Problem::not_found("lead"))?;
+    Ok(tagged(&headers, &lead))
+}
+
+/// The lead that an identity is of, scored as of now; none if nobody ever named it.
+pub(crate) async fn find(app: &App, identity: &Identity) -> Result<Option<LeadView>, Problem> {
+    let lead = store::lead_of(&mut *app.db.acquire().await?, identity.id()).await?;
+    match lead {
+        Some(lead) => current(app, lead).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A lead, or the one that it was joined with, scored as of now.

@@ -132,6 +132,11 @@ impl Named {
         Some(Named { principal, links })
     }
 
+    /// One identity alone.
+    pub fn one(identity: Identity) -> Named {
+        Named { principal: identity, links: Vec::new() }
+    }
+
     /// An alias: everything known under the former ids belongs to `user_id`.
     pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
         let parent = user_id.id;

@@ -20,10 +20,10 @@ pub(crate) mod view;
 
 use chrono::{DateTime, Utc};
 
-pub use resolve::{Mention, ResolveError, lock, lock_free, resolve};
+pub use resolve::{Mention, ResolveError, lock, lock_free, look_up, resolve};
 pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
-pub(crate) use store::{ProfileRow, profiles_of, upsert_profiles};
+pub(crate) use store::{ProfileRow, named, profiles_of, upsert_profiles};
 
 use crate::ids::{IdentityId, LeadId};
 

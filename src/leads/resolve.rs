@@ -4,7 +4,7 @@
 //! to its identities: if one moved between the read and the lock, what was read is read again. From then on nobody
 //! else can move them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -77,6 +77,19 @@ pub async fn resolve(
     Ok(resolved)
 }
 
+/// Locks the leads of those of these identities that are known, and creates nothing.
+pub async fn look_up<'a>(
+    conn: &mut PgConnection,
+    identities: impl Iterator<Item = &'a Identity>,
+) -> Result<Resolved, ResolveError> {
+    let named: BTreeMap<IdentityId, &Identity> =
+        identities.map(|identity| (identity.id(), identity)).collect();
+    let mut resolved = Resolved::about(named.values().copied());
+    resolved.read(conn, &named.into_keys().collect::<Vec<_>>()).await?;
+    resolved.settle(conn).await?;
+    Ok(resolved)
+}
+
 /// Locks leads by their ids, in that order; signposts to where a lead's identities went are left out.
 pub async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Resolved> {
     Ok(Resolved::of(store::lock(conn, leads).await?))
@@ -102,9 +115,9 @@ async fn claim<'a>(
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let ours: HashSet<IdentityId> = store::insert_identities(conn, missing, now).await?.into_iter().collect();
+    resolved.claimed.extend(store::insert_identities(conn, missing, now).await?);
     let (ours, theirs): (Vec<&Identity>, Vec<&Identity>) =
-        missing.iter().copied().partition(|identity| ours.contains(&identity.id()));
+        missing.iter().copied().partition(|identity| resolved.claimed.contains(&identity.id()));
     resolved.read(conn, &theirs.iter().map(|identity| identity.id()).collect::<Vec<_>>()).await?;
     Ok(ours)
 }

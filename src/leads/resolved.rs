@@ -26,6 +26,8 @@ pub struct Resolved {
     pub named: BTreeSet<LeadId>,
     /// Leads made just now.
     pub created: HashSet<LeadId>,
+    /// Identities made just now.
+    pub claimed: HashSet<IdentityId>,
     /// Leads that have no identity left; their rows are signposts.
     pub gone: BTreeSet<LeadId>,
     before: BTreeMap<LeadId, Lead>,
@@ -52,6 +54,11 @@ impl Resolved {
     pub fn lead_at(&self, identity: IdentityId, at: DateTime<Utc>) -> Option<LeadId> {
         let spans = self.spans.get(&identity)?;
         spans.iter().rev().find(|span| span.since <= at).or(spans.first()).map(|span| span.lead_id)
+    }
+
+    /// Whom an e-mail address follows; none if it stands for itself or is not known.
+    pub fn owner_of(&self, email: IdentityId) -> Option<IdentityId> {
+        self.spans.get(&email)?.first()?.parent_id
     }
 
     /// A lead's row as it was when this batch took it up.

@@ -1,10 +1,14 @@
 //! SQL of leads and their identities.
 
 use chrono::{DateTime, Utc};
+use scoring::profile::Fold;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{Lead, MqlBy, Span, Stage, identity::Identity};
+use super::{
+    Lead, MqlBy, Span, Stage,
+    identity::{Identity, Kind, Named},
+};
 use crate::ids::{IdentityId, LeadId};
 
 /// A span as it is read, with the epoch of its lead at that moment.
@@ -280,6 +284,13 @@ pub(crate) struct ProfileRow {
     pub(crate) attributes: Value,
 }
 
+impl ProfileRow {
+    /// The attributes as they are folded on.
+    pub(crate) fn fold(self) -> sqlx::Result<Fold> {
+        serde_json::from_value(self.attributes).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    }
+}
+
 pub(crate) async fn profiles_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<ProfileRow>> {
     sqlx::query_as!(
         ProfileRow,
@@ -307,4 +318,44 @@ pub(crate) async fn upsert_profiles(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// An identity as it is stored.
+struct IdentityRow {
+    kind: String,
+    value: String,
+}
+
+impl IdentityRow {
+    /// What an event says that names this identity alone.
+    fn named(self) -> Option<Named> {
+        let kind = [Kind::UserId, Kind::Email, Kind::AnonymousId]
+            .into_iter()
+            .find(|kind| kind.as_str() == self.kind)?;
+        Identity::parse(kind, &self.value).ok().map(Named::one)
+    }
+}
+
+/// How an event names a lead that is to count for it from now on: by its strongest identity, which is a user id, else
+/// an e-mail, else an anonymous id; of several of a kind one that follows no other.
+pub(crate) async fn named(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Named>> {
+    let strongest = sqlx::query_as!(
+        IdentityRow,
+        "-- leads::named
+        select i.kind, i.value
+        from identity_span s join identity i on i.id = s.identity_id
+        where s.lead_id = $1 and s.until is null
+        order by array_position(array['user_id', 'email', 'anonymous_id'], i.kind), s.parent_id is not null, i.value
+        limit 1",
+        lead as LeadId
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(strongest.and_then(IdentityRow::named))
+}
+
+/// The lead for which an identity's events count from now on; none if nobody ever named it.
+pub(super) async fn lead_of(conn: &mut PgConnection, identity: IdentityId) -> sqlx::Result<Option<LeadId>> {
+    let spans = spans_of(conn, &[identity]).await?;
+    Ok(spans.last().map(|span| span.lead_id))
 }

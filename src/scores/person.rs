@@ -118,9 +118,6 @@ async fn folds(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<(L
     if leads.is_empty() {
         return Ok(Vec::new());
     }
-    let fold = |row: leads::ProfileRow| match serde_json::from_value(row.attributes) {
-        Ok(fold) => Ok((row.lead_id, fold)),
-        Err(error) => Err(sqlx::Error::Decode(Box::new(error))),
-    };
+    let fold = |row: leads::ProfileRow| Ok((row.lead_id, row.fold()?));
     leads::profiles_of(conn, leads).await?.into_iter().map(fold).collect()
 }

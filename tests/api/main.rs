@@ -8,6 +8,7 @@ mod bodies;
 mod changes;
 mod comparison;
 mod corrections;
+mod crm;
 mod description;
 mod documents;
 mod drafts;

@@ -1,0 +1,157 @@
+//! Upserts of one lead: `POST /v1/leads`, `PUT /v1/leads/by/…`, `PATCH /v1/leads/{id}`.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Effect, batch,
+    said::{Caller, LeadBody, TraitsBody},
+    upsert,
+};
+use crate::{
+    app::App,
+    http::{
+        auth::Editor,
+        etag::{require_match, stamped},
+        extract::{Json, Path},
+        problem::{Code, Problem},
+        said::idempotency_key,
+    },
+    ids::LeadId,
+    ingest::event::NewEvent,
+    leads::{
+        self,
+        api::{By, current, find},
+        identity::Identity,
+        view::LeadView,
+    },
+};
+
+/// The calls of this room.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(upsert_lead))
+        .routes(routes!(upsert_lead_by))
+        .routes(routes!(change_lead))
+        .merge(batch::routes())
+}
+
+/// A lead as of now, and what the call has led to.
+#[derive(Debug, Serialize, ToSchema)]
+struct UpsertedLead {
+    status: Effect,
+    #[serde(flatten)]
+    lead: LeadView,
+}
+
+/// Creates a lead, or sets attributes of the one that is named.
+///
+/// A user id and an e-mail together join the two, as an `identify` does; the address stays with the user id that named
+/// it first, so another one is a conflict. A call that changes nothing adds nothing to the log.
+#[utoipa::path(post, path = "/v1/leads", tag = "Leads", request_body = LeadBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = UpsertedLead, description = "A new lead"), (status = 200, body = UpsertedLead)))]
+async fn upsert_lead(
+    State(app): State<App>,
+    Editor(key): Editor,
+    headers: HeaderMap,
+    Json(body): Json<LeadBody>,
+) -> Result<Response, Problem> {
+    let caller = Caller { app: &app, key: &key, id: idempotency_key(&headers)? };
+    answer(&app, body.event(caller, None)?, None).await
+}
+
+/// Creates the lead that is known elsewhere by this id or e-mail, or sets its attributes.
+///
+/// The body may name the other of the two, which joins them: so a changed e-mail address is told. `If-Match` takes the
+/// `ETag` of a lead as it was read; one that has changed since, or does not exist, is left as it is (412).
+#[utoipa::path(put, path = "/v1/leads/by/{by}/{value}", tag = "Leads", request_body = LeadBody,
+    params(("by" = inline(By), Path), ("value" = String, Path, description = "Percent-encoded."),
+        ("If-Match" = Option<String>, Header, description = "The lead's ETag"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = UpsertedLead, description = "A new lead"), (status = 200, body = UpsertedLead)))]
+async fn upsert_lead_by(
+    State(app): State<App>,
+    Editor(key): Editor,
+    Path((by, value)): Path<(By, String)>,
+    headers: HeaderMap,
+    Json(body): Json<LeadBody>,
+) -> Result<Response, Problem> {
+    let identity = by.identity(&value)?;
+    let seen = seen(&app, &headers, &identity).await?;
+    let caller = Caller { app: &app, key: &key, id: idempotency_key(&headers)? };
+    answer(&app, body.event(caller, Some(&(by, identity)))?, seen).await
+}
+
+/// Sets attributes of a lead; null removes one.
+///
+/// `If-Match` takes the `ETag` of the lead as it was read; if it has changed since, it is left as it is (412).
+#[utoipa::path(patch, path = "/v1/leads/{id}", tag = "Leads", request_body = TraitsBody,
+    params(("id" = LeadId, Path), ("If-Match" = Option<String>, Header, description = "The lead's ETag"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    security(("key" = ["read_write"])), responses((status = 200, body = UpsertedLead)))]
+async fn change_lead(
+    State(app): State<App>,
+    Editor(key): Editor,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+    Json(body): Json<TraitsBody>,
+) -> Result<Response, Problem> {
+    let lead = current(&app, id).await?;
+    let seen = attributes_seen(&headers, Some(&lead))?;
+    let named = leads::named(&mut *app.db.acquire().await?, lead.id).await?;
+    let named = named.ok_or_else(|| Problem::not_found("lead"))?;
+    let caller = Caller { app: &app, key: &key, id: idempotency_key(&headers)? };
+    answer(&app, body.event(caller, named)?, seen).await
+}
+
+/// The attributes on which the caller goes, if the lead is still the one of the `If-Match`; none where there is no such
+/// header.
+async fn seen(
+    app: &App,
+    headers: &HeaderMap,
+    identity: &Identity,
+) -> Result<Option<Map<String, Value>>, Problem> {
+    if !headers.contains_key(header::IF_MATCH) {
+        return Ok(None);
+    }
+    attributes_seen(headers, find(app, identity).await?.as_ref())
+}
+
+fn attributes_seen(
+    headers: &HeaderMap,
+    lead: Option<&LeadView>,
+) -> Result<Option<Map<String, Value>>, Problem> {
+    match (headers.get(header::IF_MATCH), lead) {
+        (None, _) => Ok(None),
+        (Some(_), None) => {
+            Err(Problem::new(Code::PreconditionFailed, "There is no such lead; leave out If-Match."))
+        }
+        (Some(any), Some(_)) if any == "*" => Ok(None),
+        (Some(_), Some(lead)) => {
+            require_match(headers, lead)?;
+            Ok(Some(lead.profile.clone()))
+        }
+    }
+}
+
+async fn answer(app: &App, event: NewEvent, seen: Option<Map<String, Value>>) -> Result<Response, Problem> {
+    let (effect, lead) = upsert(app, event, seen).await?;
+    let lead = current(app, lead).await?;
+    let code = if effect == Effect::Created { StatusCode::CREATED } else { StatusCode::OK };
+    let place = HeaderValue::try_from(format!("/v1/leads/{}", lead.id));
+    let mut answer = (code, Json(UpsertedLead { status: effect, lead: lead.clone() })).into_response();
+    if let (Effect::Created, Ok(place)) = (effect, place) {
+        answer.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(stamped(&lead, answer))
+}

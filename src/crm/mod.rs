@@ -1,0 +1,65 @@
+//! What other systems know of leads: a CRM, a billing system, a sheet.
+//!
+//! *Upsert*: what such a system says of a person, whom it names by its own id (the lead's user id), by e-mail, or by both.
+//! It is an event of type `identify` and takes the way of every event, through the writers: it joins identities, is
+//! scored before the answer, and stands in the log with its source.
+//!
+//! The guarantees: an upsert that changes nothing adds no event, also of several at once; per attribute the newest date
+//! wins, so what a system knew long ago overwrites nothing newer; two user ids are never joined, and an e-mail address
+//! stays with the user id that named it first: such an upsert is refused, and nothing of it is written.
+
+pub mod api;
+mod batch;
+mod said;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    http::problem::Problem,
+    ids::LeadId,
+    ingest::{self, Busy, Rejection, Upserted, Upserts, event::NewEvent},
+};
+
+/// What an upsert has led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Effect {
+    /// The lead is new.
+    Created,
+    /// An attribute has another value, or another identity belongs to the lead.
+    Updated,
+    /// The lead is as it was: what was said is known, or older than what is known.
+    Unchanged,
+}
+
+/// Upserts leads, each by itself, in this order.
+async fn upsert_all(
+    app: &App,
+    events: Vec<NewEvent>,
+) -> Result<Vec<Result<(Effect, LeadId), Rejection>>, Busy> {
+    let outcomes = ingest::upsert(&app.writers, Upserts { events, seen: None }).await?;
+    Ok(outcomes.into_iter().map(effect).collect())
+}
+
+/// Upserts one lead, if it still has the attributes that the caller has `seen`.
+async fn upsert(
+    app: &App,
+    event: NewEvent,
+    seen: Option<Map<String, Value>>,
+) -> Result<(Effect, LeadId), Problem> {
+    let outcomes = ingest::upsert(&app.writers, Upserts { events: vec![event], seen }).await?;
+    let outcome = outcomes.into_iter().next().ok_or(Busy::Unavailable)?;
+    effect(outcome).map_err(said::problem)
+}
+
+fn effect(outcome: Upserted) -> Result<(Effect, LeadId), Rejection> {
+    match outcome {
+        Upserted::Created(lead) => Ok((Effect::Created, lead)),
+        Upserted::Updated(lead) => Ok((Effect::Updated, lead)),
+        Upserted::Unchanged(lead) => Ok((Effect::Unchanged, lead)),
+        Upserted::Rejected(why) => Err(why),
+    }
+}

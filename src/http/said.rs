@@ -1,0 +1,73 @@
+//! What people say beside a call: who they are, why, and under which key they would repeat it.
+
+use axum::http::HeaderMap;
+
+use super::problem::{Problem, Violation};
+use crate::keys::Key;
+
+/// How long a reason, a note or an answer may be, in characters.
+pub const LONGEST_TEXT: usize = 2_000;
+/// How long a person's name may be, in characters.
+pub const LONGEST_NAME: usize = 200;
+/// How long an `Idempotency-Key` may be, in bytes.
+pub const LONGEST_KEY: usize = 512;
+
+/// What was found wrong with a body, to be said all at once.
+#[derive(Debug, Default)]
+pub struct Mistakes(Vec<Violation>);
+
+impl Mistakes {
+    /// Adds one.
+    pub fn add(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
+        let violation =
+            Violation { pointer: pointer.to_owned(), code: code.to_owned(), message: message.into() };
+        self.0.push(violation);
+    }
+
+    /// A text that people read, trimmed; one that cannot be stored, or is too long, is a mistake.
+    pub fn text(&mut self, pointer: &str, text: &str, longest: usize) -> String {
+        let text = text.trim();
+        let plain = |c: char| !c.is_control() || c == '\n';
+        if !(1..=longest).contains(&text.chars().count()) || !text.chars().all(plain) {
+            self.add(pointer, "invalid_text", format!("write 1 to {longest} characters of text"));
+        }
+        text.to_owned()
+    }
+
+    /// The same for a text that may be left out.
+    pub fn note(&mut self, pointer: &str, text: Option<&str>, longest: usize) -> Option<String> {
+        text.map(|text| self.text(pointer, text, longest))
+    }
+
+    /// Who says it: the name that was given, or else the key's.
+    pub fn name(&mut self, pointer: &str, name: Option<&str>, key: &Key) -> String {
+        name.map_or_else(|| key.name.clone(), |name| self.text(pointer, name, LONGEST_NAME))
+    }
+
+    /// All of them as one problem, if there is any.
+    pub fn refuse(self) -> Result<(), Problem> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let said: Vec<String> =
+            self.0.iter().map(|one| format!("{}: {}", one.pointer, one.message)).collect();
+        Err(Problem::invalid(format!("{}.", said.join("; ")), self.0))
+    }
+}
+
+/// The problem of a body with one thing wrong.
+pub fn mistake(pointer: &str, code: &str, message: impl Into<String>) -> Problem {
+    let message = message.into();
+    let summary = format!("{pointer}: {message}.");
+    Problem::invalid(summary, vec![Violation { pointer: pointer.to_owned(), code: code.to_owned(), message }])
+}
+
+/// Under which key the caller would repeat the call.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let fits = |text: &&str| (1..=LONGEST_KEY).contains(&text.len()) && !text.chars().any(char::is_control);
+    let text = value.to_str().ok().map(str::trim).filter(fits).ok_or_else(|| {
+        Problem::parameter("Idempotency-Key is 1 to 512 printable ASCII characters, such as a UUID")
+    })?;
+    Ok(Some(text.to_owned()))
+}
