@@ -16,6 +16,7 @@ use crate::{
     ingest::{Desk, Writers},
     keys::KeyRing,
     models::Live,
+    policy::Policies,
     publishing::Pace,
     webhooks::{self, Couriers},
 };
@@ -40,6 +41,8 @@ pub struct Parts {
     pub keys: KeyRing,
     /// The model under which leads are scored.
     pub live: Live,
+    /// The policy in force.
+    pub policies: Policies,
     /// How fast background work may go.
     pub pace: Pace,
     /// How many requests for the next lead may be at work or wait for a queue at once. The others wait here, so that a rush
@@ -90,18 +93,24 @@ impl App {
     /// Puts the parts together and starts the writers.
     pub fn start(pools: Pools, clock: Clock, ids: Ids, metrics: PrometheusHandle, settings: Settings) -> App {
         let ids = Arc::new(ids);
-        let live = Live::default();
+        let (live, policies) = (Live::default(), Policies::default());
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let served = CancellationToken::new();
-        let desk =
-            Desk { pool: pools.writers, live: live.clone(), clock: clock.clone(), ids: Arc::clone(&ids) };
+        let desk = Desk {
+            pool: pools.writers,
+            live: live.clone(),
+            policies: policies.clone(),
+            clock: clock.clone(),
+            ids: Arc::clone(&ids),
+        };
         let writers = Writers::start(&desk, &tasks, &served);
         App(Arc::new(Parts {
             db: pools.main,
             keys: KeyRing::new(clock.clone()),
             clock,
             live,
+            policies,
             pace: Pace::default(),
             handing_out: Semaphore::new(HANDING_OUT),
             instance: ids.next(),

@@ -61,6 +61,14 @@ id!(
     /// A rep's claim on a lead.
     ClaimId
 );
+id!(
+    /// An offer of a lead to sales.
+    HandoffId
+);
+id!(
+    /// What became of a lead, as somebody recorded it.
+    OutcomeId
+);
 
 impl EventKey {
     /// The key under which an event with this id is known, for ever.

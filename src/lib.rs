@@ -8,7 +8,12 @@
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
 //! - [`corrections`]: what people decide about a score
 //! - [`crm`]: what other systems know of leads, and how they stand
-//! - [`qualification`]: from lead to MQL and back
+//! - [`policy`]: what the organisation has decided besides the model
+//! - [`qualification`]: the passages between marketing and sales, and the offers that follow from them
+//! - [`handoffs`]: what sales answers to its offers
+//! - [`checklists`]: what sales has found out, criterion by criterion
+//! - [`outcomes`]: what people say has become of a lead
+//! - [`timeline`]: what has happened to a lead
 //! - [`queues`]: who is to be called next, and claims: who calls whom
 //! - [`outbox`]: what happened to leads, as a feed
 //! - [`webhooks`]: the same, brought to other people's servers
@@ -23,6 +28,7 @@
 //! and beneath them [`app`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`health`], [`telemetry`].
 
 pub mod app;
+pub mod checklists;
 pub mod clock;
 pub mod comparison;
 pub mod config;
@@ -30,6 +36,7 @@ pub mod corrections;
 pub mod crm;
 pub mod db;
 pub mod demo;
+pub mod handoffs;
 pub mod health;
 pub mod http;
 pub mod ids;
@@ -38,6 +45,8 @@ pub mod keys;
 pub mod leads;
 pub mod models;
 pub mod outbox;
+pub mod outcomes;
+pub mod policy;
 pub mod publishing;
 pub mod qualification;
 pub mod queues;
@@ -45,5 +54,6 @@ pub mod scores;
 pub mod serve;
 pub mod sweep;
 pub mod telemetry;
+pub mod timeline;
 pub mod tracking;
 pub mod webhooks;

@@ -16,13 +16,15 @@ use crate::{
     app::App,
     clock::Clock,
     config::Serve,
-    db, http,
+    db,
+    handoffs::jobs::{Breach, Expire},
+    http,
     ids::Ids,
     keys::{self, Made},
     models, outbox,
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
-    scores::jobs::DueScores,
+    scores::jobs::{DueScores, Reconsider},
     sweep, telemetry, webhooks,
 };
 
@@ -80,6 +82,9 @@ async fn serve(
     models::ensure_default(&app).await?;
     let made = keys::ensure(&app, settings.admin_key.clone(), settings.write_key.clone()).await?;
     sweep::start::<DueScores>(&app);
+    sweep::start::<Reconsider>(&app);
+    sweep::start::<Breach>(&app);
+    sweep::start::<Expire>(&app);
     sweep::start::<Rebuild>(&app);
     sweep::start::<Settle>(&app);
     sweep::start::<Clear>(&app);

@@ -9,20 +9,25 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 15] = [
+const FEATURES: [(&str, &[&str]); 20] = [
+    ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
     ("crm", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
-    ("ingest", &["keys", "leads", "models", "qualification", "scores"]),
+    ("handoffs", &["checklists", "keys", "leads", "models", "outbox", "policy", "qualification", "scores"]),
+    ("ingest", &["keys", "leads", "models", "policy", "qualification", "scores"]),
     ("keys", &[]),
     ("leads", &[]),
     ("models", &[]),
     ("outbox", &[]),
+    ("outcomes", &["leads", "outbox", "qualification", "scores"]),
+    ("policy", &["leads", "models"]),
     ("publishing", &["leads", "models", "qualification", "scores"]),
-    ("qualification", &["leads", "models"]),
+    ("qualification", &["leads", "models", "outbox", "policy"]),
     ("queues", &["leads", "models"]),
-    ("scores", &["leads", "models", "outbox", "qualification"]),
+    ("scores", &["leads", "models", "outbox", "policy", "qualification"]),
+    ("timeline", &["corrections", "leads", "outcomes", "qualification"]),
     ("tracking", &["ingest", "keys", "leads"]),
     ("webhooks", &["outbox"]),
 ];

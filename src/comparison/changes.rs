@@ -130,7 +130,7 @@ impl Mqls {
         if moved.enters_by.is_some() && enters_by(before).is_none() {
             self.enters.add(moved);
         }
-        if lead.lead.stage != Stage::Mql {
+        if lead.lead.stage() != Stage::Mql {
             return;
         }
         self.now += 1;
@@ -159,7 +159,7 @@ impl Moved {
         let [before, after] = &lead.sides;
         Moved {
             id: lead.lead.id,
-            stage: lead.lead.stage,
+            stage: lead.lead.stage(),
             scores: [before.score.score, after.score.score],
             raw: [before.score.raw.0, after.score.raw.0],
             enters_by: enters_by(after),

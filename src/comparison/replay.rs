@@ -93,7 +93,7 @@ where
 
 fn replay(sampled: SampledLead, events: &[Event], versions: &[Arc<Version>; 2], now: Instant) -> Replayed {
     let SampledLead { lead, identified_at } = sampled;
-    let known_from = match lead.stage {
+    let known_from = match lead.stage() {
         Stage::Anonymous => None,
         _ => Some(to_instant(identified_at.unwrap_or(DateTime::UNIX_EPOCH))),
     };

@@ -125,7 +125,7 @@ pub(super) async fn stored(
 /// Standings from the log.
 pub(super) fn replayed(leads: Vec<Replayed>) -> Vec<[Standing; 2]> {
     let standings = |replayed: Replayed| {
-        let stage = replayed.lead.stage;
+        let stage = replayed.lead.stage();
         replayed.sides.map(|Side { score, do_not_contact, .. }| Standing {
             score: score.score,
             raw: score.raw.0,

@@ -34,7 +34,7 @@ pub(super) async fn sample(conn: &mut PgConnection, most: i64, seed: i64) -> sql
     let rows = sqlx::query!(
         r#"-- comparison::sample
         select l.id as "id: LeadId", l.stage as "stage: Stage", l.mql_by as "mql_by: MqlBy", l.below_since,
-            l.last_exit_at, (
+            l.last_exit_at, l.recycled_at, l.recycled_until, (
                 select min(at) from transition where lead_id = l.id and cause = 'identified'
             ) as identified_at
         from (
@@ -46,15 +46,11 @@ pub(super) async fn sample(conn: &mut PgConnection, most: i64, seed: i64) -> sql
     )
     .fetch_all(conn)
     .await?;
-    let leads = rows.into_iter().map(|row| SampledLead {
-        lead: Lead {
-            stage: row.stage,
-            mql_by: row.mql_by,
-            below_since: row.below_since,
-            last_exit_at: row.last_exit_at,
-            ..Lead::new(row.id, true)
-        },
-        identified_at: row.identified_at,
+    let leads = rows.into_iter().map(|row| {
+        let mut lead = Lead::new(row.id, true).supposed_at(row.stage);
+        (lead.mql_by, lead.below_since, lead.last_exit_at) = (row.mql_by, row.below_since, row.last_exit_at);
+        (lead.recycled_at, lead.recycled_until) = (row.recycled_at, row.recycled_until);
+        SampledLead { lead, identified_at: row.identified_at }
     });
     Ok(leads.collect())
 }

@@ -27,6 +27,11 @@ pub(super) fn document() -> OpenApi {
             "Queues",
             "Who is to be called next, and who calls whom. Scope `read`, to hand out `read_write`, to change a queue `admin`.",
         ),
+        (
+            "Handoffs",
+            "From marketing to sales: offers, answers, checklists, outcomes, the policy. Scope `read`, to answer \
+            `read_write`, to change the policy `admin`.",
+        ),
         ("Webhooks", "What happened to leads, brought to your servers. Scope `admin`."),
         ("Models", "Scoring models. Scope `read`, to change them `admin`."),
         ("Changes", "What happened to leads, for those who keep a copy. Scope `read`."),
@@ -85,7 +90,7 @@ fn finished(mut document: OpenApi) -> OpenApi {
 fn scope(tags: &[String]) -> Scope {
     match tags.first().map(String::as_str) {
         Some("Ingestion") => Scope::Ingest,
-        Some("Leads" | "Queues" | "Changes" | "Models") => Scope::Read,
+        Some("Leads" | "Queues" | "Handoffs" | "Changes" | "Models") => Scope::Read,
         _ => Scope::Admin,
     }
 }

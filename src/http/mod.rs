@@ -16,8 +16,8 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App, comparison, corrections, crm, ingest, keys, leads, models, outbox, publishing, queues, scores,
-    tracking, webhooks,
+    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, models, outbox,
+    outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
 };
 
 pub use docs::openapi;
@@ -36,10 +36,15 @@ fn calls() -> OpenApiRouter<App> {
         .merge(crm::api::routes())
         .merge(scores::api::routes())
         .merge(corrections::api::routes())
+        .merge(timeline::api::routes())
         .merge(queues::api::routes())
+        .merge(handoffs::api::routes())
+        .merge(checklists::api::routes())
+        .merge(outcomes::api::routes())
         .merge(outbox::api::routes())
         .merge(webhooks::api::routes())
         // Marketing keeps the rules.
+        .merge(policy::api::routes())
         .merge(models::api::routes())
         .merge(publishing::api::routes())
         .merge(comparison::api::routes())

@@ -38,6 +38,8 @@ pub enum Code {
     ClaimNotRenewable,
     /// The rep has, or has had today, as many leads as the queue gives one.
     CapReached,
+    /// Something must be found out about the lead first.
+    CriteriaMissing,
     /// The thing is no longer what `If-Match` names.
     PreconditionFailed,
     /// What follows this cursor is no longer kept.
@@ -54,7 +56,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 18] = [
+    pub const ALL: [Code; 19] = [
         Code::InvalidBody,
         Code::InvalidRequest,
         Code::InvalidParameter,
@@ -67,6 +69,7 @@ impl Code {
         Code::ClaimEnded,
         Code::ClaimNotRenewable,
         Code::CapReached,
+        Code::CriteriaMissing,
         Code::PreconditionFailed,
         Code::CursorExpired,
         Code::TooLarge,
@@ -90,6 +93,7 @@ impl Code {
             Code::ClaimEnded => "claim_ended",
             Code::ClaimNotRenewable => "claim_not_renewable",
             Code::CapReached => "cap_reached",
+            Code::CriteriaMissing => "criteria_missing",
             Code::PreconditionFailed => "precondition_failed",
             Code::CursorExpired => "cursor_expired",
             Code::TooLarge => "too_large",
@@ -108,9 +112,11 @@ impl Code {
             Code::MissingScope | Code::OriginNotAllowed => StatusCode::FORBIDDEN,
             Code::NotFound => StatusCode::NOT_FOUND,
             Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Code::Conflict | Code::ClaimEnded | Code::ClaimNotRenewable | Code::CapReached => {
-                StatusCode::CONFLICT
-            }
+            Code::Conflict
+            | Code::ClaimEnded
+            | Code::ClaimNotRenewable
+            | Code::CapReached
+            | Code::CriteriaMissing => StatusCode::CONFLICT,
             Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Code::CursorExpired => StatusCode::GONE,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -16,6 +16,7 @@ use crate::{
     ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
     leads::{self, Mention, ResolveError, Resolved},
     models::{self, Live},
+    policy::Policies,
     qualification::Frame,
     scores::{self, Addition, Additions, Standing},
 };
@@ -25,6 +26,7 @@ use crate::{
 pub(crate) struct Desk {
     pub(crate) pool: PgPool,
     pub(crate) live: Live,
+    pub(crate) policies: Policies,
     pub(crate) clock: Clock,
     pub(crate) ids: std::sync::Arc<Ids>,
 }
@@ -101,7 +103,8 @@ impl Desk {
         let additions = additions(&resolved, items, &log);
         keep_touched(&mut resolved, items, &additions);
         let scored = self.live.scored(conn).await?;
-        let frame = Frame { scored: &scored, now: self.clock.now(), ids: &self.ids };
+        let policy = self.policies.current(conn).await?;
+        let frame = Frame { scored: &scored, policy: &policy, now: self.clock.now(), ids: &self.ids };
         let standings = scores::apply(conn, frame, &mut resolved, &additions).await?;
         Ok(Entered { resolved, log, standings })
     }

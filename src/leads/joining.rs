@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    Mention, MqlBy, ResolveError, Span, Stage,
+    Mention, ResolveError, Span,
     identity::{Fact, Kind, fold},
     resolved::Resolved,
     store,
@@ -18,6 +18,7 @@ pub(super) async fn link(
     conn: &mut PgConnection,
     mentions: &[Mention<'_>],
     resolved: &mut Resolved,
+    now: DateTime<Utc>,
 ) -> Result<(), ResolveError> {
     let mut facts: Vec<(Kind, IdentityId, Fact)> = mentions
         .iter()
@@ -49,7 +50,7 @@ pub(super) async fn link(
         let mut facts = known.remove(&child).unwrap_or_default();
         changing.follow(conn, resolved, kind, child, &mut facts).await?;
     }
-    changing.write(conn, resolved).await
+    changing.write(conn, resolved, now).await
 }
 
 /// The identities whose spans these facts may change: not those that already follow, at all times, the one that
@@ -212,7 +213,12 @@ impl Changing {
     }
 
     /// Writes the spans, and turns leads left without identities into signposts.
-    async fn write(self, conn: &mut PgConnection, resolved: &mut Resolved) -> Result<(), ResolveError> {
+    async fn write(
+        self,
+        conn: &mut PgConnection,
+        resolved: &mut Resolved,
+        now: DateTime<Utc>,
+    ) -> Result<(), ResolveError> {
         if self.spans.is_empty() {
             return Ok(());
         }
@@ -228,7 +234,7 @@ impl Changing {
         let gone: Vec<LeadId> = losing.into_iter().filter(|id| !kept.contains(id)).collect();
         for id in &gone {
             let heir = last_heir(&self.losing, *id, &kept);
-            hand_over(resolved, *id, heir);
+            hand_over(resolved, *id, heir, now);
         }
         store::delete_profiles(conn, &gone).await?;
         Ok(())
@@ -247,25 +253,14 @@ fn last_heir(losing: &BTreeMap<LeadId, LeadId>, from: LeadId, kept: &HashSet<Lea
     heir
 }
 
-/// The lead that is left takes over the stage that is further on.
-fn hand_over(resolved: &mut Resolved, from: LeadId, into: LeadId) {
+/// The lead that is left takes over what the other brings.
+fn hand_over(resolved: &mut Resolved, from: LeadId, into: LeadId, now: DateTime<Utc>) {
     resolved.moved.remove(&from);
     resolved.gone.insert(from);
     let Some(gone) = resolved.leads.get_mut(&from) else { return };
-    let before = gone.clone();
     gone.merged_into = Some(into);
-    let Some(heir) = resolved.leads.get_mut(&into) else { return };
-    heir.cycle = heir.cycle.max(before.cycle);
-    heir.last_exit_at = heir.last_exit_at.max(before.last_exit_at);
-    if before.stage.depth() > heir.stage.depth() {
-        heir.stage = before.stage;
-        heir.mql_by = before.mql_by;
-        heir.below_since = before.below_since;
-        heir.below_by_model = before.below_by_model;
-    } else if heir.stage == Stage::Mql && before.mql_by > heir.mql_by {
-        heir.mql_by = before.mql_by;
-        if heir.mql_by == Some(MqlBy::HandRaise) {
-            (heir.below_since, heir.below_by_model) = (None, false);
-        }
+    let gone = gone.clone();
+    if let Some(heir) = resolved.leads.get_mut(&into) {
+        heir.take_over(&gone, now);
     }
 }

@@ -5,13 +5,17 @@
 //! *Span*: whose an identity's events are in a stretch of time; a fold of the links. *Lead*: the set of spans
 //! that point to it.
 //!
+//! *Passage*: a move of a lead from one stage to another; [`Cause::allows`] is the table of those that there are.
+//!
 //! The guarantees: a link never rewrites an event; the outcome depends on the facts, not on the order in which
 //! they came; two user ids are never joined through a shared device; a lead left without identities stays as a
 //! signpost (`merged_into`) to where they went.
 
 pub mod api;
+mod cause;
 pub mod identity;
 mod joining;
+mod passage;
 mod resolve;
 mod resolved;
 mod stage;
@@ -20,10 +24,12 @@ pub(crate) mod view;
 
 use chrono::{DateTime, Utc};
 
-pub use resolve::{Mention, ResolveError, lock, lock_free, look_up, resolve};
+pub use cause::Cause;
+pub use passage::{NotAllowed, Passed, Target, Why};
+pub use resolve::{Mention, ResolveError, lock, lock_free, lock_heir, look_up, resolve};
 pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
-pub(crate) use store::{ProfileRow, named, profiles_of, upsert_profiles};
+pub(crate) use store::{ProfileRow, after, emails_of, named, profiles_of, read, upsert_profiles};
 
 use crate::ids::{IdentityId, LeadId};
 
@@ -47,8 +53,8 @@ pub struct Span {
 pub struct Lead {
     /// Its id.
     pub id: LeadId,
-    /// Where it stands.
-    pub stage: Stage,
+    /// Where it stands: [`Lead::pass`] alone moves it.
+    stage: Stage,
     /// How many passages into `mql` it has begun.
     pub cycle: i32,
     /// What opened the passage under way; none unless `mql`.
@@ -59,10 +65,15 @@ pub struct Lead {
     pub below_by_model: bool,
     /// When its last passage ended.
     pub last_exit_at: Option<DateTime<Utc>>,
+    /// Since when it is to ripen again; none unless `recycled`.
+    pub recycled_at: Option<DateTime<Utc>>,
+    /// Until when at least, whatever the model says.
+    pub recycled_until: Option<DateTime<Utc>>,
     /// How often its set of identities has changed.
     pub epoch: i32,
     /// Where its identities went, once it has none.
     pub merged_into: Option<LeadId>,
+    passed: Vec<Passed>,
 }
 
 impl Lead {
@@ -76,8 +87,23 @@ impl Lead {
             below_since: None,
             below_by_model: false,
             last_exit_at: None,
+            recycled_at: None,
+            recycled_until: None,
             epoch: 0,
             merged_into: None,
+            passed: Vec::new(),
         }
+    }
+
+    /// Where it stands.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The lead as it would be at a stage, for those who only suppose; whoever keeps a lead moves it by
+    /// [`Lead::pass`].
+    #[must_use]
+    pub fn supposed_at(self, stage: Stage) -> Lead {
+        Lead { stage, ..self }
     }
 }

@@ -72,8 +72,8 @@ pub async fn resolve(
     let claimed = claim(conn, now, &missing, &mut resolved).await?;
     resolved.settle(conn).await?;
     create(conn, ids, now, claimed, mentions, &mut resolved).await?;
-    link(conn, mentions, &mut resolved).await?;
-    identify(&mut resolved);
+    link(conn, mentions, &mut resolved, now).await?;
+    identify(&mut resolved, now);
     Ok(resolved)
 }
 
@@ -95,7 +95,20 @@ pub async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Res
     Ok(Resolved::of(store::lock(conn, leads).await?))
 }
 
-/// The same, passing over those that somebody else is at work on.
+/// Locks a lead, or the one that it was joined with in the end; none if there is no such lead.
+pub async fn lock_heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<(LeadId, Resolved)>> {
+    let mut wanted = lead;
+    // Nobody locks a signpost to change it, so the order of ids does not matter here.
+    while let Some(found) = store::lock(conn, &[wanted]).await?.pop() {
+        match found.merged_into {
+            Some(heir) => wanted = heir,
+            None => return Ok(Some((found.id, Resolved::of(vec![found])))),
+        }
+    }
+    Ok(None)
+}
+
+/// Locks leads as [`lock`] does, passing over those that somebody else is at work on.
 pub async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Resolved> {
     Ok(Resolved::of(store::lock_free(conn, leads).await?))
 }
@@ -160,7 +173,7 @@ async fn create(
     let (created, identified): (Vec<LeadId>, Vec<bool>) = resolved
         .created
         .iter()
-        .map(|lead| (*lead, resolved.leads.get(lead).is_some_and(|lead| lead.stage != Stage::Anonymous)))
+        .map(|lead| (*lead, resolved.leads.get(lead).is_some_and(|lead| lead.stage() != Stage::Anonymous)))
         .unzip();
     store::insert_leads(conn, &created, &identified, now).await?;
     store::insert_spans(conn, &spans).await?;
@@ -194,16 +207,14 @@ fn adoptions(links: &Links, resolved: &Resolved) -> HashMap<IdentityId, LeadId> 
 }
 
 /// A lead with a user id or an e-mail is no longer anonymous.
-fn identify(resolved: &mut Resolved) {
+fn identify(resolved: &mut Resolved, now: DateTime<Utc>) {
     for (identity, spans) in &resolved.spans {
         if resolved.kinds.get(identity).is_none_or(|kind| *kind == Kind::AnonymousId) {
             continue;
         }
         for span in spans {
-            if let Some(lead) = resolved.leads.get_mut(&span.lead_id)
-                && lead.stage == Stage::Anonymous
-            {
-                lead.stage = Stage::Lead;
+            if let Some(lead) = resolved.leads.get_mut(&span.lead_id) {
+                lead.identify(now);
             }
         }
     }

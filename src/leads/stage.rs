@@ -28,6 +28,19 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage there is.
+    pub const ALL: [Stage; 9] = [
+        Stage::Anonymous,
+        Stage::Lead,
+        Stage::Mql,
+        Stage::Sql,
+        Stage::Opportunity,
+        Stage::Customer,
+        Stage::Recycled,
+        Stage::Disqualified,
+        Stage::Lost,
+    ];
+
     /// The word for it, as stored.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,6 +54,11 @@ impl Stage {
             Stage::Disqualified => "disqualified",
             Stage::Lost => "lost",
         }
+    }
+
+    /// Whether nobody is at work on the lead: what it did before it came here makes no MQL of it again.
+    pub fn is_out(self) -> bool {
+        matches!(self, Stage::Anonymous | Stage::Lead | Stage::Recycled | Stage::Disqualified | Stage::Lost)
     }
 
     /// How far a lead has come: of two leads that turn out to be one, the stage that is further holds.
@@ -70,6 +88,8 @@ pub enum MqlBy {
     ModelChange,
     /// The score and its dimensions reached the model's thresholds.
     Threshold,
+    /// A colleague vouches for it.
+    Person,
     /// The person asked for sales.
     HandRaise,
 }
@@ -80,7 +100,13 @@ impl MqlBy {
         match self {
             MqlBy::ModelChange => "model_change",
             MqlBy::Threshold => "threshold",
+            MqlBy::Person => "person",
             MqlBy::HandRaise => "hand_raise",
         }
+    }
+
+    /// Whether such an MQL stops being one when its score stays too low.
+    pub fn leaves_by_score(self) -> bool {
+        matches!(self, MqlBy::ModelChange | MqlBy::Threshold)
     }
 }

@@ -148,36 +148,67 @@ pub(super) async fn insert_spans(conn: &mut PgConnection, spans: &[Span]) -> sql
     Ok(())
 }
 
+macro_rules! stored_leads {
+    ($how:literal, $leads:expr) => {
+        sqlx::query_as!(
+            LeadRow,
+            r#"-- leads::stored_leads
+            select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, below_by_model,
+                last_exit_at, recycled_at, recycled_until, epoch, merged_into
+            from lead where id = any($1) order by id "# + $how,
+            $leads
+        )
+        .map(LeadRow::lead)
+    };
+}
+
+/// A lead as it is stored.
+struct LeadRow {
+    id: LeadId,
+    stage: Stage,
+    cycle: i32,
+    mql_by: Option<MqlBy>,
+    below_since: Option<DateTime<Utc>>,
+    below_by_model: bool,
+    last_exit_at: Option<DateTime<Utc>>,
+    recycled_at: Option<DateTime<Utc>>,
+    recycled_until: Option<DateTime<Utc>>,
+    epoch: i32,
+    merged_into: Option<LeadId>,
+}
+
+impl LeadRow {
+    fn lead(self) -> Lead {
+        Lead {
+            id: self.id,
+            stage: self.stage,
+            cycle: self.cycle,
+            mql_by: self.mql_by,
+            below_since: self.below_since,
+            below_by_model: self.below_by_model,
+            last_exit_at: self.last_exit_at,
+            recycled_at: self.recycled_at,
+            recycled_until: self.recycled_until,
+            epoch: self.epoch,
+            merged_into: self.merged_into,
+            passed: Vec::new(),
+        }
+    }
+}
+
+/// Reads a lead as it is, without a lock.
+pub(crate) async fn read(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Lead>> {
+    stored_leads!("", &[lead] as &[LeadId]).fetch_optional(conn).await
+}
+
 /// Locks leads in id order and reads them as they then are.
 pub(crate) async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Lead>> {
-    sqlx::query_as!(
-        Lead,
-        r#"-- leads::lock
-        select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, below_by_model, last_exit_at,
-            epoch, merged_into
-        from lead where id = any($1)
-        order by id
-        for no key update"#,
-        leads as &[LeadId]
-    )
-    .fetch_all(conn)
-    .await
+    stored_leads!("for no key update", leads as &[LeadId]).fetch_all(conn).await
 }
 
 /// The same, passing over leads that somebody else has locked.
 pub(crate) async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Lead>> {
-    sqlx::query_as!(
-        Lead,
-        r#"-- leads::lock_free
-        select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, below_by_model, last_exit_at,
-            epoch, merged_into
-        from lead where id = any($1)
-        order by id
-        for no key update skip locked"#,
-        leads as &[LeadId]
-    )
-    .fetch_all(conn)
-    .await
+    stored_leads!("for no key update skip locked", leads as &[LeadId]).fetch_all(conn).await
 }
 
 pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Result<()> {
@@ -189,16 +220,19 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
     let below: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.below_since).collect();
     let below_by_model: Vec<bool> = leads.iter().map(|lead| lead.below_by_model).collect();
     let exits: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.last_exit_at).collect();
+    let recycled: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.recycled_at).collect();
+    let until: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.recycled_until).collect();
     let epochs: Vec<i32> = leads.iter().map(|lead| lead.epoch).collect();
     let merged: Vec<Option<LeadId>> = leads.iter().map(|lead| lead.merged_into).collect();
     sqlx::query!(
         "-- leads::update
         update lead set stage = new.stage, cycle = new.cycle, mql_by = new.mql_by, below_since = new.below_since,
-            below_by_model = new.below_by_model, last_exit_at = new.last_exit_at, epoch = new.epoch,
-            merged_into = new.merged_into
+            below_by_model = new.below_by_model, last_exit_at = new.last_exit_at, recycled_at = new.recycled_at,
+            recycled_until = new.recycled_until, epoch = new.epoch, merged_into = new.merged_into
         from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[], $6::boolean[],
-            $7::timestamptz[], $8::integer[], $9::uuid[])
-            as new (id, stage, cycle, mql_by, below_since, below_by_model, last_exit_at, epoch, merged_into)
+            $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::uuid[])
+            as new (id, stage, cycle, mql_by, below_since, below_by_model, last_exit_at, recycled_at, recycled_until,
+                epoch, merged_into)
         where lead.id = new.id",
         &ids as &[LeadId],
         &stages,
@@ -207,6 +241,8 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
         &below as &[Option<DateTime<Utc>>],
         &below_by_model,
         &exits as &[Option<DateTime<Utc>>],
+        &recycled as &[Option<DateTime<Utc>>],
+        &until as &[Option<DateTime<Utc>>],
         &epochs,
         &merged as &[Option<LeadId>]
     )
@@ -297,6 +333,39 @@ pub(crate) async fn profiles_of(conn: &mut PgConnection, leads: &[LeadId]) -> sq
         "-- leads::profiles_of
         select lead_id, attributes from lead_profile where lead_id = any($1)",
         leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The e-mail addresses of these leads.
+pub(crate) async fn emails_of(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<(LeadId, String)>> {
+    let rows = sqlx::query!(
+        r#"-- leads::emails_of
+        select distinct s.lead_id as "lead_id: LeadId", i.value
+        from identity_span s join identity i on i.id = s.identity_id
+        where s.lead_id = any($1) and i.kind = 'email'"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.lead_id, row.value)).collect())
+}
+
+/// The next leads in the order of their ids.
+pub(crate) async fn after(
+    conn: &mut PgConnection,
+    last: Option<LeadId>,
+    limit: i64,
+) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        "-- leads::after
+        select id from lead where id > $1 and merged_into is null order by id limit $2",
+        last.unwrap_or(LeadId(uuid::Uuid::nil())) as LeadId,
+        limit
     )
     .fetch_all(conn)
     .await

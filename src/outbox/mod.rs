@@ -51,7 +51,7 @@ pub enum Kind {
     /// The band: `from`, `to`, `score`.
     #[serde(rename = "lead.band_changed")]
     BandChanged,
-    /// The stage: `from`, `to`, `cause`, `cycle`, `score`.
+    /// The stage: `from`, `to`, `cause`, `actor`, `cycle`, `score`.
     #[serde(rename = "lead.stage_changed")]
     StageChanged,
     /// The lead turned out to be another and is no more: `into`, the lead that goes on.
@@ -84,11 +84,17 @@ pub enum Kind {
     /// Somebody else is to answer.
     #[serde(rename = "handoff.reassigned")]
     HandoffReassigned,
+    /// The lead is no longer to be offered, or was joined with one that is: `reason`.
+    #[serde(rename = "handoff.withdrawn")]
+    HandoffWithdrawn,
+    /// Sales has not answered by `due_at`.
+    #[serde(rename = "handoff.overdue")]
+    HandoffOverdue,
 }
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 15] = [
         Kind::ScoreChanged,
         Kind::BandChanged,
         Kind::StageChanged,
@@ -102,6 +108,8 @@ impl Kind {
         Kind::HandoffRecycled,
         Kind::HandoffExpired,
         Kind::HandoffReassigned,
+        Kind::HandoffWithdrawn,
+        Kind::HandoffOverdue,
     ];
 
     /// The word for it, as stored and sent.
@@ -120,6 +128,8 @@ impl Kind {
             Kind::HandoffRecycled => "handoff.recycled",
             Kind::HandoffExpired => "handoff.expired",
             Kind::HandoffReassigned => "handoff.reassigned",
+            Kind::HandoffWithdrawn => "handoff.withdrawn",
+            Kind::HandoffOverdue => "handoff.overdue",
         }
     }
 }

@@ -51,7 +51,7 @@ pub async fn rebuild_next(app: &App, at_most: usize) -> sqlx::Result<usize> {
     let now = app.clock.now();
     let Some(run) = store::next_rebuild(&mut tx, app.instance, now).await? else { return Ok(0) };
     store::hold(&mut tx, &run, app.instance, now, now + TERM).await?;
-    let leads = store::leads_after(&mut tx, run.rebuilt_to, at_most as i64).await?;
+    let leads = leads::after(&mut tx, run.rebuilt_to, at_most as i64).await?;
     tx.commit().await?;
     let Some(last) = leads.last().copied() else {
         put_to_use(app, run.model_id).await?;
@@ -103,7 +103,7 @@ impl Sweep for Settle {
         let mut tx = models::begin(&app.db).await?;
         let now = app.clock.now();
         let Some(run) = store::next_settling(&mut tx, app.instance, now).await? else { return Ok(0) };
-        let chunk = store::leads_after(&mut tx, run.settled_to, CHUNK as i64).await?;
+        let chunk = leads::after(&mut tx, run.settled_to, CHUNK as i64).await?;
         let Some(last) = chunk.last().copied() else {
             store::complete_settling(&mut tx, run.model_id, now).await?;
             tx.commit().await?;
@@ -111,7 +111,8 @@ impl Sweep for Settle {
         };
         let mut locked = leads::lock(&mut tx, &chunk).await?;
         let scored = app.live.scored(&mut tx).await?;
-        let frame = Frame { scored: &scored, now, ids: &app.ids };
+        let policy = app.policies.current(&mut tx).await?;
+        let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
         scores::apply(&mut tx, frame, &mut locked, &Additions::new()).await?;
         store::settled(&mut tx, &run, last, chunk.len() as i64).await?;
         store::hold(&mut tx, &run, app.instance, now, now + TERM).await?;

@@ -132,22 +132,6 @@ pub(super) async fn count_leads(conn: &mut PgConnection) -> sqlx::Result<i64> {
     .await
 }
 
-/// The next leads in the order of their ids.
-pub(super) async fn leads_after(
-    conn: &mut PgConnection,
-    last: Option<LeadId>,
-    limit: i64,
-) -> sqlx::Result<Vec<LeadId>> {
-    sqlx::query_scalar!(
-        "-- publishing::leads_after
-        select id from lead where id > $1 and merged_into is null order by id limit $2",
-        last.unwrap_or(LeadId(Uuid::nil())) as LeadId,
-        limit
-    )
-    .fetch_all(conn)
-    .await
-}
-
 pub(super) async fn insert(
     conn: &mut PgConnection,
     id: ModelId,

@@ -1,17 +1,17 @@
-//! SQL of passages between stages.
+//! SQL of passages and of the offers that follow from them.
 
 use chrono::{DateTime, Utc};
 use scoring::Score;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Cause;
+use super::{End, NewOffer, Offer, OfferState};
 use crate::{
-    ids::{LeadId, ModelId},
-    leads::Stage,
+    ids::{HandoffId, LeadId, ModelId},
+    leads::Passed,
 };
 
-/// One passage, with the standing of that moment.
+/// A passage as it is kept, with the standing of its moment.
 #[derive(Debug, Clone)]
 pub struct Transition {
     /// Its own id; later ones are greater.
@@ -20,32 +20,27 @@ pub struct Transition {
     pub lead_id: LeadId,
     /// When.
     pub at: DateTime<Utc>,
-    /// The stage left.
-    pub from: Stage,
-    /// The stage entered.
-    pub to: Stage,
-    /// Why.
-    pub cause: Cause,
-    /// How many passages into `mql` the lead has begun.
-    pub cycle: i32,
+    /// From where to where, and why.
+    pub passed: Passed,
     /// The score at that moment.
     pub score: Score,
     /// By which model.
     pub model_id: ModelId,
 }
 
-/// Keeps what happened.
-pub async fn record(conn: &mut PgConnection, transitions: &[Transition]) -> sqlx::Result<()> {
-    if transitions.is_empty() {
-        return Ok(());
-    }
+pub(super) async fn insert_transitions(
+    conn: &mut PgConnection,
+    transitions: &[Transition],
+) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = transitions.iter().map(|one| one.id).collect();
     let leads: Vec<LeadId> = transitions.iter().map(|one| one.lead_id).collect();
     let at: Vec<DateTime<Utc>> = transitions.iter().map(|one| one.at).collect();
-    let from: Vec<&str> = transitions.iter().map(|one| one.from.as_str()).collect();
-    let to: Vec<&str> = transitions.iter().map(|one| one.to.as_str()).collect();
-    let causes: Vec<&str> = transitions.iter().map(|one| one.cause.as_str()).collect();
-    let cycles: Vec<i32> = transitions.iter().map(|one| one.cycle).collect();
+    let from: Vec<&str> = transitions.iter().map(|one| one.passed.from.as_str()).collect();
+    let to: Vec<&str> = transitions.iter().map(|one| one.passed.to.as_str()).collect();
+    let causes: Vec<&str> = transitions.iter().map(|one| one.passed.why.cause.as_str()).collect();
+    let actors: Vec<Option<&str>> = transitions.iter().map(|one| one.passed.why.actor.as_deref()).collect();
+    let reasons: Vec<Option<&str>> = transitions.iter().map(|one| one.passed.why.reason.as_deref()).collect();
+    let cycles: Vec<i32> = transitions.iter().map(|one| one.passed.cycle).collect();
     let scores: Vec<i32> =
         transitions.iter().map(|one| i32::try_from(one.score.score).unwrap_or(i32::MAX)).collect();
     let raw: Vec<i64> = transitions.iter().map(|one| one.score.raw.0).collect();
@@ -55,18 +50,20 @@ pub async fn record(conn: &mut PgConnection, transitions: &[Transition]) -> sqlx
     let bands: Vec<&str> = transitions.iter().map(|one| one.score.band.as_str()).collect();
     let models: Vec<ModelId> = transitions.iter().map(|one| one.model_id).collect();
     sqlx::query!(
-        "-- qualification::record
-        insert into transition (lead_id, id, at, from_stage, to_stage, cause, cycle, score, raw, fit, engagement,
-            grade, band, model_id)
+        "-- qualification::insert_transitions
+        insert into transition (lead_id, id, at, from_stage, to_stage, cause, actor, reason, cycle, score, raw, fit,
+            engagement, grade, band, model_id)
         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
-            $7::integer[], $8::integer[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
-            $14::uuid[])",
+            $7::text[], $8::text[], $9::integer[], $10::integer[], $11::bigint[], $12::bigint[], $13::bigint[],
+            $14::text[], $15::text[], $16::uuid[])",
         &leads as &[LeadId],
         &ids,
         &at,
         &from as &[&str],
         &to as &[&str],
         &causes as &[&str],
+        &actors as &[Option<&str>],
+        &reasons as &[Option<&str>],
         &cycles,
         &scores,
         &raw,
@@ -75,6 +72,121 @@ pub async fn record(conn: &mut PgConnection, transitions: &[Transition]) -> sqlx
         &grades as &[&str],
         &bands as &[&str],
         &models as &[ModelId]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The open offers of these leads.
+pub async fn open_offers(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Offer>> {
+    sqlx::query_as!(
+        Offer,
+        r#"-- qualification::open_offers
+        select id, lead_id, state as "state: OfferState", cycle, score, rep,
+            due_at
+        from handoff where lead_id = any($1) and state = 'open'"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn insert_offer(
+    conn: &mut PgConnection,
+    offer: &Offer,
+    new: &NewOffer,
+    now: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- qualification::insert_offer
+        insert into handoff (id, lead_id, state, cycle, offered_at, offered_by, rep, due_at, expires_at, score,
+            model_id, evidence, request_key)
+        values ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        offer.id as HandoffId,
+        offer.lead_id as LeadId,
+        offer.cycle,
+        now,
+        new.by,
+        offer.rep,
+        offer.due_at,
+        expires_at,
+        offer.score,
+        new.model_id as ModelId,
+        new.evidence,
+        new.request_key
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn end_offer(
+    conn: &mut PgConnection,
+    id: HandoffId,
+    end: &End<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- qualification::end_offer
+        update handoff set state = $2, answered_at = $3, answered_by = $4, reason = $5, note = $6,
+            recycle_until = $7, merged_into = $8, rep = coalesce($9, rep),
+            accepted_at = case when $2 = 'accepted' then $3 else accepted_at end,
+            accepted_by = case when $2 = 'accepted' then $4 else accepted_by end
+        where id = $1",
+        id as HandoffId,
+        end.state.as_str(),
+        now,
+        end.by,
+        end.reason,
+        end.note,
+        end.recycle_until,
+        end.merged_into as Option<HandoffId>,
+        end.rep
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives what was recorded of a lead to the one that it turned out to be.
+pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- qualification::inherit (offers)
+        update handoff set lead_id = $2,
+            request_key = case when exists (
+                select from handoff other where other.lead_id = $2 and other.request_key = handoff.request_key
+            ) then null else request_key end
+        where lead_id = $1",
+        from as LeadId,
+        into as LeadId
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- qualification::inherit (outcomes)
+        update outcome set lead_id = $2,
+            request_key = case when exists (
+                select from outcome other where other.lead_id = $2 and other.request_key = outcome.request_key
+            ) then null else request_key end
+        where lead_id = $1",
+        from as LeadId,
+        into as LeadId
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- qualification::inherit (answers)
+        with moved as (delete from checklist_answer where lead_id = $1 returning *)
+        insert into checklist_answer (lead_id, framework, criterion, answer, evidence, answered_by, answered_at)
+        select $2, framework, criterion, answer, evidence, answered_by, answered_at from moved
+        on conflict (lead_id, framework, criterion) do update
+            set answer = excluded.answer, evidence = excluded.evidence, answered_by = excluded.answered_by,
+                answered_at = excluded.answered_at
+            where checklist_answer.answered_at < excluded.answered_at",
+        from as LeadId,
+        into as LeadId
     )
     .execute(conn)
     .await?;

@@ -37,7 +37,7 @@ pub(super) fn of<'a>(
         }
     }
     let gone = resolved.gone.iter().filter_map(|id| resolved.leads.get(id));
-    changes.extend(gone.filter(|lead| lead.stage != Stage::Anonymous).map(|lead| Change {
+    changes.extend(gone.filter(|lead| lead.stage() != Stage::Anonymous).map(|lead| Change {
         lead_id: lead.id,
         kind: Kind::Merged,
         at: frame.now,

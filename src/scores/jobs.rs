@@ -1,12 +1,15 @@
-//! Scores that change by themselves: points fade, windows close, a silence grows long.
+//! Scores that change by themselves: points fade, windows close, a silence grows long. Stages that change because
+//! somebody is left out from now on, or no longer is.
 
 use std::time::Duration;
 
 use super::{Additions, apply, store};
-use crate::{app::App, leads, models, qualification::Frame, sweep::Sweep};
+use crate::{app::App, leads, models, policy, qualification::Frame, sweep::Sweep};
 
 /// How many leads one run sees to.
 const AT_ONCE: i64 = 1_000;
+/// How many leads are looked at again at once: so few that an event of one of them waits but a moment.
+const CHUNK: i64 = 500;
 
 /// Brings the leads up to date whose score changes, or whose dwell ends, by now; and nobody else.
 #[derive(Debug)]
@@ -26,9 +29,37 @@ impl Sweep for DueScores {
         let mut resolved = leads::lock_free(&mut tx, &due).await?;
         // A rebuild may have come further before the leads were ours.
         let scored = app.live.scored(&mut tx).await?;
-        let frame = Frame { scored: &scored, now: app.clock.now(), ids: &app.ids };
+        let policy = app.policies.current(&mut tx).await?;
+        let frame = Frame { scored: &scored, policy: &policy, now: app.clock.now(), ids: &app.ids };
         let standings = apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
         tx.commit().await?;
         Ok(standings.len())
+    }
+}
+
+/// Looks at every lead's stage again after the policy's exclusions have changed.
+#[derive(Debug)]
+pub struct Reconsider;
+
+impl Sweep for Reconsider {
+    const NAME: &'static str = "reconsider";
+    const PERIOD: Duration = Duration::from_secs(1);
+
+    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
+        let mut tx = models::begin(&app.db).await?;
+        let now = app.clock.now();
+        let Some(walk) = policy::next_walk(&mut tx).await? else { return Ok(0) };
+        let chunk = leads::after(&mut tx, walk.to, CHUNK).await?;
+        let mut locked = leads::lock(&mut tx, &chunk).await?;
+        let (scored, policy) = (app.live.scored(&mut tx).await?, app.policies.current(&mut tx).await?);
+        let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
+        apply(&mut tx, frame, &mut locked, &Additions::new()).await?;
+        policy::reconsidered(&mut tx, walk, chunk.last().copied(), now).await?;
+        tx.commit().await?;
+        Ok(chunk.len().max(1))
+    }
+
+    async fn rest(app: &App, worked: Duration) -> Duration {
+        app.pace.rest(&app.db, worked).await
     }
 }

@@ -9,21 +9,27 @@
 
 pub mod api;
 mod changes;
+mod evidence;
+mod held;
 pub mod jobs;
 mod log;
+mod offers;
 mod person;
 mod rebuild;
 mod sheet;
 mod store;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scoring::EventRef;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
+pub use evidence::Evidence;
+pub use held::{Held, hold};
 pub use log::{History, read as read_log};
+pub use offers::{ByHand, offer};
 pub use rebuild::rebuild;
 
 use person::People;
@@ -31,10 +37,11 @@ use sheet::{Circumstances, Sheet};
 
 use crate::{
     ids::LeadId,
-    leads::{Resolved, Stage},
+    leads::{Lead, Resolved, Stage},
     models::Covers,
     outbox,
-    qualification::{self, Decided, Frame, Occasion, Transition},
+    policy::Label,
+    qualification::{self, Decided, Frame, Look, Occasion, Transition},
 };
 
 /// An event that has just entered the log.
@@ -99,11 +106,11 @@ pub async fn apply(
     let stale = live.stale().chain(others.iter().flat_map(Sheet::stale)).collect();
     let people = People::load(conn, resolved, additions, &stale).await?;
 
-    let mut passages = settle(frame, resolved, &live);
+    let mut passages = settle(conn, frame, resolved, &live, &people).await?;
     for sheet in std::iter::once(&mut live).chain(&mut others) {
         sheet.take(Circumstances { now: frame.now, leads: resolved, people: &people, additions });
     }
-    let dwells = decide(frame, resolved, &live, &mut passages);
+    let dwells = decide(conn, frame, resolved, (&live, &people), &mut passages).await?;
 
     let given = Circumstances { now: frame.now, leads: resolved, people: &people, additions };
     let standings = live.write(conn, given, &dwells).await?;
@@ -115,53 +122,63 @@ pub async fn apply(
     outbox::publish(conn, frame.ids, &changes).await?;
     store::delete(conn, &resolved.gone.iter().copied().collect::<Vec<_>>()).await?;
     resolved.save(conn).await?;
-    qualification::record(conn, &passages).await?;
+    qualification::record(conn, frame.ids, &passages).await?;
+    offers::follow(conn, frame, resolved, &live, &passages).await?;
     Ok(standings)
 }
 
 /// Decides by what a newly published model says of leads whose stages nobody has looked at since, before anything new
 /// is added: what comes of that is the model's doing.
-fn settle(frame: Frame<'_>, resolved: &mut Resolved, live: &Sheet<'_>) -> Vec<Transition> {
-    let Some(settling) = frame.scored.settling else { return Vec::new() };
-    let occasion = Occasion::ModelChange { offers: settling.offers };
-    let mut passages = Vec::new();
-    for (id, state) in &live.states {
-        let (Some(before), Some(lead)) = (resolved.before(*id).cloned(), resolved.leads.get_mut(id)) else {
-            continue;
-        };
-        // A lead that joining has moved on has passed by that.
-        if before.stage == lead.stage
-            && let Some(tally) = state.awaiting(*id, &settling)
-        {
-            let score = live.evaluate(tally, state.as_of(frame.now));
-            passages
-                .extend(qualification::advance(frame, occasion, lead, &before, &score, tally).transitions);
-        }
-    }
-    passages
-}
-
-/// Decides on each lead's stage; when those whose dwell is running are to be looked at again.
-fn decide(
+async fn settle(
+    conn: &mut PgConnection,
     frame: Frame<'_>,
     resolved: &mut Resolved,
     live: &Sheet<'_>,
+    people: &People,
+) -> sqlx::Result<Vec<Transition>> {
+    let Some(settling) = frame.scored.settling else { return Ok(Vec::new()) };
+    let mut waiting = BTreeMap::new();
+    for (id, state) in &live.states {
+        let (before, lead) = (resolved.before(*id), resolved.leads.get(id));
+        // A lead that has been moved on, by joining or on somebody's word, has passed by that.
+        if before.map(Lead::stage) == lead.map(Lead::stage)
+            && let Some(tally) = state.awaiting(*id, &settling)
+        {
+            waiting.insert(*id, (tally, live.evaluate(tally, state.as_of(frame.now))));
+        }
+    }
+    let looks = waiting.iter().map(|(id, (tally, score))| (*id, *tally, score));
+    let excluded = people.excluded(conn, frame, resolved, looks).await?;
+    let occasion = Occasion::ModelChange { offers: settling.offers };
+    let mut passages = Vec::new();
+    for (id, (tally, score)) in &waiting {
+        let Some(lead) = resolved.leads.get_mut(id) else { continue };
+        let look = Look { score, tally, excluded: excluded.get(id).copied() };
+        passages.extend(qualification::advance(frame, occasion, lead, look).transitions);
+    }
+    Ok(passages)
+}
+
+/// Decides on each lead's stage; when those whose dwell is running are to be looked at again.
+async fn decide(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    resolved: &mut Resolved,
+    (live, people): (&Sheet<'_>, &People),
     passages: &mut Vec<Transition>,
-) -> BTreeMap<LeadId, DateTime<Utc>> {
+) -> sqlx::Result<BTreeMap<LeadId, DateTime<Utc>>> {
+    let looks = live.scored().map(|(id, state, score)| (id, &state.tally, score));
+    let excluded: BTreeMap<LeadId, Label> = people.excluded(conn, frame, resolved, looks).await?;
     let mut dwells = BTreeMap::new();
-    let settled: BTreeSet<LeadId> = passages.iter().map(|passage| passage.lead_id).collect();
     for (id, state, score) in live.scored() {
-        let (Some(before), Some(lead)) = (resolved.before(id).cloned(), resolved.leads.get_mut(&id)) else {
-            continue;
-        };
-        let before = if settled.contains(&id) { lead.clone() } else { before };
+        let Some(lead) = resolved.leads.get_mut(&id) else { continue };
         let occasion = Occasion::Life { active: state.is_active() };
-        let Decided { transitions, dwell_ends_at } =
-            qualification::advance(frame, occasion, lead, &before, score, &state.tally);
+        let look = Look { score, tally: &state.tally, excluded: excluded.get(&id).copied() };
+        let Decided { transitions, dwell_ends_at } = qualification::advance(frame, occasion, lead, look);
         passages.extend(transitions);
         dwells.extend(dwell_ends_at.map(|ends_at| (id, ends_at)));
     }
-    dwells
+    Ok(dwells)
 }
 
 /// For how long the score that is due longest has been waiting to be brought up to date.

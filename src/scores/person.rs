@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scoring::profile::Fold;
+use scoring::{Score, Tally, profile::Fold};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -10,6 +10,8 @@ use super::{Additions, History, log};
 use crate::{
     ids::LeadId,
     leads::{self, Resolved},
+    policy::Label,
+    qualification::{self, Frame},
 };
 
 /// The leads that a transaction is about, by id.
@@ -85,6 +87,27 @@ impl People {
 
     pub(super) fn get(&self, lead: LeadId) -> Option<&Person> {
         self.0.get(&lead)
+    }
+
+    /// Whom the policy leaves out, of those for whom it matters.
+    pub(super) async fn excluded<'a>(
+        &self,
+        conn: &mut PgConnection,
+        frame: Frame<'_>,
+        resolved: &Resolved,
+        looks: impl Iterator<Item = (LeadId, &'a Tally, &'a Score)>,
+    ) -> sqlx::Result<BTreeMap<LeadId, Label>> {
+        if !frame.policy.excludes() {
+            return Ok(BTreeMap::new());
+        }
+        let model = &frame.live().model;
+        let at_stake = |(id, tally, score): (LeadId, &Tally, &Score)| {
+            let lead = resolved.leads.get(&id)?;
+            qualification::is_at_stake(model, lead, score, tally).then_some(id)
+        };
+        let leads: Vec<LeadId> = looks.filter_map(at_stake).collect();
+        let known = |lead| self.get(lead).filter(|person| person.described).map(|person| &person.profile);
+        qualification::excluded(conn, frame.policy, &leads, known).await
     }
 
     /// Writes the attributes of those of whom something was said.

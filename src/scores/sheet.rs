@@ -135,7 +135,7 @@ impl<'a> Sheet<'a> {
             let (Some(lead), Some(person)) = (given.leads.leads.get(&id), given.people.get(id)) else {
                 continue;
             };
-            let moved = given.leads.before(id).is_some_and(|before| before.stage != lead.stage);
+            let moved = given.leads.before(id).is_some_and(|before| before.stage() != lead.stage());
             let visible = person.reworded || person.named || moved;
             let standing = state.standing(given.now, lead, score, visible, dwells.get(&id).copied());
             // What came anew may count at the instant stored, though not now: that instant is then no longer true.
@@ -171,6 +171,11 @@ impl State {
         (self.stored.is_some() && !self.stale && settling.awaits(lead)).then_some(&self.tally)
     }
 
+    /// Whether the person was not to be contacted, by what is stored.
+    pub(super) fn was_silent(&self) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.do_not_contact)
+    }
+
     /// Whether the person did something that is not in what is stored.
     pub(super) fn is_active(&self) -> bool {
         let known = self.stored.as_ref().and_then(|stored| stored.last_activity_at);
@@ -194,7 +199,7 @@ impl State {
         let unseen = self.stored.as_ref().filter(same).filter(|_| !visible);
         Standing {
             lead_id: lead.id,
-            stage: lead.stage,
+            stage: lead.stage(),
             do_not_contact: self.tally.do_not_contact(),
             score: published,
             raw: score.raw.0,

@@ -134,7 +134,7 @@ pub(super) async fn passage_by_threshold(
     sqlx::query_as!(
         PassageRow,
         "-- scores::passage_by_threshold
-        select below_since from lead where id = $1 and stage = 'mql' and mql_by <> 'hand_raise'",
+        select below_since from lead where id = $1 and stage = 'mql' and mql_by in ('threshold', 'model_change')",
         lead as LeadId
     )
     .fetch_optional(conn)

@@ -8,14 +8,18 @@ use crate::{
     publishing::{publish, visits},
 };
 
-/// `type data` of every change so far, but for those of stages.
+/// `type data` of every change so far, but for those of stages and offers to sales.
 async fn told(app: &TestApp) -> Vec<String> {
     let feed = app.get("/v1/changes?limit=500").await;
     assert_eq!(feed.status, StatusCode::OK, "{feed:?}");
     let feed = feed.json();
     let rows = feed["data"].as_array().unwrap();
     let said = |one: &Value| format!("{} {}", one["type"].as_str().unwrap(), one["data"]);
-    rows.iter().filter(|one| one["type"] != "lead.stage_changed").map(said).collect()
+    let of_standing = |one: &&Value| {
+        let kind = one["type"].as_str().unwrap();
+        kind != "lead.stage_changed" && !kind.starts_with("handoff.")
+    };
+    rows.iter().filter(of_standing).map(said).collect()
 }
 
 async fn visit(app: &TestApp, lead: Value) {

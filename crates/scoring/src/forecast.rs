@@ -167,6 +167,7 @@ fn by_threshold(score: &Score, below_since: Option<Instant>) -> Standing<'_> {
         last_exit: None,
         hand_raised_at: None,
         recycled_at: None,
+        recycled_until: None,
         below_since,
     }
 }

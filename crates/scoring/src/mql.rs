@@ -57,6 +57,8 @@ pub struct Standing<'a> {
     pub hand_raised_at: Option<Instant>,
     /// When it was last recycled.
     pub recycled_at: Option<Instant>,
+    /// Until when whoever recycled it wants it left alone, whatever the cooldown.
+    pub recycled_until: Option<Instant>,
     /// Since when its score is below `leave`, as the last decision gave it.
     pub below_since: Option<Instant>,
 }
@@ -116,7 +118,9 @@ fn enter(mql: Option<&Mql>, standing: &Standing<'_>) -> Decision {
         return Decision::STAY;
     }
     let cooldown = mql.and_then(|mql| mql.cooldown).zip(standing.recycled_at);
-    let over_at = cooldown.map(|(cooldown, recycled_at)| recycled_at.plus(cooldown).unwrap_or(Instant::LAST));
+    let cooled_at =
+        cooldown.map(|(cooldown, recycled_at)| recycled_at.plus(cooldown).unwrap_or(Instant::LAST));
+    let over_at = cooled_at.max(standing.recycled_until);
     match over_at.filter(|over_at| *over_at > score.as_of) {
         Some(over_at) => Decision { due_at: Some(over_at), ..Decision::STAY },
         None => Decision::passing(Move::Enter { by }),
@@ -187,6 +191,7 @@ mod tests {
             last_exit: None,
             hand_raised_at: None,
             recycled_at: None,
+            recycled_until: None,
             below_since: None,
         }
     }
@@ -266,6 +271,18 @@ mod tests {
         assert_eq!(passage(&recycled(70)), BY_SCORE);
         let no_cooldown = Mql { cooldown: None, ..thresholds() };
         assert_eq!(decide(Some(&no_cooldown), &recycled(100)).passage, BY_SCORE);
+    }
+
+    #[test]
+    fn of_the_cooldown_and_the_date_that_sales_gave_the_later_holds() {
+        let high = score(60, 10, 25);
+        let until =
+            |on| Standing { recycled_at: Some(day(71)), recycled_until: Some(day(on)), ..lead(&high) };
+        let due_at = |on| decide(Some(&thresholds()), &until(on)).due_at;
+        assert_eq!((due_at(100), due_at(102)), (Some(day(101)), Some(day(102))));
+        let no_cooldown = Mql { cooldown: None, ..thresholds() };
+        assert_eq!(decide(Some(&no_cooldown), &until(100)).passage, BY_SCORE);
+        assert_eq!(decide(Some(&no_cooldown), &until(101)).due_at, Some(day(101)));
     }
 
     #[test]

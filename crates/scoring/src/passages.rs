@@ -58,6 +58,7 @@ impl Life {
             last_exit: self.last_exit,
             hand_raised_at,
             recycled_at: None,
+            recycled_until: None,
             below_since: self.below_since,
         };
         let decision = decide(walk.model().mql(), &standing);

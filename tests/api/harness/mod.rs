@@ -20,14 +20,16 @@ use http_body_util::BodyExt;
 use leadscore::{
     app::{App, Settings},
     clock::Clock,
-    db, http,
+    db,
+    handoffs::jobs::{Breach, Expire},
+    http,
     ids::Ids,
     keys::{self, Prefix, Secret},
     models,
     outbox::jobs::{self as changes, Sequence},
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
-    scores::jobs::DueScores,
+    scores::jobs::{DueScores, Reconsider},
     sweep,
     webhooks::{
         self,
@@ -117,6 +119,7 @@ impl TestApp {
         loop {
             let seen = self.see_to_leads().await;
             let mut others = sweep::run_once::<Sequence>(&self.app).await.unwrap();
+            others += sweep::run_once::<Breach>(&self.app).await.unwrap();
             others += sweep::run_once::<changes::Forget>(&self.app).await.unwrap();
             others += self.see_to_webhooks().await;
             others += sweep::run_once::<SettleClaims>(&self.app).await.unwrap();
@@ -143,6 +146,8 @@ impl TestApp {
     /// One run of every sweep that is about leads and their scores.
     async fn see_to_leads(&self) -> usize {
         let mut seen = sweep::run_once::<DueScores>(&self.app).await.unwrap();
+        seen += sweep::run_once::<Reconsider>(&self.app).await.unwrap();
+        seen += sweep::run_once::<Expire>(&self.app).await.unwrap();
         seen += sweep::run_once::<Rebuild>(&self.app).await.unwrap();
         seen += sweep::run_once::<Settle>(&self.app).await.unwrap();
         seen + sweep::run_once::<Clear>(&self.app).await.unwrap()

@@ -1,0 +1,223 @@
+//! `/v1/checklists` and `/v1/leads/{id}/qualification`.
+
+use std::collections::BTreeMap;
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use chrono::{DateTime, Utc};
+use scoring::Tally;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Answer, Answered, Answers, store};
+use crate::{
+    app::App,
+    http::{
+        auth::{Editor, Reader},
+        etag::{require_match, tagged},
+        extract::{Json, Path},
+        problem::Problem,
+        said::{LONGEST_TEXT, Mistakes},
+    },
+    ids::LeadId,
+    leads::{self, Stage},
+    policy::{Criterion, Framework},
+    qualification::{self, Gate},
+    scores,
+};
+
+/// The calls of this room.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_checklists))
+        .routes(routes!(get_qualification, replace_qualification))
+}
+
+/// A framework with its criteria and questions.
+#[derive(Debug, Serialize, ToSchema)]
+struct FrameworkView {
+    framework: Framework,
+    /// In the order in which they are asked.
+    criteria: &'static [Criterion; 4],
+}
+
+/// The frameworks there are.
+#[derive(Debug, Serialize, ToSchema)]
+struct FrameworkList {
+    data: Vec<FrameworkView>,
+    /// Always false.
+    has_more: bool,
+    /// Always null.
+    next_cursor: Option<String>,
+}
+
+/// How a lead stands between marketing and sales.
+#[derive(Debug, Serialize, ToSchema)]
+struct Qualification {
+    lead_id: LeadId,
+    stage: Stage,
+    /// How many passages into `mql` it has begun.
+    cycle: i32,
+    /// The first gate that keeps it from being an MQL; null if none does.
+    held_by: Option<Gate>,
+    /// What sales has found out, by every framework.
+    checklists: Vec<Checklist>,
+}
+
+/// What sales has found out by one framework.
+#[derive(Debug, Serialize, ToSchema)]
+struct Checklist {
+    framework: Framework,
+    /// How many criteria have an answer other than `unknown`.
+    answered: usize,
+    /// In the order in which they are asked.
+    criteria: Vec<CriterionView>,
+}
+
+/// What sales has found out about one criterion.
+#[derive(Debug, Serialize, ToSchema)]
+struct CriterionView {
+    #[serde(flatten)]
+    criterion: Criterion,
+    answer: Answer,
+    /// What it rests on.
+    evidence: Option<String>,
+    /// Who answered.
+    answered_by: Option<String>,
+    /// When.
+    answered_at: Option<DateTime<Utc>>,
+}
+
+/// The answers by one framework.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Findings {
+    framework: Framework,
+    /// By criterion; one that is left out is `unknown`.
+    #[schema(example = json!({"budget": {"answer": "partial", "evidence": "15 000 are in next year's plan"}}))]
+    answers: BTreeMap<String, Finding>,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+}
+
+/// The answer to one criterion.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Finding {
+    answer: Answer,
+    /// What it rests on: what was said, when, by whom.
+    evidence: Option<String>,
+}
+
+/// BANT, CHAMP and ANUM: their criteria, when each holds, and questions by which to find out.
+#[utoipa::path(get, path = "/v1/checklists", tag = "Handoffs", responses((status = 200, body = FrameworkList)))]
+async fn list_checklists(_reader: Reader) -> Json<FrameworkList> {
+    let view = |framework: Framework| FrameworkView { framework, criteria: framework.criteria() };
+    Json(FrameworkList { data: Framework::ALL.map(view).into(), has_more: false, next_cursor: None })
+}
+
+/// How a lead stands between marketing and sales: its stage, what keeps it from being an MQL, what sales has found out.
+#[utoipa::path(get, path = "/v1/leads/{id}/qualification", tag = "Handoffs", params(("id" = LeadId, Path)),
+    responses((status = 200, body = Qualification), (status = 304, description = "Unchanged since the given ETag")))]
+async fn get_qualification(
+    State(app): State<App>,
+    _reader: Reader,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut conn = app.db.acquire().await?;
+    Ok(tagged(&headers, read(&app, &mut conn, id).await?))
+}
+
+/// Puts what sales has found out in the place of what it had by the same framework.
+///
+/// Answers that stay the same keep who gave them and when.
+#[utoipa::path(put, path = "/v1/leads/{id}/qualification", tag = "Handoffs", request_body = Findings,
+    params(("id" = LeadId, Path)), security(("key" = ["read_write"])),
+    responses((status = 200, body = Qualification)))]
+async fn replace_qualification(
+    State(app): State<App>,
+    Editor(key): Editor,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+    Json(body): Json<Findings>,
+) -> Result<Response, Problem> {
+    let mut mistakes = Mistakes::default();
+    let by = mistakes.name("/author", body.author.as_deref(), &key);
+    let found = findings(&body, &mut mistakes);
+    mistakes.refuse()?;
+
+    let mut held = scores::hold(&app, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
+    let (lead, now) = (held.id, held.now);
+    require_match(&headers, read(&app, &mut held.tx, lead).await?)?;
+    let before = store::answers_of(&mut held.tx, lead).await?;
+    let keep = |(criterion, answer, evidence): (&'static str, Answer, Option<String>)| {
+        let known = before.get(&(body.framework, criterion.to_owned()));
+        let same = known.filter(|known| (known.answer, &known.evidence) == (answer, &evidence)).cloned();
+        (criterion, same.unwrap_or(Answered { answer, evidence, by: by.clone(), at: now }))
+    };
+    let answers: Vec<(&'static str, Answered)> = found.into_iter().map(keep).collect();
+    store::replace(&mut held.tx, lead, body.framework, &answers).await?;
+    let view = read(&app, &mut held.tx, lead).await?;
+    held.tx.commit().await.map_err(Problem::from)?;
+    Ok(tagged(&HeaderMap::new(), view))
+}
+
+/// The answers that are one, by the framework's own names.
+fn findings(body: &Findings, mistakes: &mut Mistakes) -> Vec<(&'static str, Answer, Option<String>)> {
+    let mut found = Vec::new();
+    for (name, finding) in &body.answers {
+        let known = body.framework.criteria().iter().find(|criterion| criterion.criterion == name);
+        let pointer = format!("/answers/{}", name.replace('~', "~0").replace('/', "~1"));
+        let Some(criterion) = known else {
+            let names = body.framework.criteria().each_ref().map(|criterion| criterion.criterion).join(", ");
+            mistakes.add(&pointer, "unknown_criterion", format!("the criteria are {names}"));
+            continue;
+        };
+        let evidence =
+            mistakes.note(&format!("{pointer}/evidence"), finding.evidence.as_deref(), LONGEST_TEXT);
+        if finding.answer != Answer::Unknown || evidence.is_some() {
+            found.push((criterion.criterion, finding.answer, evidence));
+        }
+    }
+    found
+}
+
+/// A lead, or the one that it was joined with, as of now.
+async fn read(app: &App, conn: &mut PgConnection, id: LeadId) -> Result<Qualification, Problem> {
+    let live = app.live.current(conn).await?;
+    let row = leads::view::find(conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
+    let lead = leads::read(conn, row.id).await?.ok_or_else(|| Problem::not_found("lead"))?;
+    let policy = app.policies.current(conn).await?;
+    let excluded = qualification::excluded(conn, &policy, &[lead.id], |_| None).await?;
+    let label = excluded.get(&lead.id).copied();
+    let held_by = live.evaluate(row.tally(), app.clock.now()).and_then(|score| {
+        let tally = Tally::decode(&live.model, row.tally()).ok()?;
+        qualification::gate(&live.model, &lead, &score, &tally, label)
+    });
+    let answers = store::answers_of(conn, lead.id).await?;
+    Ok(Qualification {
+        lead_id: lead.id,
+        stage: lead.stage(),
+        cycle: lead.cycle,
+        held_by,
+        checklists: Framework::ALL.map(|framework| checklist(framework, &answers)).into(),
+    })
+}
+
+fn checklist(framework: Framework, answers: &Answers) -> Checklist {
+    let view = |criterion: &Criterion| {
+        let found = answers.get(&(framework, criterion.criterion.to_owned()));
+        CriterionView {
+            criterion: *criterion,
+            answer: found.map_or(Answer::Unknown, |found| found.answer),
+            evidence: found.and_then(|found| found.evidence.clone()),
+            answered_by: found.map(|found| found.by.clone()),
+            answered_at: found.map(|found| found.at),
+        }
+    };
+    let criteria: Vec<CriterionView> = framework.criteria().iter().map(view).collect();
+    let answered = criteria.iter().filter(|one| one.answer != Answer::Unknown).count();
+    Checklist { framework, answered, criteria }
+}

@@ -1,0 +1,246 @@
+//! What sales answers to the offers that it gets.
+//!
+//! An *offer*, or handoff, is made by [`crate::qualification`] when a lead becomes ripe, or here by hand. It carries the
+//! evidence of its moment, a time by which it is due, and who is to answer. It is `open` until sales accepts, rejects or
+//! recycles it, until it expires, or until the lead is no longer to be offered; an accepted one may still be recycled.
+//!
+//! The guarantees. Every answer holds the lead's row: of two answers at once one is given, the other meets what the first
+//! has made of it. The same answer by the same person again changes nothing and is told what the first was told. Answer,
+//! move, record and change in the feed are one transaction.
+
+pub mod api;
+pub mod jobs;
+mod store;
+mod view;
+
+use chrono::{DateTime, Utc};
+
+pub use view::HandoffView;
+
+use crate::{
+    app::App,
+    checklists,
+    ids::{HandoffId, LeadId},
+    leads::{Cause, Lead, MqlBy, NotAllowed, Stage, Target, Why},
+    outbox::{self, Kind},
+    policy::{Criterion, Framework, Label, Then},
+    qualification::{self, End, Offer, OfferState},
+    scores::{self, ByHand, Held},
+};
+
+/// Why an offer is not made, or an answer not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandoffError {
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    #[error("the handoff is {}", .0.as_str())]
+    Closed(OfferState),
+    #[error("a lead at stage {} is not offered", .0.as_str())]
+    NotOffered(Stage),
+    #[error("the person asked not to be contacted")]
+    DoNotContact,
+    #[error("the policy leaves it out as {}", .0.as_str())]
+    Excluded(Label),
+    #[error("{answered} of {needed} criteria have an answer")]
+    Unanswered { framework: Framework, needed: u8, answered: usize, missing: Vec<&'static Criterion> },
+    #[error("no such reason")]
+    UnknownReason(Vec<String>),
+    #[error("the instant has passed")]
+    Past,
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Who answers, and what they say besides.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) by: String,
+    pub(crate) note: Option<String>,
+}
+
+/// Offers a lead by hand; one that is open already is what is told. Whether it is new.
+pub(crate) async fn offer_by_hand(
+    app: &App,
+    lead: LeadId,
+    by: String,
+    rep: Option<String>,
+    request_key: Option<String>,
+) -> Result<(HandoffView, bool), HandoffError> {
+    let mut held = scores::hold(app, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
+    if let Some(before) = store::earlier(&mut held.tx, held.id, request_key.as_deref()).await? {
+        return Ok((before, false));
+    }
+    let (stage, now) = (held.lead()?.stage(), held.now);
+    if !matches!(stage, Stage::Lead | Stage::Recycled | Stage::Mql) {
+        return Err(HandoffError::NotOffered(stage));
+    }
+    if held.row().await?.do_not_contact {
+        return Err(HandoffError::DoNotContact);
+    }
+    if let Some(label) = held.excluded().await? {
+        return Err(HandoffError::Excluded(label));
+    }
+    vouch(held.lead()?, now, &by)?;
+    let lead = held.lead()?.clone();
+    let (conn, frame) = held.parts(app);
+    let offer = scores::offer(conn, frame, &lead, ByHand { by: Some(by), rep, request_key }).await?;
+    held.keep(app).await?;
+    Ok((find(app, offer.id).await?, true))
+}
+
+/// A colleague vouches for a lead, so that no score makes it leave again.
+fn vouch(lead: &mut Lead, now: DateTime<Utc>, by: &str) -> Result<(), NotAllowed> {
+    if lead.stage() == Stage::Mql {
+        lead.mql_by = lead.mql_by.max(Some(MqlBy::Person));
+        (lead.below_since, lead.below_by_model) = (None, false);
+        return Ok(());
+    }
+    lead.pass(Target::Mql(MqlBy::Person), Why::said(Cause::Person, now, by, None))
+}
+
+/// Sales takes the lead: it is an SQL from now on.
+pub(crate) async fn accept(app: &App, id: HandoffId, answer: &Answer) -> Result<HandoffView, HandoffError> {
+    let (mut held, handoff) = open(app, id).await?;
+    if handoff.is_answer(OfferState::Accepted, &answer.by) {
+        return Ok(handoff);
+    }
+    handoff.must_be_open()?;
+    if held.excluded().await?.is_some() {
+        // The look at all leads that takes the offer back has not come this far.
+        held.keep(app).await?;
+        return Err(HandoffError::Closed(OfferState::Withdrawn));
+    }
+    if let Some(needs) = held.policy.document.handoff.accept_needs {
+        let missing = checklists::unanswered(&mut held.tx, held.id, needs.framework).await?;
+        let answered = needs.framework.criteria().len() - missing.len();
+        if answered < usize::from(needs.answered) {
+            let (framework, needed) = (needs.framework, needs.answered);
+            return Err(HandoffError::Unanswered { framework, needed, answered, missing });
+        }
+    }
+    let end = End { rep: Some(&answer.by), ..answer.end(OfferState::Accepted) };
+    close(app, held, handoff, Target::Sql, Cause::Accepted, &end).await
+}
+
+/// Sales does not take the lead, for a reason that says where it goes.
+pub(crate) async fn reject(
+    app: &App,
+    id: HandoffId,
+    reason: &str,
+    answer: &Answer,
+) -> Result<HandoffView, HandoffError> {
+    let (held, handoff) = open(app, id).await?;
+    if handoff.is_answer(OfferState::Rejected, &answer.by) && handoff.reason.as_deref() == Some(reason) {
+        return Ok(handoff);
+    }
+    handoff.must_be_open()?;
+    let reasons = &held.policy.document.reject_reasons;
+    let Some(known) = reasons.iter().find(|known| known.code == reason) else {
+        return Err(HandoffError::UnknownReason(reasons.iter().map(|known| known.code.clone()).collect()));
+    };
+    let target = match known.then {
+        Then::Lead => Target::Lead,
+        Then::Recycled => Target::Recycled(None),
+        Then::Disqualified => Target::Disqualified,
+    };
+    let end = End { reason: Some(reason), ..answer.end(OfferState::Rejected) };
+    close(app, held, handoff, target, Cause::Rejected, &end).await
+}
+
+/// Sales sends the lead back to ripen, also one that it has accepted before.
+pub(crate) async fn recycle(
+    app: &App,
+    id: HandoffId,
+    until: Option<DateTime<Utc>>,
+    reason: Option<&str>,
+    answer: &Answer,
+) -> Result<HandoffView, HandoffError> {
+    let (held, handoff) = open(app, id).await?;
+    if handoff.is_answer(OfferState::Recycled, &answer.by) && handoff.recycle_until == until {
+        return Ok(handoff);
+    }
+    if handoff.state != OfferState::Accepted {
+        handoff.must_be_open()?;
+    }
+    if until.is_some_and(|until| until <= held.now) {
+        return Err(HandoffError::Past);
+    }
+    let end = End { reason, recycle_until: until, ..answer.end(OfferState::Recycled) };
+    close(app, held, handoff, Target::Recycled(until), Cause::Recycled, &end).await
+}
+
+/// Somebody else is to answer.
+pub(crate) async fn reassign(
+    app: &App,
+    id: HandoffId,
+    rep: &str,
+    by: &str,
+) -> Result<HandoffView, HandoffError> {
+    let (mut held, handoff) = open(app, id).await?;
+    handoff.must_be_open()?;
+    if handoff.rep.as_deref() == Some(rep) {
+        return Ok(handoff);
+    }
+    store::reassign(&mut held.tx, id, rep).await?;
+    let offer = Offer { rep: Some(rep.to_owned()), ..handoff.offer() };
+    let from = serde_json::json!({"from": handoff.rep, "by": by});
+    let change = offer.change(Kind::HandoffReassigned, held.now, from);
+    outbox::publish(&mut held.tx, &app.ids, &[change]).await?;
+    held.tx.commit().await?;
+    Ok(find(app, id).await?)
+}
+
+/// Ends an offer and moves its lead on, in one.
+async fn close(
+    app: &App,
+    mut held: Held,
+    handoff: HandoffView,
+    target: Target,
+    cause: Cause,
+    end: &End<'_>,
+) -> Result<HandoffView, HandoffError> {
+    let why = match end.by {
+        Some(by) => Why::said(cause, held.now, by, end.reason),
+        None => Why::rule(cause, held.now),
+    };
+    held.lead()?.pass(target, why)?;
+    let (conn, frame) = held.parts(app);
+    qualification::end(conn, frame, &handoff.offer(), end).await?;
+    held.keep(app).await?;
+    Ok(find(app, handoff.id).await?)
+}
+
+/// Locks the lead of an offer, and reads the offer as it then is.
+async fn open(app: &App, id: HandoffId) -> Result<(Held, HandoffView), HandoffError> {
+    let known = store::find(&mut *app.db.acquire().await?, id).await?;
+    let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
+    // If the lead was joined with another meanwhile, the offer is the other's now, and that one is locked.
+    let mut held = scores::hold(app, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
+    let handoff = store::find(&mut held.tx, id).await?.ok_or(HandoffError::NotFound("handoff"))?;
+    Ok((held, handoff))
+}
+
+async fn find(app: &App, id: HandoffId) -> sqlx::Result<HandoffView> {
+    store::find(&mut *app.db.acquire().await?, id).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+impl Answer {
+    fn end(&self, state: OfferState) -> End<'_> {
+        End { by: Some(&self.by), note: self.note.as_deref(), ..End::ruled(state, None) }
+    }
+}
+
+impl HandoffView {
+    fn is_answer(&self, state: OfferState, by: &str) -> bool {
+        self.state == state && self.answered_by.as_deref() == Some(by)
+    }
+
+    fn must_be_open(&self) -> Result<(), HandoffError> {
+        match self.state {
+            OfferState::Open => Ok(()),
+            other => Err(HandoffError::Closed(other)),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Why leads move, and the one table of moves.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Stage;
+
+/// Why a lead passed from one stage to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Cause {
+    /// A user id or e-mail became known.
+    Identified,
+    /// Two leads turned out to be one, and the stage that was further on holds.
+    Merge,
+    /// Score, fit and engagement reached what the model asks.
+    Threshold,
+    /// The person asked for sales.
+    HandRaise,
+    /// The score stayed below what the model asks of one who stays.
+    ScoreFell,
+    /// A newly published model counts the same otherwise.
+    ModelChange,
+    /// The policy excludes whom it is.
+    Excluded,
+    /// The policy makes an SQL of whoever is as ripe as this without asking.
+    Policy,
+    /// Sales did not answer before the offer expired.
+    Expired,
+    /// Sales took it.
+    Accepted,
+    /// Sales did not take it.
+    Rejected,
+    /// Sales sent it back to ripen.
+    Recycled,
+    /// What became of it was recorded.
+    Outcome,
+    /// What was recorded before was wrong.
+    Correction,
+    /// A person decided so.
+    Person,
+}
+
+impl Cause {
+    /// Every cause there is.
+    pub const ALL: [Cause; 15] = [
+        Cause::Identified,
+        Cause::Merge,
+        Cause::Threshold,
+        Cause::HandRaise,
+        Cause::ScoreFell,
+        Cause::ModelChange,
+        Cause::Excluded,
+        Cause::Policy,
+        Cause::Expired,
+        Cause::Accepted,
+        Cause::Rejected,
+        Cause::Recycled,
+        Cause::Outcome,
+        Cause::Correction,
+        Cause::Person,
+    ];
+
+    /// The word for it, as stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Identified => "identified",
+            Cause::Merge => "merge",
+            Cause::Threshold => "threshold",
+            Cause::HandRaise => "hand_raise",
+            Cause::ScoreFell => "score_fell",
+            Cause::ModelChange => "model_change",
+            Cause::Excluded => "excluded",
+            Cause::Policy => "policy",
+            Cause::Expired => "expired",
+            Cause::Accepted => "accepted",
+            Cause::Rejected => "rejected",
+            Cause::Recycled => "recycled",
+            Cause::Outcome => "outcome",
+            Cause::Correction => "correction",
+            Cause::Person => "person",
+        }
+    }
+
+    /// The table: whether a lead may pass from one stage to another for this reason. What is not here does not happen.
+    pub fn allows(self, from: Stage, to: Stage) -> bool {
+        use Stage::{Anonymous, Customer, Disqualified, Lead, Lost, Mql, Opportunity, Recycled, Sql};
+        match self {
+            Cause::Identified => matches!((from, to), (Anonymous, Lead)),
+            Cause::Merge => to.depth() > from.depth(),
+            Cause::Threshold => matches!((from, to), (Lead | Recycled, Mql)),
+            // Who was lost and asks again of its own accord is not kept waiting.
+            Cause::HandRaise => matches!((from, to), (Lead | Recycled | Lost, Mql)),
+            Cause::ScoreFell | Cause::Excluded => matches!((from, to), (Mql, Lead)),
+            Cause::ModelChange => matches!((from, to), (Lead | Recycled | Lost, Mql) | (Mql, Lead)),
+            Cause::Policy | Cause::Accepted => matches!((from, to), (Mql, Sql)),
+            Cause::Expired => matches!((from, to), (Mql, Lead | Recycled)),
+            Cause::Rejected => matches!((from, to), (Mql, Lead | Recycled | Disqualified)),
+            Cause::Recycled => matches!((from, to), (Mql | Sql | Opportunity, Recycled)),
+            Cause::Outcome => matches!(
+                (from, to),
+                (Lead | Recycled | Mql | Sql | Lost, Opportunity | Customer)
+                    | (Opportunity, Customer)
+                    | (Sql | Opportunity, Lost)
+            ),
+            Cause::Correction => {
+                let outcomes = [Opportunity, Customer, Lost];
+                from != to && outcomes.contains(&from) && outcomes.contains(&to)
+            }
+            Cause::Person => matches!(
+                (from, to),
+                (Lead | Recycled, Mql)
+                    | (Mql | Recycled | Disqualified, Lead)
+                    | (Lead | Mql | Sql | Opportunity | Customer | Lost, Recycled)
+                    | (Lead | Recycled | Mql | Sql | Opportunity | Lost, Disqualified)
+            ),
+        }
+    }
+}

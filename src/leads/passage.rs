@@ -1,0 +1,297 @@
+//! The one way in which a lead passes from one stage to another.
+
+use chrono::{DateTime, Utc};
+
+use super::{Cause, Lead, MqlBy, Stage};
+
+/// Where a lead goes, with what belongs to being there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Known, and no more.
+    Lead,
+    /// Ripe for sales, for this reason.
+    Mql(MqlBy),
+    /// Accepted by sales.
+    Sql,
+    /// A deal is being made.
+    Opportunity,
+    /// Has bought.
+    Customer,
+    /// To ripen again; not ripe before this instant, if one is given.
+    Recycled(Option<DateTime<Utc>>),
+    /// Not one to sell to.
+    Disqualified,
+    /// The deal was lost.
+    Lost,
+}
+
+impl Target {
+    /// The stage.
+    pub fn stage(self) -> Stage {
+        match self {
+            Target::Lead => Stage::Lead,
+            Target::Mql(_) => Stage::Mql,
+            Target::Sql => Stage::Sql,
+            Target::Opportunity => Stage::Opportunity,
+            Target::Customer => Stage::Customer,
+            Target::Recycled(_) => Stage::Recycled,
+            Target::Disqualified => Stage::Disqualified,
+            Target::Lost => Stage::Lost,
+        }
+    }
+}
+
+/// For what reason a lead moves, when, and on whose word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// The reason.
+    pub cause: Cause,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who said so; none: the rules.
+    pub actor: Option<String>,
+    /// The reason that they gave, as a code or in words.
+    pub reason: Option<String>,
+}
+
+impl Why {
+    /// The rules have it so.
+    pub fn rule(cause: Cause, at: DateTime<Utc>) -> Why {
+        Why { cause, at, actor: None, reason: None }
+    }
+
+    /// A person has it so.
+    pub fn said(cause: Cause, at: DateTime<Utc>, actor: &str, reason: Option<&str>) -> Why {
+        Why { cause, at, actor: Some(actor.to_owned()), reason: reason.map(str::to_owned) }
+    }
+}
+
+/// A move that a lead has made in this transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The stage left.
+    pub from: Stage,
+    /// The stage entered.
+    pub to: Stage,
+    /// How many passages into `mql` the lead had begun then, this one included.
+    pub cycle: i32,
+    /// For what reason.
+    pub why: Why,
+}
+
+/// The table has no such move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no lead goes from {} to {} because of {}", .from.as_str(), .to.as_str(), .cause.as_str())]
+pub struct NotAllowed {
+    /// Where the lead stands.
+    pub from: Stage,
+    /// Where it was to go.
+    pub to: Stage,
+    /// Why.
+    pub cause: Cause,
+}
+
+impl Lead {
+    /// Moves the lead, if the table has the move. Nothing else changes a stage.
+    pub fn pass(&mut self, target: Target, why: Why) -> Result<(), NotAllowed> {
+        let (from, to, at) = (self.stage, target.stage(), why.at);
+        if !why.cause.allows(from, to) {
+            return Err(NotAllowed { from, to, cause: why.cause });
+        }
+        self.stage = to;
+        (self.mql_by, self.below_since, self.below_by_model) = (None, None, false);
+        (self.recycled_at, self.recycled_until) = (None, None);
+        match target {
+            Target::Mql(by) => {
+                self.mql_by = Some(by);
+                self.cycle += 1;
+            }
+            Target::Recycled(until) => (self.recycled_at, self.recycled_until) = (Some(at), until),
+            _ => {}
+        }
+        if to == Stage::Recycled || (!from.is_out() && to.is_out()) {
+            self.last_exit_at = self.last_exit_at.max(Some(at));
+        }
+        self.passed.push(Passed { from, to, cycle: self.cycle, why });
+        Ok(())
+    }
+
+    /// Somebody has said who it is.
+    pub(super) fn identify(&mut self, at: DateTime<Utc>) {
+        if self.stage == Stage::Anonymous {
+            let passed = self.pass(Target::Lead, Why::rule(Cause::Identified, at));
+            debug_assert!(passed.is_ok(), "{passed:?}");
+        }
+    }
+
+    /// Takes over what another lead brings that turned out to be this one: the stage that is further on, the stronger
+    /// reason, the longer wait.
+    pub(super) fn take_over(&mut self, gone: &Lead, at: DateTime<Utc>) {
+        if gone.stage != Stage::Anonymous {
+            self.identify(at);
+        }
+        self.cycle = self.cycle.max(gone.cycle);
+        self.last_exit_at = self.last_exit_at.max(gone.last_exit_at);
+        let (from, to) = (self.stage, gone.stage);
+        if Cause::Merge.allows(from, to) {
+            self.stage = to;
+            (self.mql_by, self.below_since) = (gone.mql_by, gone.below_since);
+            self.below_by_model = gone.below_by_model;
+            (self.recycled_at, self.recycled_until) = (gone.recycled_at, gone.recycled_until);
+            self.passed.push(Passed { from, to, cycle: self.cycle, why: Why::rule(Cause::Merge, at) });
+        } else if from == to {
+            self.recycled_at = self.recycled_at.max(gone.recycled_at);
+            self.recycled_until = self.recycled_until.max(gone.recycled_until);
+            if gone.mql_by > self.mql_by {
+                self.mql_by = gone.mql_by;
+                if !gone.mql_by.is_some_and(MqlBy::leaves_by_score) {
+                    (self.below_since, self.below_by_model) = (None, false);
+                }
+            }
+        }
+    }
+
+    /// The moves made since this was asked last.
+    pub fn take_passed(&mut self) -> Vec<Passed> {
+        std::mem::take(&mut self.passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAGES: [Stage; 9] = Stage::ALL;
+
+    /// The table, written down a second time: cause, from, to.
+    const EXPECTED: &str = "
+        identified: anonymous > lead
+        threshold: lead recycled > mql
+        hand_raise: lead recycled lost > mql
+        score_fell: mql > lead
+        model_change: lead recycled lost > mql
+        model_change: mql > lead
+        excluded: mql > lead
+        policy: mql > sql
+        expired: mql > lead recycled
+        accepted: mql > sql
+        rejected: mql > lead recycled disqualified
+        recycled: mql sql opportunity > recycled
+        outcome: lead recycled mql sql lost > opportunity customer
+        outcome: opportunity > customer
+        outcome: sql opportunity > lost
+        correction: opportunity > customer lost
+        correction: customer > opportunity lost
+        correction: lost > opportunity customer
+        person: lead recycled > mql
+        person: mql recycled disqualified > lead
+        person: lead mql sql opportunity customer lost > recycled
+        person: lead recycled mql sql opportunity lost > disqualified
+        merge: anonymous > lead recycled mql sql opportunity lost disqualified customer
+        merge: lead > recycled mql sql opportunity lost disqualified customer
+        merge: recycled > mql sql opportunity lost disqualified customer
+        merge: mql > sql opportunity lost disqualified customer
+        merge: sql > opportunity lost disqualified customer
+        merge: opportunity > lost disqualified customer
+        merge: lost > disqualified customer
+        merge: disqualified > customer
+    ";
+
+    fn expected(cause: Cause, from: Stage, to: Stage) -> bool {
+        let says = |line: &str| -> Option<bool> {
+            let (named, moves) = line.trim().split_once(": ")?;
+            let (sources, targets) = moves.split_once(" > ")?;
+            let holds = |list: &str, stage: Stage| list.split(' ').any(|word| word == stage.as_str());
+            Some(named == cause.as_str() && holds(sources, from) && holds(targets, to))
+        };
+        EXPECTED.lines().filter_map(says).any(|says| says)
+    }
+
+    fn target(stage: Stage) -> Option<Target> {
+        Some(match stage {
+            Stage::Anonymous => return None,
+            Stage::Lead => Target::Lead,
+            Stage::Mql => Target::Mql(MqlBy::Threshold),
+            Stage::Sql => Target::Sql,
+            Stage::Opportunity => Target::Opportunity,
+            Stage::Customer => Target::Customer,
+            Stage::Recycled => Target::Recycled(None),
+            Stage::Disqualified => Target::Disqualified,
+            Stage::Lost => Target::Lost,
+        })
+    }
+
+    fn lead_at(stage: Stage) -> Lead {
+        let mut lead = Lead::new(crate::ids::LeadId(uuid::Uuid::nil()), true).supposed_at(stage);
+        lead.cycle = 1;
+        lead.mql_by = (stage == Stage::Mql).then_some(MqlBy::Threshold);
+        lead.recycled_at = (stage == Stage::Recycled).then_some(DateTime::UNIX_EPOCH);
+        lead
+    }
+
+    fn day(n: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::TimeDelta::days(n)
+    }
+
+    #[test]
+    fn of_all_moves_for_all_reasons_exactly_those_of_the_table_are_made() {
+        for cause in Cause::ALL {
+            for from in STAGES {
+                for to in STAGES {
+                    let allowed = expected(cause, from, to);
+                    assert_eq!(cause.allows(from, to), allowed, "{from:?} {to:?} {cause:?}");
+                    let Some(target) = target(to) else { continue };
+                    let (before, mut lead) = (lead_at(from), lead_at(from));
+
+                    let passed = lead.pass(target, Why::rule(cause, day(2)));
+
+                    assert_eq!(passed.is_ok(), allowed);
+                    if !allowed {
+                        assert_eq!(lead, before, "a move that is refused changes nothing");
+                        continue;
+                    }
+                    assert_eq!((lead.stage(), lead.cycle), (to, 1 + i32::from(to == Stage::Mql)));
+                    assert_eq!(lead.mql_by.is_some(), to == Stage::Mql);
+                    assert_eq!(lead.recycled_at.is_some(), to == Stage::Recycled);
+                    let exits = to == Stage::Recycled || (!from.is_out() && to.is_out());
+                    assert_eq!(lead.last_exit_at.is_some(), exits, "{from:?} {to:?}");
+                    assert_eq!(lead.take_passed().len(), 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_joins_brings_only_what_is_further_on_and_the_cycle_never_falls() {
+        for from in STAGES {
+            for other in STAGES {
+                let (mut heir, mut gone) = (lead_at(from), lead_at(other));
+                gone.cycle = 7;
+
+                heir.take_over(&gone, day(1));
+
+                let further = if other.depth() > from.depth() { other } else { from };
+                assert_eq!((heir.stage(), heir.cycle), (further, 7));
+                assert_eq!(heir.mql_by.is_some(), further == Stage::Mql);
+                assert_eq!(heir.recycled_at.is_some(), further == Stage::Recycled);
+                for passed in heir.take_passed() {
+                    assert!(passed.why.cause.allows(passed.from, passed.to), "{passed:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_two_waits_the_longer_holds() {
+        let waiting = |at, until| {
+            let mut lead = lead_at(Stage::Recycled);
+            (lead.recycled_at, lead.recycled_until) = (Some(day(at)), until);
+            lead
+        };
+        let mut heir = waiting(3, Some(day(5)));
+
+        heir.take_over(&waiting(4, None), day(4));
+
+        assert_eq!((heir.recycled_at, heir.recycled_until), (Some(day(4)), Some(day(5))));
+    }
+}

@@ -1,0 +1,129 @@
+//! Offers follow the stages: whoever becomes ripe is offered to sales, whoever no longer is, is not.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::{Evidence, log, sheet::Sheet};
+use crate::{
+    clock::to_instant,
+    ids::LeadId,
+    leads::{Cause, Lead, Resolved, Stage},
+    qualification::{self, End, Frame, NewOffer, Offer, OfferState, Transition, is_offered},
+};
+
+/// Who offers a lead by hand, to whom, and under which key the call may be repeated.
+#[derive(Debug, Default)]
+pub struct ByHand {
+    /// Who offers; none: the rules.
+    pub by: Option<String>,
+    /// Who is to answer; none: the lead's attribute `owner`.
+    pub rep: Option<String>,
+    /// The caller's key.
+    pub request_key: Option<String>,
+}
+
+/// Offers a locked lead to sales, with what speaks for it now. It has no open offer, and its events are in the log.
+pub async fn offer(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    lead: &Lead,
+    by_hand: ByHand,
+) -> sqlx::Result<Offer> {
+    let history = log::read(conn, &[lead.id]).await?.remove(&lead.id).unwrap_or_default();
+    let profile = history.profile.to_profile();
+    let owner = profile.get("owner").and_then(Value::as_str).map(str::to_owned);
+    let as_of = to_instant(frame.now);
+    let evidence = Evidence::of(lead, frame.live(), frame.policy.version, history, as_of);
+    let new = NewOffer {
+        by: by_hand.by,
+        rep: by_hand.rep.or(owner),
+        score: evidence.score(),
+        model_id: frame.live().id,
+        evidence: serde_json::to_value(&evidence).unwrap_or_default(),
+        request_key: by_hand.request_key,
+    };
+    qualification::offer(conn, frame, lead, new).await
+}
+
+/// What is to happen to a lead's offer.
+enum Due {
+    /// Make one, if there is none.
+    Offer,
+    /// Make one, if there is none, and accept it: the policy has made it an SQL.
+    Accept,
+    /// Take it back, if there is one.
+    Withdraw(&'static str),
+}
+
+/// Makes and takes back offers after leads have changed.
+pub(super) async fn follow(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    resolved: &Resolved,
+    live: &Sheet<'_>,
+    passages: &[Transition],
+) -> sqlx::Result<()> {
+    let heir = |id: &LeadId| Some((*id, resolved.leads.get(id)?.merged_into?));
+    let gone: Vec<(LeadId, LeadId)> = resolved.gone.iter().filter_map(heir).collect();
+    qualification::inherit(conn, frame, &gone).await?;
+
+    let last: BTreeMap<LeadId, Cause> =
+        passages.iter().map(|passage| (passage.lead_id, passage.passed.why.cause)).collect();
+    let mut due: BTreeMap<LeadId, Due> = BTreeMap::new();
+    for (id, state, _) in live.scored() {
+        let (Some(before), Some(lead)) = (resolved.before(id), resolved.leads.get(&id)) else { continue };
+        // An heir may have been given the other's offer just now.
+        let was = is_offered(before, state.was_silent()) || gone.iter().any(|(_, heir)| *heir == id);
+        let is = is_offered(lead, state.tally.do_not_contact());
+        match last.get(&id) {
+            Some(Cause::Policy) => due.insert(id, Due::Accept),
+            _ if is
+                && !is_offered(before, state.was_silent())
+                && frame.policy.document.handoff.auto_offer =>
+            {
+                due.insert(id, Due::Offer)
+            }
+            cause if was && !is => due.insert(id, Due::Withdraw(why(lead, cause.copied()))),
+            _ => None,
+        };
+    }
+    if due.is_empty() {
+        return Ok(());
+    }
+    let leads: Vec<LeadId> = due.keys().copied().collect();
+    let mut open: BTreeMap<LeadId, Offer> =
+        qualification::open_offers(conn, &leads).await?.into_iter().map(|one| (one.lead_id, one)).collect();
+    for (id, due) in due {
+        let Some(lead) = resolved.leads.get(&id) else { continue };
+        let standing = open.remove(&id);
+        match (due, standing) {
+            (Due::Offer, None) => {
+                offer(conn, frame, lead, ByHand::default()).await?;
+            }
+            (Due::Accept, standing) => {
+                let taken = match standing {
+                    Some(standing) => standing,
+                    None => offer(conn, frame, lead, ByHand::default()).await?,
+                };
+                let accepted = End::ruled(OfferState::Accepted, Some("policy"));
+                qualification::end(conn, frame, &taken, &accepted).await?;
+            }
+            (Due::Withdraw(why), Some(standing)) => {
+                let withdrawn = End::ruled(OfferState::Withdrawn, Some(why));
+                qualification::end(conn, frame, &standing, &withdrawn).await?;
+            }
+            (Due::Offer, Some(_)) | (Due::Withdraw(_), None) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Why an offer is taken back.
+fn why(lead: &Lead, cause: Option<Cause>) -> &'static str {
+    match cause {
+        Some(cause) if lead.stage() != Stage::Mql => cause.as_str(),
+        _ => "do_not_contact",
+    }
+}

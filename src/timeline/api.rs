@@ -1,0 +1,189 @@
+//! `/v1/leads/{id}/events` and `/timeline`.
+
+use axum::{
+    extract::{OriginalUri, State},
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use super::{Kind, Place, place, store};
+use crate::{
+    app::App,
+    corrections::LoggedEvent,
+    http::{
+        auth::Reader,
+        extract::{Path, Query},
+        page::{self, Page},
+        problem::Problem,
+    },
+    ids::{HandoffId, LeadId, ModelId},
+    leads::{Cause, Stage, api::current},
+    outcomes::OutcomeView,
+    qualification::OfferState,
+};
+
+/// The calls of this room.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_events)).routes(routes!(get_timeline))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListEvents {
+    /// Only events of this type.
+    r#type: Option<String>,
+    /// How many rows, 1 to 500; 50 if absent.
+    limit: Option<u16>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct GetTimeline {
+    /// How many rows, 1 to 500; 50 if absent.
+    limit: Option<u16>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Something that happened to a lead.
+#[derive(Debug, Serialize, ToSchema)]
+struct TimelineEntry {
+    /// When; of an outcome, when it was recorded.
+    at: DateTime<Utc>,
+    #[serde(flatten)]
+    what: Happening,
+}
+
+/// What happened.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+enum Happening {
+    /// An event of the log.
+    Event(LoggedEvent),
+    /// The lead passed from one stage to another.
+    Transition(Transition),
+    /// Sales was offered the lead.
+    HandoffOffered(Offered),
+    /// What became of the offer.
+    HandoffAnswered(Answered),
+    /// What became of the lead was recorded.
+    Outcome(OutcomeView),
+}
+
+/// A passage from one stage to another, with the standing of its moment. Points in milli-points but `score`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Transition {
+    pub(super) id: Uuid,
+    /// Whose it was: the lead's, or that of one which was joined with it.
+    pub(super) lead_id: LeadId,
+    pub(super) from: Stage,
+    pub(super) to: Stage,
+    pub(super) cause: Cause,
+    /// Who said so; null: the rules.
+    pub(super) actor: Option<String>,
+    /// The reason that they gave.
+    pub(super) reason: Option<String>,
+    /// How many passages into `mql` it had begun.
+    pub(super) cycle: i32,
+    pub(super) score: i32,
+    pub(super) raw: i64,
+    pub(super) fit: i64,
+    pub(super) engagement: i64,
+    pub(super) grade: String,
+    pub(super) band: String,
+    pub(super) model_version: ModelId,
+}
+
+/// An offer to sales.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Offered {
+    pub(super) handoff_id: HandoffId,
+    /// Who offered; null: the rules.
+    pub(super) by: Option<String>,
+    /// Who is to answer, or has the lead.
+    pub(super) rep: Option<String>,
+    pub(super) due_at: Option<DateTime<Utc>>,
+    pub(super) cycle: i32,
+    pub(super) score: i32,
+}
+
+/// What became of an offer to sales.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Answered {
+    pub(super) handoff_id: HandoffId,
+    pub(super) state: OfferState,
+    /// Who answered; null: the rules.
+    pub(super) by: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) note: Option<String>,
+    /// Until when the lead is to be left alone.
+    pub(super) until: Option<DateTime<Utc>>,
+}
+
+/// The log of a lead: every event that counts for it, newest first.
+#[utoipa::path(get, path = "/v1/leads/{id}/events", tag = "Leads", params(("id" = LeadId, Path), ListEvents),
+    responses((status = 200, body = Page<LoggedEvent>)))]
+async fn list_events(
+    State(app): State<App>,
+    _reader: Reader,
+    Path(id): Path<LeadId>,
+    Query(query): Query<ListEvents>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let limit = page::limit(query.limit)?;
+    let cursor: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
+    if query.r#type.as_ref().is_some_and(|kind| kind.contains('\0')) {
+        return Err(Problem::parameter("text holds no NUL character"));
+    }
+    let lead = current(&app, id).await?.id;
+    let mut conn = app.db.acquire().await?;
+    let before = Place::bound(cursor, Kind::Event);
+    let kind = query.r#type.as_deref();
+    let rows = store::events(&mut conn, lead, kind, before, i64::from(limit) + 1).await?;
+    Ok(Page::of(rows, limit, |row| place(Kind::Event, row)).map(|row| row.what).respond(&uri))
+}
+
+/// What happened to a lead, newest first: events, passages between stages, offers to sales, outcomes.
+#[utoipa::path(get, path = "/v1/leads/{id}/timeline", tag = "Leads", params(("id" = LeadId, Path), GetTimeline),
+    responses((status = 200, body = Page<TimelineEntry>)))]
+async fn get_timeline(
+    State(app): State<App>,
+    _reader: Reader,
+    Path(id): Path<LeadId>,
+    Query(query): Query<GetTimeline>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let limit = page::limit(query.limit)?;
+    let cursor: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
+    let lead = current(&app, id).await?.id;
+    let conn = &mut *app.db.acquire().await?;
+    let (at_most, bound) = (i64::from(limit) + 1, |kind| Place::bound(cursor, kind));
+
+    let mut found: Vec<(Place, Happening)> = Vec::new();
+    for row in store::events(conn, lead, None, bound(Kind::Event), at_most).await? {
+        found.push((place(Kind::Event, &row), Happening::Event(row.what)));
+    }
+    for row in store::transitions(conn, lead, bound(Kind::Transition), at_most).await? {
+        found.push((place(Kind::Transition, &row), Happening::Transition(row.what)));
+    }
+    for row in store::offers(conn, lead, bound(Kind::Offer), at_most).await? {
+        found.push((place(Kind::Offer, &row), Happening::HandoffOffered(row.what)));
+    }
+    for row in store::answers(conn, lead, bound(Kind::Answer), at_most).await? {
+        found.push((place(Kind::Answer, &row), Happening::HandoffAnswered(row.what)));
+    }
+    for row in store::outcomes(conn, lead, bound(Kind::Outcome), at_most).await? {
+        found.push((place(Kind::Outcome, &row), Happening::Outcome(row.what)));
+    }
+    found.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+    let entry = |(place, what): (Place, Happening)| TimelineEntry { at: place.at, what };
+    Ok(Page::of(found, limit, |(place, _)| *place).map(entry).respond(&uri))
+}

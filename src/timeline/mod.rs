@@ -1,0 +1,49 @@
+//! What has happened to a lead, newest first: its log; and the log with its passages, its offers to sales and what became
+//! of it.
+//!
+//! Events are those that count for the lead now, whichever of its identities they hang on. Passages are its own and those
+//! of the leads that were joined with it.
+
+pub mod api;
+mod store;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use store::{Bound, Moment};
+
+/// In which order things of one instant stand, the first being the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Kind {
+    Event,
+    Outcome,
+    Answer,
+    Transition,
+    Offer,
+}
+
+/// A place in a timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Place {
+    at: DateTime<Utc>,
+    kind: Kind,
+    tie: Uuid,
+}
+
+impl Place {
+    /// What comes before this place, among things of a kind.
+    fn bound(place: Option<Place>, kind: Kind) -> Bound {
+        match place {
+            None => Bound { at: DateTime::<Utc>::MAX_UTC, tie: Uuid::max() },
+            Some(place) if place.kind == kind => Bound { at: place.at, tie: place.tie },
+            Some(place) if kind < place.kind => Bound { at: place.at, tie: Uuid::max() },
+            Some(place) => Bound { at: place.at, tie: Uuid::nil() },
+        }
+    }
+}
+
+/// Where something stands.
+fn place<T>(kind: Kind, moment: &Moment<T>) -> Place {
+    Place { at: moment.at, kind, tie: moment.tie }
+}

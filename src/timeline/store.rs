@@ -1,0 +1,257 @@
+//! SQL of timelines.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::api::{Answered, Offered, Transition};
+use crate::{
+    corrections::LoggedEvent,
+    ids::{HandoffId, LeadId},
+    leads::{Cause, Stage},
+    outcomes::{Outcome, OutcomeView},
+    qualification::OfferState,
+};
+
+/// Something that happened, when, and what tells it from others of the same instant.
+pub(super) struct Moment<T> {
+    pub(super) at: DateTime<Utc>,
+    pub(super) tie: Uuid,
+    pub(super) what: T,
+}
+
+/// Only what is before this.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    pub(super) at: DateTime<Utc>,
+    pub(super) tie: Uuid,
+}
+
+impl Bound {
+    /// The same for rows that are told apart by a number.
+    fn number(self) -> i64 {
+        i64::try_from(self.tie.as_u128()).unwrap_or(i64::MAX)
+    }
+}
+
+fn number(seq: i64) -> Uuid {
+    Uuid::from_u128(u128::from(seq.unsigned_abs()))
+}
+
+/// The last instant that the database knows.
+fn known(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.min(DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(at))
+}
+
+pub(super) async fn events(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    kind: Option<&str>,
+    before: Bound,
+    limit: i64,
+) -> sqlx::Result<Vec<Moment<LoggedEvent>>> {
+    let rows = sqlx::query!(
+        "-- timeline::events
+        select e.event_key, e.id, e.type as kind, e.occurred_at, e.received_at, e.properties, e.verdict
+        from identity_span s
+        join event e on e.identity_id = s.identity_id
+            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
+        where s.lead_id = $1 and ($2::text is null or e.type = $2)
+            and (e.occurred_at, e.event_key) < ($3::timestamptz, $4::uuid)
+        order by e.occurred_at desc, e.event_key desc
+        limit $5",
+        lead as LeadId,
+        kind,
+        known(before.at),
+        before.tie,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let moment = rows.into_iter().map(|row| Moment {
+        at: row.occurred_at,
+        tie: row.event_key.0,
+        what: LoggedEvent {
+            id: row.id,
+            kind: row.kind,
+            occurred_at: row.occurred_at,
+            received_at: row.received_at,
+            properties: row.properties,
+            verdict: row.verdict,
+        },
+    });
+    Ok(moment.collect())
+}
+
+/// The passages of a lead and of those that were joined with it.
+pub(super) async fn transitions(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    before: Bound,
+    limit: i64,
+) -> sqlx::Result<Vec<Moment<Transition>>> {
+    let rows = sqlx::query!(
+        r#"-- timeline::transitions
+        with recursive family as (
+            select $1::uuid as id
+            union all
+            select lead.id from lead join family on lead.merged_into = family.id
+        )
+        select t.seq, t.id, t.lead_id, t.at, t.from_stage as "from: Stage",
+            t.to_stage as "to: Stage", t.cause as "cause: Cause", t.actor, t.reason, t.cycle, t.score, t.raw, t.fit,
+            t.engagement, t.grade, t.band, t.model_id
+        from family join transition t on t.lead_id = family.id
+        where (t.at, t.seq) < ($2::timestamptz, $3::bigint)
+        order by t.at desc, t.seq desc
+        limit $4"#,
+        lead as LeadId,
+        known(before.at),
+        before.number(),
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let moment = rows.into_iter().map(|row| Moment {
+        at: row.at,
+        tie: number(row.seq),
+        what: Transition {
+            id: row.id,
+            lead_id: row.lead_id,
+            from: row.from,
+            to: row.to,
+            cause: row.cause,
+            actor: row.actor,
+            reason: row.reason,
+            cycle: row.cycle,
+            score: row.score,
+            raw: row.raw,
+            fit: row.fit,
+            engagement: row.engagement,
+            grade: row.grade,
+            band: row.band,
+            model_version: row.model_id,
+        },
+    });
+    Ok(moment.collect())
+}
+
+pub(super) async fn offers(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    before: Bound,
+    limit: i64,
+) -> sqlx::Result<Vec<Moment<Offered>>> {
+    let rows = sqlx::query!(
+        r#"-- timeline::offers
+        select id, offered_at, offered_by, rep, due_at, cycle, score
+        from handoff
+        where lead_id = $1 and (offered_at, id) < ($2::timestamptz, $3::uuid)
+        order by offered_at desc, id desc
+        limit $4"#,
+        lead as LeadId,
+        known(before.at),
+        before.tie,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let moment = rows.into_iter().map(|row| Moment {
+        at: row.offered_at,
+        tie: row.id.0,
+        what: Offered {
+            handoff_id: row.id,
+            by: row.offered_by,
+            rep: row.rep,
+            due_at: row.due_at,
+            cycle: row.cycle,
+            score: row.score,
+        },
+    });
+    Ok(moment.collect())
+}
+
+/// What became of offers. Of one that was accepted and recycled later, both.
+pub(super) async fn answers(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    before: Bound,
+    limit: i64,
+) -> sqlx::Result<Vec<Moment<Answered>>> {
+    let rows = sqlx::query!(
+        r#"-- timeline::answers
+        select id as "id!: HandoffId", at as "at!", state as "state!: OfferState", by, reason, note, until
+        from (
+            select id, answered_at as at, state, answered_by as by, reason, note, recycle_until as until
+            from handoff where lead_id = $1 and answered_at is not null
+            union all
+            select id, accepted_at, 'accepted', accepted_by, null, null, null
+            from handoff where lead_id = $1 and accepted_at is not null and state <> 'accepted'
+        ) as answer
+        where (at, id) < ($2::timestamptz, $3::uuid)
+        order by at desc, id desc, state = 'accepted'
+        limit $4"#,
+        lead as LeadId,
+        known(before.at),
+        before.tie,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let moment = rows.into_iter().map(|row| Moment {
+        at: row.at,
+        tie: row.id.0,
+        what: Answered {
+            handoff_id: row.id,
+            state: row.state,
+            by: row.by,
+            reason: row.reason,
+            note: row.note,
+            until: row.until,
+        },
+    });
+    Ok(moment.collect())
+}
+
+/// By when they were recorded, which is when they moved the lead.
+pub(super) async fn outcomes(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    before: Bound,
+    limit: i64,
+) -> sqlx::Result<Vec<Moment<OutcomeView>>> {
+    let rows = sqlx::query!(
+        r#"-- timeline::outcomes
+        select seq, id, lead_id, outcome as "outcome: Outcome", occurred_at,
+            recorded_at, recorded_by, amount, currency, reason, note, handoff_id,
+            replaced_by
+        from outcome
+        where lead_id = $1 and (recorded_at, seq) < ($2::timestamptz, $3::bigint)
+        order by recorded_at desc, seq desc
+        limit $4"#,
+        lead as LeadId,
+        known(before.at),
+        before.number(),
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    let moment = rows.into_iter().map(|row| Moment {
+        at: row.recorded_at,
+        tie: number(row.seq),
+        what: OutcomeView {
+            id: row.id,
+            lead_id: row.lead_id,
+            outcome: row.outcome,
+            occurred_at: row.occurred_at,
+            recorded_at: row.recorded_at,
+            recorded_by: row.recorded_by,
+            amount: row.amount,
+            currency: row.currency,
+            reason: row.reason,
+            note: row.note,
+            handoff_id: row.handoff_id,
+            replaced_by: row.replaced_by,
+        },
+    });
+    Ok(moment.collect())
+}
