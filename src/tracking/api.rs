@@ -1,4 +1,4 @@
-//! Segment's paths.
+//! The paths of Segment and its relatives.
 
 use axum::{
     body::Bytes,
@@ -33,6 +33,8 @@ use crate::{
 
 /// Paths that take what `/v1/batch` takes.
 const BATCHES: [&str; 4] = ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"];
+/// Before the name of a single call: Segment's path, and Jitsu's from pages and from servers.
+const PREFIXES: [&str; 3] = ["/v1", "/api/s", "/api/s/s2s"];
 /// The calls with a path of their own, long and short.
 const CALLS: [(&str, &str); 6] =
     [("identify", "i"), ("track", "t"), ("page", "p"), ("screen", "s"), ("group", "g"), ("alias", "a")];
@@ -58,18 +60,23 @@ pub fn routes() -> OpenApiRouter<App> {
         }
         router = router.route(&format!("{path}/"), post(send_batch));
     }
-    for name in CALLS.iter().flat_map(|(long, short)| [long, short]) {
+    for (prefix, name) in PREFIXES.iter().flat_map(|prefix| names().map(move |name| (prefix, name))) {
         let call = Call::named(name);
         for slash in ["", "/"] {
             let handler =
                 move |State(app): State<App>, query: Query<Sent>, headers: HeaderMap, body: Bytes| {
                     receive(app, call, query, headers, body)
                 };
-            router = router.route(&format!("/v1/{name}{slash}"), post(handler));
+            router = router.route(&format!("{prefix}/{name}{slash}"), post(handler));
         }
     }
     describe_calls(router.get_openapi_mut());
     router
+}
+
+/// Every name of a call, long and short.
+fn names() -> impl Iterator<Item = &'static str> {
+    CALLS.into_iter().flat_map(|(long, short)| [long, short])
 }
 
 /// The long paths of single calls take the same and answer the same: they are described by the batch's description.
@@ -131,7 +138,8 @@ struct Tracked {
 /// Segment's tracking API: a batch of messages.
 ///
 /// The SDKs of Segment and its relatives work with only their host changed. The body is read as JSON whatever its
-/// content type; gzip and zstd are taken. A bad message is reported by its index and sinks no other.
+/// content type; gzip and zstd are taken. A bad message is reported by its index and sinks no other. Jitsu's SDK sends to
+/// `/api/s/{type}` and `/api/s/s2s/{type}`, which take the same.
 #[utoipa::path(post, path = "/v1/batch", tag = "Ingestion", params(Sent), request_body = Batch,
     responses((status = 200, body = Tracked)))]
 async fn send_batch(

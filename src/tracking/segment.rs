@@ -122,7 +122,8 @@ fn content(
         }
         Call::Page | Call::Screen => {
             let kind = if call == Call::Page { "page_viewed" } else { "screen_viewed" };
-            let name = text(message, "name");
+            // Jitsu's SDK says it among the properties.
+            let name = text(message, "name").or_else(|| Some(properties.get("name")?.as_str()?.to_owned()));
             (kind.to_owned(), name.clone(), seen(name, text(message, "category"), properties, context))
         }
         Call::Track => {

@@ -1,9 +1,42 @@
 //! Segment's tracking API as real trackers speak it.
+//!
+//! Fifteen rules decide whether an SDK that nobody here wrote just works. Each was learned from what SDKs do where it does
+//! not hold; these tests hold them:
+//!
+//! 1. A success is exactly `200` with JSON that says `"success": true`; some SDKs take any other 2xx for a failure.
+//!    `answers::every_path_answers_a_success_by_exactly_200_and_json_that_says_so`
+//! 2. A body is JSON whatever its content type says. `bodies::a_body_is_json_whatever_it_is_called`,
+//!    `recorded::rudderstacks_node_sdk_is_understood_though_it_calls_its_json_a_form`
+//! 3. A body may be compressed, and is bounded by what it unpacks to.
+//!    `recorded::segments_python_sdk_is_understood_compressed`, and in `super::bodies`
+//!    `a_body_may_be_compressed_with_gzip_or_zstd`, `a_bomb_is_refused_before_more_than_ten_mebibytes_of_it_are_unpacked`
+//! 4. A refusal carries the strings `code` and `message`, or SDKs fail over it and send again.
+//!    `refusals::a_body_that_cannot_be_read_is_a_problem_with_code_and_message`,
+//!    `keys::a_wrong_key_and_none_are_refused_in_a_form_that_sdks_read`
+//! 5. No POST is redirected; SDKs lose it and report success. `answers::no_post_is_ever_redirected`,
+//!    `bodies::batches_are_taken_on_every_path_with_and_without_a_slash_at_the_end`
+//! 6. A bad message sinks no other. `refusals::a_bad_message_is_reported_by_its_place_and_sinks_no_other`
+//! 7. `messageId` is known again for as long as the log is kept. `answers::a_message_id_is_known_again_months_later`,
+//!    `recorded::everything_again_is_a_duplicate_and_changes_nothing`
+//! 8. Who is to try again is told when, in whole seconds, at least one.
+//!    `answers::who_is_to_try_again_is_told_when_in_whole_seconds_and_browsers_may_read_it`
+//! 9. Scripts may read that. The same, and `browsers::scripts_may_read_when_to_try_again`
+//! 10. CORS mirrors the origin and the headers asked for, and a preflight needs no key.
+//!     `browsers::a_preflight_needs_no_key_and_is_granted_every_header`
+//! 11. The key is taken wherever a client puts it, a header before the address before the body. All of `keys`
+//! 12. Browser SDKs are told where to send before they send anything. All of `bootstrap`
+//! 13. That reply keeps visitors' data here. `bootstrap::segments_browser_sdk_is_told_to_send_here_and_no_telemetry`,
+//!     `browsers::telemetry_of_sdks_is_taken_and_goes_nowhere`
+//! 14. A server SDK's own user agent says nothing of the visitor: events of every server SDK count.
+//!     `answers::an_event_counts_whatever_library_its_server_sent_it_by`
+//! 15. A wrong clock is corrected by the time of sending wherever it stands, and only where there is one. All of `clocks`
 
+mod answers;
 mod bodies;
 mod bootstrap;
 mod browsers;
 mod clocks;
+mod jitsu;
 mod keys;
 mod messages;
 mod pixel;
