@@ -114,6 +114,7 @@ fn address(text: &str) -> Result<String, NotAnIdentity> {
 pub struct Named {
     principal: Identity,
     links: Vec<(Identity, IdentityId)>,
+    creates: bool,
 }
 
 impl Named {
@@ -129,19 +130,25 @@ impl Named {
         let principal = strongest_first.next()?;
         let links =
             if joins { strongest_first.map(|weaker| (weaker, principal.id)).collect() } else { Vec::new() };
-        Some(Named { principal, links })
+        Some(Named { principal, links, creates: true })
     }
 
     /// One identity alone.
     pub fn one(identity: Identity) -> Named {
-        Named { principal: identity, links: Vec::new() }
+        Named { principal: identity, links: Vec::new(), creates: true }
+    }
+
+    /// One identity alone, of which no lead is made if there is none: what is said of it waits in the log until
+    /// somebody names it otherwise.
+    pub fn in_passing(identity: Identity) -> Named {
+        Named { creates: false, ..Named::one(identity) }
     }
 
     /// An alias: everything known under the former ids belongs to `user_id`.
     pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
         let parent = user_id.id;
         let links = former.into_iter().filter(|one| one.id != parent).map(|one| (one, parent)).collect();
-        Named { principal: user_id, links }
+        Named { principal: user_id, links, creates: true }
     }
 
     /// The identity that the event hangs on.
@@ -152,6 +159,11 @@ impl Named {
     /// Which identity follows which, weaker first.
     pub fn links(&self) -> &[(Identity, IdentityId)] {
         &self.links
+    }
+
+    /// Whether whoever is named becomes a lead by it.
+    pub fn creates(&self) -> bool {
+        self.creates
     }
 
     /// All identities named.

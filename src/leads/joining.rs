@@ -96,6 +96,9 @@ impl Changing {
             }
             resolved.moved.extend(before.iter().chain(&spans).map(|span| span.lead_id));
         }
+        if resolved.waited.contains(&identity) {
+            resolved.moved.extend(spans.iter().map(|span| span.lead_id));
+        }
         resolved.named.extend(spans.iter().map(|span| span.lead_id));
         self.touched.extend(before.iter().map(|span| span.lead_id));
         self.spans.insert(identity, spans);

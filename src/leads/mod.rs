@@ -3,7 +3,8 @@
 //! *Identity*: one user id, e-mail or anonymous id; its id is a hash of kind and value, so a request names the
 //! same identity for ever. Events hang on identities. *Link*: a dated fact that one identity follows another.
 //! *Span*: whose an identity's events are in a stretch of time; a fold of the links. *Lead*: the set of spans
-//! that point to it.
+//! that point to it. An identity that was named only *in passing* has no span: it is no lead yet, and what is said of it
+//! waits in the log.
 //!
 //! *Passage*: a move of a lead from one stage to another; [`Cause::allows`] is the table of those that there are.
 //!

@@ -4,7 +4,7 @@
 //! to its identities: if one moved between the read and the lock, what was read is read again. From then on nobody
 //! else can move them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -117,8 +117,8 @@ fn distinct<'a>(mentions: &[Mention<'a>]) -> BTreeMap<IdentityId, &'a Identity> 
     mentions.iter().flat_map(Mention::identities).map(|identity| (identity.id(), identity)).collect()
 }
 
-/// Claims the identities not seen before, and gives back those that are ours to create. Where somebody else was
-/// first, this has waited for them and reads what they made.
+/// Claims the identities that have no lead, and gives back those to which nobody else can give one before we are done.
+/// Where somebody else was first, this has waited for them and reads what they made.
 async fn claim<'a>(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -128,15 +128,25 @@ async fn claim<'a>(
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    resolved.claimed.extend(store::insert_identities(conn, missing, now).await?);
-    let (ours, theirs): (Vec<&Identity>, Vec<&Identity>) =
-        missing.iter().copied().partition(|identity| resolved.claimed.contains(&identity.id()));
-    resolved.read(conn, &theirs.iter().map(|identity| identity.id()).collect::<Vec<_>>()).await?;
-    Ok(ours)
+    let new: HashSet<IdentityId> = store::insert_identities(conn, missing, now).await?.into_iter().collect();
+    let known = missing.iter().map(|identity| identity.id()).filter(|identity| !new.contains(identity));
+    let known: Vec<IdentityId> = known.collect();
+    resolved.read(conn, &known).await?;
+    // Named in passing, so far. Whoever adds to their logs or gives them a lead holds their rows.
+    let waiting: Vec<IdentityId> =
+        known.into_iter().filter(|identity| !resolved.spans.contains_key(identity)).collect();
+    if !waiting.is_empty() {
+        store::lock_identities(conn, &waiting).await?;
+        resolved.read(conn, &waiting).await?;
+    }
+    let ours = |identity: &&Identity| !resolved.spans.contains_key(&identity.id());
+    resolved.waited = waiting.into_iter().filter(|identity| !resolved.spans.contains_key(identity)).collect();
+    Ok(missing.iter().copied().filter(ours).collect())
 }
 
-/// Creates what was claimed. An identity that stands for itself gets a lead: that of an identity which is about to
-/// follow it, if there is one, else a new one. One that follows another gets its spans from [`link`].
+/// Gives what was claimed its first spans, unless it was named only in passing. An identity that stands for itself gets a
+/// lead: that of an identity which is about to follow it, if there is one, else a new one. One that follows another gets
+/// its spans from [`link`].
 async fn create(
     conn: &mut PgConnection,
     ids: &Ids,
@@ -148,6 +158,10 @@ async fn create(
     if missing.is_empty() {
         return Ok(());
     }
+    let creating = mentions.iter().filter(|mention| mention.named.creates());
+    let creating: HashSet<IdentityId> = creating.flat_map(Mention::identities).map(Identity::id).collect();
+    missing.retain(|identity| creating.contains(&identity.id()));
+    resolved.claimed = missing.iter().map(|identity| identity.id()).collect();
     let links = links_by_child(mentions);
     // Those that nobody speaks for come first; a former user id then takes the lead of the one it is an alias of.
     missing.retain(|identity| identity.kind() == Kind::UserId || !links.contains_key(&identity.id()));
@@ -160,6 +174,9 @@ async fn create(
         let existing =
             adopted.remove(&identity.id()).or(parent_id.and_then(|parent| resolved.only_lead(parent)));
         let lead_id = existing.unwrap_or_else(|| LeadId(ids.next()));
+        if resolved.waited.contains(&identity.id()) {
+            resolved.moved.insert(lead_id);
+        }
         if let Some(lead_id) = existing {
             resolved.named.insert(lead_id);
         } else {

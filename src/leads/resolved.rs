@@ -26,8 +26,10 @@ pub struct Resolved {
     pub named: BTreeSet<LeadId>,
     /// Leads made just now.
     pub created: HashSet<LeadId>,
-    /// Identities made just now.
+    /// Identities that are given their first lead just now.
     pub claimed: HashSet<IdentityId>,
+    /// Those among them of which the log may know something already.
+    pub(super) waited: HashSet<IdentityId>,
     /// Leads that have no identity left; their rows are signposts.
     pub gone: BTreeSet<LeadId>,
     before: BTreeMap<LeadId, Lead>,

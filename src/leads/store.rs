@@ -93,6 +93,18 @@ pub(super) async fn insert_identities(
     .await
 }
 
+/// Holds the rows of identities until the transaction ends.
+pub(super) async fn lock_identities(conn: &mut PgConnection, identities: &[IdentityId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::lock_identities
+        select id from identity where id = any($1) order by id for no key update",
+        identities as &[IdentityId]
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(())
+}
+
 pub(super) async fn insert_leads(
     conn: &mut PgConnection,
     leads: &[LeadId],

@@ -207,6 +207,8 @@ impl<'a> World<'a> {
             device.map(|n| identity(Kind::AnonymousId, format!("{case}-d{n}"))),
             delivery.event.kind == "identify",
         )?;
+        let alone = delivery.names.iter().flatten().count() == 1 && named.principal().kind() == Kind::Email;
+        let named = if alone { Named::in_passing(named.principal().clone()) } else { named };
         let found = Found {
             id: Some(delivery.event.id.clone()),
             kind: delivery.event.kind.clone(),
