@@ -15,6 +15,7 @@ use crate::{
     ids::Ids,
     ingest::{Desk, Writers},
     keys::KeyRing,
+    links::Links,
     models::Live,
     policy::Policies,
     publishing::Pace,
@@ -52,6 +53,8 @@ pub struct Parts {
     pub instance: Uuid,
     /// The tasks that write events to the log, and the channel to them.
     pub writers: Writers,
+    /// What is known of the links of mails.
+    pub links: Links,
     /// What sends webhooks.
     pub couriers: Arc<Couriers>,
     /// Everything that must finish before the process may end.
@@ -116,6 +119,7 @@ impl App {
             instance: ids.next(),
             ids,
             writers,
+            links: Links::default(),
             couriers: Couriers::new(settings.webhooks),
             tasks,
             stop,

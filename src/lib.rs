@@ -4,6 +4,7 @@
 //!
 //! - [`ingest`]: events in, our own shape; the writers that commit them
 //! - [`tracking`]: the shapes of other people's SDKs, turned into events
+//! - [`links`]: links of mails, which tell of opens and clicks and unsubscribe
 //! - [`leads`]: identities, who belongs to whom, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
 //! - [`corrections`]: what people decide about a score
@@ -43,6 +44,7 @@ pub mod ids;
 pub mod ingest;
 pub mod keys;
 pub mod leads;
+pub mod links;
 pub mod models;
 pub mod outbox;
 pub mod outcomes;

@@ -21,7 +21,7 @@ use crate::{
     http,
     ids::Ids,
     keys::{self, Made},
-    models, outbox,
+    links, models, outbox,
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
     scores::jobs::{DueScores, Reconsider},
@@ -81,6 +81,7 @@ async fn serve(
     let app = App::start(pools, clock, ids, telemetry::metrics()?, settings.app(address));
     models::ensure_default(&app).await?;
     let made = keys::ensure(&app, settings.admin_key.clone(), settings.write_key.clone()).await?;
+    links::ensure(&app).await?;
     sweep::start::<DueScores>(&app);
     sweep::start::<Reconsider>(&app);
     sweep::start::<Breach>(&app);

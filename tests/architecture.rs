@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 20] = [
+const FEATURES: [(&str, &[&str]); 21] = [
     ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
@@ -19,6 +19,7 @@ const FEATURES: [(&str, &[&str]); 20] = [
     ("ingest", &["keys", "leads", "models", "policy", "qualification", "scores"]),
     ("keys", &[]),
     ("leads", &[]),
+    ("links", &["ingest", "leads"]),
     ("models", &[]),
     ("outbox", &[]),
     ("outcomes", &["leads", "outbox", "qualification", "scores"]),

@@ -13,7 +13,7 @@ use leadscore::{
     app::{App, Settings},
     clock::Clock,
     db,
-    ids::{Ids, KeyId},
+    ids::Ids,
     ingest::{
         Submission,
         event::{Arrival, Found, NewEvent},
@@ -25,7 +25,6 @@ use leadscore::{
 use private_postgres::Cluster;
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
-use uuid::Uuid;
 
 /// How many requests wait at once.
 const CLIENTS: usize = 32;
@@ -89,7 +88,7 @@ async fn send(app: &App, events: Vec<NewEvent>) -> anyhow::Result<usize> {
 }
 
 fn arrival(app: &App) -> Arrival {
-    Arrival { at: app.clock.now(), api_key: KeyId(Uuid::nil()) }
+    Arrival { at: app.clock.now(), api_key: None }
 }
 
 /// The event with this number, of this lead.

@@ -84,7 +84,7 @@ pub(crate) async fn record(app: &App, lead: LeadId, correction: Correction) -> R
     let named = named.ok_or_else(|| Problem::not_found("lead"))?;
     let id = correction.id.clone().unwrap_or_else(|| app.ids.next().to_string());
     let key = EventKey::of(&id);
-    let arrival = Arrival { at: app.clock.now(), api_key: correction.api_key };
+    let arrival = Arrival { at: app.clock.now(), api_key: Some(correction.api_key) };
     let event = correction
         .found(id, named)
         .into_event(arrival, String::new)

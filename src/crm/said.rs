@@ -158,7 +158,7 @@ impl Said {
             traits: Some(traits).filter(|traits| !traits.is_empty()),
             context: Some(Map::from_iter([("source".to_owned(), json!(source))])),
         };
-        let arrival = Arrival { at: caller.app.clock.now(), api_key: caller.key.id };
+        let arrival = Arrival { at: caller.app.clock.now(), api_key: Some(caller.key.id) };
         found
             .into_event(arrival, || caller.app.ids.next().to_string())
             .map_err(|why| mistake("/occurred_at", why.code, why.detail))

@@ -22,6 +22,11 @@ pub fn openapi() -> OpenApi {
 pub(super) fn document() -> OpenApi {
     let tags = [
         ("Ingestion", "Events in. Scope `ingest`."),
+        (
+            "E-mail",
+            "What becomes of mails: links that tell of opens and clicks, unsubscribing, providers' webhooks. Scope `admin`, to \
+            make links `read_write`.",
+        ),
         ("Leads", "Leads, their scores and receipts. Scope `read`, to change them `read_write`."),
         (
             "Queues",

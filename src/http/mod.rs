@@ -9,6 +9,7 @@ pub mod extract;
 mod health;
 mod layers;
 pub mod page;
+pub mod picture;
 pub mod problem;
 pub mod said;
 
@@ -16,7 +17,7 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, models, outbox,
+    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, links, models, outbox,
     outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
 };
 
@@ -31,6 +32,8 @@ fn calls() -> OpenApiRouter<App> {
         // Trackers, SDKs and back ends send events.
         .merge(ingest::api::routes())
         .merge(tracking::api::routes())
+        // Mails, and those who read them.
+        .merge(links::api::routes())
         // Sales and the CRM look at leads and queues.
         .merge(leads::api::routes())
         .merge(crm::api::routes())

@@ -76,7 +76,7 @@ pub fn read(
     want_leads: bool,
     parse: impl Fn(&str) -> Result<Found, Rejection>,
 ) -> Submission {
-    let arrival = Arrival { at: app.clock.now(), api_key: key.id };
+    let arrival = Arrival { at: app.clock.now(), api_key: Some(key.id) };
     let mut submission =
         Submission { arrival, events: Vec::with_capacity(raw.len()), refused: Vec::new(), want_leads };
     for (index, raw) in raw.iter().enumerate() {

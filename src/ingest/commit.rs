@@ -39,7 +39,7 @@ pub(super) struct Item<'a> {
 }
 
 /// An item that was refused, and with which key and when it came.
-pub(super) type Refusal<'a> = (KeyId, DateTime<Utc>, &'a Refused);
+pub(super) type Refusal<'a> = (Option<KeyId>, DateTime<Utc>, &'a Refused);
 
 /// Where an event stands in the log.
 pub(super) type Place = (IdentityId, EventKey);

@@ -46,8 +46,8 @@ pub struct NewEvent {
     pub traits: Option<Map<String, Value>>,
     /// Circumstances: user agent, address, page.
     pub context: Option<Map<String, Value>>,
-    /// The key with which it came.
-    pub api_key: KeyId,
+    /// The key with which it came; none: it came by a signed link or from an e-mail provider.
+    pub api_key: Option<KeyId>,
 }
 
 /// What a shape's parser found, before times are corrected and the digest is made.
@@ -80,8 +80,8 @@ pub struct Found {
 pub struct Arrival {
     /// When.
     pub at: DateTime<Utc>,
-    /// With which key.
-    pub api_key: KeyId,
+    /// With which key, if with one.
+    pub api_key: Option<KeyId>,
 }
 
 impl Found {

@@ -28,7 +28,7 @@ pub(super) async fn insert(
         events.iter().map(|event| event.traits.as_ref().map(sqlx::types::Json)).collect();
     let context: Vec<Option<sqlx::types::Json<_>>> =
         events.iter().map(|event| event.context.as_ref().map(sqlx::types::Json)).collect();
-    let api_keys: Vec<KeyId> = events.iter().map(|event| event.api_key).collect();
+    let api_keys: Vec<Option<KeyId>> = events.iter().map(|event| event.api_key).collect();
     let rows = sqlx::query!(
         r#"-- ingest::insert
         insert into event (identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
@@ -55,7 +55,7 @@ pub(super) async fn insert(
         &properties as &[sqlx::types::Json<&serde_json::Map<String, Value>>],
         &traits as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
         &context as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
-        &api_keys as &[KeyId]
+        &api_keys as &[Option<KeyId>]
     )
     .fetch_all(conn)
     .await?;
@@ -92,10 +92,10 @@ pub(super) async fn known(
 pub(super) async fn insert_refused(
     conn: &mut PgConnection,
     ids: &Ids,
-    refused: &[(KeyId, DateTime<Utc>, &Refused)],
+    refused: &[(Option<KeyId>, DateTime<Utc>, &Refused)],
 ) -> sqlx::Result<()> {
     let rows: Vec<uuid::Uuid> = refused.iter().map(|_| ids.next()).collect();
-    let api_keys: Vec<KeyId> = refused.iter().map(|(key, ..)| *key).collect();
+    let api_keys: Vec<Option<KeyId>> = refused.iter().map(|(key, ..)| *key).collect();
     let received: Vec<DateTime<Utc>> = refused.iter().map(|(_, at, _)| *at).collect();
     let positions: Vec<i32> =
         refused.iter().map(|(.., item)| i32::try_from(item.index).unwrap_or(i32::MAX)).collect();
@@ -108,7 +108,7 @@ pub(super) async fn insert_refused(
         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::integer[], $5::text[], $6::text[],
             $7::bytea[])",
         &rows,
-        &api_keys as &[KeyId],
+        &api_keys as &[Option<KeyId>],
         &received,
         &positions,
         &codes as &[&str],

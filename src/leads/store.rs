@@ -408,13 +408,25 @@ struct IdentityRow {
 }
 
 impl IdentityRow {
-    /// What an event says that names this identity alone.
-    fn named(self) -> Option<Named> {
+    fn identity(self) -> Option<Identity> {
         let kind = [Kind::UserId, Kind::Email, Kind::AnonymousId]
             .into_iter()
             .find(|kind| kind.as_str() == self.kind)?;
-        Identity::parse(kind, &self.value).ok().map(Named::one)
+        Identity::parse(kind, &self.value).ok()
     }
+}
+
+/// The identity of this hash; none if nobody ever named it.
+pub(crate) async fn identity(conn: &mut PgConnection, id: IdentityId) -> sqlx::Result<Option<Identity>> {
+    let found = sqlx::query_as!(
+        IdentityRow,
+        "-- leads::identity
+        select kind, value from identity where id = $1",
+        id as IdentityId
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.and_then(IdentityRow::identity))
 }
 
 /// How an event names a lead that is to count for it from now on: by its strongest identity, which is a user id, else
@@ -432,7 +444,7 @@ pub(crate) async fn named(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result
     )
     .fetch_optional(conn)
     .await?;
-    Ok(strongest.and_then(IdentityRow::named))
+    Ok(strongest.and_then(IdentityRow::identity).map(Named::one))
 }
 
 /// The lead for which an identity's events count from now on; none if nobody ever named it.

@@ -3,8 +3,8 @@
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderMap, header},
-    response::{IntoResponse, Response},
+    http::HeaderMap,
+    response::Response,
     routing::{get, post},
 };
 use base64::{
@@ -25,6 +25,7 @@ use crate::{
     http::{
         auth,
         extract::{Json, Path, Query},
+        picture::picture,
         problem::Problem,
     },
     ingest::{self, Answer, api::Return, items},
@@ -38,9 +39,6 @@ const PREFIXES: [&str; 3] = ["/v1", "/api/s", "/api/s/s2s"];
 /// The calls with a path of their own, long and short.
 const CALLS: [(&str, &str); 6] =
     [("identify", "i"), ("track", "t"), ("page", "p"), ("screen", "s"), ("group", "g"), ("alias", "a")];
-
-/// A transparent picture of one pixel.
-const PIXEL: [u8; 43] = *b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
 
 /// The calls of this room. Every path is taken with and without a slash at the end: a redirect would lose the event.
 pub fn routes() -> OpenApiRouter<App> {
@@ -212,8 +210,7 @@ async fn send_pixel(
     if let Err(problem) = receive(app, call, sent, headers, message).await {
         tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
     }
-    let answer = [(header::CONTENT_TYPE, "image/gif"), (header::CACHE_CONTROL, "no-store, private")];
-    (answer, PIXEL.as_slice()).into_response()
+    picture()
 }
 
 /// Telemetry of the SDKs about themselves: taken and thrown away, so that it goes nowhere else.

@@ -45,7 +45,8 @@ async fn every_described_call_exists() {
     run(async |app| {
         for operation in operations() {
             let answer = app.call(&operation.method, &operation.example(), None, "{}").await;
-            assert!(![404, 405].contains(&answer.status.as_u16()), "{}: {answer:?}", operation.name());
+            let nowhere = String::from_utf8_lossy(&answer.body).contains("There is nothing at this path");
+            assert!(!nowhere && answer.status != 405, "{}: {answer:?}", operation.name());
         }
     })
     .await;

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use leadscore::{
     clock::to_utc,
     db,
-    ids::{KeyId, LeadId},
+    ids::LeadId,
     ingest::{
         Submission,
         event::{self, Found},
@@ -24,7 +24,6 @@ use leadscore::{
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use scoring::{Event, Instant, Verdict};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use crate::harness::{ADMIN, TestApp, run};
 
@@ -194,7 +193,7 @@ impl<'a> World<'a> {
     }
 
     fn arrival(&self) -> event::Arrival {
-        event::Arrival { at: self.app.now(), api_key: KeyId(Uuid::nil()) }
+        event::Arrival { at: self.app.now(), api_key: None }
     }
 
     fn event(&self, delivery: &Delivery) -> Option<event::NewEvent> {

@@ -21,6 +21,7 @@ mod incremental;
 mod keys;
 mod leads;
 mod lifecycle;
+mod links;
 mod lists;
 mod models;
 mod mutations;

@@ -25,7 +25,7 @@ use leadscore::{
     http,
     ids::Ids,
     keys::{self, Prefix, Secret},
-    models,
+    links, models,
     outbox::jobs::{self as changes, Sequence},
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
@@ -83,6 +83,7 @@ impl TestApp {
         let admin = Secret::given(ADMIN, Prefix::Secret).unwrap();
         let write = Secret::given(WRITE, Prefix::Write).unwrap();
         keys::ensure(&app, Some(admin), Some(write)).await.unwrap();
+        links::ensure(&app).await.unwrap();
         TestApp { router: http::router(&app), app, database }
     }
 
@@ -116,6 +117,7 @@ impl TestApp {
     /// Does everything that is due; how many leads that were.
     pub(crate) async fn run_due(&self) -> usize {
         let mut leads = 0;
+        self.app.links.idle().await;
         loop {
             let seen = self.see_to_leads().await;
             let mut others = sweep::run_once::<Sequence>(&self.app).await.unwrap();

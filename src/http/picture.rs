@@ -1,0 +1,15 @@
+//! The picture by which pages and mails that can do nothing else tell that they were seen.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+/// A transparent picture of one pixel.
+const PIXEL: [u8; 43] = *b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
+/// The picture, to be fetched anew each time.
+pub fn picture() -> Response {
+    let headers = [(header::CONTENT_TYPE, "image/gif"), (header::CACHE_CONTROL, "no-store, private")];
+    (headers, PIXEL.as_slice()).into_response()
+}

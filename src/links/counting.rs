@@ -1,0 +1,148 @@
+//! What a followed link brings into the log.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, header};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::{
+    store,
+    token::{Act, Token},
+};
+use crate::{
+    app::App,
+    http::problem::{Code, Problem},
+    ids::digest,
+    ingest::{
+        Submission,
+        event::{Arrival, Found},
+        submit,
+    },
+    leads::{self, identity::Named},
+};
+
+/// How many followed links may wait to be counted at once.
+const MOST_UNDER_WAY: usize = 1_000;
+/// After how long something that could not be counted is tried again.
+const RETRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
+/// How much of a user agent is kept, in bytes.
+const LONGEST_USER_AGENT: usize = 1_024;
+
+/// A link that somebody followed.
+#[derive(Debug)]
+pub(super) struct Followed {
+    token: Token,
+    /// The token as it came.
+    text: String,
+    at: DateTime<Utc>,
+    user_agent: Option<String>,
+}
+
+impl Followed {
+    /// Now, with what the request says of who it is.
+    pub(super) fn now(app: &App, token: Token, text: &str, headers: &HeaderMap) -> Followed {
+        let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let user_agent = user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
+        Followed { token, text: text.to_owned(), at: app.clock.now(), user_agent }
+    }
+}
+
+/// Counts beside the answer.
+pub(super) fn count(app: &App, followed: Followed) {
+    let free = app.links.under_way.send_if_modified(|count| {
+        let free = *count < MOST_UNDER_WAY;
+        *count += usize::from(free);
+        free
+    });
+    if !free {
+        lost();
+        return;
+    }
+    let app = app.clone();
+    app.tasks.clone().spawn(async move {
+        if !counted(&app, &followed).await {
+            lost();
+        }
+        app.links.under_way.send_modify(|count| *count -= 1);
+    });
+}
+
+fn lost() {
+    metrics::counter!("leadscore_links_lost_total").increment(1);
+    tracing::warn!("an open or a click could not be counted");
+}
+
+/// Whether it could be counted, if need be after a while.
+async fn counted(app: &App, followed: &Followed) -> bool {
+    for pause in RETRIES {
+        match record(app, followed).await {
+            Ok(()) => return true,
+            Err(problem) if problem.code != Code::Overloaded => return false,
+            Err(_) => {}
+        }
+        if app.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            break;
+        }
+    }
+    record(app, followed).await.is_ok()
+}
+
+/// Brings it into the log; when this returns it is there, unless the person is not known any more.
+pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem> {
+    let token = &followed.token;
+    let mut conn = app.db.acquire().await?;
+    let Some(identity) = leads::identity(&mut conn, token.identity).await? else { return Ok(()) };
+    let once = match token.act {
+        // The same again once somebody has subscribed anew is not the same.
+        Act::Unsubscribe => {
+            store::subscribed_at(&mut conn, token.identity).await?.map(|at| at.timestamp_micros())
+        }
+        Act::Open | Act::Click { .. } => Some(followed.at.timestamp()),
+    };
+    drop(conn);
+    let arrival = Arrival { at: followed.at, api_key: None };
+    let found = found(followed, Named::one(identity), once.unwrap_or_default());
+    let event =
+        found.into_event(arrival, String::new).map_err(|why| Problem::invalid(why.detail, Vec::new()))?;
+    let submission = Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false };
+    let answer = submit(&app.writers, submission).await?;
+    match answer.rejected.into_iter().next() {
+        Some(rejected) => Err(Problem::invalid(rejected.detail, Vec::new())),
+        None => Ok(()),
+    }
+}
+
+fn found(followed: &Followed, named: Named, once: i64) -> Found {
+    let Followed { token, text, user_agent, .. } = followed;
+    let mut properties = Map::new();
+    properties.insert("message_id".to_owned(), json!(token.message));
+    properties.insert("provider".to_owned(), json!("leadscore"));
+    let kind = match &token.act {
+        Act::Open => "email_opened",
+        Act::Unsubscribe => "email_unsubscribed",
+        Act::Click { url, honeypot } => {
+            properties.insert("url".to_owned(), json!(url));
+            if *honeypot {
+                properties.insert("honeypot".to_owned(), Value::Bool(true));
+            }
+            "email_clicked"
+        }
+    };
+    let context = user_agent.as_ref().map(|agent| Map::from_iter([("user_agent".to_owned(), json!(agent))]));
+    let id = &digest(&[b"link", text.as_bytes(), &once.to_be_bytes()])[..18];
+    Found {
+        id: Some(format!("link:{}", URL_SAFE_NO_PAD.encode(id))),
+        kind: kind.to_owned(),
+        name: None,
+        named,
+        // That of its arrival, and no part of what is said.
+        original_at: None,
+        sent_at: None,
+        corrected: true,
+        properties,
+        traits: None,
+        context,
+    }
+}

@@ -1,0 +1,106 @@
+//! `/o/{token}`, `/c/{token}`, `/u/{token}`: what the recipients of mails, and the programs between, ask for.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    counting::{Followed, count, record},
+    page,
+    ring::verify,
+    token::{Act, Token},
+};
+use crate::{
+    app::App,
+    http::{extract::Path, picture::picture, problem::Problem},
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(show_open_pixel))
+        .routes(routes!(follow_link))
+        .routes(routes!(ask_to_unsubscribe, unsubscribe))
+}
+
+/// The picture of one pixel in a mail, which tells that it was opened.
+///
+/// The answer is always a picture, whatever the token. A `HEAD` is not counted.
+#[utoipa::path(get, path = "/o/{token}", tag = "E-mail", security(()),
+    params(("token" = String, Path, description = "The token, and `.gif`")),
+    responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
+async fn show_open_pixel(
+    State(app): State<App>,
+    method: Method,
+    name: Result<Path<String>, Problem>,
+    headers: HeaderMap,
+) -> Response {
+    if let Ok(Path(name)) = name
+        && method == Method::GET
+    {
+        let text = name.strip_suffix(".gif").unwrap_or(&name);
+        match verify(&app, text).await {
+            Ok(Some(token)) if token.act == Act::Open => {
+                count(&app, Followed::now(&app, token, text, &headers));
+            }
+            Ok(_) => {}
+            Err(problem) => tracing::warn!(code = problem.code.as_str(), "a pixel could not be checked"),
+        }
+    }
+    picture()
+}
+
+/// Leads on to where a link in a mail was said to lead when it was made, and counts the click.
+///
+/// The destination stands in the token, which is signed. The redirect waits for nothing. A `HEAD` is not counted.
+#[utoipa::path(get, path = "/c/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
+    responses((status = 302, description = "To the destination"),
+        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+async fn follow_link(
+    State(app): State<App>,
+    method: Method,
+    Path(text): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Some(token) = verify(&app, &text).await? else { return Ok(page::broken()) };
+    let Act::Click { url, .. } = &token.act else { return Ok(page::broken()) };
+    let answer = [
+        (header::LOCATION, url.clone()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+    ];
+    if method == Method::GET {
+        count(&app, Followed::now(&app, token, &text, &headers));
+    }
+    Ok((StatusCode::FOUND, answer).into_response())
+}
+
+/// A page with one button; it changes nothing, since programs that check mails ask for it too.
+#[utoipa::path(get, path = "/u/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+async fn ask_to_unsubscribe(State(app): State<App>, Path(text): Path<String>) -> Result<Response, Problem> {
+    Ok(unsubscribing(&app, &text).await?.map_or_else(page::broken, |_| page::ask()))
+}
+
+/// Unsubscribes: the page's button, and the one click of RFC 8058 by mail programs.
+///
+/// The body is not looked at, in whatever encoding it comes. Answered once it is on disk; repeating it changes nothing.
+#[utoipa::path(post, path = "/u/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+async fn unsubscribe(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Some(token) = unsubscribing(&app, &text).await? else { return Ok(page::broken()) };
+    record(&app, &Followed::now(&app, token, &text, &headers)).await?;
+    Ok(page::done())
+}
+
+async fn unsubscribing(app: &App, text: &str) -> Result<Option<Token>, Problem> {
+    Ok(verify(app, text).await?.filter(|token| token.act == Act::Unsubscribe))
+}
