@@ -30,7 +30,9 @@ pub use passage::{NotAllowed, Passed, Target, Why};
 pub use resolve::{Mention, ResolveError, lock, lock_free, lock_heir, look_up, resolve};
 pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
-pub(crate) use store::{ProfileRow, after, emails_of, identity, named, profiles_of, read, upsert_profiles};
+pub(crate) use store::{
+    ProfileRow, after, emails_of, identity, know, named, profiles_of, read, upsert_profiles,
+};
 
 use crate::ids::{IdentityId, LeadId};
 

@@ -93,6 +93,16 @@ pub(super) async fn insert_identities(
     .await
 }
 
+/// Sees to it that an identity is known, as one that was named in passing.
+pub(crate) async fn know(
+    conn: &mut PgConnection,
+    identity: &Identity,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    insert_identities(conn, &[identity], now).await?;
+    Ok(())
+}
+
 /// Holds the rows of identities until the transaction ends.
 pub(super) async fn lock_identities(conn: &mut PgConnection, identities: &[IdentityId]) -> sqlx::Result<()> {
     sqlx::query!(

@@ -44,7 +44,7 @@ pub fn routes() -> OpenApiRouter<App> {
 struct CreateLinks {
     /// To whom it goes, if the lead has one address; else name it by `email`.
     lead_id: Option<LeadId>,
-    /// To whom it goes: an address of a lead.
+    /// To whom it goes. An address that nobody has named before becomes no lead by it.
     email: Option<String>,
     /// Your id of the mail, 1 to 200 bytes; events carry it as `message_id`.
     message_id: String,
@@ -107,7 +107,7 @@ struct Rotate {
 
 /// Links for a mail: they tell of opens and clicks, and unsubscribe.
 ///
-/// Nothing is stored: the tokens in the links say it all, signed.
+/// Nothing is stored but that there is such an address: the tokens in the links say the rest, signed.
 #[utoipa::path(post, path = "/v1/links", tag = "E-mail", request_body = CreateLinks,
     security(("key" = ["read_write"])), responses((status = 200, body = MadeLinks)))]
 async fn create_links(
@@ -203,7 +203,8 @@ async fn recipient(app: &App, body: &CreateLinks) -> Result<Identity, Problem> {
         (Some(email), None) => {
             let email = Identity::parse(Kind::Email, email)
                 .map_err(|why| mistake("/email", "invalid_email", why.to_string()))?;
-            leads::identity(&mut conn, email.id()).await?.ok_or_else(|| Problem::not_found("address"))
+            leads::know(&mut conn, &email, app.clock.now()).await?;
+            Ok(email)
         }
         (None, Some(lead)) => {
             let lead = leads::read(&mut conn, lead).await?.ok_or_else(|| Problem::not_found("lead"))?;

@@ -103,7 +103,7 @@ pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem
     };
     drop(conn);
     let arrival = Arrival { at: followed.at, api_key: None };
-    let found = found(followed, Named::one(identity), once.unwrap_or_default());
+    let found = found(followed, Named::in_passing(identity), once.unwrap_or_default());
     let event =
         found.into_event(arrival, String::new).map_err(|why| Problem::invalid(why.detail, Vec::new()))?;
     let submission = Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false };

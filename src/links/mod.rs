@@ -9,6 +9,8 @@
 //!   ordinary writers, and tried again if the database is away for a while.
 //! - **Reading changes nothing but counts.** Programs that check mails follow every link; only a `POST`, which none of them
 //!   makes, unsubscribes. It is answered once it is on disk, needs no key, and may be repeated (RFC 8058).
+//! - **Nobody becomes a lead by a mail.** What an address that nobody has named otherwise does with it is kept, and counts once
+//!   somebody has.
 //! - **Somebody who was erased stays so**: a token names an identity by its hash, and where none is known nothing is
 //!   written.
 //!

@@ -1,7 +1,6 @@
 //! Whose an event is: identify, alias, shared devices, whatever the order.
 
 use leadscore::{
-    ids::KeyId,
     ingest::{
         Answer, Submission,
         event::{Arrival, Found},
@@ -257,7 +256,7 @@ async fn a_name_that_joins_is_a_change_that_a_sync_sees() {
 
 /// Brings a form that an address sent, without making a lead of the address.
 async fn in_passing(app: &TestApp, id: &str, email: &str, at: &str) -> Answer {
-    let arrival = Arrival { at: app.now(), api_key: KeyId(uuid::Uuid::nil()) };
+    let arrival = Arrival { at: app.now(), api_key: None };
     let found = Found {
         id: Some(id.to_owned()),
         kind: "form_submitted".to_owned(),

@@ -267,7 +267,7 @@ async fn a_mail_has_the_two_header_lines_of_one_click() {
 }
 
 #[tokio::test]
-async fn links_are_made_for_known_people_and_to_web_pages_alone() {
+async fn links_are_made_for_one_recipient_and_to_web_pages_alone() {
     run(async |app| {
         let lead = known(app).await;
         let refused = async |wanted: Value| app.post("/v1/links", wanted.to_string()).await;
@@ -283,10 +283,7 @@ async fn links_are_made_for_known_people_and_to_web_pages_alone() {
             assert_eq!(answer.problem(), "invalid_request", "{url}");
             assert_eq!(answer.json()["errors"][0]["pointer"], "/links/0/url", "{url}");
         }
-        assert_eq!(
-            refused(json!({"email": "nobody@acme.example", "message_id": "m"})).await.problem(),
-            "not_found"
-        );
+        assert_eq!(refused(json!({"email": "nobody", "message_id": "m"})).await.problem(), "invalid_request");
         assert_eq!(
             refused(json!({"lead_id": uuid::Uuid::nil(), "message_id": "m"})).await.problem(),
             "not_found"
@@ -304,6 +301,25 @@ async fn links_are_made_for_known_people_and_to_web_pages_alone() {
             .await;
         let several = refused(json!({"lead_id": lead["id"], "message_id": "m"})).await;
         assert_eq!(several.json()["errors"][0]["code"], "several_addresses");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mail_to_somebody_unknown_makes_no_lead_and_counts_once_it_is_one() {
+    run(async |app| {
+        let wanted = json!({"email": JANE, "message_id": "m", "links": [{"url": "https://acme.example/"}]});
+        let links = made(app, wanted).await;
+
+        fetch(app, "GET", path(&links["open_url"])).await;
+        fetch(app, "GET", path(&links["links"][0]["click_url"])).await;
+        post_form(app, path(&links["unsubscribe_url"]), "application/x-www-form-urlencoded", ONE_CLICK).await;
+
+        assert_eq!(app.get("/v1/leads").await.json()["data"], json!([]));
+        assert_eq!(app.count("event").await, 3);
+        let lead = known(app).await["id"].as_str().unwrap().to_owned();
+        let events = app.get(&format!("/v1/leads/{lead}/events")).await.json();
+        assert_eq!(events["data"].as_array().unwrap().len(), 4, "{events}");
     })
     .await;
 }
