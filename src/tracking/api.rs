@@ -19,6 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     bootstrap, credentials, envelope,
     segment::{self, Call},
+    tracker,
 };
 use crate::{
     app::App,
@@ -47,6 +48,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(send_pixel))
         .routes(routes!(bootstrap::get_settings))
         .routes(routes!(bootstrap::get_source_config))
+        .routes(routes!(tracker::get_tracker))
         .route("/v1/pixel/{type}/", get(send_pixel))
         .route("/v1/projects/{key}/settings/", get(bootstrap::get_settings))
         .route("/sourceConfig/", get(bootstrap::get_source_config))

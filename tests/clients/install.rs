@@ -1,6 +1,7 @@
 //! The packages as their users install them, kept from run to run until a lock file changes.
 
 use std::{
+    env,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -8,8 +9,21 @@ use std::{
 
 use leadscore::ids::digest;
 
-/// The folder with the script for node and what it imports; none where node or npm is missing.
+/// The folder with the scripts for node and what they import; none where node or npm is missing.
 pub(crate) fn node() -> Option<PathBuf> {
+    npm("node")
+}
+
+/// The folder with the scripts that drive a browser, and the browser; none where node, npm or the browser is missing.
+pub(crate) fn browser() -> Option<(PathBuf, PathBuf)> {
+    let path = env::var_os("PATH")?;
+    let named =
+        |name: &str| env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(named)?;
+    Some((npm("browser")?, browser))
+}
+
+fn npm(client: &str) -> Option<PathBuf> {
     let tools = [version("node", &["--version"])?, version("npm", &["--version"])?];
     let install = |folder: &Path| {
         succeed(
@@ -18,15 +32,10 @@ pub(crate) fn node() -> Option<PathBuf> {
                 .current_dir(folder),
         );
     };
-    Some(installed(
-        "node",
-        &["package-lock.json", "package.json", "tracker.js", "verify.js"],
-        &tools,
-        install,
-    ))
+    Some(installed(client, "package-lock.json", &tools, install))
 }
 
-/// The folder with the script for python and an environment `venv`; none where python or what makes such an
+/// The folder with the scripts for python and an environment `venv`; none where python or what makes such an
 /// environment is missing.
 pub(crate) fn python() -> Option<PathBuf> {
     let tools = [version("python3", &["--version"])?];
@@ -38,7 +47,7 @@ pub(crate) fn python() -> Option<PathBuf> {
         let locked = ["--require-hashes", "--requirement", "requirements.txt"];
         succeed(Command::new(folder.join("venv/bin/python")).args(pip).args(locked).current_dir(folder));
     };
-    Some(installed("python", &["requirements.txt", "tracker.py", "verify.py"], &tools, install))
+    Some(installed("python", "requirements.txt", &tools, install))
 }
 
 /// What a tool says of itself; none if it is not there.
@@ -54,28 +63,27 @@ fn succeed(command: &mut Command) {
     assert!(output.status.success(), "{command:?}:\n{}{}", said(&output.stdout), said(&output.stderr));
 }
 
-/// A folder with these files of `tests/clients`, installed anew if the first of them, the lock, or the tools changed.
-fn installed(client: &str, files: &[&str], tools: &[Vec<u8>], install: impl FnOnce(&Path)) -> PathBuf {
+/// A folder with the files of a client in `tests/clients`, installed anew if its lock or the tools changed.
+fn installed(client: &str, lock: &str, tools: &[Vec<u8>], install: impl FnOnce(&Path)) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join(client);
     fs::create_dir_all(&folder).expect("a folder");
     // One at a time, of all tests that run now.
     let one = File::create(folder.with_extension("lock")).expect("a lock file");
     one.lock().expect("the lock");
-    let contents: Vec<Vec<u8>> =
-        files.iter().map(|file| fs::read(source.join(file)).expect("a file")).collect();
-    let made_of: Vec<&[u8]> = tools.iter().chain(&contents[..1]).map(Vec::as_slice).collect();
+    let locked = fs::read(source.join(lock)).expect("a lock file");
+    let made_of: Vec<&[u8]> = tools.iter().chain([&locked]).map(Vec::as_slice).collect();
     let (stamp, wanted) = (folder.join("installed"), digest(&made_of));
     let stands = fs::read(&stamp).is_ok_and(|stamp| stamp == wanted);
     if !stands {
         fs::remove_dir_all(&folder).expect("the folder is ours");
         fs::create_dir(&folder).expect("a folder");
     }
-    for (file, content) in files.iter().zip(&contents) {
-        let copy = folder.join(file);
+    for file in fs::read_dir(source).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        let copy = folder.join(file.file_name().expect("a name"));
         // A script that another test runs now is left alone.
-        if fs::read(&copy).ok().as_ref() != Some(content) {
-            fs::write(copy, content).expect("a copy");
+        if file.is_file() && fs::read(&copy).ok() != fs::read(&file).ok() {
+            fs::copy(&file, copy).expect("a copy");
         }
     }
     if !stands {

@@ -1,11 +1,12 @@
-//! The real SDKs against the real service, with only the host changed; and the real libraries by which receivers verify its
-//! webhooks.
+//! The real SDKs against the real service, with only the host changed; its own tracker in a real browser; and the real
+//! libraries by which receivers verify its webhooks.
 //!
 //! Each is installed as its users install it and runs a script such as its documentation shows; `install` says how. A
-//! test is passed over, and says so, only where the language itself is missing.
+//! test is passed over, and says so, only where the language itself, or the browser, is missing.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod browser;
 mod install;
 mod webhooks;
 

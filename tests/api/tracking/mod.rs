@@ -43,6 +43,7 @@ mod pixel;
 mod recorded;
 mod recording;
 mod refusals;
+mod tracker;
 
 use axum::{
     body::Body,

@@ -1,0 +1,156 @@
+// The tracker of the service, on pages that use it as docs/tracking.md shows. The argument says what the visitor does.
+import { createRequire } from 'node:module'
+import { HOST, WRITE_KEY, sent, stage } from './stage.js'
+
+const script = `${HOST}/analytics.js/v1/${WRITE_KEY}/analytics.min.js`
+const tag = `<script async src="${script}"></script>`
+// Nobody leaves the page by a form or a link unless the test says so.
+const stays = `<script>
+  addEventListener('click', (event) => event.target.closest('a') && event.preventDefault())
+  addEventListener('submit', (event) => event.preventDefault())
+</script>`
+
+const visits = {
+  // Looks at a page, goes on to the prices within the application, asks for a demo there, and writes to the company.
+  async visit() {
+    const page = `${tag}${stays}
+      <a id="demo" href="/demo" data-lead-event="demo_requested" data-lead-plan="pro"><b>Demo</b></a>
+      <form name="contact">
+        <input name="mail" value="Jane@acme.example" data-lead-field="email">
+        <input name="title" value="VP Sales" data-lead-field>
+        <input type="checkbox" name="news" data-lead-field>
+        <input name="budget" value="secret">
+        <button>Send</button>
+      </form>
+      <form id="search"><input type="search" name="q" value="secret"><button>Search</button></form>
+      <form id="login"><input type="password" value="secret"><button>Log in</button></form>
+      <form data-lead-ignore><button id="ignored" data-lead-event="ignored">Other</button></form>`
+    await stage(page, async (context) => {
+      const page = await context.newPage()
+      await page.clock.install()
+      await page.goto('/?utm_source=news#top', { referer: 'https://search.example/' })
+      await sent(page)
+      await page.clock.fastForward('00:40')
+      await page.evaluate(() => {
+        history.pushState({}, '', '/pricing')
+        history.replaceState({}, '', '/pricing?tab=2')
+        document.title = 'Prices'
+      })
+      await page.clock.runFor(1000)
+      await page.click('#demo b')
+      for (const form of ['[name=contact]', '#search', '#login', '[data-lead-ignore]']) await page.click(`${form} button`)
+      await page.clock.fastForward('01:20')
+      await sent(page)
+      await page.goto('about:blank')
+    })
+  },
+
+  // The snippet of Segment, with only its host changed, on a page that says more before the tracker is there.
+  async snippet() {
+    const { max } = createRequire(import.meta.url)('@segment/snippet')
+    const { protocol, host } = new URL(HOST)
+    const snippet = max({ apiKey: WRITE_KEY, host, page: true }).replaceAll('https://', `${protocol}//`)
+    const page = `<script>${snippet}
+      analytics.identify('jane', { email: 'Jane@acme.example', title: 'VP Sales' })
+      analytics.track('Trial Started', { plan: 'pro' })
+      analytics.group('acme', { employees: 200 })
+      analytics.alias('jane', 'trial-77')
+      stale = analytics
+    </script><a id="link" href="#">Link</a>`
+    await stage(page, async (context) => {
+      const page = await context.newPage()
+      await page.goto('/pricing')
+      await sent(page)
+      await page.evaluate(async () => {
+        const heard = []
+        analytics.on('track', (event, properties) => heard.push([event, properties]))
+        analytics.trackLink(document.getElementById('link'), 'Link Clicked', { to: 'top' })
+        await new Promise((ready) => analytics.ready(ready))
+        document.getElementById('link').click()
+        await new Promise((done) => stale.track('Demo Requested', done))
+        if (JSON.stringify(heard) !== '[["Link Clicked",{"to":"top"}],["Demo Requested",{}]]') throw Error(JSON.stringify(heard))
+        if (analytics.user().id() !== 'jane') throw Error(analytics.user().id())
+        // An application that says itself what page is in view is not helped.
+        history.pushState({}, '', '/customers')
+        await analytics.page('Customers', 'Acme', { path: '/customers' })
+        for (const name of analytics.methods) if (typeof analytics[name] !== 'function') throw Error(name)
+      })
+      await sent(page)
+    })
+  },
+
+  // Loses the network, asks for a demo, and leaves the page; comes again another day, when the service is busy at first.
+  async offline() {
+    await stage(tag, async (context) => {
+      const page = await context.newPage()
+      await page.goto('/pricing')
+      await sent(page)
+      await context.setOffline(true)
+      await page.evaluate(() => analytics.track('Demo Requested', {}, { messageId: 'm-offline' }))
+      await page.waitForEvent('requestfailed')
+      await page.goto('about:blank')
+      await context.setOffline(false)
+
+      const busy = {
+        status: 503,
+        headers: { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'Retry-After', 'Retry-After': '2' }
+      }
+      let refused
+      const refuse = (route) => {
+        refused = Date.now()
+        return route.fulfill(busy)
+      }
+      await page.route('**/v1/batch', refuse, { times: 1 })
+      await page.goto('/pricing')
+      await sent(page)
+      if (Date.now() - refused < 1900) throw Error('it was to wait two seconds')
+    })
+  },
+
+  // Objects to being tracked, as the browser says by itself.
+  async objection() {
+    for (const objection of ['globalPrivacyControl', 'doNotTrack']) {
+      await stage(`${tag}${stays}<a data-lead-event="demo_requested">Demo</a>`, async (context) => {
+        await context.addInitScript(`Object.defineProperty(navigator, '${objection}', { value: '1' })`)
+        await silent(context, (page) => page.evaluate(() => analytics.consent(true)))
+      })
+    }
+  },
+
+  // Is asked for consent: is silent until it is given, and after it is taken back.
+  async consent() {
+    const asking = tag.replace('<script', '<script data-consent="required"')
+    await stage(`${asking}${stays}<a data-lead-event="demo_requested">Demo</a>`, async (context) => {
+      const page = await silent(context, () => {})
+      await page.evaluate(() => analytics.consent(true))
+      await sent(page)
+      await page.goto('/given')
+      await sent(page)
+      await page.evaluate(() => analytics.consent(false))
+      const left = await page.evaluate(() => Object.keys(localStorage))
+      if (`${left}` !== 'leadscore_consent') throw Error(`after the refusal there is still ${left}`)
+      await page.goto('/refused')
+      await page.click('a')
+      await page.waitForFunction(() => window.analytics?.initialized)
+    })
+  }
+}
+
+/// Visits a page and clicks; nothing may be sent or kept.
+async function silent(context, act) {
+  const page = await context.newPage()
+  const asked = []
+  page.on('request', (request) => asked.push(request.url()))
+  await page.clock.install()
+  await page.goto('/pricing')
+  await page.waitForFunction(() => window.analytics?.initialized)
+  await act(page)
+  await page.click('a')
+  await page.evaluate(() => dispatchEvent(new Event('pagehide')))
+  await page.clock.runFor(10000)
+  const kept = await page.evaluate(() => Object.keys(localStorage).join() + document.cookie)
+  if (asked.some((url) => url.endsWith('/v1/batch')) || kept) throw Error(`${asked}, kept: ${kept}`)
+  return page
+}
+
+await visits[process.argv[2]]()
