@@ -5,6 +5,7 @@
 //! - [`ingest`]: events in, our own shape; the writers that commit them
 //! - [`tracking`]: the shapes of other people's SDKs, turned into events
 //! - [`links`]: links of mails, which tell of opens and clicks and unsubscribe
+//! - [`verdicts`]: who caused an event, a person or a machine
 //! - [`leads`]: identities, who belongs to whom, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
 //! - [`corrections`]: what people decide about a score
@@ -58,4 +59,5 @@ pub mod sweep;
 pub mod telemetry;
 pub mod timeline;
 pub mod tracking;
+pub mod verdicts;
 pub mod webhooks;

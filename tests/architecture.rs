@@ -9,17 +9,17 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 21] = [
+const FEATURES: [(&str, &[&str]); 22] = [
     ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
     ("crm", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
     ("handoffs", &["checklists", "keys", "leads", "models", "outbox", "policy", "qualification", "scores"]),
-    ("ingest", &["keys", "leads", "models", "policy", "qualification", "scores"]),
+    ("ingest", &["keys", "leads", "models", "policy", "qualification", "scores", "verdicts"]),
     ("keys", &[]),
     ("leads", &[]),
-    ("links", &["ingest", "leads"]),
+    ("links", &["ingest", "leads", "verdicts"]),
     ("models", &[]),
     ("outbox", &[]),
     ("outcomes", &["leads", "outbox", "qualification", "scores"]),
@@ -28,8 +28,9 @@ const FEATURES: [(&str, &[&str]); 21] = [
     ("qualification", &["leads", "models", "outbox", "policy"]),
     ("queues", &["leads", "models"]),
     ("scores", &["leads", "models", "outbox", "policy", "qualification"]),
-    ("timeline", &["corrections", "leads", "outcomes", "qualification"]),
-    ("tracking", &["ingest", "keys", "leads"]),
+    ("timeline", &["corrections", "leads", "outcomes", "qualification", "verdicts"]),
+    ("tracking", &["ingest", "keys", "leads", "verdicts"]),
+    ("verdicts", &[]),
     ("webhooks", &["outbox"]),
 ];
 

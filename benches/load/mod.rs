@@ -110,6 +110,7 @@ fn event(app: &App, number: u64, lead: u64) -> NewEvent {
         properties,
         traits: None,
         context: None,
+        hint: None,
     };
     found.into_event(arrival(app), String::new).expect("it is valid")
 }

@@ -43,6 +43,10 @@ pub struct LoggedEvent {
     pub properties: Value,
     /// Who is thought to have caused it: `human`, `suspect` or `machine`.
     pub verdict: String,
+    /// Why it is not simply a person's: what gave a machine away, or the words of whoever decided.
+    pub verdict_reason: Option<String>,
+    /// Until when it is to wait before it counts.
+    pub held_until: Option<DateTime<Utc>>,
 }
 
 /// What a person has decided about a lead.
@@ -113,6 +117,8 @@ impl LoggedEvent {
             received_at: event.received_at,
             properties: Value::Object(event.properties.clone()),
             verdict: "human".to_owned(),
+            verdict_reason: None,
+            held_until: None,
         }
     }
 }
@@ -138,6 +144,7 @@ impl Correction {
             properties: self.properties,
             traits: None,
             context: None,
+            hint: None,
         }
     }
 }

@@ -14,7 +14,8 @@ pub(super) async fn event(
     sqlx::query_as!(
         LoggedEvent,
         "-- corrections::event
-        select e.id, e.type as kind, e.occurred_at, e.received_at, e.properties, e.verdict
+        select e.id, e.type as kind, e.occurred_at, e.received_at, e.properties, e.verdict, e.verdict_reason,
+            e.held_until
         from identity_span s
         join event e on e.identity_id = s.identity_id and e.event_key = $2
             and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)

@@ -157,6 +157,7 @@ impl Said {
             properties: Map::new(),
             traits: Some(traits).filter(|traits| !traits.is_empty()),
             context: Some(Map::from_iter([("source".to_owned(), json!(source))])),
+            hint: None,
         };
         let arrival = Arrival { at: caller.app.clock.now(), api_key: Some(caller.key.id) };
         found

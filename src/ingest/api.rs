@@ -22,6 +22,7 @@ use crate::{
         problem::{Code, Problem},
     },
     keys::{Key, Scope},
+    verdicts::agents::Caller,
 };
 
 /// How much of a refused item is kept, in bytes.
@@ -64,7 +65,7 @@ async fn send_events(
     let text = items::text(&body);
     let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };
     let parse = |raw: &str| native::parse(items::object(raw)?);
-    let submission = read(&app, &key, &raw, answer.leads(&key), parse);
+    let submission = read(&app, &key, Caller::of(&headers), &raw, answer.leads(&key), parse);
     Ok(Json(submit(&app.writers, submission).await?))
 }
 
@@ -72,6 +73,7 @@ async fn send_events(
 pub fn read(
     app: &App,
     key: &Key,
+    caller: Caller<'_>,
     raw: &[&str],
     want_leads: bool,
     parse: impl Fn(&str) -> Result<Found, Rejection>,
@@ -80,7 +82,10 @@ pub fn read(
     let mut submission =
         Submission { arrival, events: Vec::with_capacity(raw.len()), refused: Vec::new(), want_leads };
     for (index, raw) in raw.iter().enumerate() {
-        let event = parse(raw).and_then(|found| found.into_event(arrival, || app.ids.next().to_string()));
+        let event = parse(raw).and_then(|mut found| {
+            found.hint = found.hint.max(caller.find(&found.kind, found.context.as_ref()));
+            found.into_event(arrival, || app.ids.next().to_string())
+        });
         match event {
             Ok(event) => submission.events.push((index, event)),
             Err(rejection) => {

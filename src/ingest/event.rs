@@ -8,6 +8,7 @@ use crate::{
     clock::to_instant,
     ids::{EventKey, KeyId, digest},
     leads::identity::Named,
+    verdicts::{self, Finding, agents},
 };
 
 /// How long an event's type may be, in bytes.
@@ -46,6 +47,8 @@ pub struct NewEvent {
     pub traits: Option<Map<String, Value>>,
     /// Circumstances: user agent, address, page.
     pub context: Option<Map<String, Value>>,
+    /// What it gives away by itself of a machine that caused it.
+    pub finding: Option<Finding>,
     /// The key with which it came; none: it came by a signed link or from an e-mail provider.
     pub api_key: Option<KeyId>,
 }
@@ -73,6 +76,8 @@ pub struct Found {
     pub traits: Option<Map<String, Value>>,
     /// Circumstances.
     pub context: Option<Map<String, Value>>,
+    /// What whoever brought it knows of a machine that caused it, beside what the circumstances say.
+    pub hint: Option<Finding>,
 }
 
 /// With which key and when something arrived.
@@ -92,6 +97,7 @@ impl Found {
         fresh_id: impl FnOnce() -> String,
     ) -> Result<NewEvent, Rejection> {
         let occurred_at = occurred_at(&self, arrival.at)?;
+        let finding = self.hint.max(agents::find(&self.kind, agents::named(self.context.as_ref())));
         let said = self.said();
         let id = match self.id {
             Some(id) => id,
@@ -113,6 +119,7 @@ impl Found {
             properties: self.properties,
             traits: self.traits,
             context: self.context,
+            finding,
             api_key: arrival.api_key,
         })
     }
@@ -202,7 +209,7 @@ impl NewEvent {
             id: &self.id,
             kind: &self.kind,
             occurred_at: to_instant(self.occurred_at),
-            verdict: scoring::Verdict::Human,
+            verdict: verdicts::verdict(self.finding),
             properties: &self.properties,
             traits: self.traits.as_ref(),
         }

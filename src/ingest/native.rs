@@ -78,6 +78,7 @@ pub(crate) fn parse(mut item: Map<String, Value>) -> Result<Found, Rejection> {
         properties: object(&mut item, "properties", "invalid_properties")?.unwrap_or_default(),
         traits: object(&mut item, "traits", "invalid_traits")?,
         context: object(&mut item, "context", "invalid_context")?,
+        hint: None,
     })
 }
 

@@ -5,7 +5,10 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{event::NewEvent, rejection::Refused};
-use crate::ids::{EventKey, IdentityId, Ids, KeyId};
+use crate::{
+    ids::{EventKey, IdentityId, Ids, KeyId},
+    verdicts::{Finding, verdict, word},
+};
 
 /// Appends events, and says which of them were not there yet.
 pub(super) async fn insert(
@@ -21,6 +24,8 @@ pub(super) async fn insert(
     let received: Vec<DateTime<Utc>> = events.iter().map(|event| event.received_at).collect();
     let original: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.original_at).collect();
     let sent: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.sent_at).collect();
+    let verdicts: Vec<&str> = events.iter().map(|event| word(verdict(event.finding))).collect();
+    let found: Vec<Option<&str>> = events.iter().map(|event| event.finding.map(Finding::as_str)).collect();
     let digests: Vec<i64> = events.iter().map(|event| event.digest).collect();
     let properties: Vec<sqlx::types::Json<_>> =
         events.iter().map(|event| sqlx::types::Json(&event.properties)).collect();
@@ -32,14 +37,14 @@ pub(super) async fn insert(
     let rows = sqlx::query!(
         r#"-- ingest::insert
         insert into event (identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
-            verdict, digest, properties, traits, context, api_key_id)
+            verdict, verdict_reason, found, digest, properties, traits, context, api_key_id)
         select identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
-            'human', digest, properties, traits, context, api_key_id
+            verdict, found, found, digest, properties, traits, context, api_key_id
         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::jsonb[], $12::jsonb[],
-            $13::jsonb[], $14::uuid[])
+            $13::jsonb[], $14::uuid[], $15::text[], $16::text[])
             as new (identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
-                digest, properties, traits, context, api_key_id)
+                digest, properties, traits, context, api_key_id, verdict, found)
         on conflict do nothing
         returning identity_id, event_key"#,
         &identities as &[IdentityId],
@@ -55,7 +60,9 @@ pub(super) async fn insert(
         &properties as &[sqlx::types::Json<&serde_json::Map<String, Value>>],
         &traits as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
         &context as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
-        &api_keys as &[Option<KeyId>]
+        &api_keys as &[Option<KeyId>],
+        &verdicts as &[&str],
+        &found as &[Option<&str>]
     )
     .fetch_all(conn)
     .await?;

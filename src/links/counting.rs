@@ -21,6 +21,7 @@ use crate::{
         submit,
     },
     leads::{self, identity::Named},
+    verdicts::{Finding, agents::Caller},
 };
 
 /// How many followed links may wait to be counted at once.
@@ -38,14 +39,20 @@ pub(super) struct Followed {
     text: String,
     at: DateTime<Utc>,
     user_agent: Option<String>,
+    /// What gives away that no person did.
+    hint: Option<Finding>,
 }
 
 impl Followed {
     /// Now, with what the request says of who it is.
     pub(super) fn now(app: &App, token: Token, text: &str, headers: &HeaderMap) -> Followed {
         let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let user_agent = user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
-        Followed { token, text: text.to_owned(), at: app.clock.now(), user_agent }
+        let user_agent: Option<String> =
+            user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
+        let ahead = Caller::of(headers).find(kind(&token.act), None);
+        let silent = user_agent.is_none() && matches!(token.act, Act::Click { .. });
+        let hint = ahead.max(silent.then_some(Finding::NoAgent));
+        Followed { token, text: text.to_owned(), at: app.clock.now(), user_agent, hint }
     }
 }
 
@@ -115,26 +122,23 @@ pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem
 }
 
 fn found(followed: &Followed, named: Named, once: i64) -> Found {
-    let Followed { token, text, user_agent, .. } = followed;
+    let Followed { token, text, user_agent, hint, .. } = followed;
     let mut properties = Map::new();
     properties.insert("message_id".to_owned(), json!(token.message));
     properties.insert("provider".to_owned(), json!("leadscore"));
-    let kind = match &token.act {
-        Act::Open => "email_opened",
-        Act::Unsubscribe => "email_unsubscribed",
-        Act::Click { url, honeypot } => {
-            properties.insert("url".to_owned(), json!(url));
-            if *honeypot {
-                properties.insert("honeypot".to_owned(), Value::Bool(true));
-            }
-            "email_clicked"
+    if let Act::Click { url, honeypot } = &token.act {
+        properties.insert("url".to_owned(), json!(url));
+        if *honeypot {
+            properties.insert("honeypot".to_owned(), Value::Bool(true));
         }
-    };
-    let context = user_agent.as_ref().map(|agent| Map::from_iter([("user_agent".to_owned(), json!(agent))]));
+    }
+    // It may be a mailbox's server that unsubscribes, on the word of a person.
+    let user_agent = user_agent.as_ref().filter(|_| token.act != Act::Unsubscribe);
+    let context = user_agent.map(|agent| Map::from_iter([("user_agent".to_owned(), json!(agent))]));
     let id = &digest(&[b"link", text.as_bytes(), &once.to_be_bytes()])[..18];
     Found {
         id: Some(format!("link:{}", URL_SAFE_NO_PAD.encode(id))),
-        kind: kind.to_owned(),
+        kind: kind(&token.act).to_owned(),
         name: None,
         named,
         // That of its arrival, and no part of what is said.
@@ -144,5 +148,14 @@ fn found(followed: &Followed, named: Named, once: i64) -> Found {
         properties,
         traits: None,
         context,
+        hint: *hint,
+    }
+}
+
+fn kind(act: &Act) -> &'static str {
+    match act {
+        Act::Open => "email_opened",
+        Act::Unsubscribe => "email_unsubscribed",
+        Act::Click { .. } => "email_clicked",
     }
 }

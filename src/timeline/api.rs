@@ -5,12 +5,16 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
+use scoring::Verdict;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{Kind, Place, place, store};
+use super::{
+    Kind, Place, place,
+    store::{self, Only},
+};
 use crate::{
     app::App,
     corrections::LoggedEvent,
@@ -37,6 +41,9 @@ pub fn routes() -> OpenApiRouter<App> {
 struct ListEvents {
     /// Only events of this type.
     r#type: Option<String>,
+    /// Only events of which this is thought: `human`, `suspect` or `machine`.
+    #[param(value_type = Option<String>)]
+    verdict: Option<Verdict>,
     /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
     /// Where to go on: the `next_cursor` of the page before.
@@ -146,8 +153,8 @@ async fn list_events(
     let lead = current(&app, id).await?.id;
     let mut conn = app.db.acquire().await?;
     let before = Place::bound(cursor, Kind::Event);
-    let kind = query.r#type.as_deref();
-    let rows = store::events(&mut conn, lead, kind, before, i64::from(limit) + 1).await?;
+    let only = Only { kind: query.r#type.as_deref(), verdict: query.verdict };
+    let rows = store::events(&mut conn, lead, only, before, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |row| place(Kind::Event, row)).map(|row| row.what).respond(&uri))
 }
 
@@ -168,7 +175,7 @@ async fn get_timeline(
     let (at_most, bound) = (i64::from(limit) + 1, |kind| Place::bound(cursor, kind));
 
     let mut found: Vec<(Place, Happening)> = Vec::new();
-    for row in store::events(conn, lead, None, bound(Kind::Event), at_most).await? {
+    for row in store::events(conn, lead, Only::default(), bound(Kind::Event), at_most).await? {
         found.push((place(Kind::Event, &row), Happening::Event(row.what)));
     }
     for row in store::transitions(conn, lead, bound(Kind::Transition), at_most).await? {

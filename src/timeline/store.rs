@@ -1,6 +1,7 @@
 //! SQL of timelines.
 
 use chrono::{DateTime, Utc};
+use scoring::Verdict;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use crate::{
     leads::{Cause, Stage},
     outcomes::{Outcome, OutcomeView},
     qualification::OfferState,
+    verdicts,
 };
 
 /// Something that happened, when, and what tells it from others of the same instant.
@@ -43,28 +45,40 @@ fn known(at: DateTime<Utc>) -> DateTime<Utc> {
     at.min(DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(at))
 }
 
+/// Which events are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Only<'a> {
+    /// Only those of this type.
+    pub(super) kind: Option<&'a str>,
+    /// Only those of which this is thought.
+    pub(super) verdict: Option<Verdict>,
+}
+
 pub(super) async fn events(
     conn: &mut PgConnection,
     lead: LeadId,
-    kind: Option<&str>,
+    only: Only<'_>,
     before: Bound,
     limit: i64,
 ) -> sqlx::Result<Vec<Moment<LoggedEvent>>> {
     let rows = sqlx::query!(
         "-- timeline::events
-        select e.event_key, e.id, e.type as kind, e.occurred_at, e.received_at, e.properties, e.verdict
+        select e.event_key, e.id, e.type as kind, e.occurred_at, e.received_at, e.properties, e.verdict,
+            e.verdict_reason, e.held_until
         from identity_span s
         join event e on e.identity_id = s.identity_id
             and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
         where s.lead_id = $1 and ($2::text is null or e.type = $2)
+            and ($6::text is null or e.verdict = $6)
             and (e.occurred_at, e.event_key) < ($3::timestamptz, $4::uuid)
         order by e.occurred_at desc, e.event_key desc
         limit $5",
         lead as LeadId,
-        kind,
+        only.kind,
         known(before.at),
         before.tie,
-        limit
+        limit,
+        only.verdict.map(verdicts::word)
     )
     .fetch_all(conn)
     .await?;
@@ -78,6 +92,8 @@ pub(super) async fn events(
             received_at: row.received_at,
             properties: row.properties,
             verdict: row.verdict,
+            verdict_reason: row.verdict_reason,
+            held_until: row.held_until,
         },
     });
     Ok(moment.collect())

@@ -31,6 +31,7 @@ use crate::{
     },
     ingest::{self, Answer, api::Return, items},
     keys::Scope,
+    verdicts::agents::Caller,
 };
 
 /// Paths that take what `/v1/batch` takes.
@@ -168,7 +169,7 @@ async fn receive(
     }
     let want_leads = Return { what: query.what }.leads(&key);
     let parse = |raw: &str| segment::parse(call, &envelope, items::object(raw)?);
-    let submission = ingest::api::read(&app, &key, &raw, want_leads, parse);
+    let submission = ingest::api::read(&app, &key, Caller::of(&headers), &raw, want_leads, parse);
     let answer = ingest::submit(&app.writers, submission).await?;
     Ok(Json(Tracked { success: true, answer }))
 }

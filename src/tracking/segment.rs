@@ -80,6 +80,7 @@ pub(super) fn parse(
         properties: said.properties,
         traits: said.traits.filter(|_| matches!(call, Call::Identify | Call::Group)),
         context: Some(context).filter(|context| !context.is_empty()),
+        hint: None,
     };
     // Without an id, what was said is the id: a repetition is recognised all the same.
     if found.id.is_none() {

@@ -268,6 +268,7 @@ async fn in_passing(app: &TestApp, id: &str, email: &str, at: &str) -> Answer {
         properties: Map::new(),
         traits: Some(Map::from_iter([("title".to_owned(), json!("Director"))])),
         context: None,
+        hint: None,
     };
     let event = found.into_event(arrival, String::new).unwrap();
     let events = vec![(0, event)];

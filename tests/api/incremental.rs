@@ -219,6 +219,7 @@ impl<'a> World<'a> {
             properties: delivery.event.properties.clone(),
             traits: delivery.event.traits.clone(),
             context: None,
+            hint: None,
         };
         // Verdicts come with another issue's calls; what a machine did is left out here.
         (delivery.event.verdict == Verdict::Human)

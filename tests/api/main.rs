@@ -35,5 +35,6 @@ mod refusals;
 mod scopes;
 mod timeline;
 mod tracking;
+mod verdicts;
 mod webhooks;
 mod writers;

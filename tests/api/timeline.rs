@@ -50,7 +50,8 @@ async fn the_log_of_a_lead_is_read_newest_first_and_by_type() {
         assert_eq!(
             all[6],
             json!({"id": "e0", "type": "page_viewed", "occurred_at": "2026-03-02T09:00:00Z",
-                "received_at": "2026-03-02T09:00:00Z", "properties": {"n": 0}, "verdict": "human"})
+                "received_at": "2026-03-02T09:00:00Z", "properties": {"n": 0}, "verdict": "human",
+                "verdict_reason": null, "held_until": null})
         );
         let some = app.pages(&format!("/v1/leads/{lead}/events?type=chat_started&limit=2")).await;
         assert_eq!(ids(&some), ["e5", "e3", "e1"]);

@@ -1,0 +1,171 @@
+//! What one event gives away by itself: its user agent, and how it was fetched.
+//!
+//! The user agent is the one that the event names in its context. Only where it names none and a browser sent it does
+//! the request's own count: the libraries of servers speak for other people's browsers, and name themselves.
+
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, header};
+use regex::Regex;
+use scoring::event::is_own_activity;
+use serde_json::{Map, Value};
+
+use super::Finding;
+
+/// The list, with where it comes from.
+const LIST: &str = include_str!("agents.txt");
+/// Fetch the pictures of mails for their readers, some of them as soon as a mail comes in.
+const MAIL_PROXIES: [&str; 2] = ["GoogleImageProxy", "YahooMailProxy"];
+/// All that Apple's mail privacy says of itself.
+const APPLE_MAIL_PRIVACY: &str = "Mozilla/5.0";
+/// The headers by which a browser says that it fetches ahead.
+const PURPOSES: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
+
+/// One pattern of all, so that a user agent is read once.
+static MACHINES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(&patterns().collect::<Vec<_>>().join("|")).ok());
+
+fn patterns() -> impl Iterator<Item = &'static str> {
+    LIST.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// What an event of this type gives away by its user agent. What happens to a person rather than being done by one, and
+/// what only describes it, gives nothing away.
+pub fn find(kind: &str, agent: Option<&str>) -> Option<Finding> {
+    let agent = agent?;
+    if !is_own_activity(kind) {
+        return None;
+    }
+    let mail = kind.starts_with("email_");
+    if mail && (agent == APPLE_MAIL_PRIVACY || MAIL_PROXIES.iter().any(|proxy| agent.contains(proxy))) {
+        return Some(Finding::MailProxy);
+    }
+    MACHINES.as_ref().is_some_and(|machines| machines.is_match(agent)).then_some(Finding::Bot)
+}
+
+/// The user agent that an event's context names, as our own shape and as Segment's has it.
+pub fn named(context: Option<&Map<String, Value>>) -> Option<&str> {
+    let context = context?;
+    let agent = ["userAgent", "user_agent"].iter().find_map(|field| context.get(*field)?.as_str());
+    agent.filter(|agent| !agent.trim().is_empty())
+}
+
+/// What a request says of who sent it, beside its events.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Caller<'a> {
+    /// The user agent, where a browser sent it.
+    agent: Option<&'a str>,
+    /// Whether the browser fetched ahead.
+    ahead: bool,
+}
+
+impl<'a> Caller<'a> {
+    /// Reads the headers.
+    pub fn of(headers: &'a HeaderMap) -> Caller<'a> {
+        let text = |name: &str| headers.get(name)?.to_str().ok();
+        let browser = headers.contains_key(header::ORIGIN) || headers.contains_key(header::REFERER);
+        let ahead =
+            |purpose: &str| ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word));
+        Caller {
+            agent: text("user-agent").filter(|_| browser),
+            ahead: PURPOSES.iter().filter_map(|name| text(name)).any(ahead),
+        }
+    }
+
+    /// What it gives away of an event that it brought.
+    pub fn find(&self, kind: &str, context: Option<&Map<String, Value>>) -> Option<Finding> {
+        let fetched = (self.ahead && is_own_activity(kind)).then_some(Finding::Prefetch);
+        let agent = self.agent.filter(|_| named(context).is_none());
+        fetched.max(find(kind, agent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// People's browsers, old and new, with names that look like those of machines.
+    const PEOPLE: [&str; 10] = [
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.6 Safari/605.1.15",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/150.0.0.0 Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0",
+        "Mozilla/5.0 (Linux; Android 15; CPH2557 Build/AP3A.240617.008; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/142.0.7444.142 Mobile Safari/537.36 Instagram 406.0.0.58.159 Android",
+        "Mozilla/5.0 (Linux; Android 9; CUBOT X19) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Outlook/16.0",
+        "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.1; Trident/6.0)",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox One) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36 Edg/120.0.0.0",
+        "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A.240205.004)",
+    ];
+    const BOTS: [&str; 8] = [
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36",
+        "python-requests/2.34.0",
+        "curl/8.5.0",
+        "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+        "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)",
+        "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+        "AcmeLinkSpider/0.1",
+    ];
+
+    #[test]
+    fn every_pattern_of_the_list_is_one() {
+        let wrong: Vec<&str> = patterns().filter(|pattern| Regex::new(pattern).is_err()).collect();
+
+        assert_eq!(wrong, Vec::<&str>::new());
+        assert!(MACHINES.is_some() && patterns().count() > 1_000);
+    }
+
+    #[test]
+    fn machines_are_known_by_their_user_agents_and_people_are_not_taken_for_them() {
+        for agent in BOTS {
+            assert_eq!(find("page_viewed", Some(agent)), Some(Finding::Bot), "{agent}");
+        }
+        for agent in PEOPLE {
+            assert_eq!(find("page_viewed", Some(agent)), None, "{agent}");
+        }
+        assert_eq!(find("page_viewed", None), None);
+    }
+
+    #[test]
+    fn proxies_of_mailboxes_are_known_where_mails_are_read() {
+        let gmail =
+            "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)";
+        let yahoo = "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html";
+        for agent in [gmail, yahoo, "Mozilla/5.0"] {
+            assert_eq!(find("email_opened", Some(agent)), Some(Finding::MailProxy), "{agent}");
+        }
+        assert_eq!(find("page_viewed", Some("Mozilla/5.0")), None, "short, but nobody's proxy on a page");
+    }
+
+    #[test]
+    fn what_happens_to_a_person_or_describes_it_gives_nothing_away() {
+        for kind in ["email_delivered", "email_bounced", "identify", "group", "score_adjusted"] {
+            assert_eq!(find(kind, Some("Googlebot/2.1")), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_requests_own_user_agent_counts_only_for_a_browser_whose_events_name_none() {
+        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        };
+        let server = headers(&[("user-agent", "python-requests/2.34")]);
+        let browser = headers(&[("user-agent", "HeadlessChrome/156"), ("origin", "https://acme.example")]);
+        let Value::Object(context) = serde_json::json!({"userAgent": PEOPLE[0]}) else { unreachable!() };
+
+        assert_eq!(Caller::of(&server).find("page_viewed", None), None);
+        assert_eq!(Caller::of(&browser).find("page_viewed", None), Some(Finding::Bot));
+        assert_eq!(Caller::of(&browser).find("page_viewed", Some(&context)), None);
+    }
+
+    #[test]
+    fn what_a_browser_fetches_ahead_was_not_looked_at() {
+        for (name, value) in
+            [("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch"), ("x-moz", "prefetch")]
+        {
+            let headers: HeaderMap = [(name.parse().unwrap(), value.parse().unwrap())].into_iter().collect();
+            assert_eq!(Caller::of(&headers).find("page_viewed", None), Some(Finding::Prefetch), "{name}");
+        }
+    }
+}
