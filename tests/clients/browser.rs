@@ -1,17 +1,11 @@
-//! Pages in a real browser, on another origin than the service: its own tracker.
+//! Pages in a real browser, on another origin than the service: its own tracker, and SDKs for web pages.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
-use sqlx::{ConnectOptions, Connection};
-use tokio::runtime::Runtime;
+use sqlx::Connection;
 
-use crate::{
-    database::TestDatabase,
-    install, leads, run,
-    scratch::{Scratch, wait_until},
-    service::{KEYS, Service},
-};
+use crate::{Stage, install, scratch::wait_until};
 
 /// What became of a visit: every event of the log, in the order in which it happened, and the leads.
 struct Visited {
@@ -57,25 +51,21 @@ fn visit(script: &str, what: &str, events: usize) -> Option<Visited> {
         eprintln!("passed over: there is no chromium, no node or no npm");
         return None;
     };
-    let (scratch, runtime) = (Scratch::new(), Runtime::new().expect("a runtime"));
-    let database = runtime.block_on(TestDatabase::create());
-    let url = database.options().to_url_lossy();
-    let service = Service::start_with(&scratch, &[("DATABASE_URL", url.as_str()), KEYS[0], KEYS[1]]);
+    let stage = Stage::set();
     let mut command = Command::new("node");
     command.arg(folder.join(script)).arg(what).env("CHROMIUM", browser);
 
-    run(&scratch, &service, "", &mut command);
+    stage.run(&mut command);
 
-    wait_until("what the page sent as it was left", || log(&runtime, &database).len() >= events);
-    let visited = Visited { leads: leads(&service), events: log(&runtime, &database) };
-    service.stop();
-    runtime.block_on(database.remove());
+    wait_until("what the page sent as it was left", || log(&stage).len() >= events);
+    let visited = Visited { leads: stage.leads(), events: log(&stage) };
+    stage.strike();
     Some(visited)
 }
 
-fn log(runtime: &Runtime, database: &TestDatabase) -> Vec<Value> {
-    runtime.block_on(async {
-        let mut conn = database.connect().await;
+fn log(stage: &Stage) -> Vec<Value> {
+    stage.runtime.block_on(async {
+        let mut conn = stage.database.connect().await;
         let log = sqlx::query_scalar(
             "select jsonb_build_object('id', e.id, 'type', e.type, 'name', e.name, 'who', i.kind,
                 'at', e.occurred_at, 'properties', e.properties, 'traits', e.traits, 'context', e.context)
@@ -177,4 +167,47 @@ fn where_consent_is_asked_for_nothing_is_sent_or_kept_before_it_is_given_or_afte
         "{:#?}",
         visited.events
     );
+}
+
+/// A page that uses an SDK; every message is taken, and nobody but the service is asked for anything.
+fn prove(sdk: &str) {
+    let Some(visited) = visit("sdks.js", sdk, 4) else { return };
+
+    assert_eq!(
+        visited.fields(&["type"]),
+        json!([["demo_requested"], ["group"], ["identify"], ["page_viewed"]]),
+        "{:#?}",
+        visited.events
+    );
+    assert_eq!(visited.view("/pricing")["title"], "Acme");
+    assert_eq!(visited.leads.len(), 1);
+    let jane = &visited.leads[0];
+    assert_eq!([&jane["user_id"], &jane["email"], &jane["stage"]], ["jane", "jane@acme.example", "mql"]);
+    assert_eq!(jane["engagement"], 40_000, "10 for the prices, seen as a stranger, and 30 for the demo");
+    assert_eq!(jane["profile"]["company"]["employees"], 200);
+}
+
+#[test]
+fn segments_browser_sdk_works_with_only_its_host_changed() {
+    prove("segment");
+}
+
+#[test]
+fn segments_browser_sdk_works_in_batches() {
+    prove("segment-batching");
+}
+
+#[test]
+fn rudderstacks_browser_sdk_works_with_only_its_host_changed() {
+    prove("rudder");
+}
+
+#[test]
+fn rudderstacks_browser_sdk_works_in_batches() {
+    prove("rudder-batch");
+}
+
+#[test]
+fn rudderstacks_browser_sdk_works_by_beacons() {
+    prove("rudder-beacon");
 }

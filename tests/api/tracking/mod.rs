@@ -28,7 +28,8 @@
 //! 13. That reply keeps visitors' data here. `bootstrap::segments_browser_sdk_is_told_to_send_here_and_no_telemetry`,
 //!     `browsers::telemetry_of_sdks_is_taken_and_goes_nowhere`
 //! 14. A server SDK's own user agent says nothing of the visitor: events of every server SDK count.
-//!     `answers::an_event_counts_whatever_library_its_server_sent_it_by`
+//!     `answers::an_event_counts_whatever_library_its_server_sent_it_by`, and in `super::verdicts`
+//!     `a_servers_own_user_agent_says_nothing_of_the_people_that_it_speaks_of`
 //! 15. A wrong clock is corrected by the time of sending wherever it stands, and only where there is one. All of `clocks`
 
 mod answers;
