@@ -133,6 +133,8 @@ fn segments_snippet_loads_the_tracker_with_only_its_host_changed() {
         "{:#?}",
         visited.events
     );
+    // What the snippet adds to every call that waits, to say where it was made.
+    assert!(!visited.events.iter().any(|event| event.to_string().contains("bpc")), "{:#?}", visited.events);
     assert_eq!(visited.leads.len(), 1);
     let jane = &visited.leads[0];
     assert_eq!([&jane["user_id"], &jane["email"], &jane["stage"]], ["jane", "jane@acme.example", "mql"]);

@@ -59,6 +59,7 @@ const visits = {
     </script><a id="link" href="#">Link</a>`
     await stage(page, async (context) => {
       const page = await context.newPage()
+      await page.clock.install()
       await page.goto('/pricing')
       await sent(page)
       await page.evaluate(async () => {
@@ -75,6 +76,7 @@ const visits = {
         await analytics.page('Customers', 'Acme', { path: '/customers' })
         for (const name of analytics.methods) if (typeof analytics[name] !== 'function') throw Error(name)
       })
+      await page.clock.runFor(1000)
       await sent(page)
     })
   },
