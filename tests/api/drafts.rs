@@ -69,8 +69,10 @@ async fn a_draft_changes_until_leads_are_scored_by_it() {
         assert_eq!(replaced.status, 200, "{replaced:?}");
         assert_eq!(replaced.json()["document"], changed);
         assert_eq!((&replaced.json()["name"], &replaced.json()["version"]), (&json!("renamed"), &json!(1)));
-        let live = app.get("/v1/models").await.json()["data"][1]["id"].as_str().unwrap().to_owned();
-        assert_eq!(put(app, &live, None, &changed).await.problem(), "conflict");
+        let models = app.get("/v1/models").await.json();
+        let live = models["data"].as_array().unwrap().iter().find(|model| model["role"] == "live").unwrap();
+        let live = live["id"].as_str().unwrap();
+        assert_eq!(put(app, live, None, &changed).await.problem(), "conflict");
         assert_eq!(
             app.call("DELETE", &format!("/v1/models/{live}"), Some(ADMIN), "").await.problem(),
             "conflict"
