@@ -1,12 +1,13 @@
 //! The passages between marketing and sales.
 //!
-//! *Passage*: a move of a lead from one stage to another; [`Cause::allows`] is the table of those that there are, and
-//! [`Lead::pass`](crate::leads::Lead::pass) the one way in which a lead makes one. *Transition*: a passage as it is kept,
-//! with cause, actor, cycle and score of the moment. *Gates*: what stands before `mql`, in this order: the person asked
-//! not to be contacted; the policy leaves it out; nothing but machines has been seen since its last passage; then a
-//! raised hand, then the model's thresholds open. *Offer*: what sales is asked to answer, with the evidence of its moment.
+//! *Passage*: a move of a lead from one stage to another; [`Cause::allows`](crate::leads::Cause::allows) is the table of
+//! those that there are, and [`Lead::pass`](crate::leads::Lead::pass) the one way in which a lead makes one. *Transition*:
+//! a passage as it is kept, with cause, actor, cycle and score of the moment. *Gates*: what stands before `mql`, in this
+//! order: the person asked not to be contacted; the policy leaves it out; nothing but machines has been seen since its last
+//! passage; then a raised hand, then the model's thresholds open. *Offer*: what sales is asked to answer, with the evidence
+//! of its moment.
 //!
-//! The scoring core decides by score ([`decide`]); this room turns that into passages ([`advance`]), keeps them
+//! The scoring core decides by score ([`decide`]); this room turns that into passages ([`advance()`]), keeps them
 //! ([`record`]), and keeps the offers that go with them: whoever is at stage `mql`, not by a newly published model alone,
 //! and may be contacted, is offered to sales if the policy says so; whoever no longer is, is offered no more. A lead has
 //! one open offer at most. Each passage into `mql` has a number, `cycle`, that counts up per lead.
