@@ -16,6 +16,7 @@ use crate::{
     ingest::{Desk, Writers},
     keys::KeyRing,
     links::Links,
+    mail::{Amazon, Fetch},
     models::Live,
     policy::Policies,
     publishing::Pace,
@@ -55,6 +56,8 @@ pub struct Parts {
     pub writers: Writers,
     /// What is known of the links of mails.
     pub links: Links,
+    /// Amazon's certificates, by which what SES tells is verified.
+    pub amazon: Amazon,
     /// What sends webhooks.
     pub couriers: Arc<Couriers>,
     /// Everything that must finish before the process may end.
@@ -80,6 +83,8 @@ pub struct Settings {
     pub changes_kept: TimeDelta,
     /// How webhooks are sent.
     pub webhooks: webhooks::Settings,
+    /// Who fetches what Amazon has.
+    pub amazon: Fetch,
 }
 
 impl Default for Settings {
@@ -88,6 +93,7 @@ impl Default for Settings {
             public_url: "http://127.0.0.1:8080".to_owned(),
             changes_kept: TimeDelta::days(30),
             webhooks: webhooks::Settings::default(),
+            amazon: Fetch::default(),
         }
     }
 }
@@ -120,6 +126,7 @@ impl App {
             ids,
             writers,
             links: Links::default(),
+            amazon: Amazon::new(settings.amazon),
             couriers: Couriers::new(settings.webhooks),
             tasks,
             stop,

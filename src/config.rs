@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use crate::{
     app,
     keys::{Prefix, Secret},
+    mail::Fetch,
     webhooks::{self, address::Reachable},
 };
 
@@ -113,6 +114,7 @@ impl Serve {
                 reachable: Arc::new(Reachable { allowed: self.webhook_allow.clone() }),
                 timeout: Duration::from_secs(self.webhook_timeout.into()),
             },
+            amazon: Fetch::Internet,
         }
     }
 

@@ -58,6 +58,10 @@ id!(
     DeliveryId
 );
 id!(
+    /// An account at an e-mail provider.
+    SourceId
+);
+id!(
     /// A rep's claim on a lead.
     ClaimId
 );

@@ -5,6 +5,7 @@
 //! - [`ingest`]: events in, our own shape; the writers that commit them
 //! - [`tracking`]: the shapes of other people's SDKs, turned into events
 //! - [`links`]: links of mails, which tell of opens and clicks and unsubscribe
+//! - [`mail`]: what e-mail providers tell of mails
 //! - [`verdicts`]: who caused an event, a person or a machine
 //! - [`leads`]: identities, who belongs to whom, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
@@ -46,6 +47,7 @@ pub mod ingest;
 pub mod keys;
 pub mod leads;
 pub mod links;
+pub mod mail;
 pub mod models;
 pub mod outbox;
 pub mod outcomes;

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 22] = [
+const FEATURES: [(&str, &[&str]); 23] = [
     ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
@@ -20,6 +20,7 @@ const FEATURES: [(&str, &[&str]); 22] = [
     ("keys", &[]),
     ("leads", &[]),
     ("links", &["ingest", "leads", "verdicts"]),
+    ("mail", &["ingest", "leads", "verdicts", "webhooks"]),
     ("models", &[]),
     ("outbox", &[]),
     ("outcomes", &["leads", "outbox", "qualification", "scores"]),

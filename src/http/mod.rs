@@ -17,8 +17,8 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, links, models, outbox,
-    outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
+    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, links, mail, models,
+    outbox, outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
 };
 
 pub use docs::openapi;
@@ -34,6 +34,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(tracking::api::routes())
         // Mails, and those who read them.
         .merge(links::api::routes())
+        .merge(mail::api::routes())
         // Sales and the CRM look at leads and queues.
         .merge(leads::api::routes())
         .merge(crm::api::routes())

@@ -210,8 +210,7 @@ impl Problem {
         Problem { errors, ..Problem::new(Code::InvalidRequest, message) }
     }
 
-    fn document<'a>(&'a self, request_id: Option<&'a str>) -> Document<'a> {
-        let status = self.code.status();
+    fn document<'a>(&'a self, status: StatusCode, request_id: Option<&'a str>) -> Document<'a> {
         Document {
             kind: format!("urn:leadscore:problem:{}", self.code.as_str()),
             title: status.canonical_reason().unwrap_or("Error"),
@@ -285,7 +284,7 @@ pub async fn render(request: Request, next: Next) -> Response {
     if problem.code == Code::Unauthorized {
         parts.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    let body = serde_json::to_vec(&problem.document(id.as_deref())).unwrap_or_default();
+    let body = serde_json::to_vec(&problem.document(status, id.as_deref())).unwrap_or_default();
     Response::from_parts(parts, body.into())
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::{Client, Response, StatusCode, dns::Resolve, header, redirect, retry};
+use reqwest::{Client, Response, StatusCode, Url, dns::Resolve, header, redirect, retry};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -143,6 +143,25 @@ impl Couriers {
         };
         let (answer, response, retry_after) = outcome;
         Attempt { at, duration: began.elapsed(), answer, response, retry_after }
+    }
+
+    /// Fetches a small document, from where deliveries may be sent, too; why not, if it cannot be had.
+    pub async fn fetch(&self, url: Url, patience: Duration, most: usize) -> Result<Vec<u8>, String> {
+        self.settings.reachable.check(&url)?;
+        let client = self.client.get_or_init(|| client(&self.settings, System));
+        let answer = client.get(url).timeout(patience).send().await;
+        let mut answer = answer.map_err(|error| chain(&error.without_url()))?;
+        if answer.status() != StatusCode::OK {
+            return Err(format!("the answer is {}", answer.status()));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| chain(&error.without_url()))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > most {
+                return Err("the answer is too large".to_owned());
+            }
+        }
+        Ok(bytes)
     }
 
     async fn request(&self, message: Message, at: DateTime<Utc>) -> Result<Response, String> {

@@ -23,6 +23,7 @@ mod leads;
 mod lifecycle;
 mod links;
 mod lists;
+mod mail;
 mod models;
 mod mutations;
 mod operations;

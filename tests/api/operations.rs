@@ -84,7 +84,12 @@ async fn counting(app: &TestApp, recorder: &metrics_exporter_prometheus::Prometh
     let clock = app.app.clock.clone();
     let service =
         App::start(pools, clock.clone(), Ids::seeded(clock, 3), recorder.handle(), Settings::default());
-    TestApp { router: http::router(&service), app: service, database: app.database.clone() }
+    TestApp {
+        router: http::router(&service),
+        app: service,
+        database: app.database.clone(),
+        amazon: app.amazon.clone(),
+    }
 }
 
 #[tokio::test]

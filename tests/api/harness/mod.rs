@@ -1,5 +1,6 @@
 //! What every test stands on: a database of its own, the real service around it, a clock that stands still.
 
+mod amazon;
 mod calls;
 mod database;
 mod receiver;
@@ -39,6 +40,7 @@ use leadscore::{
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+pub(crate) use amazon::Amazon;
 pub(crate) use calls::shown;
 pub(crate) use database::TestDatabase;
 pub(crate) use receiver::{Got, Receiver, Reply};
@@ -56,6 +58,7 @@ pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) router: Router,
     pub(crate) database: TestDatabase,
+    pub(crate) amazon: Amazon,
 }
 
 /// Runs a test's body against a service of its own; afterwards nothing may be left undone.
@@ -78,32 +81,35 @@ impl TestApp {
     async fn start() -> TestApp {
         let database = TestDatabase::create().await;
         let clock = Clock::manual(START.parse().unwrap());
-        let app = service(&database, &clock, 1, receivers(receiver::TIMEOUT)).await;
+        let amazon = Amazon::default();
+        let app = service(&database, &clock, 1, receivers(receiver::TIMEOUT), &amazon).await;
         models::ensure_default(&app).await.unwrap();
         let admin = Secret::given(ADMIN, Prefix::Secret).unwrap();
         let write = Secret::given(WRITE, Prefix::Write).unwrap();
         keys::ensure(&app, Some(admin), Some(write)).await.unwrap();
         links::ensure(&app).await.unwrap();
-        TestApp { router: http::router(&app), app, database }
+        TestApp { router: http::router(&app), app, database, amazon }
     }
 
     /// Another instance of the service on the same database, with the same clock.
     pub(crate) async fn second_instance(&self) -> TestApp {
-        self.beside(service(&self.database, &self.app.clock, 2, receivers(receiver::TIMEOUT)).await)
+        self.beside(2, receivers(receiver::TIMEOUT)).await
     }
 
     /// The same, which waits for the answers of webhooks' receivers for longer than any test takes.
     pub(crate) async fn patient_instance(&self) -> TestApp {
-        self.beside(service(&self.database, &self.app.clock, 4, receivers(Duration::from_mins(2))).await)
+        self.beside(4, receivers(Duration::from_mins(2))).await
     }
 
     /// The same, whose operator has allowed no addresses for webhooks besides the public ones.
     pub(crate) async fn instance_that_reaches_only_the_internet(&self) -> TestApp {
-        self.beside(service(&self.database, &self.app.clock, 3, webhooks::Settings::default()).await)
+        self.beside(3, webhooks::Settings::default()).await
     }
 
-    fn beside(&self, app: App) -> TestApp {
-        TestApp { router: http::router(&app), app, database: self.database.clone() }
+    async fn beside(&self, seed: u64, webhooks: webhooks::Settings) -> TestApp {
+        let (database, amazon) = (self.database.clone(), self.amazon.clone());
+        let app = service(&database, &self.app.clock, seed, webhooks, &amazon).await;
+        TestApp { router: http::router(&app), app, database, amazon }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -203,11 +209,22 @@ fn receivers(timeout: Duration) -> webhooks::Settings {
     webhooks::Settings { reachable: receiver::here(), timeout }
 }
 
-async fn service(database: &TestDatabase, clock: &Clock, seed: u64, webhooks: webhooks::Settings) -> App {
+async fn service(
+    database: &TestDatabase,
+    clock: &Clock,
+    seed: u64,
+    webhooks: webhooks::Settings,
+    amazon: &Amazon,
+) -> App {
     let pools = db::connect(database.options(), 5, 3).await.unwrap();
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
     let ids = Ids::seeded(clock.clone(), seed);
-    let settings = Settings { public_url: "http://leads.test".to_owned(), webhooks, ..Settings::default() };
+    let settings = Settings {
+        public_url: "http://leads.test".to_owned(),
+        webhooks,
+        amazon: amazon.fetch(),
+        ..Settings::default()
+    };
     App::start(pools, clock.clone(), ids, metrics, settings)
 }
 

@@ -1,0 +1,79 @@
+//! `/v1/hooks/{provider}/{token}`: where providers send to.
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{providers::Provider, sources, take};
+use crate::{
+    app::App,
+    http::{
+        extract::{Json, Path},
+        problem::Problem,
+    },
+    ingest::Answer,
+};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(take_hook, probe_hook))
+}
+
+/// Takes what an e-mail provider tells: `sendgrid`, `mailgun`, `postmark`, `ses`, `resend` or `brevo`.
+///
+/// Verified on the raw bytes before it is read. Answered once it is on disk. A refusal has the status by which the provider
+/// does as it should: 406 to Mailgun and 403 to Postmark for what is never to be sent again, 429 to Brevo for what is.
+#[utoipa::path(post, path = "/v1/hooks/{provider}/{token}", tag = "E-mail", security(()),
+    params(("provider" = String, Path), ("token" = String, Path, description = "The source's, as its `url` has it")),
+    request_body(content = String, description = "As the provider sends it"), responses((status = 200, body = Answer)))]
+async fn take_hook(
+    State(app): State<App>,
+    Path((provider, token)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(provider) = Provider::named(&provider) else {
+        return Problem::not_found("e-mail provider").into_response();
+    };
+    match taken(&app, provider, &token, &headers, &body).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(problem) => {
+            count(provider, "refused", 1);
+            let status = provider.status(problem.code);
+            let mut response = problem.into_response();
+            *response.status_mut() = status;
+            response
+        }
+    }
+}
+
+/// Whether the address is right: some providers ask before they send.
+#[utoipa::path(get, path = "/v1/hooks/{provider}/{token}", tag = "E-mail", security(()),
+    params(("provider" = String, Path), ("token" = String, Path)),
+    responses((status = 200, description = "There is something here; whether the token is known is not said")))]
+async fn probe_hook() {}
+
+async fn taken(
+    app: &App,
+    provider: Provider,
+    token: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Answer, Problem> {
+    let verification = sources::of_token(app, provider, token).await?;
+    let verification = verification.ok_or_else(|| Problem::not_found("mail source"))?;
+    let (answer, passed_over) = take(app, &verification, headers, body).await?;
+    count(provider, "accepted", answer.accepted);
+    count(provider, "duplicate", answer.duplicates);
+    count(provider, "rejected", answer.rejected.len());
+    count(provider, "passed_over", passed_over);
+    Ok(answer)
+}
+
+fn count(provider: Provider, outcome: &'static str, items: usize) {
+    metrics::counter!("leadscore_mail_total", "provider" => provider.as_str(), "outcome" => outcome)
+        .increment(items as u64);
+}

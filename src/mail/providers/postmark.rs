@@ -1,0 +1,84 @@
+//! Postmark: one event; not signed.
+
+use serde_json::Value;
+
+use crate::mail::news::{News, Read, What, date_time, text};
+
+pub(in crate::mail) fn read(body: &[u8]) -> Option<Read> {
+    let event: Value = serde_json::from_slice(body).ok()?;
+    text(&event, "/RecordType")?;
+    Some(Read::of([news(&event)]))
+}
+
+fn news(event: &Value) -> Option<News> {
+    let kind = text(event, "/RecordType")?;
+    let what = match kind.as_str() {
+        "Delivery" => What::Delivered,
+        "Open" => What::Opened,
+        "Click" => What::Clicked,
+        "SpamComplaint" => What::Complained,
+        "Bounce" => bounce(&text(event, "/Type")?)?,
+        "SubscriptionChange" => subscription(event)?,
+        _ => return None,
+    };
+    let email = text(event, "/Recipient").or_else(|| text(event, "/Email"))?;
+    let (message_id, url) = (text(event, "/MessageID"), text(event, "/OriginalLink"));
+    let times = ["/DeliveredAt", "/BouncedAt", "/ChangedAt", "/ReceivedAt"];
+    let at = times.iter().find_map(|place| text(event, place)).unwrap_or_default();
+    let told = [text(event, "/ID"), message_id.clone(), url.clone()].map(Option::unwrap_or_default);
+    Some(News {
+        at: times.iter().find_map(|place| date_time(event, place)),
+        message_id,
+        url,
+        user_agent: text(event, "/UserAgent"),
+        ip: text(event, "/Geo/IP"),
+        ..News::new(what, &email, &[&kind, what.kind(), &email, &at, &told[0], &told[1], &told[2]])
+    })
+}
+
+fn bounce(kind: &str) -> Option<What> {
+    match kind {
+        "HardBounce" | "BadEmailAddress" => Some(What::BouncedHard),
+        "SoftBounce" | "DnsError" | "SpamNotification" | "Blocked" | "DMARCPolicy" | "VirusNotification" => {
+            Some(What::BouncedSoft)
+        }
+        "SpamComplaint" => Some(What::Complained),
+        "Unsubscribe" => Some(What::Unsubscribed),
+        "Subscribe" => Some(What::Subscribed),
+        _ => None,
+    }
+}
+
+fn subscription(event: &Value) -> Option<What> {
+    match (event.get("SuppressSending")?.as_bool()?, text(event, "/SuppressionReason").as_deref()) {
+        (false, _) => Some(What::Subscribed),
+        (true, Some("HardBounce")) => Some(What::BouncedHard),
+        (true, Some("SpamComplaint")) => Some(What::Complained),
+        (true, _) => Some(What::Unsubscribed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::providers::fixtures::Fixture;
+
+    #[test]
+    fn what_is_recorded_reads_as_it_was_meant() {
+        for case in Fixture::of("postmark").cases() {
+            // This one does not say whose it is.
+            if case.name() == "bounce_unsubscribe_variant" {
+                assert_eq!(read(case.body()).unwrap().passed_over, 1);
+            } else {
+                case.assert_reads(&read(case.body()).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_of_postmark_is_not_read() {
+        for body in ["", "[]", "{}", "{\"RecordType\": null}", "nonsense"] {
+            assert_eq!(read(body.as_bytes()), None, "{body}");
+        }
+    }
+}

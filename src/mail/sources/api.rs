@@ -1,0 +1,108 @@
+//! `/v1/mail-sources`.
+
+use axum::{
+    extract::{OriginalUri, State},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Source, create, store, wanted::CreateMailSource};
+use crate::{
+    app::App,
+    http::{
+        auth::Admin,
+        extract::{Json, Path, Query},
+        page::{self, Page},
+        problem::Problem,
+    },
+    ids::SourceId,
+    mail::providers::Provider,
+};
+
+pub(in crate::mail) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_mail_sources, create_mail_source))
+        .routes(routes!(delete_mail_source))
+}
+
+/// An account at an e-mail provider.
+#[derive(Debug, Serialize, ToSchema)]
+struct MailSource {
+    id: SourceId,
+    provider: Provider,
+    name: String,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Source> for MailSource {
+    fn from(source: Source) -> MailSource {
+        let Source { id, name, provider, created_at } = source;
+        MailSource { id, provider, name, created_at }
+    }
+}
+
+/// An account with the address to which its webhook is to send. This is the only time that it is shown.
+#[derive(Debug, Serialize, ToSchema)]
+struct MailSourceWithUrl {
+    #[serde(flatten)]
+    source: MailSource,
+    /// What to enter at the provider.
+    url: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListMailSources {
+    /// How many rows, 1 to 500; 50 if absent.
+    limit: Option<u16>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The e-mail providers that tell what becomes of mails.
+#[utoipa::path(get, path = "/v1/mail-sources", tag = "E-mail", params(ListMailSources),
+    responses((status = 200, body = Page<MailSource>)))]
+async fn list_mail_sources(
+    State(app): State<App>,
+    _admin: Admin,
+    Query(query): Query<ListMailSources>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Problem> {
+    let limit = page::limit(query.limit)?;
+    let after = query.cursor.as_deref().map(page::decode).transpose()?;
+    let rows = store::list(&mut *app.db.acquire().await?, after, i64::from(limit) + 1).await?;
+    Ok(Page::of(rows, limit, |source| source.id).map(MailSource::from).respond(&uri))
+}
+
+/// Makes the address to which an account's webhook is to send.
+///
+/// To change a secret, make another source, enter its address at the provider, and delete this one.
+#[utoipa::path(post, path = "/v1/mail-sources", tag = "E-mail", request_body = CreateMailSource,
+    responses((status = 201, body = MailSourceWithUrl)))]
+async fn create_mail_source(
+    State(app): State<App>,
+    _admin: Admin,
+    Json(body): Json<CreateMailSource>,
+) -> Result<(StatusCode, Json<MailSourceWithUrl>), Problem> {
+    let (name, verification) = body.checked()?;
+    let (source, token) = create(&app, &name, &verification).await?;
+    let url = format!("{}/v1/hooks/{}/{token}", app.public_url, source.provider.as_str());
+    Ok((StatusCode::CREATED, Json(MailSourceWithUrl { source: source.into(), url })))
+}
+
+/// Takes nothing more from an account. What came stays.
+#[utoipa::path(delete, path = "/v1/mail-sources/{id}", tag = "E-mail", params(("id" = SourceId, Path)),
+    responses((status = 204)))]
+async fn delete_mail_source(
+    State(app): State<App>,
+    _admin: Admin,
+    Path(id): Path<SourceId>,
+) -> Result<StatusCode, Problem> {
+    let removed = store::remove(&mut *app.db.acquire().await?, id, app.clock.now()).await?;
+    if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("mail source")) }
+}

@@ -1,0 +1,52 @@
+//! Sources: accounts at e-mail providers, each with an address of its own to send to.
+
+pub(super) mod api;
+mod store;
+mod wanted;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+use super::providers::{Provider, Verification};
+use crate::{app::App, ids::SourceId};
+
+/// How much randomness a token holds, in bytes.
+const RANDOM: usize = 24;
+
+/// A source as it is stored.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) id: SourceId,
+    pub(super) name: String,
+    pub(super) provider: Provider,
+    pub(super) created_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Makes a source; the token in its address is known from now on to whoever is told it.
+async fn create(app: &App, name: &str, verification: &Verification) -> sqlx::Result<(Source, String)> {
+    let mut bytes = [0; RANDOM];
+    app.ids.fill(&mut bytes);
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let source = Source {
+        id: SourceId(app.ids.next()),
+        name: name.to_owned(),
+        provider: verification.provider(),
+        created_at: app.clock.now(),
+    };
+    store::insert(&mut *app.db.acquire().await?, &source, &hash(&token), verification).await?;
+    Ok((source, token))
+}
+
+/// How what is sent to this address is verified; none if there is no such source.
+pub(super) async fn of_token(
+    app: &App,
+    provider: Provider,
+    token: &str,
+) -> sqlx::Result<Option<Verification>> {
+    let found = store::find_by_hash(&mut *app.db.acquire().await?, &hash(token)).await?;
+    Ok(found.filter(|verification| verification.provider() == provider))
+}
+
+fn hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}

@@ -1,0 +1,79 @@
+//! SQL of sources.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+
+use super::Source;
+use crate::{
+    ids::SourceId,
+    mail::providers::{Provider, Verification},
+};
+
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    source: &Source,
+    token_hash: &[u8],
+    verification: &Verification,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- mail::insert_source
+        insert into mail_source (id, provider, name, token_hash, verification, created_at)
+        values ($1, $2, $3, $4, $5, $6)",
+        source.id as SourceId,
+        source.provider.as_str(),
+        source.name,
+        token_hash,
+        Json(verification) as Json<&Verification>,
+        source.created_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn find_by_hash(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+) -> sqlx::Result<Option<Verification>> {
+    let found = sqlx::query_scalar!(
+        r#"-- mail::find_by_hash
+        select verification as "verification: Json<Verification>"
+        from mail_source where token_hash = $1 and deleted_at is null"#,
+        token_hash
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|Json(verification)| verification))
+}
+
+/// The sources in use, newest last.
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    after: Option<SourceId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Source>> {
+    sqlx::query_as!(
+        Source,
+        r#"-- mail::list_sources
+        select id, name, provider as "provider: Provider", created_at
+        from mail_source where deleted_at is null and ($1::uuid is null or id > $1)
+        order by id limit $2"#,
+        after as Option<SourceId>,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes a source out of use, and forgets its secrets; false if there is none of this id.
+pub(super) async fn remove(conn: &mut PgConnection, id: SourceId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "-- mail::remove_source
+        update mail_source set deleted_at = $2, verification = '{}' where id = $1 and deleted_at is null",
+        id as SourceId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
