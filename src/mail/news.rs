@@ -112,8 +112,11 @@ impl News {
             What::BouncedSoft => Some("soft"),
             _ => None,
         };
-        let said =
-            [("message_id", self.message_id.as_deref()), ("url", self.url.as_deref()), ("bounce", bounce)];
+        let said = [
+            ("message_id", self.message_id.as_deref()),
+            ("url", self.url.as_deref()),
+            ("bounce_type", bounce),
+        ];
         properties.extend(said.iter().filter_map(|(name, said)| Some(((*name).to_owned(), json!((*said)?)))));
         let agent =
             self.user_agent.as_ref().map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect::<String>());

@@ -65,7 +65,7 @@ async fn mailguns_events_come_in_once_each_in_both_forms() {
 
         assert_eq!(types(&log), json!({"email_bounced": 3, "email_clicked": 2, "email_complained": 1, "email_delivered": 2, "email_opened": 2, "email_unsubscribed": 1}));
         let bounce = log.iter().find(|(kind, ..)| kind == "email_bounced").unwrap();
-        assert_eq!(bounce.1["bounce"], "hard");
+        assert_eq!(bounce.1["bounce_type"], "hard");
     })
     .await;
 }
@@ -111,7 +111,7 @@ async fn brevos_events_come_in_once_each() {
         let log = replayed(app, "brevo").await;
 
         assert_eq!(types(&log), json!({"email_bounced": 3, "email_clicked": 2, "email_complained": 2, "email_delivered": 1, "email_opened": 3, "email_unsubscribed": 2}));
-        let soft = log.iter().find(|(_, properties, ..)| properties["bounce"] == "soft");
+        let soft = log.iter().find(|(_, properties, ..)| properties["bounce_type"] == "soft");
         assert!(soft.is_some(), "{log:?}");
     })
     .await;
@@ -142,6 +142,19 @@ async fn a_known_address_that_unsubscribes_is_told_to_its_lead() {
         let lead = app.only_lead().await["id"].as_str().unwrap().to_owned();
         let events = app.get(&format!("/v1/leads/{lead}/events?type=email_unsubscribed")).await.json();
         assert_eq!(events["data"][0]["properties"]["provider"], "sendgrid");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hard_bounce_costs_what_the_model_says() {
+    run(async |app| {
+        app.events(json!({"type": "identify", "lead": {"email": "bounce@example.com"}})).await;
+
+        told(app, "postmark", "bounce_event").await;
+
+        let raw = app.only_lead().await["raw"].as_i64();
+        assert_eq!(raw, Some(-30_000 - 20_000), "for the bounce, and for the years of silence since");
     })
     .await;
 }
