@@ -112,6 +112,7 @@ async fn a_link_leads_on_and_counts_a_click() {
 
         let answer = fetch(app, "GET", path(&links["links"][0]["click_url"])).await;
         fetch(app, "GET", path(&links["links"][1]["click_url"])).await;
+        app.advance(TimeDelta::seconds(1));
         let head = fetch(app, "HEAD", path(&links["links"][1]["click_url"])).await;
 
         assert_eq!((answer.status.as_u16(), head.status.as_u16()), (302, 302));
