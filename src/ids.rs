@@ -73,6 +73,10 @@ id!(
     /// What became of a lead, as somebody recorded it.
     OutcomeId
 );
+id!(
+    /// A merge of two leads that somebody decided.
+    MergeId
+);
 
 impl EventKey {
     /// The key under which an event with this id is known, for ever.

@@ -10,6 +10,7 @@
 //! - [`leads`]: identities, who belongs to whom, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
 //! - [`corrections`]: what people decide about a score
+//! - [`merges`]: two leads that are one person, on somebody's word, and the way back
 //! - [`crm`]: what other systems know of leads, and how they stand
 //! - [`policy`]: what the organisation has decided besides the model
 //! - [`qualification`]: the passages between marketing and sales, and the offers that follow from them
@@ -48,6 +49,7 @@ pub mod keys;
 pub mod leads;
 pub mod links;
 pub mod mail;
+pub mod merges;
 pub mod models;
 pub mod outbox;
 pub mod outcomes;

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 23] = [
+const FEATURES: [(&str, &[&str]); 24] = [
     ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads"]),
@@ -21,6 +21,7 @@ const FEATURES: [(&str, &[&str]); 23] = [
     ("leads", &[]),
     ("links", &["ingest", "leads", "verdicts"]),
     ("mail", &["ingest", "leads", "verdicts", "webhooks"]),
+    ("merges", &["ingest", "keys", "leads", "models", "outbox", "qualification", "queues", "scores"]),
     ("models", &[]),
     ("outbox", &[]),
     ("outcomes", &["leads", "outbox", "qualification", "scores"]),

@@ -214,12 +214,17 @@ async fn close(
 
 /// Locks the lead of an offer, and reads the offer as it then is.
 async fn open(app: &App, id: HandoffId) -> Result<(Held, HandoffView), HandoffError> {
-    let known = store::find(&mut *app.db.acquire().await?, id).await?;
-    let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
-    // If the lead was joined with another meanwhile, the offer is the other's now, and that one is locked.
-    let mut held = scores::hold(app, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
-    let handoff = store::find(&mut held.tx, id).await?.ok_or(HandoffError::NotFound("handoff"))?;
-    Ok((held, handoff))
+    loop {
+        let known = store::find(&mut *app.db.acquire().await?, id).await?;
+        let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
+        // If the lead was joined with another meanwhile, the offer is the other's now, and that one is locked.
+        let mut held = scores::hold(app, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
+        let handoff = store::find(&mut held.tx, id).await?.ok_or(HandoffError::NotFound("handoff"))?;
+        // Two that were one may be two again.
+        if handoff.lead_id == held.id {
+            return Ok((held, handoff));
+        }
+    }
 }
 
 async fn find(app: &App, id: HandoffId) -> sqlx::Result<HandoffView> {

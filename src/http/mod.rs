@@ -17,7 +17,7 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, links, mail, models,
+    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, links, mail, merges, models,
     outbox, outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
 };
 
@@ -40,6 +40,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(crm::api::routes())
         .merge(scores::api::routes())
         .merge(corrections::api::routes())
+        .merge(merges::api::routes())
         .merge(timeline::api::routes())
         .merge(queues::api::routes())
         .merge(handoffs::api::routes())

@@ -14,6 +14,8 @@ pub enum Cause {
     Identified,
     /// Two leads turned out to be one, and the stage that was further on holds.
     Merge,
+    /// They are two again, and each stands where it stood.
+    Unmerge,
     /// Score, fit and engagement reached what the model asks.
     Threshold,
     /// The person asked for sales.
@@ -44,9 +46,10 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause there is.
-    pub const ALL: [Cause; 15] = [
+    pub const ALL: [Cause; 16] = [
         Cause::Identified,
         Cause::Merge,
+        Cause::Unmerge,
         Cause::Threshold,
         Cause::HandRaise,
         Cause::ScoreFell,
@@ -67,6 +70,7 @@ impl Cause {
         match self {
             Cause::Identified => "identified",
             Cause::Merge => "merge",
+            Cause::Unmerge => "unmerge",
             Cause::Threshold => "threshold",
             Cause::HandRaise => "hand_raise",
             Cause::ScoreFell => "score_fell",
@@ -89,6 +93,7 @@ impl Cause {
         match self {
             Cause::Identified => matches!((from, to), (Anonymous, Lead)),
             Cause::Merge => to.depth() > from.depth(),
+            Cause::Unmerge => from != to,
             Cause::Threshold => matches!((from, to), (Lead | Recycled, Mql)),
             // Who was lost and asks again of its own accord is not kept waiting.
             Cause::HandRaise => matches!((from, to), (Lead | Recycled | Lost, Mql)),

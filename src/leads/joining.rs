@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    Mention, ResolveError, Span,
+    Cause, Mention, ResolveError, Span, Why,
     identity::{Fact, Kind, fold},
-    resolved::Resolved,
+    merging::hand_over,
+    resolved::{Resolved, Seat},
     store,
 };
 use crate::ids::{IdentityId, LeadId};
@@ -70,11 +71,19 @@ fn news(facts: &[(Kind, IdentityId, Fact)], resolved: &Resolved) -> Vec<(Kind, I
     refold
 }
 
+/// A lead loses identities that were at home there.
+#[derive(Clone, Copy)]
+struct Loss {
+    /// The lead for which they counted: itself, unless it was merged into another.
+    lead: LeadId,
+    heir: Seat,
+}
+
 /// The spans that are to be written, and the leads that lose or gain by it.
 #[derive(Default)]
 struct Changing {
     spans: BTreeMap<IdentityId, Vec<Span>>,
-    losing: BTreeMap<LeadId, LeadId>,
+    losing: BTreeMap<LeadId, Loss>,
     touched: BTreeSet<LeadId>,
 }
 
@@ -86,14 +95,13 @@ impl Changing {
             return;
         }
         let before = resolved.spans.insert(identity, spans.clone()).unwrap_or_default();
+        for span in &before {
+            if let Some(heir) = spans.iter().find(|one| one.home != span.home).map(Seat::of) {
+                self.losing.insert(span.home, Loss { lead: span.lead_id, heir });
+            }
+        }
         let place = |span: &Span| (span.since, span.until, span.lead_id);
         if !before.iter().map(place).eq(spans.iter().map(place)) && !before.is_empty() {
-            for span in &before {
-                let heir = spans.iter().find(|one| one.lead_id != span.lead_id).map(|one| one.lead_id);
-                if let Some(heir) = heir {
-                    self.losing.insert(span.lead_id, heir);
-                }
-            }
             resolved.moved.extend(before.iter().chain(&spans).map(|span| span.lead_id));
         }
         if resolved.waited.contains(&identity) {
@@ -115,17 +123,17 @@ impl Changing {
         let (Some(from), Some(into)) = (resolved.only_lead(former), resolved.only_lead(current)) else {
             return Ok(());
         };
-        self.load(conn, resolved, &[], &[from]).await?;
+        self.load(conn, resolved, &[], &[from.lead]).await?;
         let everything: Vec<IdentityId> = resolved
             .spans
             .iter()
-            .filter(|(_, spans)| spans.iter().any(|span| span.lead_id == from))
+            .filter(|(_, spans)| spans.iter().any(|span| span.home == from.home))
             .map(|(identity, _)| *identity)
             .collect();
         for identity in everything {
             let mut spans = resolved.spans[&identity].clone();
-            for span in &mut spans {
-                span.lead_id = if span.lead_id == from { into } else { span.lead_id };
+            for span in spans.iter_mut().filter(|span| span.home == from.home) {
+                (span.lead_id, span.home) = (into.lead, into.home);
                 span.parent_id = if identity == former { Some(current) } else { span.parent_id };
             }
             self.set(resolved, identity, spans);
@@ -146,19 +154,20 @@ impl Changing {
         let before = resolved.only_lead(child);
         let mut spans = Vec::new();
         for stretch in fold(kind, facts) {
-            let lead_id = resolved.only_lead(stretch.parent).ok_or(ResolveError::Changed)?;
+            let Seat { lead, home } = resolved.only_lead(stretch.parent).ok_or(ResolveError::Changed)?;
             spans.push(Span {
                 identity_id: child,
                 since: stretch.since,
                 until: stretch.until,
-                lead_id,
+                lead_id: lead,
+                home,
                 parent_id: Some(stretch.parent),
             });
         }
-        let after = spans.first().map(|span| span.lead_id);
+        let after = spans.first().map(Seat::of);
         self.set(resolved, child, spans);
         let (Kind::Email, Some(after)) = (kind, after) else { return Ok(()) };
-        if before.is_some_and(|before| before != after) {
+        if before.is_some_and(|before| before.home != after.home) {
             self.bring_along(conn, resolved, child, after).await?;
         }
         Ok(())
@@ -169,7 +178,7 @@ impl Changing {
         conn: &mut PgConnection,
         resolved: &mut Resolved,
         email: IdentityId,
-        lead_id: LeadId,
+        to: Seat,
     ) -> Result<(), ResolveError> {
         self.load(conn, resolved, &[email], &[]).await?;
         let followers: Vec<IdentityId> = resolved
@@ -181,7 +190,7 @@ impl Changing {
         for follower in followers {
             let mut spans = resolved.spans[&follower].clone();
             for span in spans.iter_mut().filter(|span| span.parent_id == Some(email)) {
-                span.lead_id = lead_id;
+                (span.lead_id, span.home) = (to.lead, to.home);
             }
             self.set(resolved, follower, spans);
         }
@@ -232,38 +241,52 @@ impl Changing {
                 lead.epoch += 1;
             }
         }
-        let losing: Vec<LeadId> = self.losing.keys().copied().collect();
-        let kept: HashSet<LeadId> = store::with_identities(conn, &losing).await?.into_iter().collect();
-        let gone: Vec<LeadId> = losing.into_iter().filter(|id| !kept.contains(id)).collect();
-        for id in &gone {
-            let heir = last_heir(&self.losing, *id, &kept);
-            hand_over(resolved, *id, heir, now);
+        let (homes, leads): (Vec<LeadId>, Vec<LeadId>) =
+            self.losing.iter().map(|(home, loss)| (*home, loss.lead)).unzip();
+        let kept: HashSet<LeadId> = store::with_identities(conn, &homes, &leads).await?.into_iter().collect();
+        let left: BTreeMap<LeadId, Loss> =
+            self.losing.into_iter().filter(|(home, _)| !kept.contains(home)).collect();
+        let mut gone = Vec::new();
+        for (home, loss) in &left {
+            let heir = last_heir(&left, *home);
+            if loss.lead != *home {
+                store::redirect(conn, *home, heir.home, now).await?;
+            } else if heir.lead != *home {
+                bequeath(conn, resolved, *home, heir.lead).await?;
+                hand_over(resolved, *home, heir.home, heir.lead, &Why::rule(Cause::Merge, now));
+                gone.push(*home);
+            }
         }
         store::delete_profiles(conn, &gone).await?;
         Ok(())
     }
 }
 
+/// What was merged into a lead by hand goes where that lead goes.
+async fn bequeath(
+    conn: &mut PgConnection,
+    resolved: &mut Resolved,
+    from: LeadId,
+    to: LeadId,
+) -> sqlx::Result<()> {
+    store::move_spans(conn, from, to).await?;
+    resolved.moved.insert(to);
+    for span in resolved.spans.values_mut().flatten().filter(|span| span.lead_id == from) {
+        span.lead_id = to;
+    }
+    Ok(())
+}
+
 /// Where a lead's identities ended up when several leads became one in the same batch.
-fn last_heir(losing: &BTreeMap<LeadId, LeadId>, from: LeadId, kept: &HashSet<LeadId>) -> LeadId {
-    let mut heir = losing[&from];
-    for _ in 0..losing.len() {
-        match losing.get(&heir) {
-            Some(next) if !kept.contains(&heir) => heir = *next,
-            _ => break,
+fn last_heir(left: &BTreeMap<LeadId, Loss>, from: LeadId) -> Seat {
+    let mut heir = left[&from].heir;
+    for _ in 0..left.len() {
+        let next = |lead: LeadId| left.get(&lead).map(|loss| loss.heir);
+        if let Some(next) = next(heir.home) {
+            heir = next;
+        } else if let Some(next) = next(heir.lead) {
+            heir.lead = next.lead;
         }
     }
     heir
-}
-
-/// The lead that is left takes over what the other brings.
-fn hand_over(resolved: &mut Resolved, from: LeadId, into: LeadId, now: DateTime<Utc>) {
-    resolved.moved.remove(&from);
-    resolved.gone.insert(from);
-    let Some(gone) = resolved.leads.get_mut(&from) else { return };
-    gone.merged_into = Some(into);
-    let gone = gone.clone();
-    if let Some(heir) = resolved.leads.get_mut(&into) {
-        heir.take_over(&gone, now);
-    }
 }

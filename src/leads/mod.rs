@@ -8,6 +8,10 @@
 //!
 //! *Passage*: a move of a lead from one stage to another; [`Cause::allows`] is the table of those that there are.
 //!
+//! *Home*: the lead that a span would count for had nobody merged leads by hand. Links lead to homes, and a span's lead is
+//! where its home's trail of `merged_into` ends; so whatever follows an identity while its lead is merged goes with it when
+//! that is taken back.
+//!
 //! The guarantees: a link never rewrites an event; the outcome depends on the facts, not on the order in which
 //! they came; two user ids are never joined through a shared device; a lead left without identities stays as a
 //! signpost (`merged_into`) to where they went.
@@ -16,6 +20,7 @@ pub mod api;
 mod cause;
 pub mod identity;
 mod joining;
+mod merging;
 mod passage;
 mod resolve;
 mod resolved;
@@ -24,14 +29,17 @@ mod store;
 pub(crate) mod view;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 pub use cause::Cause;
+pub(crate) use merging::{hand_over, part, take_in};
 pub use passage::{NotAllowed, Passed, Target, Why};
 pub use resolve::{Mention, ResolveError, lock, lock_free, lock_heir, look_up, resolve};
 pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
 pub(crate) use store::{
-    ProfileRow, after, emails_of, identity, know, named, profiles_of, read, upsert_profiles,
+    ProfileRow, after, delete_profiles, emails_of, family, homes_of, identity, know, lock as lock_rows, named,
+    profiles_of, read, trail, update as update_rows, upsert_profiles,
 };
 
 use crate::ids::{IdentityId, LeadId};
@@ -47,12 +55,14 @@ pub struct Span {
     pub until: Option<DateTime<Utc>>,
     /// The lead for which they count.
     pub lead_id: LeadId,
+    /// The lead for which they would count had nobody merged leads by hand.
+    pub home: LeadId,
     /// The identity that this one follows; none: it stands for itself.
     pub parent_id: Option<IdentityId>,
 }
 
 /// A lead's own row: what is not a function of its log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lead {
     /// Its id.
     pub id: LeadId,
@@ -76,6 +86,9 @@ pub struct Lead {
     pub epoch: i32,
     /// Where its identities went, once it has none.
     pub merged_into: Option<LeadId>,
+    /// Since when.
+    pub merged_at: Option<DateTime<Utc>>,
+    #[serde(skip)]
     passed: Vec<Passed>,
 }
 
@@ -94,6 +107,7 @@ impl Lead {
             recycled_until: None,
             epoch: 0,
             merged_into: None,
+            merged_at: None,
             passed: Vec::new(),
         }
     }

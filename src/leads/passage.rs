@@ -117,7 +117,7 @@ impl Lead {
     }
 
     /// Somebody has said who it is.
-    pub(super) fn identify(&mut self, at: DateTime<Utc>) {
+    pub(crate) fn identify(&mut self, at: DateTime<Utc>) {
         if self.stage == Stage::Anonymous {
             let passed = self.pass(Target::Lead, Why::rule(Cause::Identified, at));
             debug_assert!(passed.is_ok(), "{passed:?}");
@@ -126,9 +126,9 @@ impl Lead {
 
     /// Takes over what another lead brings that turned out to be this one: the stage that is further on, the stronger
     /// reason, the longer wait.
-    pub(super) fn take_over(&mut self, gone: &Lead, at: DateTime<Utc>) {
+    pub(crate) fn take_over(&mut self, gone: &Lead, why: &Why) {
         if gone.stage != Stage::Anonymous {
-            self.identify(at);
+            self.identify(why.at);
         }
         self.cycle = self.cycle.max(gone.cycle);
         self.last_exit_at = self.last_exit_at.max(gone.last_exit_at);
@@ -138,7 +138,7 @@ impl Lead {
             (self.mql_by, self.below_since) = (gone.mql_by, gone.below_since);
             self.below_by_model = gone.below_by_model;
             (self.recycled_at, self.recycled_until) = (gone.recycled_at, gone.recycled_until);
-            self.passed.push(Passed { from, to, cycle: self.cycle, why: Why::rule(Cause::Merge, at) });
+            self.passed.push(Passed { from, to, cycle: self.cycle, why: why.clone() });
         } else if from == to {
             self.recycled_at = self.recycled_at.max(gone.recycled_at);
             self.recycled_until = self.recycled_until.max(gone.recycled_until);
@@ -148,6 +148,17 @@ impl Lead {
                     (self.below_since, self.below_by_model) = (None, false);
                 }
             }
+        }
+    }
+
+    /// Stands as it stood before it took another over, which is another again.
+    pub(crate) fn give_back(&mut self, before: &Lead, why: &Why) {
+        let (from, to) = (self.stage, before.stage);
+        let Lead { id, epoch, merged_into, merged_at, .. } = *self;
+        let passed = std::mem::take(&mut self.passed);
+        *self = Lead { id, epoch, merged_into, merged_at, passed, ..before.clone() };
+        if from != to {
+            self.passed.push(Passed { from, to, cycle: self.cycle, why: why.clone() });
         }
     }
 
@@ -195,6 +206,15 @@ mod tests {
         merge: opportunity > lost disqualified customer
         merge: lost > disqualified customer
         merge: disqualified > customer
+        unmerge: anonymous > lead mql sql opportunity customer recycled disqualified lost
+        unmerge: lead > anonymous mql sql opportunity customer recycled disqualified lost
+        unmerge: mql > anonymous lead sql opportunity customer recycled disqualified lost
+        unmerge: sql > anonymous lead mql opportunity customer recycled disqualified lost
+        unmerge: opportunity > anonymous lead mql sql customer recycled disqualified lost
+        unmerge: customer > anonymous lead mql sql opportunity recycled disqualified lost
+        unmerge: recycled > anonymous lead mql sql opportunity customer disqualified lost
+        unmerge: disqualified > anonymous lead mql sql opportunity customer recycled lost
+        unmerge: lost > anonymous lead mql sql opportunity customer recycled disqualified
     ";
 
     fn expected(cause: Cause, from: Stage, to: Stage) -> bool {
@@ -268,7 +288,7 @@ mod tests {
                 let (mut heir, mut gone) = (lead_at(from), lead_at(other));
                 gone.cycle = 7;
 
-                heir.take_over(&gone, day(1));
+                heir.take_over(&gone, &Why::rule(Cause::Merge, day(1)));
 
                 let further = if other.depth() > from.depth() { other } else { from };
                 assert_eq!((heir.stage(), heir.cycle), (further, 7));
@@ -282,6 +302,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_another_again_leaves_everything_as_it_was() {
+        for from in STAGES {
+            for other in STAGES {
+                let (mut heir, mut gone) = (lead_at(from), lead_at(other));
+                (gone.cycle, gone.last_exit_at) = (7, Some(day(3)));
+                let before = heir.clone();
+                heir.take_over(&gone, &Why::rule(Cause::Merge, day(1)));
+                heir.take_passed();
+
+                heir.give_back(&before, &Why::rule(Cause::Unmerge, day(2)));
+
+                for passed in heir.take_passed() {
+                    assert!(passed.why.cause.allows(passed.from, passed.to), "{passed:?}");
+                }
+                assert_eq!(heir, before);
+            }
+        }
+    }
+
+    #[test]
     fn of_two_waits_the_longer_holds() {
         let waiting = |at, until| {
             let mut lead = lead_at(Stage::Recycled);
@@ -290,7 +330,7 @@ mod tests {
         };
         let mut heir = waiting(3, Some(day(5)));
 
-        heir.take_over(&waiting(4, None), day(4));
+        heir.take_over(&waiting(4, None), &Why::rule(Cause::Merge, day(4)));
 
         assert_eq!((heir.recycled_at, heir.recycled_until), (Some(day(4)), Some(day(5))));
     }

@@ -13,7 +13,7 @@ use super::{
     Lead, Span, Stage,
     identity::{Fact, Identity, Kind, Named, beginning, fold},
     joining::link,
-    resolved::Resolved,
+    resolved::{Resolved, Seat},
     store,
 };
 use crate::ids::{IdentityId, Ids, LeadId};
@@ -97,12 +97,11 @@ pub async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Res
 
 /// Locks a lead, or the one that it was joined with in the end; none if there is no such lead.
 pub async fn lock_heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<(LeadId, Resolved)>> {
-    let mut wanted = lead;
-    // Nobody locks a signpost to change it, so the order of ids does not matter here.
-    while let Some(found) = store::lock(conn, &[wanted]).await?.pop() {
-        match found.merged_into {
-            Some(heir) => wanted = heir,
-            None => return Ok(Some((found.id, Resolved::of(vec![found])))),
+    // Where it leads may change until the heir is locked.
+    while let Some(heir) = store::trail(conn, lead).await?.pop() {
+        let found = store::lock(conn, &[heir]).await?;
+        if store::trail(conn, lead).await?.pop() == Some(heir) {
+            return Ok(Some((heir, Resolved::of(found))));
         }
     }
     Ok(None)
@@ -173,17 +172,18 @@ async fn create(
             links.get(&identity.id()).and_then(|(_, facts)| facts.first()).map(|fact| fact.parent);
         let existing =
             adopted.remove(&identity.id()).or(parent_id.and_then(|parent| resolved.only_lead(parent)));
-        let lead_id = existing.unwrap_or_else(|| LeadId(ids.next()));
+        let Seat { lead: lead_id, home } = existing.unwrap_or_else(|| Seat::at(LeadId(ids.next())));
         if resolved.waited.contains(&identity.id()) {
             resolved.moved.insert(lead_id);
         }
-        if let Some(lead_id) = existing {
+        if existing.is_some() {
             resolved.named.insert(lead_id);
         } else {
             resolved.created.insert(lead_id);
             resolved.admit(Lead::new(lead_id, identity.kind() != Kind::AnonymousId));
         }
-        let span = Span { identity_id: identity.id(), since: beginning(), until: None, lead_id, parent_id };
+        let span =
+            Span { identity_id: identity.id(), since: beginning(), until: None, lead_id, home, parent_id };
         resolved.spans.insert(identity.id(), vec![span]);
         spans.push(span);
     }
@@ -212,12 +212,12 @@ fn links_by_child(mentions: &[Mention<'_>]) -> Links {
 
 /// Which new identity takes over the lead of an existing one that is about to follow it, so that a visitor who
 /// identifies stays the lead that it was.
-fn adoptions(links: &Links, resolved: &Resolved) -> HashMap<IdentityId, LeadId> {
+fn adoptions(links: &Links, resolved: &Resolved) -> HashMap<IdentityId, Seat> {
     let mut adopted = HashMap::new();
     for (child, (kind, facts)) in links {
         let first = fold(*kind, &mut facts.clone()).first().map(|stretch| stretch.parent);
-        if let (Some(lead), Some(parent)) = (resolved.own_lead(*child), first) {
-            adopted.entry(parent).or_insert(lead);
+        if let (Some(seat), Some(parent)) = (resolved.own_lead(*child), first) {
+            adopted.entry(parent).or_insert(seat);
         }
     }
     adopted

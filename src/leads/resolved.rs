@@ -15,6 +15,24 @@ use crate::ids::{IdentityId, LeadId};
 /// How often identities may move while they are being locked before the batch begins again.
 const ROUNDS: usize = 16;
 
+/// For which lead something counts, and at which it is at home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) lead: LeadId,
+    pub(super) home: LeadId,
+}
+
+impl Seat {
+    pub(super) fn of(span: &Span) -> Seat {
+        Seat { lead: span.lead_id, home: span.home }
+    }
+
+    /// With a lead that nobody merged.
+    pub(super) fn at(lead: LeadId) -> Seat {
+        Seat { lead, home: lead }
+    }
+}
+
 /// The leads that a batch touches, locked.
 #[derive(Debug, Default)]
 pub struct Resolved {
@@ -30,8 +48,8 @@ pub struct Resolved {
     pub claimed: HashSet<IdentityId>,
     /// Those among them of which the log may know something already.
     pub(super) waited: HashSet<IdentityId>,
-    /// Leads that have no identity left; their rows are signposts.
-    pub gone: BTreeSet<LeadId>,
+    /// Leads that have no identity left, each with the lead for which those count now; their rows are signposts.
+    pub gone: BTreeMap<LeadId, LeadId>,
     before: BTreeMap<LeadId, Lead>,
     epochs: HashMap<LeadId, i32>,
     pub(super) spans: HashMap<IdentityId, Vec<Span>>,
@@ -43,6 +61,13 @@ impl Resolved {
     pub(super) fn about<'a>(identities: impl Iterator<Item = &'a Identity>) -> Resolved {
         let kinds = identities.map(|identity| (identity.id(), identity.kind())).collect();
         Resolved { kinds, ..Resolved::default() }
+    }
+
+    /// These locked leads, signposts included.
+    pub(crate) fn holding(leads: impl IntoIterator<Item = Lead>) -> Resolved {
+        let mut resolved = Resolved::default();
+        leads.into_iter().for_each(|lead| resolved.admit(lead));
+        resolved
     }
 
     /// These leads, as they are.
@@ -72,7 +97,7 @@ impl Resolved {
     pub fn keep(&mut self, wanted: impl Fn(LeadId) -> bool) {
         let Resolved { leads, moved, created, gone, before, .. } = self;
         leads.retain(|id, lead| {
-            let needed = moved.contains(id) || created.contains(id) || gone.contains(id);
+            let needed = moved.contains(id) || created.contains(id) || gone.contains_key(id);
             needed || wanted(*id) || before.get(id) != Some(lead)
         });
     }
@@ -140,14 +165,15 @@ impl Resolved {
         self.leads.insert(lead.id, lead);
     }
 
-    pub(super) fn only_lead(&self, identity: IdentityId) -> Option<LeadId> {
-        self.spans.get(&identity)?.first().map(|span| span.lead_id)
+    /// Where an identity is that has one lead for all time.
+    pub(super) fn only_lead(&self, identity: IdentityId) -> Option<Seat> {
+        self.spans.get(&identity)?.first().map(Seat::of)
     }
 
-    /// The lead of an identity that follows nobody.
-    pub(super) fn own_lead(&self, identity: IdentityId) -> Option<LeadId> {
+    /// Where an identity is that follows nobody.
+    pub(super) fn own_lead(&self, identity: IdentityId) -> Option<Seat> {
         match self.spans.get(&identity)?.as_slice() {
-            [span] if span.parent_id.is_none() => Some(span.lead_id),
+            [span] if span.parent_id.is_none() => Some(Seat::of(span)),
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ pub(super) struct SpanRow {
     pub(super) since: DateTime<Utc>,
     pub(super) until: Option<DateTime<Utc>>,
     pub(super) lead_id: LeadId,
+    pub(super) home_lead_id: Option<LeadId>,
     pub(super) parent_id: Option<IdentityId>,
     pub(super) epoch: i32,
 }
@@ -28,6 +29,7 @@ impl SpanRow {
             since: self.since,
             until: self.until,
             lead_id: self.lead_id,
+            home: self.home_lead_id.unwrap_or(self.lead_id),
             parent_id: self.parent_id,
         }
     }
@@ -40,7 +42,7 @@ pub(super) async fn spans_of(
     sqlx::query_as!(
         SpanRow,
         "-- leads::spans_of
-        select s.identity_id, s.since, s.until, s.lead_id, s.parent_id, l.epoch
+        select s.identity_id, s.since, s.until, s.lead_id, s.home_lead_id, s.parent_id, l.epoch
         from identity_span s join lead l on l.id = s.lead_id
         where s.identity_id = any($1)
         order by s.identity_id, s.since",
@@ -154,15 +156,19 @@ pub(super) async fn insert_spans(conn: &mut PgConnection, spans: &[Span]) -> sql
     let since: Vec<DateTime<Utc>> = spans.iter().map(|span| span.since).collect();
     let until: Vec<Option<DateTime<Utc>>> = spans.iter().map(|span| span.until).collect();
     let leads: Vec<LeadId> = spans.iter().map(|span| span.lead_id).collect();
+    let homes: Vec<LeadId> = spans.iter().map(|span| span.home).collect();
     let parents: Vec<Option<IdentityId>> = spans.iter().map(|span| span.parent_id).collect();
     sqlx::query!(
         "-- leads::insert_spans
-        insert into identity_span (identity_id, since, until, lead_id, parent_id)
-        select * from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::uuid[])",
+        insert into identity_span (identity_id, since, until, lead_id, home_lead_id, parent_id)
+        select identity_id, since, until, lead_id, nullif(home, lead_id), parent_id
+        from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::uuid[])
+            as new (identity_id, since, until, lead_id, home, parent_id)",
         &identities as &[IdentityId],
         &since,
         &until as &[Option<DateTime<Utc>>],
         &leads as &[LeadId],
+        &homes as &[LeadId],
         &parents as &[Option<IdentityId>]
     )
     .execute(conn)
@@ -176,7 +182,7 @@ macro_rules! stored_leads {
             LeadRow,
             r#"-- leads::stored_leads
             select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, below_by_model,
-                last_exit_at, recycled_at, recycled_until, epoch, merged_into
+                last_exit_at, recycled_at, recycled_until, epoch, merged_into, merged_at
             from lead where id = any($1) order by id "# + $how,
             $leads
         )
@@ -197,6 +203,7 @@ struct LeadRow {
     recycled_until: Option<DateTime<Utc>>,
     epoch: i32,
     merged_into: Option<LeadId>,
+    merged_at: Option<DateTime<Utc>>,
 }
 
 impl LeadRow {
@@ -213,6 +220,7 @@ impl LeadRow {
             recycled_until: self.recycled_until,
             epoch: self.epoch,
             merged_into: self.merged_into,
+            merged_at: self.merged_at,
             passed: Vec::new(),
         }
     }
@@ -246,15 +254,18 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
     let until: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.recycled_until).collect();
     let epochs: Vec<i32> = leads.iter().map(|lead| lead.epoch).collect();
     let merged: Vec<Option<LeadId>> = leads.iter().map(|lead| lead.merged_into).collect();
+    let merged_at: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.merged_at).collect();
     sqlx::query!(
         "-- leads::update
         update lead set stage = new.stage, cycle = new.cycle, mql_by = new.mql_by, below_since = new.below_since,
             below_by_model = new.below_by_model, last_exit_at = new.last_exit_at, recycled_at = new.recycled_at,
-            recycled_until = new.recycled_until, epoch = new.epoch, merged_into = new.merged_into
+            recycled_until = new.recycled_until, epoch = new.epoch, merged_into = new.merged_into,
+            merged_at = new.merged_at
         from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[], $6::boolean[],
-            $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::uuid[])
+            $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::uuid[],
+            $12::timestamptz[])
             as new (id, stage, cycle, mql_by, below_since, below_by_model, last_exit_at, recycled_at, recycled_until,
-                epoch, merged_into)
+                epoch, merged_into, merged_at)
         where lead.id = new.id",
         &ids as &[LeadId],
         &stages,
@@ -266,7 +277,8 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
         &recycled as &[Option<DateTime<Utc>>],
         &until as &[Option<DateTime<Utc>>],
         &epochs,
-        &merged as &[Option<LeadId>]
+        &merged as &[Option<LeadId>],
+        &merged_at as &[Option<DateTime<Utc>>]
     )
     .execute(conn)
     .await?;
@@ -312,20 +324,149 @@ pub(super) async fn links_of(conn: &mut PgConnection, children: &[IdentityId]) -
     .await
 }
 
-/// Which of these leads have an identity left.
-pub(super) async fn with_identities(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<LeadId>> {
+/// Of which of these leads, each with the one that its identities count for, an identity is left whose home it is.
+pub(super) async fn with_identities(
+    conn: &mut PgConnection,
+    homes: &[LeadId],
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- leads::with_identities
-        select id as "id!: LeadId" from unnest($1::uuid[]) as asked (id)
-        where exists (select from identity_span where lead_id = asked.id)"#,
+        select home as "home!: LeadId" from unnest($1::uuid[], $2::uuid[]) as asked (home, lead)
+        where exists (
+            select from identity_span where lead_id = asked.lead and coalesce(home_lead_id, lead_id) = asked.home
+        )"#,
+        homes as &[LeadId],
         leads as &[LeadId]
     )
     .fetch_all(conn)
     .await
 }
 
+/// Has everything that counts for a lead count for another; its home stays what it is.
+pub(super) async fn move_spans(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::move_spans
+        update identity_span set home_lead_id = nullif(coalesce(home_lead_id, lead_id), $2), lead_id = $2
+        where lead_id = $1",
+        from as LeadId,
+        into as LeadId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Has what counts for a lead, and is at home at one of these, count for another.
+pub(super) async fn move_homes(
+    conn: &mut PgConnection,
+    from: LeadId,
+    homes: &[LeadId],
+    into: LeadId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::move_homes
+        update identity_span set home_lead_id = nullif(home_lead_id, $3), lead_id = $3
+        where lead_id = $1 and home_lead_id = any($2)",
+        from as LeadId,
+        homes as &[LeadId],
+        into as LeadId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A lead at which identities are at home.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Home {
+    /// The lead.
+    pub(crate) lead: LeadId,
+    /// One of them is a user id or e-mail.
+    pub(crate) identified: bool,
+}
+
+/// Where the identities are at home that count for a lead.
+pub(crate) async fn homes_of(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<Home>> {
+    sqlx::query_as!(
+        Home,
+        r#"-- leads::homes_of
+        select coalesce(s.home_lead_id, s.lead_id) as "lead!: LeadId",
+            bool_or(i.kind <> 'anonymous_id') as "identified!"
+        from identity_span s join identity i on i.id = s.identity_id
+        where s.lead_id = $1 group by 1"#,
+        lead as LeadId
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A lead, the one that it was merged into, and so on to the one that it is now; none if there is no such lead.
+pub(crate) async fn trail(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        r#"-- leads::trail
+        with recursive trail as (
+            select id, merged_into, 1 as step from lead where id = $1
+            union all
+            select next.id, next.merged_into, step + 1 from trail join lead next on next.id = trail.merged_into
+        )
+        select id as "id!: LeadId" from trail order by step"#,
+        lead as LeadId
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A lead, and all that were merged into it, the earliest first.
+pub(crate) async fn family(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<Lead>> {
+    sqlx::query_as!(
+        LeadRow,
+        r#"-- leads::family
+        with recursive family as (
+            select * from lead where id = $1
+            union all
+            select next.* from lead next join family on next.merged_into = family.id
+        )
+        select id as "id!: LeadId", stage as "stage!: Stage", cycle as "cycle!", mql_by as "mql_by: MqlBy", below_since,
+            below_by_model as "below_by_model!", last_exit_at, recycled_at, recycled_until, epoch as "epoch!",
+            merged_into as "merged_into: LeadId", merged_at
+        from family order by merged_at, id"#,
+        lead as LeadId
+    )
+    .map(LeadRow::lead)
+    .fetch_all(conn)
+    .await
+}
+
+/// Has a signpost of which nobody is at home any more point to where they went, unless that way leads back to it.
+pub(super) async fn redirect(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    to: LeadId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::redirect
+        update lead set merged_into = $2, merged_at = $3
+        where id = $1 and not exists (
+            with recursive trail as (
+                select id, merged_into from lead where id = $2
+                union all
+                select next.id, next.merged_into from trail join lead next on next.id = trail.merged_into
+            )
+            select from trail where id = $1
+        )",
+        lead as LeadId,
+        to as LeadId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Forgets what was computed for leads that have no identity left.
-pub(super) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
+pub(crate) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- leads::delete_profiles
         delete from lead_profile where lead_id = any($1)",
@@ -440,7 +581,7 @@ pub(crate) async fn identity(conn: &mut PgConnection, id: IdentityId) -> sqlx::R
 }
 
 /// How an event names a lead that is to count for it from now on: by its strongest identity, which is a user id, else
-/// an e-mail, else an anonymous id; of several of a kind one that follows no other.
+/// an e-mail, else an anonymous id; of several of a kind one that follows no other. Those that came by a merge come last.
 pub(crate) async fn named(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Named>> {
     let strongest = sqlx::query_as!(
         IdentityRow,
@@ -448,7 +589,8 @@ pub(crate) async fn named(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result
         select i.kind, i.value
         from identity_span s join identity i on i.id = s.identity_id
         where s.lead_id = $1 and s.until is null
-        order by array_position(array['user_id', 'email', 'anonymous_id'], i.kind), s.parent_id is not null, i.value
+        order by s.home_lead_id is not null, array_position(array['user_id', 'email', 'anonymous_id'], i.kind),
+            s.parent_id is not null, i.value
         limit 1",
         lead as LeadId
     )

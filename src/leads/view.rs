@@ -204,12 +204,13 @@ macro_rules! lead_rows {
                 (
                     select i.value from identity_span own join identity i on i.id = own.identity_id
                     where own.lead_id = s.lead_id and i.kind = 'user_id'
-                    order by own.parent_id is not null, i.value limit 1
+                    order by own.home_lead_id is not null, own.parent_id is not null, i.value limit 1
                 ) as user_id,
                 (
                     select i.value from identity_span own join identity i on i.id = own.identity_id
                     where own.lead_id = s.lead_id and i.kind = 'email'
-                    order by i.value = lower(p.attributes -> 'email' ->> 'value') desc nulls last, i.value limit 1
+                    order by i.value = lower(p.attributes -> 'email' ->> 'value') desc nulls last,
+                        own.home_lead_id is not null, i.value limit 1
                 ) as email
             from score s
             join lead l on l.id = s.lead_id

@@ -38,7 +38,7 @@ struct LeadChange {
     id: ChangeId,
     #[schema(value_type = Kind)]
     r#type: String,
-    /// To whom it happened; after `lead.merged` and `lead.erased` there is no such lead.
+    /// To whom it happened; after `lead.merged` and `lead.erased` there is no such lead, until `lead.unmerged`.
     lead_id: LeadId,
     /// When it happened.
     at: DateTime<Utc>,

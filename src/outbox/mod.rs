@@ -57,6 +57,9 @@ pub enum Kind {
     /// The lead turned out to be another and is no more: `into`, the lead that goes on.
     #[serde(rename = "lead.merged")]
     Merged,
+    /// A lead that was merged into another is itself again: `from` is the other.
+    #[serde(rename = "lead.unmerged")]
+    Unmerged,
     /// The person was erased; there is no such lead any more.
     #[serde(rename = "lead.erased")]
     Erased,
@@ -94,11 +97,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 16] = [
         Kind::ScoreChanged,
         Kind::BandChanged,
         Kind::StageChanged,
         Kind::Merged,
+        Kind::Unmerged,
         Kind::Erased,
         Kind::ConsentChanged,
         Kind::OutcomeRecorded,
@@ -119,6 +123,7 @@ impl Kind {
             Kind::BandChanged => "lead.band_changed",
             Kind::StageChanged => "lead.stage_changed",
             Kind::Merged => "lead.merged",
+            Kind::Unmerged => "lead.unmerged",
             Kind::Erased => "lead.erased",
             Kind::ConsentChanged => "lead.consent_changed",
             Kind::OutcomeRecorded => "lead.outcome_recorded",

@@ -205,3 +205,21 @@ pub async fn inherit(
     }
     Ok(())
 }
+
+/// Gives a lead that is itself again what was recorded of those at home there: its offers, the one that ended for the
+/// other's sake open again, and its outcomes.
+pub async fn give_back(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    from: LeadId,
+    homes: &[LeadId],
+    lead: LeadId,
+    merged_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    store::give_back(conn, from, homes, lead, merged_at).await?;
+    if let Some(offer) = store::reopen(conn, lead, from).await? {
+        let change = offer.change(Kind::HandoffOffered, frame.now, json!({"by": null, "reason": "unmerge"}));
+        outbox::publish(conn, frame.ids, &[change]).await?;
+    }
+    Ok(())
+}

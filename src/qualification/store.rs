@@ -150,15 +150,12 @@ pub(super) async fn end_offer(
     Ok(())
 }
 
-/// Gives what was recorded of a lead to the one that it turned out to be.
+/// Gives what was recorded of a lead to the one that it turned out to be. Whose it was stays known, and the answers stay
+/// its own too.
 pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- qualification::inherit (offers)
-        update handoff set lead_id = $2,
-            request_key = case when exists (
-                select from handoff other where other.lead_id = $2 and other.request_key = handoff.request_key
-            ) then null else request_key end
-        where lead_id = $1",
+        update handoff set home_lead_id = coalesce(home_lead_id, lead_id), lead_id = $2 where lead_id = $1",
         from as LeadId,
         into as LeadId
     )
@@ -166,21 +163,22 @@ pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId)
     .await?;
     sqlx::query!(
         "-- qualification::inherit (outcomes)
-        update outcome set lead_id = $2,
-            request_key = case when exists (
-                select from outcome other where other.lead_id = $2 and other.request_key = outcome.request_key
-            ) then null else request_key end
-        where lead_id = $1",
+        update outcome set home_lead_id = coalesce(home_lead_id, lead_id), lead_id = $2 where lead_id = $1",
         from as LeadId,
         into as LeadId
     )
     .execute(&mut *conn)
     .await?;
+    copy_answers(conn, from, into).await
+}
+
+/// Gives a lead another's answers, where they are newer.
+pub async fn copy_answers(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- qualification::inherit (answers)
-        with moved as (delete from checklist_answer where lead_id = $1 returning *)
+        "-- qualification::copy_answers
         insert into checklist_answer (lead_id, framework, criterion, answer, evidence, answered_by, answered_at)
-        select $2, framework, criterion, answer, evidence, answered_by, answered_at from moved
+        select $2, framework, criterion, answer, evidence, answered_by, answered_at
+        from checklist_answer where lead_id = $1
         on conflict (lead_id, framework, criterion) do update
             set answer = excluded.answer, evidence = excluded.evidence, answered_by = excluded.answered_by,
                 answered_at = excluded.answered_at
@@ -191,4 +189,60 @@ pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId)
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Gives a lead back what was recorded of these before an instant at which they became another's, and its outcomes. What
+/// sales has answered to the other's name since stays the other's.
+pub(super) async fn give_back(
+    conn: &mut PgConnection,
+    from: LeadId,
+    homes: &[LeadId],
+    lead: LeadId,
+    merged_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- qualification::give_back (offers)
+        update handoff set lead_id = $3, home_lead_id = nullif(home_lead_id, $3)
+        where lead_id = $1 and home_lead_id = any($2) and not (answered_by is not null and answered_at > $4)",
+        from as LeadId,
+        homes as &[LeadId],
+        lead as LeadId,
+        merged_at
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "-- qualification::give_back (outcomes)
+        update outcome set lead_id = $3, home_lead_id = nullif(home_lead_id, $3)
+        where lead_id = $1 and home_lead_id = any($2)",
+        from as LeadId,
+        homes as &[LeadId],
+        lead as LeadId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Opens a lead's offer again that ended because another lead's went on; none if there is none, or one that is open.
+pub(super) async fn reopen(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    other: LeadId,
+) -> sqlx::Result<Option<Offer>> {
+    sqlx::query_as!(
+        Offer,
+        r#"-- qualification::reopen
+        update handoff set state = 'open', answered_at = null, reason = null, merged_into = null
+        where id = (
+            select ended.id from handoff ended join handoff went_on on went_on.id = ended.merged_into
+            where ended.lead_id = $1 and ended.state = 'merged' and went_on.lead_id = $2
+            order by ended.id desc limit 1
+        ) and not exists (select from handoff where lead_id = $1 and state = 'open')
+        returning id, lead_id, state as "state: OfferState", cycle, score, rep, due_at"#,
+        lead as LeadId,
+        other as LeadId
+    )
+    .fetch_optional(conn)
+    .await
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Standing, sheet::Sheet};
 use crate::{
+    ids::LeadId,
     leads::{Resolved, Stage},
     outbox::{Change, Kind},
     qualification::Frame,
@@ -36,12 +37,12 @@ pub(super) fn of<'a>(
             tell(Kind::ConsentChanged, json!({"do_not_contact": standing.do_not_contact}));
         }
     }
-    let gone = resolved.gone.iter().filter_map(|id| resolved.leads.get(id));
-    changes.extend(gone.filter(|lead| lead.stage() != Stage::Anonymous).map(|lead| Change {
-        lead_id: lead.id,
+    let known = |id: &LeadId| resolved.leads.get(id).is_some_and(|lead| lead.stage() != Stage::Anonymous);
+    changes.extend(resolved.gone.iter().filter(|(id, _)| known(id)).map(|(id, heir)| Change {
+        lead_id: *id,
         kind: Kind::Merged,
         at: frame.now,
-        data: json!({"into": lead.merged_into}),
+        data: json!({"into": heir}),
     }));
     changes
 }

@@ -120,7 +120,7 @@ pub async fn apply(
     people.write(conn).await?;
     let changes = changes::of(frame, &live, standings.values(), resolved);
     outbox::publish(conn, frame.ids, &changes).await?;
-    store::delete(conn, &resolved.gone.iter().copied().collect::<Vec<_>>()).await?;
+    store::delete(conn, &resolved.gone.keys().copied().collect::<Vec<_>>()).await?;
     resolved.save(conn).await?;
     qualification::record(conn, frame.ids, &passages).await?;
     offers::follow(conn, frame, resolved, &live, &passages).await?;

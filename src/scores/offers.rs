@@ -65,8 +65,7 @@ pub(super) async fn follow(
     live: &Sheet<'_>,
     passages: &[Transition],
 ) -> sqlx::Result<()> {
-    let heir = |id: &LeadId| Some((*id, resolved.leads.get(id)?.merged_into?));
-    let gone: Vec<(LeadId, LeadId)> = resolved.gone.iter().filter_map(heir).collect();
+    let gone: Vec<(LeadId, LeadId)> = resolved.gone.iter().map(|(id, heir)| (*id, *heir)).collect();
     qualification::inherit(conn, frame, &gone).await?;
 
     let last: BTreeMap<LeadId, Cause> =
@@ -74,17 +73,13 @@ pub(super) async fn follow(
     let mut due: BTreeMap<LeadId, Due> = BTreeMap::new();
     for (id, state, _) in live.scored() {
         let (Some(before), Some(lead)) = (resolved.before(id), resolved.leads.get(&id)) else { continue };
-        // An heir may have been given the other's offer just now.
-        let was = is_offered(before, state.was_silent()) || gone.iter().any(|(_, heir)| *heir == id);
+        let stood = is_offered(before, state.was_silent()) && before.merged_into.is_none();
+        // An heir may have been given the other's offer just now; one that is itself again has its own back.
+        let was = stood || gone.iter().any(|(_, heir)| *heir == id) || before.merged_into.is_some();
         let is = is_offered(lead, state.tally.do_not_contact());
         match last.get(&id) {
             Some(Cause::Policy) => due.insert(id, Due::Accept),
-            _ if is
-                && !is_offered(before, state.was_silent())
-                && frame.policy.document.handoff.auto_offer =>
-            {
-                due.insert(id, Due::Offer)
-            }
+            _ if is && !stood && frame.policy.document.handoff.auto_offer => due.insert(id, Due::Offer),
             cause if was && !is => due.insert(id, Due::Withdraw(why(lead, cause.copied()))),
             _ => None,
         };

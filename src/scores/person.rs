@@ -40,7 +40,7 @@ impl People {
         additions: &Additions<'_>,
         stale: &BTreeSet<LeadId>,
     ) -> sqlx::Result<People> {
-        let present = resolved.leads.keys().filter(|id| !resolved.gone.contains(id));
+        let present = resolved.leads.keys().filter(|id| !resolved.gone.contains_key(id));
         let mut people: BTreeMap<LeadId, Person> = present
             .map(|id| (*id, Person { named: resolved.named.contains(id), ..Person::default() }))
             .collect();

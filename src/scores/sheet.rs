@@ -49,7 +49,7 @@ impl<'a> Sheet<'a> {
         resolved: &Resolved,
     ) -> sqlx::Result<Sheet<'a>> {
         let present: Vec<LeadId> =
-            resolved.leads.keys().copied().filter(|id| !resolved.gone.contains(id)).collect();
+            resolved.leads.keys().copied().filter(|id| !resolved.gone.contains_key(id)).collect();
         let existing: Vec<LeadId> =
             present.iter().copied().filter(|id| !resolved.created.contains(id)).collect();
         let rows = store::states_of(conn, version.id, &existing).await?;

@@ -527,7 +527,7 @@ fn the_table_in_the_documentation_is_that_of_the_code() {
         Some((named, from.split(", ").collect::<Vec<_>>(), to.split(", ").collect::<Vec<_>>()))
     });
     let rows: Vec<_> = rows.collect();
-    for cause in Cause::ALL.into_iter().filter(|cause| *cause != Cause::Merge) {
+    for cause in Cause::ALL.into_iter().filter(|cause| !matches!(cause, Cause::Merge | Cause::Unmerge)) {
         for from in Stage::ALL {
             for to in Stage::ALL {
                 let said = rows.iter().any(|(named, sources, targets)| {

@@ -24,6 +24,7 @@ mod lifecycle;
 mod links;
 mod lists;
 mod mail;
+mod merges;
 mod models;
 mod mutations;
 mod operations;

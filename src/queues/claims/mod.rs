@@ -106,11 +106,12 @@ impl Claim {
 /// Has the claims on leads that were merged into this one follow it; whether there were any. Of several open ones the
 /// earliest goes on. The caller's transaction holds no claim yet, and ends soon after.
 async fn adopt(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<bool> {
-    let family = store::merged_into(conn, lead).await?;
-    if family.is_empty() {
+    if store::merged_into(conn, lead).await?.is_empty() {
         return Ok(false);
     }
     store::lock_lead(conn, lead).await?;
+    // Read again: until the lock was had, one may have been taken out.
+    let family = store::merged_into(conn, lead).await?;
     let open = store::lock_open(conn, &[family.as_slice(), &[lead]].concat()).await?;
     let (over, held): (Vec<_>, Vec<_>) = open.into_iter().partition(|claim| claim.expires_at <= now);
     let ids = |claims: &[store::Open]| claims.iter().map(|claim| claim.id).collect::<Vec<_>>();
@@ -132,4 +133,19 @@ async fn follow_lead(app: &App, id: ClaimId, model: ModelId) -> sqlx::Result<()>
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// Gives a lead that is itself again the claims on those at home there. One that ended because the other was held goes on
+/// if its time is not over.
+pub(crate) async fn give_back(
+    app: &App,
+    conn: &mut PgConnection,
+    from: LeadId,
+    homes: &[LeadId],
+    lead: LeadId,
+) -> sqlx::Result<()> {
+    store::lock_lead(conn, from).await?;
+    let now = super::now(app, conn).await?;
+    store::part(conn, from, homes, lead).await?;
+    store::reopen(conn, lead, now).await
 }

@@ -392,11 +392,48 @@ pub(super) async fn lock_open(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx
 pub(super) async fn follow(conn: &mut PgConnection, from: &[LeadId], to: LeadId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "-- queues::follow
-        update claim set lead_id = $2 where lead_id = any($1)",
+        update claim set home_lead_id = coalesce(home_lead_id, lead_id), lead_id = $2 where lead_id = any($1)",
         from as &[LeadId],
         to as LeadId
     )
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Has the claims on a lead that were made on these be claims on another.
+pub(super) async fn part(
+    conn: &mut PgConnection,
+    from: LeadId,
+    homes: &[LeadId],
+    lead: LeadId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::part
+        update claim set lead_id = $3, home_lead_id = nullif(home_lead_id, $3)
+        where lead_id = $1 and home_lead_id = any($2)",
+        from as LeadId,
+        homes as &[LeadId],
+        lead as LeadId
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Opens the last claim on a lead again that ended because another lead was held, if its time is not over and there is no
+/// open one.
+pub(super) async fn reopen(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- queues::reopen
+        update claim set ended_at = null, outcome = null
+        where lead_id = $1 and outcome = 'merged' and expires_at > $2
+            and token = (select max(token) from claim where lead_id = $1)
+            and not exists (select from claim where lead_id = $1 and ended_at is null)",
+        lead as LeadId,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

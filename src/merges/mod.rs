@@ -1,0 +1,314 @@
+//! Two leads that are one person because somebody says so, and the way back.
+//!
+//! *Merge*: one lead's events count for another from now on, and its row stays as a signpost. Nothing is rewritten: spans,
+//! offers, outcomes and claims keep their *home*, the lead that they would belong to had nobody merged anything, and the
+//! merge keeps how its heir stood. *Unmerge* takes a lead out again with everything that is at home there, what came while
+//! it was merged included. *Conflict*: an e-mail address that one user id has, and another has claimed.
+//!
+//! The guarantees. A merged lead's score is that of one person with all the events; two that were merged and taken apart
+//! score as if they never had been. Each stands where it stood, unless somebody has moved the heir since: what people
+//! decided stays with the lead for which they decided it. Merges may be chained and undone in any order. Each is an event
+//! in both logs, with author and reason, and one transaction.
+
+pub mod api;
+mod restoring;
+mod store;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    db,
+    ids::{IdentityId, KeyId, LeadId, MergeId},
+    ingest::{
+        self,
+        event::{Arrival, Found, NewEvent},
+    },
+    leads::{self, Cause, Lead, Resolved, Stage, Why, identity::Named},
+    models,
+    outbox::{self, Change, Kind},
+    qualification::{self, Frame},
+    queues::claims,
+    scores::{self, Additions},
+};
+
+/// How often it is tried while others change the same leads.
+const TRIES: u32 = 8;
+
+/// A merge, as somebody decided it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Merge {
+    /// The merge.
+    id: MergeId,
+    /// Who was merged.
+    lead_id: LeadId,
+    /// Into whom.
+    into: LeadId,
+    /// When.
+    merged_at: DateTime<Utc>,
+    /// Who said so.
+    author: String,
+    /// Why.
+    reason: String,
+    /// When it was taken back; null: it holds.
+    undone_at: Option<DateTime<Utc>>,
+    /// Who took it back.
+    undone_by: Option<String>,
+    /// Why.
+    undone_reason: Option<String>,
+}
+
+/// What somebody says beside which leads they mean.
+#[derive(Debug)]
+pub(crate) struct Said {
+    author: String,
+    reason: String,
+    request_key: Option<String>,
+    api_key: KeyId,
+}
+
+/// An e-mail address that one lead has and another's user id has claimed.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Conflict {
+    /// The address.
+    email: String,
+    /// The lead to which it belongs.
+    lead_id: LeadId,
+    /// The lead that has claimed it too.
+    claimant_lead_id: LeadId,
+    /// The user id that was named with it.
+    claimant_user_id: String,
+    /// When it first was.
+    at: DateTime<Utc>,
+    #[serde(skip)]
+    identity_id: IdentityId,
+    #[serde(skip)]
+    claimant_id: IdentityId,
+}
+
+/// A place in the list of conflicts.
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    identity: IdentityId,
+    claimant: IdentityId,
+}
+
+/// Why leads are not merged, or not taken apart.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MergeError {
+    #[error("no such lead")]
+    NotFound,
+    #[error("a lead is not merged with itself")]
+    Itself,
+    #[error("lead {0} is {1} by now")]
+    Signpost(LeadId, LeadId),
+    #[error("lead {0} is not merged")]
+    NotMerged(LeadId),
+    #[error("lead {0} was merged into {1}")]
+    Elsewhere(LeadId, LeadId),
+    #[error("lead {0} was joined with {1}")]
+    Joined(LeadId, LeadId),
+    #[error("the key is that of another call")]
+    KeyTaken,
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// What a call has led to.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    merge: Merge,
+    /// Whether this call brought it.
+    new: bool,
+}
+
+/// Makes two leads one; the first goes on.
+pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) -> Result<Decided, MergeError> {
+    if into == lead {
+        return Err(MergeError::Itself);
+    }
+    let mut tx = models::begin(&app.db).await?;
+    let rows: BTreeMap<LeadId, Lead> =
+        leads::lock_rows(&mut tx, &[into, lead]).await?.into_iter().map(|row| (row.id, row)).collect();
+    let (Some(heir), Some(gone)) = (rows.get(&into), rows.get(&lead)) else {
+        return Err(MergeError::NotFound);
+    };
+    if let Some(key) = &said.request_key
+        && let Some(before) = store::by_key(&mut tx, lead, key).await?
+    {
+        let merge = Merge::from(before);
+        let same = merge.into == into && (&merge.author, &merge.reason) == (&said.author, &said.reason);
+        return if same { Ok(Decided { merge, new: false }) } else { Err(MergeError::KeyTaken) };
+    }
+    for row in [heir, gone] {
+        if row.merged_into.is_some() {
+            let end = leads::trail(&mut tx, row.id).await?.pop();
+            return Err(MergeError::Signpost(row.id, end.unwrap_or(row.id)));
+        }
+    }
+    let scored = app.live.scored(&mut tx).await?;
+    let policy = app.policies.current(&mut tx).await?;
+    let now = app.clock.now();
+    let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
+    let (author, reason) = (said.author.clone(), said.reason.clone());
+    let merge = Merge {
+        id: MergeId(app.ids.next()),
+        lead_id: lead,
+        into,
+        merged_at: now,
+        author,
+        reason,
+        undone_at: None,
+        undone_by: None,
+        undone_reason: None,
+    };
+    let stood = restoring::snapshot(&mut tx, heir).await?;
+    store::insert(&mut tx, &merge, &stood, said.request_key.as_deref()).await?;
+    let properties = json!({"lead_id": lead, "into": into});
+    note(&mut tx, app, "lead_merged", properties, said, [lead, into]).await?;
+    let mut resolved = Resolved::holding(rows.into_values());
+    let why = Why::said(Cause::Merge, now, &said.author, Some(&said.reason));
+    leads::take_in(&mut tx, &mut resolved, lead, into, &why).await?;
+    scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
+    tx.commit().await?;
+    Ok(Decided { merge, new: true })
+}
+
+/// Takes a lead out again that somebody merged into another.
+pub(crate) async fn unmerge(
+    app: &App,
+    from: LeadId,
+    lead: LeadId,
+    said: &Said,
+) -> Result<Decided, MergeError> {
+    let mut tries = 1;
+    loop {
+        match try_to_unmerge(app, from, lead, said).await {
+            Ok(Some(decided)) => return Ok(decided),
+            Ok(None) if tries < TRIES => tries += 1,
+            Ok(None) => return Err(sqlx::Error::PoolTimedOut.into()),
+            Err(MergeError::Database(error)) if db::is_collision(&error) && tries < TRIES => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Nothing if others have changed the same leads meanwhile.
+async fn try_to_unmerge(
+    app: &App,
+    from: LeadId,
+    lead: LeadId,
+    said: &Said,
+) -> Result<Option<Decided>, MergeError> {
+    let mut tx = models::begin(&app.db).await?;
+    let trail = leads::trail(&mut tx, lead).await?;
+    let end = *trail.last().ok_or(MergeError::NotFound)?;
+    leads::lock_rows(&mut tx, &trail).await?;
+    if leads::trail(&mut tx, lead).await? != trail {
+        return Ok(None);
+    }
+    if let Some(key) = &said.request_key
+        && let Some(before) = store::by_undo_key(&mut tx, lead, key).await?
+    {
+        let merge = Merge::from(before);
+        let (author, reason) = (merge.undone_by.as_ref(), merge.undone_reason.as_ref());
+        let same = (author, reason) == (Some(&said.author), Some(&said.reason));
+        return if same { Ok(Some(Decided { merge, new: false })) } else { Err(MergeError::KeyTaken) };
+    }
+    let Some(next) = trail.get(1).copied() else { return Err(MergeError::NotMerged(lead)) };
+    let asked = leads::trail(&mut tx, from).await?.pop().ok_or(MergeError::NotFound)?;
+    if asked != end {
+        return Err(MergeError::Elsewhere(lead, end));
+    }
+    let merge = store::in_force(&mut tx, lead).await?.filter(|merge| merge.into_lead_id == next);
+    let Some(merge) = merge else { return Err(MergeError::Joined(lead, end)) };
+    let scored = app.live.scored(&mut tx).await?;
+    let policy = app.policies.current(&mut tx).await?;
+    let now = app.clock.now();
+    let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
+
+    let why = Why::said(Cause::Unmerge, now, &said.author, Some(&said.reason));
+    store::undo(&mut tx, merge.id, now, &said.author, &said.reason, said.request_key.as_deref()).await?;
+    let (mut resolved, homes) = restoring::part(&mut tx, end, lead, &merge, &why).await?;
+    qualification::give_back(&mut tx, frame, end, &homes, lead, merge.merged_at).await?;
+    claims::give_back(app, &mut tx, end, &homes, lead).await?;
+    let properties = json!({"lead_id": lead, "from": end});
+    note(&mut tx, app, "lead_unmerged", properties, said, [lead, end]).await?;
+    if resolved.leads.get(&lead).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
+        let change = Change { lead_id: lead, kind: Kind::Unmerged, at: now, data: json!({"from": end}) };
+        outbox::publish(&mut tx, &app.ids, &[change]).await?;
+    }
+    scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
+    tx.commit().await?;
+    let undone = (Some(now), Some(said.author.clone()), Some(said.reason.clone()));
+    let (undone_at, undone_by, undone_reason) = undone;
+    let merge = Merge { undone_at, undone_by, undone_reason, ..merge.into() };
+    Ok(Some(Decided { merge, new: true }))
+}
+
+/// Writes an event into the logs of both leads.
+async fn note(
+    conn: &mut PgConnection,
+    app: &App,
+    kind: &str,
+    properties: Value,
+    said: &Said,
+    leads: [LeadId; 2],
+) -> sqlx::Result<()> {
+    let Value::Object(mut properties) = properties else { return Ok(()) };
+    properties.insert("author".to_owned(), json!(said.author));
+    properties.insert("reason".to_owned(), json!(said.reason));
+    let id = app.ids.next().to_string();
+    let arrival = Arrival { at: app.clock.now(), api_key: said.api_key };
+    let mut events = Vec::new();
+    for lead in leads {
+        if let Some(named) = leads::named(conn, lead).await? {
+            events.extend(event(&id, kind, named, &properties, arrival));
+        }
+    }
+    ingest::append(conn, &events).await
+}
+
+fn event(
+    id: &str,
+    kind: &str,
+    named: Named,
+    properties: &Map<String, Value>,
+    arrival: Arrival,
+) -> Option<NewEvent> {
+    let found = Found {
+        id: Some(id.to_owned()),
+        kind: kind.to_owned(),
+        name: None,
+        named,
+        original_at: None,
+        sent_at: None,
+        corrected: true,
+        properties: properties.clone(),
+        traits: None,
+        context: None,
+    };
+    found.into_event(arrival, String::new).ok()
+}
+
+impl From<store::MergeRow> for Merge {
+    fn from(row: store::MergeRow) -> Merge {
+        Merge {
+            id: row.id,
+            lead_id: row.lead_id,
+            into: row.into_lead_id,
+            merged_at: row.merged_at,
+            author: row.merged_by,
+            reason: row.reason,
+            undone_at: row.undone_at,
+            undone_by: row.undone_by,
+            undone_reason: row.undone_reason,
+        }
+    }
+}
