@@ -207,12 +207,6 @@ async fn try_to_unmerge(
     said: &Said,
 ) -> Result<Option<Decided>, MergeError> {
     let mut tx = models::begin(&app.db).await?;
-    let trail = leads::trail(&mut tx, lead).await?;
-    let end = *trail.last().ok_or(MergeError::NotFound)?;
-    leads::lock_rows(&mut tx, &trail).await?;
-    if leads::trail(&mut tx, lead).await? != trail {
-        return Ok(None);
-    }
     if let Some(key) = &said.request_key
         && let Some(before) = store::by_undo_key(&mut tx, lead, key).await?
     {
@@ -221,13 +215,22 @@ async fn try_to_unmerge(
         let same = (author, reason) == (Some(&said.author), Some(&said.reason));
         return if same { Ok(Some(Decided { merge, new: false })) } else { Err(MergeError::KeyTaken) };
     }
-    let Some(next) = trail.get(1).copied() else { return Err(MergeError::NotMerged(lead)) };
+    let Some(merge) = store::in_force(&mut tx, lead).await? else {
+        let end = leads::trail(&mut tx, lead).await?.pop().ok_or(MergeError::NotFound)?;
+        return Err(if end == lead { MergeError::NotMerged(lead) } else { MergeError::Joined(lead, end) });
+    };
+    // The leads between the two, and the one that they all are now.
+    let trail = leads::trail(&mut tx, merge.into_lead_id).await?;
+    leads::lock_rows(&mut tx, &[trail.as_slice(), &[lead]].concat()).await?;
+    let now_in_force = store::in_force(&mut tx, lead).await?.map(|merge| merge.id);
+    if now_in_force != Some(merge.id) || leads::trail(&mut tx, merge.into_lead_id).await? != trail {
+        return Ok(None);
+    }
+    let end = *trail.last().ok_or(MergeError::NotFound)?;
     let asked = leads::trail(&mut tx, from).await?.pop().ok_or(MergeError::NotFound)?;
     if asked != end {
         return Err(MergeError::Elsewhere(lead, end));
     }
-    let merge = store::in_force(&mut tx, lead).await?.filter(|merge| merge.into_lead_id == next);
-    let Some(merge) = merge else { return Err(MergeError::Joined(lead, end)) };
     let scored = app.live.scored(&mut tx).await?;
     let policy = app.policies.current(&mut tx).await?;
     let now = app.clock.now();
@@ -236,8 +239,15 @@ async fn try_to_unmerge(
     let why = Why::said(Cause::Unmerge, now, &said.author, Some(&said.reason));
     store::undo(&mut tx, merge.id, now, &said.author, &said.reason, said.request_key.as_deref()).await?;
     let (mut resolved, homes) = restoring::part(&mut tx, end, lead, &merge, &why).await?;
-    qualification::give_back(&mut tx, frame, end, &homes, lead, merge.merged_at).await?;
-    claims::give_back(app, &mut tx, end, &homes, lead).await?;
+    if !homes.is_empty() {
+        qualification::give_back(&mut tx, end, &homes, lead, merge.merged_at).await?;
+        claims::give_back(app, &mut tx, end, &homes, lead).await?;
+    }
+    for (id, other) in [(lead, end), (end, lead)] {
+        if let Some(row) = resolved.leads.get(&id) {
+            qualification::reopen(&mut tx, frame, row, other, merge.merged_at).await?;
+        }
+    }
     let properties = json!({"lead_id": lead, "from": end});
     note(&mut tx, app, "lead_unmerged", properties, said, [lead, end]).await?;
     if resolved.leads.get(&lead).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
@@ -265,7 +275,7 @@ async fn note(
     properties.insert("author".to_owned(), json!(said.author));
     properties.insert("reason".to_owned(), json!(said.reason));
     let id = app.ids.next().to_string();
-    let arrival = Arrival { at: app.clock.now(), api_key: said.api_key };
+    let arrival = Arrival { at: app.clock.now(), api_key: Some(said.api_key) };
     let mut events = Vec::new();
     for lead in leads {
         if let Some(named) = leads::named(conn, lead).await? {

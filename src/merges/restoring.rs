@@ -24,34 +24,38 @@ pub(super) async fn snapshot(conn: &mut PgConnection, lead: &Lead) -> sqlx::Resu
 }
 
 /// Takes a lead, `merge` being undone, out of the one at the end of its trail. What comes back are the two, and the leads
-/// whose identities went.
+/// whose identities went. If all of its identities have been joined with others since, it stays the signpost to them, and
+/// the heirs alone change.
 pub(super) async fn part(
     conn: &mut PgConnection,
     end: LeadId,
     lead: LeadId,
     merge: &MergeRow,
     why: &Why,
-) -> Result<(Resolved, Vec<LeadId>), super::MergeError> {
+) -> sqlx::Result<(Resolved, Vec<LeadId>)> {
     let mut family = Family::read(conn, end).await?;
     let below = family.below(lead);
     let (going, staying): (Vec<_>, Vec<_>) =
         leads::homes_of(conn, end).await?.into_iter().partition(|home| below.contains(&home.lead));
-    if going.is_empty() {
-        return Err(super::MergeError::Joined(lead, end));
-    }
     family.restore_heirs(conn, end, merge, &below, why).await?;
-    let (mut taken, mut left) = (family.row(lead)?.clone(), family.row(end)?.clone());
-    let before = leads::lock_rows(conn, &[end, lead]).await?;
-    let mut resolved = Resolved::holding(before);
+    let mut left = family.row(end)?.clone();
+    if staying.iter().any(|home| home.identified) {
+        left.identify(why.at);
+    }
+    if going.is_empty() {
+        let mut resolved = Resolved::holding(leads::lock_rows(conn, &[end]).await?);
+        resolved.leads.insert(end, left);
+        return Ok((resolved, Vec::new()));
+    }
+    let mut resolved = Resolved::holding(leads::lock_rows(conn, &[end, lead]).await?);
+    let mut taken = family.row(lead)?.clone();
     let joining = Why::rule(Cause::Merge, why.at);
     for joined in family.joined(&below, merge.merged_at) {
         taken.take_over(joined, &joining);
         qualification::copy_answers(conn, joined.id, lead).await?;
     }
-    for (row, homes) in [(&mut taken, &going), (&mut left, &staying)] {
-        if homes.iter().any(|home| home.identified) {
-            row.identify(why.at);
-        }
+    if going.iter().any(|home| home.identified) {
+        taken.identify(why.at);
     }
     resolved.leads.extend([(lead, taken), (end, left)]);
     let homes: Vec<LeadId> = below.into_iter().collect();

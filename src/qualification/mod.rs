@@ -22,8 +22,8 @@ use sqlx::PgConnection;
 
 pub use advance::{Decided, Look, advance, decide, is_at_stake, is_offered};
 pub use gates::{Gate, excluded, gate};
-pub use offers::{End, NewOffer, Offer, OfferState, end, give_back, inherit, offer, open_offers};
-pub use store::{Transition, copy_answers};
+pub use offers::{End, NewOffer, Offer, OfferState, end, inherit, offer, open_offers, reopen};
+pub use store::{Transition, copy_answers, give_back};
 
 use crate::{
     ids::Ids,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::{Frame, store};
 use crate::{
     ids::{HandoffId, LeadId, ModelId},
-    leads::Lead,
+    leads::{Lead, Stage},
     outbox::{self, Change, Kind},
 };
 
@@ -206,18 +206,17 @@ pub async fn inherit(
     Ok(())
 }
 
-/// Gives a lead that is itself again what was recorded of those at home there: its offers, the one that ended for the
-/// other's sake open again, and its outcomes.
-pub async fn give_back(
+/// Opens the offer of a ripe lead again that a merge with another had ended, if there is one.
+pub async fn reopen(
     conn: &mut PgConnection,
     frame: Frame<'_>,
-    from: LeadId,
-    homes: &[LeadId],
-    lead: LeadId,
+    lead: &Lead,
+    other: LeadId,
     merged_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    store::give_back(conn, from, homes, lead, merged_at).await?;
-    if let Some(offer) = store::reopen(conn, lead, from).await? {
+    if lead.stage() == Stage::Mql
+        && let Some(offer) = store::reopen(conn, lead.id, other, merged_at).await?
+    {
         let change = offer.change(Kind::HandoffOffered, frame.now, json!({"by": null, "reason": "unmerge"}));
         outbox::publish(conn, frame.ids, &[change]).await?;
     }

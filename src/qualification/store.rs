@@ -193,7 +193,7 @@ pub async fn copy_answers(conn: &mut PgConnection, from: LeadId, into: LeadId) -
 
 /// Gives a lead back what was recorded of these before an instant at which they became another's, and its outcomes. What
 /// sales has answered to the other's name since stays the other's.
-pub(super) async fn give_back(
+pub async fn give_back(
     conn: &mut PgConnection,
     from: LeadId,
     homes: &[LeadId],
@@ -224,24 +224,30 @@ pub(super) async fn give_back(
     Ok(())
 }
 
-/// Opens a lead's offer again that ended because another lead's went on; none if there is none, or one that is open.
+/// Opens a lead's offer again that a merge at that instant ended, because another lead's went on or because of the stage
+/// that the other brought; none if there is none, or one that is open.
 pub(super) async fn reopen(
     conn: &mut PgConnection,
     lead: LeadId,
     other: LeadId,
+    merged_at: DateTime<Utc>,
 ) -> sqlx::Result<Option<Offer>> {
     sqlx::query_as!(
         Offer,
         r#"-- qualification::reopen
         update handoff set state = 'open', answered_at = null, reason = null, merged_into = null
         where id = (
-            select ended.id from handoff ended join handoff went_on on went_on.id = ended.merged_into
-            where ended.lead_id = $1 and ended.state = 'merged' and went_on.lead_id = $2
+            select ended.id from handoff ended left join handoff went_on on went_on.id = ended.merged_into
+            where ended.lead_id = $1 and (
+                ended.state = 'merged' and went_on.lead_id = $2
+                or ended.state = 'withdrawn' and ended.reason = 'merge' and ended.answered_at >= $3
+            )
             order by ended.id desc limit 1
         ) and not exists (select from handoff where lead_id = $1 and state = 'open')
         returning id, lead_id, state as "state: OfferState", cycle, score, rep, due_at"#,
         lead as LeadId,
-        other as LeadId
+        other as LeadId,
+        merged_at
     )
     .fetch_optional(conn)
     .await

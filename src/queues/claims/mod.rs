@@ -135,8 +135,8 @@ async fn follow_lead(app: &App, id: ClaimId, model: ModelId) -> sqlx::Result<()>
     Ok(())
 }
 
-/// Gives a lead that is itself again the claims on those at home there. One that ended because the other was held goes on
-/// if its time is not over.
+/// Gives a lead that is itself again the claims on those at home there. Of either lead, one that ended because the other was
+/// held goes on if its time is not over.
 pub(crate) async fn give_back(
     app: &App,
     conn: &mut PgConnection,
@@ -147,5 +147,6 @@ pub(crate) async fn give_back(
     store::lock_lead(conn, from).await?;
     let now = super::now(app, conn).await?;
     store::part(conn, from, homes, lead).await?;
-    store::reopen(conn, lead, now).await
+    store::reopen(conn, lead, now).await?;
+    store::reopen(conn, from, now).await
 }
