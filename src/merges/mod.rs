@@ -303,6 +303,7 @@ fn event(
         properties: properties.clone(),
         traits: None,
         context: None,
+        hint: None,
     };
     found.into_event(arrival, String::new).ok()
 }

@@ -119,6 +119,8 @@ pub(super) async fn follow(
 fn why(lead: &Lead, cause: Option<Cause>) -> &'static str {
     match cause {
         Some(cause) if lead.stage() != Stage::Mql => cause.as_str(),
+        // It was another's until now.
+        None if lead.stage() != Stage::Mql => Cause::Merge.as_str(),
         _ => "do_not_contact",
     }
 }
