@@ -17,8 +17,8 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, links, mail, merges, models,
-    outbox, outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
+    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, links, mail, merges,
+    models, outbox, outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
 };
 
 pub use docs::openapi;
