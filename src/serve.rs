@@ -25,7 +25,9 @@ use crate::{
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
     scores::jobs::{DueScores, Reconsider},
-    sweep, telemetry, webhooks,
+    sweep, telemetry,
+    verdicts::jobs::Release,
+    webhooks,
 };
 
 /// The database within the service's own cluster.
@@ -84,6 +86,7 @@ async fn serve(
     links::ensure(&app).await?;
     sweep::start::<DueScores>(&app);
     sweep::start::<Reconsider>(&app);
+    sweep::start::<Release>(&app);
     sweep::start::<Breach>(&app);
     sweep::start::<Expire>(&app);
     sweep::start::<Rebuild>(&app);

@@ -12,7 +12,7 @@ use std::{
 const FEATURES: [(&str, &[&str]); 24] = [
     ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
-    ("corrections", &["ingest", "keys", "leads"]),
+    ("corrections", &["ingest", "keys", "leads", "verdicts"]),
     ("crm", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
     ("handoffs", &["checklists", "keys", "leads", "models", "outbox", "policy", "qualification", "scores"]),
@@ -32,7 +32,7 @@ const FEATURES: [(&str, &[&str]); 24] = [
     ("scores", &["leads", "models", "outbox", "policy", "qualification"]),
     ("timeline", &["corrections", "leads", "outcomes", "qualification", "verdicts"]),
     ("tracking", &["ingest", "keys", "leads", "verdicts"]),
-    ("verdicts", &[]),
+    ("verdicts", &["leads", "models", "qualification", "scores"]),
     ("webhooks", &["outbox"]),
 ];
 

@@ -1,4 +1,4 @@
-//! `POST /v1/leads/{id}/adjustments` and `/reset`.
+//! `POST /v1/leads/{id}/adjustments`, `/reset` and `/events/{event_id}/verdict`.
 
 use axum::{
     extract::State,
@@ -31,7 +31,10 @@ use crate::{
 
 /// The calls of this room.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(adjust_score)).routes(routes!(reset_engagement))
+    OpenApiRouter::new()
+        .routes(routes!(adjust_score))
+        .routes(routes!(reset_engagement))
+        .routes(routes!(super::verdict::decide_on_event))
 }
 
 /// Points that a person adds to a lead's score.
@@ -63,7 +66,7 @@ struct Reset {
 
 /// The event that was recorded, and how the lead stands.
 #[derive(Debug, Serialize, ToSchema)]
-struct Corrected {
+pub(super) struct Corrected {
     #[serde(flatten)]
     event: LoggedEvent,
     /// The lead as of now.
@@ -138,7 +141,7 @@ async fn reset_engagement(
 
 /// Records a correction, unless it was recorded before. `late` is why a call that is new would be refused: a
 /// repetition may come when its end has passed.
-async fn correct(
+pub(super) async fn correct(
     app: &App,
     id: LeadId,
     correction: Correction,

@@ -1,7 +1,7 @@
-//! What people decide about a score: points for a reason, and a new beginning.
+//! What people decide about a score: points for a reason, a new beginning, and who caused an event.
 //!
-//! Nobody overwrites a score. An *adjustment* adds points until it expires, a *reset* cuts off what is older; each is
-//! an event with author and reason, so it shows in the receipt, and a replay of the log knows it. Both take the way of
+//! Nobody overwrites a score. An *adjustment* adds points until it expires, a *reset* cuts off what is older, a *verdict*
+//! says whether a person or a machine caused an event; each is an event with author and reason, so it shows in the receipt, and a replay of the log knows it. Both take the way of
 //! every event, through the writers, and are scored before the answer.
 //!
 //! The event hangs on the lead's strongest identity. Its id is the caller's idempotency key: the same call again is
@@ -9,6 +9,7 @@
 
 pub mod api;
 mod store;
+mod verdict;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -52,7 +53,7 @@ pub struct LoggedEvent {
 /// What a person has decided about a lead.
 #[derive(Debug)]
 pub(crate) struct Correction {
-    /// `score_adjusted` or `engagement_reset`.
+    /// `score_adjusted`, `engagement_reset` or `verdict_changed`.
     pub(crate) kind: &'static str,
     /// Reason and author, and what is particular to the type, in the one form in which they are compared.
     pub(crate) properties: Map<String, Value>,

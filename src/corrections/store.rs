@@ -20,7 +20,7 @@ pub(super) async fn event(
         join event e on e.identity_id = s.identity_id and e.event_key = $2
             and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
         where s.lead_id = $1
-        order by e.type in ('score_adjusted', 'engagement_reset') desc, e.occurred_at
+        order by e.type in ('score_adjusted', 'engagement_reset', 'verdict_changed') desc, e.occurred_at
         limit 1",
         lead as LeadId,
         key as EventKey

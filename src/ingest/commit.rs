@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use scoring::event::VERDICT_CHANGED;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
@@ -14,11 +15,12 @@ use super::{
 use crate::{
     clock::Clock,
     ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
-    leads::{self, Mention, ResolveError, Resolved},
+    leads::{self, Lead, Mention, ResolveError, Resolved},
     models::{self, Live},
     policy::Policies,
     qualification::Frame,
     scores::{self, Addition, Additions, Standing},
+    verdicts::{self, Decision},
 };
 
 /// What a writer works with.
@@ -100,6 +102,7 @@ impl Desk {
         {
             return Err(ResolveError::Changed);
         }
+        judge(conn, self.clock.now(), &mut resolved, items, &log).await?;
         let additions = additions(&resolved, items, &log);
         keep_touched(&mut resolved, items, &additions);
         let scored = self.live.scored(conn).await?;
@@ -207,11 +210,44 @@ impl Log {
     }
 }
 
-/// What is new, by the lead for which it counts.
+/// Looks again at the mails of which something new is said, and carries out what people have decided. Leads for which
+/// an event counts otherwise by it are to be replayed.
+async fn judge(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    resolved: &mut Resolved,
+    items: &[Item<'_>],
+    log: &Log,
+) -> sqlx::Result<()> {
+    let fresh = || items.iter().enumerate().filter(|(index, item)| log.is_new(*index, item.event));
+    let mails: Vec<(IdentityId, &str)> = fresh().filter_map(|(_, item)| item.event.mail()).collect();
+    if !mails.is_empty() {
+        for changed in verdicts::judge_mails(conn, now, &mails).await? {
+            resolved.moved.extend(resolved.lead_at(changed.identity_id, changed.occurred_at));
+        }
+    }
+    let mut said: Vec<&NewEvent> =
+        fresh().map(|(_, item)| item.event).filter(|event| event.kind == VERDICT_CHANGED).collect();
+    said.sort_by_key(|event| (event.occurred_at, &event.id));
+    for event in said {
+        let (Some(decision), Some(lead)) = (Decision::read(&event.properties), lead_of(resolved, event))
+        else {
+            continue;
+        };
+        if decision.carry_out(conn, lead, event.occurred_at).await? {
+            resolved.moved.insert(lead);
+            resolved.leads.entry(lead).and_modify(Lead::ask_again);
+        }
+    }
+    Ok(())
+}
+
+/// What is new, by the lead for which it counts; what is to wait is left out.
 fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> Additions<'a> {
     let mut additions = Additions::new();
     for (index, item) in items.iter().enumerate() {
-        if let (Said::New, Some(lead)) = (log.said(index, item.event), lead_of(resolved, item.event)) {
+        let counts = log.is_new(index, item.event) && item.event.held_until.is_none();
+        if let Some(lead) = lead_of(resolved, item.event).filter(|_| counts) {
             let addition = Addition { event: item.event.as_scored(), traits: item.event.traits.as_ref() };
             additions.entry(lead).or_default().push(addition);
         }

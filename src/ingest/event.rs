@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use super::rejection::Rejection;
 use crate::{
     clock::to_instant,
-    ids::{EventKey, KeyId, digest},
+    ids::{EventKey, IdentityId, KeyId, digest},
     leads::identity::Named,
-    verdicts::{self, Finding, agents},
+    verdicts::{self, Finding},
 };
 
 /// How long an event's type may be, in bytes.
@@ -49,6 +49,8 @@ pub struct NewEvent {
     pub context: Option<Map<String, Value>>,
     /// What it gives away by itself of a machine that caused it.
     pub finding: Option<Finding>,
+    /// Until when it is to wait before it counts.
+    pub held_until: Option<DateTime<Utc>>,
     /// The key with which it came; none: it came by a signed link or from an e-mail provider.
     pub api_key: Option<KeyId>,
 }
@@ -97,7 +99,9 @@ impl Found {
         fresh_id: impl FnOnce() -> String,
     ) -> Result<NewEvent, Rejection> {
         let occurred_at = occurred_at(&self, arrival.at)?;
-        let finding = self.hint.max(agents::find(&self.kind, agents::named(self.context.as_ref())));
+        let finding = self.hint.max(verdicts::of_event(&self.kind, &self.properties, self.context.as_ref()));
+        let held_until =
+            verdicts::held_until(&self.kind, verdicts::verdict(finding), occurred_at, arrival.at);
         let said = self.said();
         let id = match self.id {
             Some(id) => id,
@@ -120,6 +124,7 @@ impl Found {
             traits: self.traits,
             context: self.context,
             finding,
+            held_until,
             api_key: arrival.api_key,
         })
     }
@@ -203,6 +208,12 @@ fn occurred_at(found: &Found, received: DateTime<Utc>) -> Result<DateTime<Utc>, 
 }
 
 impl NewEvent {
+    /// The mail of which the event says something, if it is of one.
+    pub(super) fn mail(&self) -> Option<(IdentityId, &str)> {
+        let message = self.properties.get("message_id")?.as_str()?;
+        verdicts::is_of_mail(&self.kind).then_some((self.named.principal().id(), message))
+    }
+
     /// The event as the scoring core sees it.
     pub fn as_scored(&self) -> scoring::EventRef<'_> {
         scoring::EventRef {

@@ -26,6 +26,7 @@ pub(super) async fn insert(
     let sent: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.sent_at).collect();
     let verdicts: Vec<&str> = events.iter().map(|event| word(verdict(event.finding))).collect();
     let found: Vec<Option<&str>> = events.iter().map(|event| event.finding.map(Finding::as_str)).collect();
+    let held: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.held_until).collect();
     let digests: Vec<i64> = events.iter().map(|event| event.digest).collect();
     let properties: Vec<sqlx::types::Json<_>> =
         events.iter().map(|event| sqlx::types::Json(&event.properties)).collect();
@@ -37,14 +38,14 @@ pub(super) async fn insert(
     let rows = sqlx::query!(
         r#"-- ingest::insert
         insert into event (identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
-            verdict, verdict_reason, found, digest, properties, traits, context, api_key_id)
+            verdict, verdict_reason, found, held_until, digest, properties, traits, context, api_key_id)
         select identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
-            verdict, found, found, digest, properties, traits, context, api_key_id
+            verdict, found, found, held_until, digest, properties, traits, context, api_key_id
         from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
             $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::bigint[], $11::jsonb[], $12::jsonb[],
-            $13::jsonb[], $14::uuid[], $15::text[], $16::text[])
+            $13::jsonb[], $14::uuid[], $15::text[], $16::text[], $17::timestamptz[])
             as new (identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
-                digest, properties, traits, context, api_key_id, verdict, found)
+                digest, properties, traits, context, api_key_id, verdict, found, held_until)
         on conflict do nothing
         returning identity_id, event_key"#,
         &identities as &[IdentityId],
@@ -62,7 +63,8 @@ pub(super) async fn insert(
         &context as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
         &api_keys as &[Option<KeyId>],
         &verdicts as &[&str],
-        &found as &[Option<&str>]
+        &found as &[Option<&str>],
+        &held as &[Option<DateTime<Utc>>]
     )
     .fetch_all(conn)
     .await?;

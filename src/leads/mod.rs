@@ -117,6 +117,13 @@ impl Lead {
         self.stage
     }
 
+    /// Forgets that it is an MQL for having raised its hand: whoever looks at its stage next sees whether it has.
+    pub fn ask_again(&mut self) {
+        if self.mql_by == Some(MqlBy::HandRaise) {
+            self.mql_by = Some(MqlBy::Threshold);
+        }
+    }
+
     /// The lead as it would be at a stage, for those who only suppose; whoever keeps a lead moves it by
     /// [`Lead::pass`].
     #[must_use]

@@ -19,7 +19,7 @@ pub(super) struct LoggedEvent {
     pub(super) traits: Option<Value>,
 }
 
-/// The events that count for some leads, each lead's oldest first.
+/// The events that count for some leads, each lead's oldest first; those that wait are left out.
 pub(super) async fn events_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
         LoggedEvent,
@@ -28,7 +28,7 @@ pub(super) async fn events_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx
         from identity_span s
         join event e on e.identity_id = s.identity_id
             and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
-        where s.lead_id = any($1)
+        where s.lead_id = any($1) and e.held_until is null
         order by s.lead_id, e.occurred_at, e.id",
         leads as &[LeadId]
     )
@@ -76,7 +76,7 @@ pub(super) fn counted_events_of<'a>(
         from identity_span s
         join event e on e.identity_id = s.identity_id
             and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
-        where s.lead_id = any($1) and e.verdict <> 'machine'"#,
+        where s.lead_id = any($1) and e.verdict <> 'machine' and e.held_until is null"#,
         leads as &[LeadId],
         first.as_deref(),
         second.as_deref(),

@@ -131,6 +131,7 @@ fn content(
             let name = text(message, "event")
                 .ok_or_else(|| Rejection::new("missing_event", "a track call names its `event`"))?;
             let kind = kind_of(&name)?;
+            let properties = of_mail(&kind, properties);
             (kind.clone(), Some(name).filter(|name| *name != kind), properties)
         }
     };
@@ -154,6 +155,16 @@ fn kind_of(name: &str) -> Result<String, Rejection> {
     }
     check_kind(&kind)?;
     Ok(kind)
+}
+
+/// What is said of a mail, with our names for the link and the mail beside Segment's.
+fn of_mail(kind: &str, mut properties: Map<String, Value>) -> Map<String, Value> {
+    for (theirs, ours) in [("link_url", "url"), ("email_id", "message_id")] {
+        if let Some(value) = properties.get(theirs).filter(|_| kind.starts_with("email_")).cloned() {
+            properties.entry(ours).or_insert(value);
+        }
+    }
+    properties
 }
 
 /// What a page or screen call says, filled up from the context.

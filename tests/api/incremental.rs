@@ -20,6 +20,7 @@ use leadscore::{
     leads::identity::{Identity, Kind, Named},
     publishing::jobs::rebuild_next,
     scores::read_log,
+    verdicts::Finding,
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use scoring::{Event, Instant, Verdict};
@@ -219,11 +220,13 @@ impl<'a> World<'a> {
             properties: delivery.event.properties.clone(),
             traits: delivery.event.traits.clone(),
             context: None,
-            hint: None,
+            hint: match delivery.event.verdict {
+                Verdict::Human => None,
+                Verdict::Suspect => Some(Finding::NoAgent),
+                Verdict::Machine => Some(Finding::Provider),
+            },
         };
-        // Verdicts come with another issue's calls; what a machine did is left out here.
-        (delivery.event.verdict == Verdict::Human)
-            .then(|| found.into_event(self.arrival(), String::new).unwrap())
+        Some(found.into_event(self.arrival(), String::new).unwrap())
     }
 
     /// Under every version that leads are scored by, every lead has a state, and every stored number is what the pure

@@ -11,6 +11,8 @@ pub const SCORE_ADJUSTED: &str = "score_adjusted";
 pub const ENGAGEMENT_RESET: &str = "engagement_reset";
 /// The person asked not to be contacted.
 pub const DO_NOT_CONTACT_REQUESTED: &str = "do_not_contact_requested";
+/// A person decided who caused an event.
+pub const VERDICT_CHANGED: &str = "verdict_changed";
 
 /// Types that are recorded as events but are nothing that a lead did: they never count as activity.
 ///
@@ -32,7 +34,7 @@ pub const NOT_ACTIVITY: [&str; 16] = [
     "outcome_won",
     "qualification_changed",
     SCORE_ADJUSTED,
-    "verdict_changed",
+    VERDICT_CHANGED,
 ];
 
 /// Activity that happens to a person rather than being done by one.

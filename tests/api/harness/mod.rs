@@ -32,6 +32,7 @@ use leadscore::{
     queues::claims::jobs::SettleClaims,
     scores::jobs::{DueScores, Reconsider},
     sweep,
+    verdicts::jobs::Release,
     webhooks::{
         self,
         jobs::{Deliver, FanOut},
@@ -155,6 +156,7 @@ impl TestApp {
     async fn see_to_leads(&self) -> usize {
         let mut seen = sweep::run_once::<DueScores>(&self.app).await.unwrap();
         seen += sweep::run_once::<Reconsider>(&self.app).await.unwrap();
+        seen += sweep::run_once::<Release>(&self.app).await.unwrap();
         seen += sweep::run_once::<Expire>(&self.app).await.unwrap();
         seen += sweep::run_once::<Rebuild>(&self.app).await.unwrap();
         seen += sweep::run_once::<Settle>(&self.app).await.unwrap();

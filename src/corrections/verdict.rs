@@ -1,0 +1,75 @@
+//! `POST /v1/leads/{id}/events/{event_id}/verdict`.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use scoring::{Verdict, event::VERDICT_CHANGED, is_activity};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Correction,
+    api::{Corrected, correct},
+    store,
+};
+use crate::{
+    app::App,
+    http::{
+        auth::Editor,
+        extract::{Json, Path},
+        problem::Problem,
+        said::{LONGEST_TEXT, Mistakes, idempotency_key},
+    },
+    ids::{EventKey, LeadId},
+    leads::api::current,
+    verdicts::Decision,
+};
+
+/// A person's verdict on an event.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decide {
+    /// Who caused it: `human`, `machine`, or `suspect`, which counts but opens no MQL by itself.
+    #[schema(value_type = String, example = "human")]
+    verdict: Verdict,
+    /// Why.
+    reason: String,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+}
+
+/// Says who caused an event, a person or a machine, whatever the service thinks.
+///
+/// An event with author and reason. It holds from then on against everything that is found; of two such verdicts on an
+/// event the later holds. The lead's scores are at once what they would be had the event had this verdict from the start.
+/// `Idempotency-Key` works as for adjustments.
+#[utoipa::path(post, path = "/v1/leads/{id}/events/{event_id}/verdict", tag = "Leads", request_body = Decide,
+    params(("id" = LeadId, Path), ("event_id" = String, Path, description = "The sender's id of the event"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The new event's id")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+pub(super) async fn decide_on_event(
+    State(app): State<App>,
+    Editor(key): Editor,
+    Path((id, event_id)): Path<(LeadId, String)>,
+    headers: HeaderMap,
+    Json(body): Json<Decide>,
+) -> Result<Response, Problem> {
+    let mut mistakes = Mistakes::default();
+    let reason = mistakes.text("/reason", &body.reason, LONGEST_TEXT);
+    let author = mistakes.name("/author", body.author.as_deref(), &key);
+    mistakes.refuse()?;
+    let lead = current(&app, id).await?.id;
+    let event = store::event(&mut *app.db.acquire().await?, lead, EventKey::of(&event_id)).await?;
+    let event = event.ok_or_else(|| Problem::not_found("event"))?;
+    if !is_activity(&event.kind) {
+        let message = format!("`{}` is nothing that a lead does, so nobody is asked who did it.", event.kind);
+        return Err(Problem::invalid(message, Vec::new()));
+    }
+    let decision = Decision { event_id: event.id, verdict: body.verdict, author, reason };
+    let correction = Correction {
+        kind: VERDICT_CHANGED,
+        properties: decision.properties(),
+        id: idempotency_key(&headers)?,
+        api_key: key.id,
+    };
+    correct(&app, lead, correction, None).await
+}
