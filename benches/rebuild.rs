@@ -57,6 +57,7 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     let streamed = before.on(events, &mut conn).await?;
     writeln!(report, "COPY event TO STDOUT: {streamed}")?;
     let first = publish(&app, 1).await?;
+    let resident = peak_memory();
     let before = Spent::so_far(&mut conn).await?;
     while publishing_is_under_way(&app, first).await? {
         Rebuild::run_once(&app).await?;
@@ -64,6 +65,8 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     let rebuilt = before.on(events, &mut conn).await?;
     let share = rebuilt.per_second / streamed.per_second;
     writeln!(report, "rebuild:              {rebuilt}, {share:.2} of COPY")?;
+    let bytes = peak_memory().saturating_sub(resident) as f64 / leads as f64;
+    writeln!(report, "memory meanwhile:     {bytes:>9.0} bytes a lead")?;
 
     let load::Rate { events_per_second: alone, own_micros } = load::load(&app, leads, 50, time).await?;
     let second = publish(&app, 2).await?;
@@ -173,4 +176,12 @@ async fn publishing_is_under_way(app: &App, id: ModelId) -> anyhow::Result<bool>
 async fn progress(app: &App, id: ModelId) -> anyhow::Result<(i64, bool)> {
     let run = publishing::run(app, id).await?.ok_or_else(|| anyhow::anyhow!("it is not scored"))?;
     Ok((run.rebuilt, run.rebuilt_at.is_some()))
+}
+
+/// The most memory that this process has held at once, in bytes (Linux; elsewhere 0).
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
 }

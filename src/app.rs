@@ -19,7 +19,7 @@ use crate::{
     mail::{Amazon, Fetch},
     models::Live,
     policy::Policies,
-    publishing::Pace,
+    publishing::{Pace, Reading},
     webhooks::{self, Couriers},
 };
 
@@ -47,6 +47,8 @@ pub struct Parts {
     pub policies: Policies,
     /// How fast background work may go.
     pub pace: Pace,
+    /// What has been read of the log for a version that is being prepared.
+    pub reading: Reading,
     /// How many requests for the next lead may be at work or wait for a queue at once. The others wait here, so that a rush
     /// for leads leaves connections to everybody else.
     pub handing_out: Semaphore,
@@ -121,6 +123,7 @@ impl App {
             live,
             policies,
             pace: Pace::default(),
+            reading: Reading::default(),
             handing_out: Semaphore::new(HANDING_OUT),
             instance: ids.next(),
             ids,

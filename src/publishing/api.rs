@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{body::Bytes, extract::State, http::StatusCode};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -46,9 +46,11 @@ struct Progress {
     leads_total: i64,
     /// How many of them have been.
     leads_done: i64,
+    /// How much of the log has been read for the next ones, 0 to 1: many leads' states come from one reading.
+    log_read: f32,
     /// How many leads a second, by the instance that is at work on it, since it took the work up.
     leads_per_second: Option<f64>,
-    /// At that rate.
+    /// At that rate; while the log is being read, until that is done.
     seconds_left: Option<i64>,
     started_at: DateTime<Utc>,
     /// Since when it has been live.
@@ -167,14 +169,20 @@ impl Progress {
         let seconds = run.runner_since.map_or(0.0, |since| (now - since).as_seconds_f64());
         let since = run.rebuilt + run.settled - run.runner_from.unwrap_or(0);
         let rate = (at_work && seconds > 0.0 && since > 0).then(|| since as f64 / seconds);
-        let left = |rate: f64| TimeDelta::from_std(Duration::from_secs_f64((total - done) as f64 / rate));
+        let reading = (phase == Phase::Rebuilding && run.log_read < 1.0).then_some(f64::from(run.log_read));
+        let left = match reading {
+            Some(share) => (share > 0.0).then(|| seconds * (1.0 - share) / share),
+            None => rate.map(|rate| (total - done) as f64 / rate),
+        };
+        let left = left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         Progress {
             model_id: run.model_id,
             phase,
             leads_total: total,
             leads_done: done,
+            log_read: if reading.is_some() { run.log_read } else { 1.0 },
             leads_per_second: rate.map(|rate| (rate * 10.0).round() / 10.0),
-            seconds_left: rate.and_then(|rate| left(rate).ok()).map(|left| left.num_seconds()),
+            seconds_left: left.and_then(|left| i64::try_from(left.as_secs()).ok()),
             started_at: run.started_at,
             live_since: run.live_since,
             kept_until: run.kept_until.filter(|_| phase == Phase::Kept),

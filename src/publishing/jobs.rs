@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::try_join_all;
+use tokio::sync::Mutex;
 
-use super::{KEPT, Purpose, store};
+use super::{KEPT, Purpose, Run, store};
 use crate::{
     app::App,
     ids::{LeadId, ModelId},
     leads, models,
     qualification::Frame,
-    scores::{self, Additions},
+    scores::{self, Additions, Pass, Prepared},
     sweep::Sweep,
 };
 
@@ -34,7 +35,11 @@ impl Sweep for Rebuild {
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
         let lanes = if app.pace.is_busy(&app.db).await { 1 } else { LANES };
-        rebuild_next(app, CHUNK * lanes).await
+        Ok(match rebuild_step(app, CHUNK * lanes).await? {
+            Step::Nothing => 0,
+            Step::Read | Step::InUse => 1,
+            Step::Rebuilt(leads) => leads,
+        })
     }
 
     async fn rest(app: &App, worked: Duration) -> Duration {
@@ -42,44 +47,93 @@ impl Sweep for Rebuild {
     }
 }
 
-/// Gives the next leads, at most so many, a state; how many there were, and one for the step at the end.
-///
-/// A lead's state is kept up from the moment at which it is there, and a lead that has one is passed over: so what was
-/// done before a crash, and not yet noted, is not lost, and not done twice.
-pub async fn rebuild_next(app: &App, at_most: usize) -> sqlx::Result<usize> {
-    let mut tx = app.db.begin().await?;
-    let now = app.clock.now();
-    let Some(run) = store::next_rebuild(&mut tx, app.instance, now).await? else { return Ok(0) };
-    store::hold(&mut tx, &run, app.instance, now, now + TERM).await?;
-    let leads = leads::after(&mut tx, run.rebuilt_to, at_most as i64).await?;
-    tx.commit().await?;
-    let Some(last) = leads.last().copied() else {
-        put_to_use(app, run.model_id).await?;
-        return Ok(1);
-    };
-    try_join_all(leads.chunks(CHUNK).map(|chunk| rebuild_chunk(app, run.model_id, chunk))).await?;
-    store::rebuilt(&mut *app.db.acquire().await?, &run, last, leads.len() as i64).await?;
-    Ok(leads.len())
+/// What a step of a rebuild has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// There is nothing to do, or another instance is at it.
+    Nothing,
+    /// More of the log has been read.
+    Read,
+    /// So many leads have been given a state.
+    Rebuilt(usize),
+    /// Every lead has one: the version has been put to its use.
+    InUse,
 }
 
-async fn rebuild_chunk(app: &App, id: ModelId, chunk: &[LeadId]) -> sqlx::Result<()> {
+/// The reading of the log that this instance has under way.
+#[derive(Debug, Default)]
+pub struct Reading(Mutex<Option<Pass>>);
+
+/// One step of the oldest rebuild that is not done: reads on in the log, or gives the next leads, at most so many, a state.
+///
+/// A lead's state is kept up from the moment at which it is there, and a lead that has one is passed over: so what was
+/// done before a crash, and not yet noted, is not lost, and not done twice. What had been read of the log is.
+pub async fn rebuild_step(app: &App, at_most: usize) -> sqlx::Result<Step> {
+    let lanes = at_most.div_ceil(CHUNK);
+    // An error on the way leaves no pass behind: one that has read half a stretch is of no use.
+    let mut reading = app.reading.0.lock().await;
+    let mut tx = app.db.begin().await?;
+    let now = app.clock.now();
+    let Some(run) = store::next_rebuild(&mut tx, app.instance, now).await? else { return Ok(Step::Nothing) };
+    let pass = reading.take().filter(|pass| pass.serves(run.model_id, run.rebuilt_to));
+    let share = pass.as_ref().map_or(0.0, Pass::share);
+    store::hold(&mut tx, &run, share, app.instance, now, now + TERM).await?;
+    tx.commit().await?;
+    match pass {
+        Some(mut pass) if pass.is_done() => {
+            let done = rebuild_next(app, &run, &mut pass, at_most).await;
+            *reading = Some(pass);
+            done
+        }
+        Some(pass) => {
+            *reading = pass.read_on(&app.db, lanes).await?;
+            Ok(Step::Read)
+        }
+        None => match begin(app, &run).await? {
+            Some(pass) => {
+                *reading = Some(pass);
+                Ok(Step::Read)
+            }
+            None => put_to_use(app, run.model_id).await,
+        },
+    }
+}
+
+/// Begins to read the log for the leads that have no state yet; none if all have.
+async fn begin(app: &App, run: &Run) -> sqlx::Result<Option<Pass>> {
+    let mut conn = app.db.acquire().await?;
+    let live = app.live.current(&mut conn).await?;
+    let Some(version) = models::load(&mut conn, run.model_id).await? else { return Ok(None) };
+    Pass::begin(&mut conn, version, live.id, run.rebuilt_to).await
+}
+
+async fn rebuild_next(app: &App, run: &Run, pass: &mut Pass, at_most: usize) -> sqlx::Result<Step> {
+    let leads = leads::after(&mut *app.db.acquire().await?, run.rebuilt_to, at_most as i64).await?;
+    let Some(last) = leads.last().copied() else { return put_to_use(app, run.model_id).await };
+    let chunks = leads.chunks(CHUNK).map(|chunk| (chunk, pass.take(chunk)));
+    try_join_all(chunks.map(|(chunk, prepared)| rebuild_chunk(app, run.model_id, chunk, prepared))).await?;
+    store::rebuilt(&mut *app.db.acquire().await?, run, last, leads.len() as i64).await?;
+    Ok(Step::Rebuilt(leads.len()))
+}
+
+async fn rebuild_chunk(app: &App, id: ModelId, chunk: &[LeadId], prepared: Prepared) -> sqlx::Result<()> {
     let mut tx = models::begin(&app.db).await?;
     // Once it is dropped nobody may leave a state behind.
     let scored = app.live.scored(&mut tx).await?;
     if let Some(other) = scored.others.iter().find(|other| other.version.id == id) {
         let locked = leads::lock(&mut tx, chunk).await?;
-        scores::rebuild(&mut tx, &other.version, app.clock.now(), &locked).await?;
+        scores::rebuild(&mut tx, &scored, &other.version, app.clock.now(), &locked, prepared).await?;
         tx.commit().await?;
     }
     Ok(())
 }
 
 /// Every lead has a state: the version goes live, or is complete as a shadow.
-async fn put_to_use(app: &App, id: ModelId) -> sqlx::Result<()> {
+async fn put_to_use(app: &App, id: ModelId) -> sqlx::Result<Step> {
     let mut tx = models::begin_change(&app.db).await?;
-    let Some(run) = store::find(&mut tx, id).await? else { return Ok(()) };
+    let Some(run) = store::find(&mut tx, id).await? else { return Ok(Step::Nothing) };
     if run.dropped_at.is_some() || run.rebuilt_at.is_some() {
-        return Ok(());
+        return Ok(Step::Nothing);
     }
     let now = app.clock.now();
     match run.purpose {
@@ -88,7 +142,7 @@ async fn put_to_use(app: &App, id: ModelId) -> sqlx::Result<()> {
     }
     tx.commit().await?;
     tracing::info!(model = %id, leads = run.rebuilt, "every lead has a state under this version");
-    Ok(())
+    Ok(Step::InUse)
 }
 
 /// Looks at leads' stages again after a version went live.
@@ -115,7 +169,7 @@ impl Sweep for Settle {
         let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
         scores::apply(&mut tx, frame, &mut locked, &Additions::new()).await?;
         store::settled(&mut tx, &run, last, chunk.len() as i64).await?;
-        store::hold(&mut tx, &run, app.instance, now, now + TERM).await?;
+        store::hold(&mut tx, &run, run.log_read, app.instance, now, now + TERM).await?;
         tx.commit().await?;
         Ok(chunk.len())
     }

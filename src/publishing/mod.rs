@@ -9,7 +9,7 @@
 //! changes scores knows of it: a lead that has a state gets each event added under both versions, a lead that is born
 //! gets its state at birth, and one that has none yet gets it, with all its events, when its turn comes. A state is kept
 //! up from the transaction on that made it, and how far the rebuild has come is noted after, so that a process that dies
-//! in the middle loses nothing, and whoever comes next goes on from there. Nothing is ever read from a version that
+//! in the middle loses nothing, and whoever comes next goes on from there (the log is read again for what is left). Nothing is ever read from a version that
 //! does not cover every lead.
 
 pub mod api;
@@ -22,6 +22,7 @@ use scoring::check;
 use serde_json::Value;
 use sqlx::PgConnection;
 
+pub use jobs::Reading;
 pub use pace::Pace;
 pub use store::{Purpose, Run};
 

@@ -32,9 +32,11 @@ pub struct Run {
     /// How many of them have a state.
     pub rebuilt: i64,
     pub(super) rebuilt_to: Option<LeadId>,
+    /// How much of the log has been read for the next ones, 0 to 1.
+    pub log_read: f32,
     /// When all had.
     pub rebuilt_at: Option<DateTime<Utc>>,
-    /// Since when the instance that is at work on it has been.
+    /// Since when the instance that is at work on it has been, on what it does now: reading the log, or seeing to leads.
     pub runner_since: Option<DateTime<Utc>>,
     /// How many leads were seen to before that.
     pub runner_from: Option<i64>,
@@ -56,7 +58,7 @@ macro_rules! runs {
         sqlx::query_as!(
             Run,
             r#"-- publishing::runs
-            select model_id, purpose as "purpose: Purpose", offers, started_at, leads, rebuilt, rebuilt_to, rebuilt_at,
+            select model_id, purpose as "purpose: Purpose", offers, started_at, leads, rebuilt, rebuilt_to, log_read, rebuilt_at,
                 runner_since, runner_from, live_since, settled, settled_to, settled_at, kept_until, dropped_at
             from scored_model "# + $rest,
             $($argument),*
@@ -217,20 +219,22 @@ pub(super) async fn settled(conn: &mut PgConnection, run: &Run, last: LeadId, mo
 pub(super) async fn hold(
     conn: &mut PgConnection,
     run: &Run,
+    log_read: f32,
     runner: Uuid,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "-- publishing::hold
-        update scored_model set runner = $2, runner_until = $4,
-            runner_since = case when runner = $2 then runner_since else $3 end,
-            runner_from = case when runner = $2 then runner_from else rebuilt + settled end
+        update scored_model set runner = $2, runner_until = $4, log_read = $5::real,
+            runner_since = case when runner = $2 and (log_read < 1) = ($5::real < 1) then runner_since else $3 end,
+            runner_from = case when runner = $2 and (log_read < 1) = ($5::real < 1) then runner_from else rebuilt + settled end
         where model_id = $1",
         run.model_id as ModelId,
         runner,
         now,
-        until
+        until,
+        log_read
     )
     .execute(conn)
     .await?;

@@ -14,6 +14,7 @@ mod held;
 pub mod jobs;
 mod log;
 mod offers;
+mod pass;
 mod person;
 mod rebuild;
 mod sheet;
@@ -30,6 +31,7 @@ pub use evidence::Evidence;
 pub use held::{Held, hold};
 pub use log::{History, read as read_log};
 pub use offers::{ByHand, offer};
+pub use pass::{Pass, Prepared};
 pub use rebuild::rebuild;
 
 use person::People;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use scoring::{EventRef, Model, Verdict};
-use sqlx::PgConnection;
+use scoring::{EventRef, Model, Tally, Verdict};
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, types::Json};
 
 use super::{
-    Additions,
+    Additions, Prepared,
     person::People,
     sheet::{Circumstances, Sheet},
     store::{self, Asked},
@@ -17,20 +18,28 @@ use crate::{
     clock::to_instant,
     ids::LeadId,
     leads::Resolved,
-    models::{Covers, Version},
+    models::{Covers, Scored, Version},
 };
 
-/// Gives locked leads a state under a version, from their logs; those that have one keep it. Stages stay as they are.
+/// Gives locked leads a state under a version: from the tallies prepared for them where those are whole, else each from
+/// its log; those that have a state keep it. Stages stay as they are.
 pub async fn rebuild(
     conn: &mut PgConnection,
+    scored: &Scored,
     version: &Version,
     now: DateTime<Utc>,
     leads: &Resolved,
+    prepared: Prepared,
 ) -> sqlx::Result<()> {
     let nothing_new = Additions::new();
     let mut sheet = Sheet::load(conn, version, Covers::All, leads).await?;
     let stale: BTreeSet<LeadId> = sheet.stale().collect();
-    replay(conn, &mut sheet, &stale).await?;
+    let whole = prepared.whole(conn, scored.live.id).await?;
+    let apart: Vec<LeadId> = stale.iter().copied().filter(|lead| !whole.contains_key(lead)).collect();
+    for (lead, tally) in whole {
+        sheet.put(lead, tally);
+    }
+    replay(conn, &mut sheet, &apart).await?;
     let people = People::known(conn, leads, &stale).await?;
     let given = Circumstances { now, leads, people: &people, additions: &nothing_new };
     sheet.take(given);
@@ -39,38 +48,68 @@ pub async fn rebuild(
 }
 
 /// Adds the events of the log to the tallies as they come from the database: a tally does not ask for their order.
-async fn replay(
-    conn: &mut PgConnection,
-    sheet: &mut Sheet<'_>,
-    leads: &BTreeSet<LeadId>,
-) -> sqlx::Result<()> {
-    let leads: Vec<LeadId> = leads.iter().copied().collect();
-    let asked = Asked::by(&sheet.version.model);
-    let mut rows = store::counted_events_of(conn, &leads, &asked);
+async fn replay(conn: &mut PgConnection, sheet: &mut Sheet<'_>, leads: &[LeadId]) -> sqlx::Result<()> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    let mut adding = Adding::under(&sheet.version.model);
+    let asked = Asked::by(adding.model);
+    let mut rows = store::counted_events_of(conn, leads, &asked);
     while let Some(row) = rows.try_next().await? {
-        let (lead, at) = (row.lead_id, to_instant(row.occurred_at));
-        let verdict = if row.human { Verdict::Human } else { Verdict::Suspect };
-        let fields = asked.fields.iter().flatten().cloned().zip([row.first, row.second, row.third]);
-        let properties = match row.properties {
-            Some(all) => all.0,
-            None => fields.filter_map(|(name, value)| Some((name, value?))).collect(),
-        };
-        let event = EventRef {
-            id: "",
-            kind: &row.kind,
-            occurred_at: at,
-            verdict,
-            properties: &properties,
-            traits: None,
-        };
-        sheet.add(lead, event);
+        if let Some(tally) = sheet.tally(row.lead_id) {
+            let found = [row.first, row.second, row.third];
+            adding.add(tally, &row.kind, row.occurred_at, row.human, found, row.properties);
+        }
     }
     Ok(())
 }
 
+/// Adds events as they are read to tallies.
+pub(super) struct Adding<'a> {
+    pub(super) model: &'a Model,
+    names: Vec<&'a str>,
+    /// Of one event after the other; a field that it lacks is null, which says the same.
+    properties: Map<String, Value>,
+}
+
+impl<'a> Adding<'a> {
+    pub(super) fn under(model: &'a Model) -> Adding<'a> {
+        let names = model.properties_read().into_iter().take(3).collect();
+        Adding { model, names, properties: Map::new() }
+    }
+
+    /// Adds one, with all its properties or those of the fields asked for that it has.
+    pub(super) fn add(
+        &mut self,
+        tally: &mut Tally,
+        kind: &str,
+        at: DateTime<Utc>,
+        human: bool,
+        found: [Option<Value>; 3],
+        all: Option<Json<Map<String, Value>>>,
+    ) {
+        for (name, value) in self.names.iter().zip(found) {
+            let value = value.unwrap_or_default();
+            match self.properties.get_mut(*name) {
+                Some(place) => *place = value,
+                None => drop(self.properties.insert((*name).to_owned(), value)),
+            }
+        }
+        let event = EventRef {
+            id: "",
+            kind,
+            occurred_at: to_instant(at),
+            verdict: if human { Verdict::Human } else { Verdict::Suspect },
+            properties: all.as_ref().map_or(&self.properties, |all| &all.0),
+            traits: None,
+        };
+        tally.add(self.model, event);
+    }
+}
+
 impl Asked {
     /// What a model reads.
-    fn by(model: &Model) -> Asked {
+    pub(super) fn by(model: &Model) -> Asked {
         let mut read = model.properties_read().into_iter().map(str::to_owned);
         let fields = [read.next(), read.next(), read.next()];
         match read.next() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use scoring::{EventRef, Score, Tally};
+use scoring::{Score, Tally};
 use sqlx::PgConnection;
 
 use super::{Additions, Standing, person::People, store};
@@ -75,10 +75,15 @@ impl<'a> Sheet<'a> {
         self.states.iter().filter(|(_, state)| state.stale).map(|(lead, _)| *lead)
     }
 
-    /// Adds an event of the log.
-    pub(super) fn add(&mut self, lead: LeadId, event: EventRef<'_>) {
-        if let Some(state) = self.states.get_mut(&lead) {
-            state.tally.add(&self.version.model, event);
+    /// The tally of a lead that is to come from the log.
+    pub(super) fn tally(&mut self, lead: LeadId) -> Option<&mut Tally> {
+        self.states.get_mut(&lead).filter(|state| state.stale).map(|state| &mut state.tally)
+    }
+
+    /// Gives a lead that is to be replayed the tally of its log.
+    pub(super) fn put(&mut self, lead: LeadId, tally: Tally) {
+        if let Some(own) = self.tally(lead) {
+            *own = tally;
         }
     }
 

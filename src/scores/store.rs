@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
 
 use super::Standing;
-use crate::ids::{LeadId, ModelId};
+use crate::ids::{IdentityId, LeadId, ModelId};
 
 /// An event of a lead's log.
 pub(super) struct LoggedEvent {
@@ -36,7 +36,7 @@ pub(super) async fn events_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx
     .await
 }
 
-/// What a tally asks of an event.
+/// An event of a lead, as far as a tally asks.
 pub(super) struct CountedEvent {
     pub(super) lead_id: LeadId,
     pub(super) kind: String,
@@ -82,6 +82,139 @@ pub(super) fn counted_events_of<'a>(
         second.as_deref(),
         third.as_deref(),
         asked.all
+    )
+    .fetch(conn)
+}
+
+/// Events that count, as lists: to read a hundred thousand rows one by one takes twice the time.
+pub(super) struct CountedEvents {
+    pub(super) identities: Vec<IdentityId>,
+    pub(super) kinds: Vec<String>,
+    pub(super) occurred_at: Vec<DateTime<Utc>>,
+    pub(super) human: Vec<bool>,
+    pub(super) first: Vec<Option<Value>>,
+    pub(super) second: Vec<Option<Value>>,
+    pub(super) third: Vec<Option<Value>>,
+    pub(super) properties: Vec<Option<Json<Map<String, Value>>>>,
+}
+
+/// The events that count for whomever, from a page of the log to before another; none if there are none.
+pub(super) async fn counted_events_between(
+    conn: &mut PgConnection,
+    from: i64,
+    until: i64,
+    asked: &Asked,
+) -> sqlx::Result<Option<CountedEvents>> {
+    let [first, second, third] = &asked.fields;
+    sqlx::query_as!(
+        CountedEvents,
+        r#"-- scores::counted_events_between
+        select array_agg(identity_id) as "identities!: Vec<IdentityId>", array_agg(type) as "kinds!",
+            array_agg(occurred_at) as "occurred_at!", array_agg(verdict = 'human') as "human!",
+            array_agg(properties -> $3) as "first!: Vec<Option<Value>>",
+            array_agg(properties -> $4) as "second!: Vec<Option<Value>>",
+            array_agg(properties -> $5) as "third!: Vec<Option<Value>>",
+            array_agg(case when $6 or type = 'score_adjusted' then properties end)
+                as "properties!: Vec<Option<Json<Map<String, Value>>>>"
+        from event
+        where ctid >= $1::text::tid and ctid < $2::text::tid and verdict <> 'machine'
+        having count(*) > 0"#,
+        format!("({from},0)"),
+        format!("({until},0)"),
+        first.as_deref(),
+        second.as_deref(),
+        third.as_deref(),
+        asked.all
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Where the log lies, and how many pages it has.
+pub(super) struct Log {
+    pub(super) file: i64,
+    pub(super) pages: i64,
+}
+
+pub(super) async fn log(conn: &mut PgConnection) -> sqlx::Result<Log> {
+    sqlx::query_as!(
+        Log,
+        r#"-- scores::log
+        select pg_relation_filenode('event')::bigint as "file!",
+            pg_relation_size('event') / current_setting('block_size')::bigint as "pages!""#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Tells one writing of a lead's row from every other: the id of the transaction that wrote it. None without a row.
+pub(super) type Mark = Option<i64>;
+
+/// A lead with its mark.
+pub(super) struct MarkedLead {
+    pub(super) lead_id: LeadId,
+    pub(super) mark: Mark,
+}
+
+/// The next leads in the order of their ids, with their marks under a version.
+pub(super) async fn marked_after(
+    conn: &mut PgConnection,
+    model: ModelId,
+    after: LeadId,
+    limit: i64,
+) -> sqlx::Result<Vec<MarkedLead>> {
+    sqlx::query_as!(
+        MarkedLead,
+        r#"-- scores::marked_after
+        select l.id as lead_id, s.xmin::text::bigint as mark
+        from lead l left join score s on s.lead_id = l.id and s.model_id = $1
+        where l.id > $2 and l.merged_into is null
+        order by l.id limit $3"#,
+        model as ModelId,
+        after as LeadId,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The marks of leads under a version.
+pub(super) async fn marks_of(
+    conn: &mut PgConnection,
+    model: ModelId,
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<MarkedLead>> {
+    sqlx::query_as!(
+        MarkedLead,
+        "-- scores::marks_of
+        select lead_id, xmin::text::bigint as mark from score where lead_id = any($2) and model_id = $1",
+        model as ModelId,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Whose an identity's events are in a stretch of time.
+pub(super) struct SpanRow {
+    pub(super) identity_id: IdentityId,
+    pub(super) since: DateTime<Utc>,
+    pub(super) until: Option<DateTime<Utc>>,
+    pub(super) lead_id: LeadId,
+}
+
+/// The spans of the leads after one, up to another.
+pub(super) fn spans_between(
+    conn: &mut PgConnection,
+    after: LeadId,
+    last: LeadId,
+) -> BoxStream<'_, sqlx::Result<SpanRow>> {
+    sqlx::query_as!(
+        SpanRow,
+        "-- scores::spans_between
+        select identity_id, since, until, lead_id from identity_span where lead_id > $1 and lead_id <= $2",
+        after as LeadId,
+        last as LeadId
     )
     .fetch(conn)
 }

@@ -18,7 +18,7 @@ use leadscore::{
         submit,
     },
     leads::identity::{Identity, Kind, Named},
-    publishing::jobs::rebuild_next,
+    publishing::jobs::{Step, rebuild_step},
     scores::read_log,
     verdicts::Finding,
 };
@@ -148,8 +148,8 @@ impl<'a> World<'a> {
     /// Rebuilds, a few leads at a time, until everything that was asked for is in use.
     async fn rebuild(&self, chunk: usize) {
         loop {
-            match rebuild_next(&self.app.app, chunk).await {
-                Ok(0) => return,
+            match rebuild_step(&self.app.app, chunk).await {
+                Ok(Step::Nothing) => return,
                 Ok(_) => tokio::task::yield_now().await,
                 Err(error) => assert!(db::is_collision(&error), "{error}"),
             }

@@ -2,10 +2,11 @@
 
 use axum::http::StatusCode;
 use chrono::TimeDelta;
-use leadscore::publishing::jobs::rebuild_next;
+use leadscore::publishing::jobs::{Step, rebuild_step};
 use serde_json::{Value, json};
+use sqlx::Executor;
 
-use crate::harness::{ADMIN, Answer, TestApp, run};
+use crate::harness::{ADMIN, Answer, TestApp, rebuild_next, run};
 
 /// A document by which a visit is worth so many points, and 50 make an MQL; 30 keep one.
 pub(crate) fn visits(points: i64) -> Value {
@@ -112,14 +113,14 @@ async fn the_old_version_serves_until_every_lead_has_a_state_under_the_new_one()
         }
         let new = begin(app, &visits(10)).await;
 
-        rebuild_next(&app.app, 2).await.unwrap();
+        rebuild_next(app, 2).await.unwrap();
 
         assert_eq!(states(app, &new).await, 2);
         assert_eq!(phase(app, &new).await, "rebuilding");
         assert_eq!(standing(app).await, ["cid 3 lead", "bob 3 lead", "ann 3 lead"]);
-        rebuild_next(&app.app, 2).await.unwrap();
+        rebuild_next(app, 2).await.unwrap();
         assert_eq!(standing(app).await, ["cid 3 lead", "bob 3 lead", "ann 3 lead"]);
-        rebuild_next(&app.app, 2).await.unwrap();
+        rebuild_next(app, 2).await.unwrap();
         assert_eq!(standing(app).await, ["cid 30 lead", "bob 30 lead", "ann 30 lead"]);
         assert_eq!(phase(app, &new).await, "settling");
         app.run_due().await;
@@ -136,7 +137,7 @@ async fn events_that_arrive_meanwhile_count_in_both() {
         visit(app, "done", 1).await;
         visit(app, "to-do", 1).await;
         begin(app, &visits(10)).await;
-        rebuild_next(&app.app, 1).await.unwrap();
+        rebuild_next(app, 1).await.unwrap();
 
         visit(app, "done", 1).await;
         visit(app, "to-do", 2).await;
@@ -157,7 +158,7 @@ async fn identities_that_join_while_a_version_is_prepared_are_one_lead_under_it(
         app.events(json!([{"type": "page_viewed", "lead": {"anonymous_id": "laptop"}}])).await;
         visit(app, "ann", 1).await;
         begin(app, &visits(10)).await;
-        rebuild_next(&app.app, 1).await.unwrap();
+        rebuild_next(app, 1).await.unwrap();
 
         for device in ["phone", "laptop"] {
             app.events(json!({"type": "identify", "lead": {"anonymous_id": device, "user_id": "ann"}})).await;
@@ -177,9 +178,9 @@ async fn progress_tells_how_far_it_is_how_fast_and_how_long_it_takes() {
         }
         let new = begin(app, &visits(10)).await;
         let before = progress(app, &new).await;
-        rebuild_next(&app.app, 1).await.unwrap();
+        rebuild_next(app, 1).await.unwrap();
         app.advance(TimeDelta::seconds(1));
-        rebuild_next(&app.app, 2).await.unwrap();
+        rebuild_next(app, 2).await.unwrap();
 
         let between = progress(app, &new).await;
 
@@ -191,6 +192,67 @@ async fn progress_tells_how_far_it_is_how_fast_and_how_long_it_takes() {
         let after = progress(app, &new).await;
         assert_eq!((&after["leads_done"], &after["phase"]), (&json!(6), &json!("live")));
         assert_eq!(after["live_since"], json!(app.now()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn progress_tells_how_much_of_the_log_has_been_read() {
+    run(async |app| {
+        for user in ["a", "b"] {
+            visit(app, user, 1).await;
+        }
+        let new = begin(app, &visits(10)).await;
+        let before = progress(app, &new).await;
+
+        assert_eq!(rebuild_step(&app.app, 1).await.unwrap(), Step::Read, "the pass begins");
+        assert_eq!(rebuild_step(&app.app, 1).await.unwrap(), Step::Read, "the log is read");
+        assert_eq!(rebuild_step(&app.app, 1).await.unwrap(), Step::Rebuilt(1));
+
+        assert_eq!((&before["log_read"], &before["leads_done"]), (&json!(0.0), &json!(0)));
+        let after = progress(app, &new).await;
+        assert_eq!((&after["log_read"], &after["leads_done"]), (&json!(1.0), &json!(1)));
+        app.run_due().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_happens_between_the_reading_of_the_log_and_a_leads_turn_counts() {
+    run(async |app| {
+        for user in ["ann", "bob", "cid", "dan"] {
+            visit(app, user, 3).await;
+        }
+        begin(app, &visits(10)).await;
+        assert_eq!(rebuild_step(&app.app, 10).await.unwrap(), Step::Read, "the pass begins");
+        visit(app, "ann", 1).await;
+        assert_eq!(rebuild_step(&app.app, 10).await.unwrap(), Step::Read, "the log is read");
+        visit(app, "bob", 1).await;
+        let phone = json!({"anonymous_id": "phone"});
+        app.events(json!([{"type": "page_viewed", "lead": phone}])).await;
+        let both = json!({"user_id": "cid", "anonymous_id": "phone"});
+        app.events(json!([{"type": "identify", "lead": both}])).await;
+
+        app.run_due().await;
+
+        assert_eq!(standing(app).await, ["cid 40 lead", "bob 40 lead", "ann 40 lead", "dan 30 lead"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_log_that_is_moved_to_another_file_while_it_is_read_is_read_again() {
+    run(async |app| {
+        visit(app, "ann", 3).await;
+        let new = begin(app, &visits(10)).await;
+        assert_eq!(rebuild_step(&app.app, 10).await.unwrap(), Step::Read, "the pass begins");
+        app.database.connect().await.execute("vacuum full event").await.unwrap();
+
+        assert_eq!(rebuild_step(&app.app, 10).await.unwrap(), Step::Read, "in vain");
+        assert_eq!(progress(app, &new).await["log_read"], json!(0.0));
+
+        app.run_due().await;
+        assert_eq!(standing(app).await, ["ann 30 lead"]);
     })
     .await;
 }
@@ -240,7 +302,7 @@ async fn an_event_that_meets_a_lead_before_its_stage_was_looked_at_does_not_hide
         visit(app, "nearly", 4).await;
         begin(app, &visits(10)).await;
         app.advance(TimeDelta::hours(1));
-        while rebuild_next(&app.app, 10).await.unwrap() > 0 {}
+        while rebuild_next(app, 10).await.unwrap() > 0 {}
 
         visit(app, "ripe", 1).await;
         visit(app, "nearly", 1).await;
@@ -303,7 +365,7 @@ async fn a_version_that_is_being_prepared_can_be_given_up() {
         visit(app, "ann", 2).await;
         visit(app, "bob", 2).await;
         let new = begin(app, &visits(10)).await;
-        rebuild_next(&app.app, 1).await.unwrap();
+        rebuild_next(app, 1).await.unwrap();
 
         let answer = call(app, "POST", &new, "rollback", "").await;
 
@@ -470,12 +532,12 @@ async fn a_run_belongs_to_one_instance_until_that_is_silent_for_five_seconds() {
         }
         let second = app.second_instance().await;
         let new = begin(app, &visits(10)).await;
-        assert_eq!(rebuild_next(&app.app, 1).await.unwrap(), 1);
+        assert_eq!(rebuild_next(app, 1).await.unwrap(), 1);
 
-        assert_eq!(rebuild_next(&second.app, 1).await.unwrap(), 0, "the first is at work on it");
+        assert_eq!(rebuild_next(&second, 1).await.unwrap(), 0, "the first is at work on it");
         app.advance(TimeDelta::seconds(5));
-        assert_eq!(rebuild_next(&second.app, 1).await.unwrap(), 1, "the first was killed");
-        assert_eq!(rebuild_next(&app.app, 1).await.unwrap(), 0);
+        assert_eq!(rebuild_next(&second, 1).await.unwrap(), 1, "the first was killed");
+        assert_eq!(rebuild_next(app, 1).await.unwrap(), 0);
 
         second.run_due().await;
         assert_eq!(phase(app, &new).await, "live");
@@ -496,7 +558,7 @@ async fn scores_that_change_by_themselves_do_so_under_every_version() {
         publish(app, &fading(1)).await;
         visit(app, "ann", 3).await;
         begin(app, &fading(10)).await;
-        rebuild_next(&app.app, 1).await.unwrap();
+        rebuild_next(app, 1).await.unwrap();
         app.advance(TimeDelta::hours(1));
 
         app.run_due().await;

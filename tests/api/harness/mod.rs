@@ -28,7 +28,7 @@ use leadscore::{
     keys::{self, Prefix, Secret},
     links, models,
     outbox::jobs::{self as changes, Sequence},
-    publishing::jobs::{Clear, Rebuild, Settle},
+    publishing::jobs::{Clear, Rebuild, Settle, Step, rebuild_step},
     queues::claims::jobs::SettleClaims,
     scores::jobs::{DueScores, Reconsider},
     sweep,
@@ -75,6 +75,19 @@ pub(crate) async fn run(body: impl AsyncFnOnce(&TestApp)) {
     test.database.remove().await;
     if let Err(panic) = ended {
         resume_unwind(panic);
+    }
+}
+
+/// Reads the log as far as it takes to give the next leads, at most so many, a state; how many there were, and one for the
+/// step at the end.
+pub(crate) async fn rebuild_next(app: &TestApp, at_most: usize) -> sqlx::Result<usize> {
+    loop {
+        match rebuild_step(&app.app, at_most).await? {
+            Step::Read => {}
+            Step::Nothing => return Ok(0),
+            Step::InUse => return Ok(1),
+            Step::Rebuilt(leads) => return Ok(leads),
+        }
     }
 }
 
