@@ -14,6 +14,7 @@ use super::{
     },
     Claim, State, follow_lead,
     store::{self, Ending},
+    view,
 };
 use crate::{
     app::App,
@@ -64,7 +65,7 @@ pub(super) async fn act(app: &App, id: ClaimId, token: Option<i64>, act: Act) ->
     follow_lead(app, id, live).await?;
     let mut tx = app.db.begin().await?;
     store::lock(&mut tx, id).await?;
-    let claim = store::find(&mut tx, id, live).await?.ok_or(ActError::NotFound)?;
+    let claim = view::find(&mut tx, id, live).await?.ok_or(ActError::NotFound)?;
     let now = super::super::now(app, &mut tx).await?;
     let state = claim.state(now);
     if state != State::Active {
@@ -88,7 +89,7 @@ pub(super) async fn act(app: &App, id: ClaimId, token: Option<i64>, act: Act) ->
         }
         Act::Complete { note, callback_at } => complete(&mut tx, &claim, note, callback_at, now).await?,
     }
-    let claim = store::find(&mut tx, id, live).await?.ok_or(ActError::NotFound)?;
+    let claim = view::find(&mut tx, id, live).await?.ok_or(ActError::NotFound)?;
     tx.commit().await?;
     Ok(claim)
 }

@@ -19,7 +19,7 @@ use super::{
     acting::{self, Act},
     follow_lead,
     next::{self, Given},
-    store::{self, Filter},
+    view::{self, Filter},
 };
 use crate::{
     app::App,
@@ -177,7 +177,7 @@ async fn list_claims(
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?.id;
     let now = super::super::now(&app, &mut conn).await?;
-    let claims = store::list(&mut conn, live, &filter, before, now, i64::from(limit) + 1).await?;
+    let claims = view::list(&mut conn, live, &filter, before, now, i64::from(limit) + 1).await?;
     let page = Page::of(claims, limit, |claim| (claim.claimed_at, claim.token));
     let ids: Vec<LeadId> = page.data.iter().map(|claim| claim.lead_id).collect();
     let leads = queues::leads(&mut conn, live, &ids).await?;
@@ -201,12 +201,12 @@ async fn get_claim(
 ) -> Result<Response, Problem> {
     let live = app.live.current(&mut *app.db.acquire().await?).await?.id;
     follow_lead(&app, id, live).await?;
-    let claim = store::find(&mut *app.db.acquire().await?, id, live).await?;
-    let view = view(&app, claim.ok_or_else(|| Problem::not_found("claim"))?).await?;
+    let claim = view::find(&mut *app.db.acquire().await?, id, live).await?;
+    let view = shown(&app, claim.ok_or_else(|| Problem::not_found("claim"))?).await?;
     Ok(tagged(&headers, view))
 }
 
-async fn view(app: &App, claim: Claim) -> sqlx::Result<ClaimView> {
+async fn shown(app: &App, claim: Claim) -> sqlx::Result<ClaimView> {
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?.id;
     let now = super::super::now(app, &mut conn).await?;
@@ -318,7 +318,7 @@ async fn complete_claim(
 
 async fn act(app: &App, id: ClaimId, token: Option<i64>, act: Act) -> Result<Json<ClaimView>, Problem> {
     let claim = acting::act(app, id, token, act).await?;
-    Ok(Json(view(app, claim).await?))
+    Ok(Json(shown(app, claim).await?))
 }
 
 /// The body may be left out.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{State, adopt, store};
+use super::{State, adopt, store, view};
 use crate::{app::App, sweep::Sweep};
 
 /// How many claims are seen to at once.
@@ -20,7 +20,7 @@ impl Sweep for SettleClaims {
         let mut conn = app.db.acquire().await?;
         let now = super::super::now(app, &mut conn).await?;
         let live = app.live.current(&mut conn).await?.id;
-        let unsettled = store::unsettled(&mut conn, live, now, AT_ONCE).await?;
+        let unsettled = view::unsettled(&mut conn, live, now, AT_ONCE).await?;
         let merged = store::merged(&mut conn, now).await?;
         drop(conn);
         for state in [State::Expired, State::DoNotContact, State::Erased] {

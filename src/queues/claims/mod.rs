@@ -19,6 +19,7 @@ pub mod api;
 pub mod jobs;
 mod next;
 mod store;
+mod view;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -123,7 +124,7 @@ async fn adopt(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sql
 /// Brings a claim up to date with its lead: if that was merged, the claim follows.
 async fn follow_lead(app: &App, id: ClaimId, model: ModelId) -> sqlx::Result<()> {
     let mut tx = app.db.begin().await?;
-    let Some(claim) = store::find(&mut tx, id, model).await? else { return Ok(()) };
+    let Some(claim) = view::find(&mut tx, id, model).await? else { return Ok(()) };
     if claim.merged
         && claim.outcome.is_none()
         && let Some(heir) = store::heir(&mut tx, claim.lead_id).await?

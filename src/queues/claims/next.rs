@@ -13,6 +13,7 @@ use super::{
     },
     Claim, adopt,
     store::{self, NewClaim},
+    view as claims,
 };
 use crate::{
     app::App,
@@ -118,7 +119,7 @@ async fn given_before(
     live: &Version,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Taken> {
-    let Some(claim) = store::find(conn, id, live.id).await? else { return Ok(Taken::None) };
+    let Some(claim) = claims::find(conn, id, live.id).await? else { return Ok(Taken::None) };
     let lead = view::find(conn, live.id, claim.lead_id).await?;
     Ok(lead.map_or(Taken::None, |lead| Taken::Got(Box::new(Given { claim, lead, now }))))
 }
