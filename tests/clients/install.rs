@@ -51,7 +51,7 @@ pub(crate) fn python() -> Option<PathBuf> {
 }
 
 /// What a tool says of itself; none if it is not there.
-fn version(tool: &str, arguments: &[&str]) -> Option<Vec<u8>> {
+pub(crate) fn version(tool: &str, arguments: &[&str]) -> Option<Vec<u8>> {
     let output = Command::new(tool).args(arguments).stdin(Stdio::null()).output().ok()?;
     output.status.success().then_some(output.stdout)
 }

@@ -1,0 +1,132 @@
+"""HubSpot's contacts: which property is which attribute, and how they are read and written."""
+
+from datetime import datetime
+
+from common import Record
+
+# HubSpot's property: our attribute. What HubSpot says of these, leads get.
+ATTRIBUTES = {
+    "firstname": "first_name",
+    "lastname": "last_name",
+    "jobtitle": "title",
+    "company": "company_name",
+    "phone": "phone",
+    "hs_lead_status": "lead_status",
+    "lifecyclestage": "lifecycle_stage",
+    "hubspot_owner_id": "owner",
+}
+# What a contact that we make begins with; afterwards HubSpot has the last word on them.
+FILLED = ("firstname", "lastname", "jobtitle", "company", "phone")
+# Our stage: the least lifecycle stage that a contact then has. HubSpot moves contacts only forward.
+LEAST = {
+    "mql": "marketingqualifiedlead",
+    "sql": "salesqualifiedlead",
+    "opportunity": "opportunity",
+    "customer": "customer",
+}
+FORWARD = ["subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer"]
+# A search finds no more than this, however it is paged.
+MOST_FOUND = 10_000
+
+
+class Crm:
+    """The contacts of one portal."""
+
+    name = "hubspot"
+    at_once = 100
+
+    def __init__(self, api, external_id=None):
+        self.api, self.external_id = api, external_id
+
+    def changed(self, since):
+        """What changed at or after an instant, oldest first, in pages: contacts, and which became which."""
+        while True:
+            reached, found = since, 0
+            for page in self._search(since):
+                records = [self._record(contact) for contact in page]
+                reached, found = records[-1].at, found + len(records)
+                yield records, [pair for contact in page for pair in merges(contact)]
+            if found < MOST_FOUND:
+                break
+            if reached == since:
+                raise RuntimeError(f"{MOST_FOUND} contacts or more changed at {since}")
+            since = reached
+        for page in self._pages("GET", "/crm/v3/objects/contacts?archived=true&limit=100"):
+            yield [Record(contact["id"], contact["archivedAt"], deleted=True) for contact in page], []
+
+    def _search(self, since):
+        wanted = ["email", "lastmodifieddate", "hs_merged_object_ids", *ATTRIBUTES]
+        search = {
+            "filterGroups": [],
+            "sorts": [{"propertyName": "lastmodifieddate", "direction": "ASCENDING"}],
+            "properties": wanted + ([self.external_id] if self.external_id else []),
+            "limit": 100,
+        }
+        if since:
+            millis = int(datetime.fromisoformat(since.replace("Z", "+00:00")).timestamp() * 1000)
+            newer = {"propertyName": "lastmodifieddate", "operator": "GTE", "value": str(millis)}
+            search["filterGroups"] = [{"filters": [newer]}]
+        return self._pages("POST", "/crm/v3/objects/contacts/search", search)
+
+    def _pages(self, method, path, search=None):
+        following = ""
+        while following is not None and (not search or int(search.get("after", 0)) < MOST_FOUND):
+            found = self.api.call(method, path + following, search)
+            if found["results"]:
+                yield found["results"]
+            after = found.get("paging", {}).get("next", {}).get("after")
+            if search:
+                search["after"] = after
+            following = None if after is None else "" if search else f"&after={after}"
+
+    def _record(self, contact):
+        properties = contact["properties"]
+        return Record(
+            id=contact["id"],
+            at=properties["lastmodifieddate"],
+            email=properties.get("email") or None,
+            external_id=properties.get(self.external_id) or None,
+            traits={ours: properties.get(theirs) or None for theirs, ours in ATTRIBUTES.items()},
+        )
+
+    def standing(self, lead, seen):
+        """The properties that say how a lead stands, for a contact of which this was seen last."""
+        values = {
+            "leadscore": str(lead["score"]),
+            "leadscore_grade": lead["grade"],
+            "leadscore_band": lead["band"],
+            "leadscore_stage": lead["stage"],
+            "leadscore_id": lead["id"],
+        }
+        least, now = LEAST.get(lead["stage"]), seen.get("lifecycle_stage") or FORWARD[0]
+        if least and now in FORWARD and FORWARD.index(now) < FORWARD.index(least):
+            values["lifecyclestage"] = least
+        return values
+
+    def filled(self, lead):
+        """What a contact that we make for a lead begins with."""
+        known = {theirs: lead["profile"].get(ATTRIBUTES[theirs]) for theirs in FILLED}
+        return {theirs: str(value) for theirs, value in known.items() if value is not None}
+
+    def traits(self, values):
+        """What HubSpot will say of attributes once these properties are written."""
+        return {ATTRIBUTES[theirs]: value for theirs, value in values.items() if theirs in ATTRIBUTES}
+
+    def update(self, changes):
+        """Writes properties of contacts, (id, values) each; the ids of those that were written."""
+        inputs = [{"id": id, "properties": values} for id, values in changes]
+        done = self.api.call("POST", "/crm/v3/objects/contacts/batch/update", {"inputs": inputs})
+        return {contact["id"] for contact in done["results"]}
+
+    def create(self, wanted):
+        """Makes contacts for leads, (lead, values) each, or takes those that have the address; lead id: contact's id."""
+        inputs = [{"id": lead["email"], "idProperty": "email", "properties": values} for lead, values in wanted]
+        done = self.api.call("POST", "/crm/v3/objects/contacts/batch/upsert", {"inputs": inputs})
+        made = {contact["properties"]["email"].lower(): contact["id"] for contact in done["results"]}
+        return {lead["id"]: made[lead["email"]] for lead, _ in wanted if lead["email"] in made}
+
+
+def merges(contact):
+    """The contacts that became this one, each with it."""
+    former = (contact["properties"].get("hs_merged_object_ids") or "").split(";")
+    return [(id.strip(), contact["id"]) for id in former if id.strip() not in ("", contact["id"])]

@@ -1,0 +1,92 @@
+"""Salesforce's leads: which field is which attribute, and how they are read and written."""
+
+from urllib.parse import quote
+
+from common import Record
+
+VERSION = "/services/data/v62.0"
+# Salesforce's field: our attribute. What Salesforce says of these, leads get.
+ATTRIBUTES = {
+    "FirstName": "first_name",
+    "LastName": "last_name",
+    "Title": "title",
+    "Phone": "phone",
+    "Status": "lead_status",
+    "OwnerId": "owner",
+}
+# Our band: Salesforce's rating.
+RATINGS = {"hot": "Hot", "warm": "Warm", "cold": "Cold"}
+
+
+class Crm:
+    """The leads of one organisation."""
+
+    name = "salesforce"
+    at_once = 200
+
+    def __init__(self, api, external_id=None):
+        self.api, self.external_id = api, external_id
+
+    def changed(self, since):
+        """What changed at or after an instant, oldest first, in pages: leads, and which became which."""
+        fields = ["Id", "Email", "Company", "NumberOfEmployees", "Industry", "SystemModstamp", "IsDeleted",
+                  "MasterRecordId", "IsConverted", *ATTRIBUTES]
+        fields += [self.external_id] if self.external_id else []
+        newer = f" WHERE SystemModstamp >= {since}" if since else ""
+        query = f"SELECT {', '.join(fields)} FROM Lead{newer} ORDER BY SystemModstamp, Id"
+        path = f"{VERSION}/queryAll?q={quote(query)}"
+        while path:
+            found = self.api.call("GET", path)
+            merged = [(one["Id"], one["MasterRecordId"]) for one in found["records"] if one["MasterRecordId"]]
+            yield [self._record(one) for one in found["records"] if not one["MasterRecordId"]], merged
+            path = found.get("nextRecordsUrl")
+
+    def _record(self, lead):
+        at = lead["SystemModstamp"].replace("+0000", "Z")
+        if lead["IsDeleted"]:
+            return Record(lead["Id"], at, deleted=True)
+        company = {"name": lead["Company"], "employees": lead["NumberOfEmployees"], "industry": lead["Industry"]}
+        traits = {ours: lead[theirs] for theirs, ours in ATTRIBUTES.items()}
+        traits["company"] = {name: value for name, value in company.items() if value is not None} or None
+        traits["crm_converted"] = lead["IsConverted"] or None
+        return Record(lead["Id"], at, lead["Email"], lead.get(self.external_id), traits)
+
+    def standing(self, lead, seen):
+        """The fields that say how a lead stands."""
+        return {
+            "Leadscore_Id__c": lead["id"],
+            "Leadscore_Score__c": lead["score"],
+            "Leadscore_Grade__c": lead["grade"],
+            "Leadscore_Band__c": lead["band"],
+            "Leadscore_Stage__c": lead["stage"],
+            "Rating": RATINGS.get(lead["band"]),
+        }
+
+    def filled(self, lead):
+        """What a lead that we make begins with; Salesforce asks for a last name and a company."""
+        profile, (name, domain) = lead["profile"], lead["email"].rsplit("@", 1)
+        company = profile.get("company") if isinstance(profile.get("company"), dict) else {}
+        values = {theirs: profile.get(ours) for theirs, ours in ATTRIBUTES.items() if theirs not in ("Status", "OwnerId")}
+        values.update(Email=lead["email"], LastName=values["LastName"] or name, Company=company.get("name") or domain)
+        values.update(NumberOfEmployees=company.get("employees"), Industry=company.get("industry"))
+        return {theirs: value for theirs, value in values.items() if value is not None}
+
+    def traits(self, values):
+        """What Salesforce will say of attributes once these fields are written."""
+        traits = {ATTRIBUTES[theirs]: value for theirs, value in values.items() if theirs in ATTRIBUTES}
+        company = {"name": "Company", "employees": "NumberOfEmployees", "industry": "Industry"}
+        company = {ours: values[theirs] for ours, theirs in company.items() if theirs in values}
+        return {**traits, "company": company} if company else traits
+
+    def update(self, changes):
+        """Writes fields of leads, (id, values) each; the ids of those that were written."""
+        records = [{"attributes": {"type": "Lead"}, "id": id, **values} for id, values in changes]
+        done = self.api.call("PATCH", f"{VERSION}/composite/sobjects", {"allOrNone": False, "records": records})
+        return {one["id"] for one in done if one["success"]}
+
+    def create(self, wanted):
+        """Makes leads, (lead, values) each, or takes those that have our id; our lead's id: theirs."""
+        records = [{"attributes": {"type": "Lead"}, **values} for _, values in wanted]
+        path = f"{VERSION}/composite/sobjects/Lead/Leadscore_Id__c"
+        done = self.api.call("PATCH", path, {"allOrNone": False, "records": records})
+        return {lead["id"]: one["id"] for (lead, _), one in zip(wanted, done) if one["success"]}

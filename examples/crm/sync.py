@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Keeps the contacts of a CRM and the leads of Leadscore in step: `sync.py hubspot` or `sync.py salesforce`.
+
+One run brings what changed in the CRM here, then how leads stand there; start it every minute, one at a time. What
+was brought is written down after it has arrived, so a run that breaks off is made up for by the next, and saying
+something twice changes nothing. Settings come from the environment; docs/crm.md has them and the mapping of fields.
+"""
+
+import importlib
+import json
+import os
+import sqlite3
+import sys
+from collections import Counter
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from common import Api, Refused
+
+# From which stage on a lead that the CRM does not have is made there.
+MADE_AT = {"mql", "sql", "opportunity", "customer"}
+# What the CRM changed this long before the newest change seen is read again: it may become visible late.
+OVERLAP = timedelta(minutes=5)
+# How many leads go into one call.
+AT_ONCE = 500
+
+
+class State:
+    """What this script remembers: how far either side was read, and what was last seen in and written to a record."""
+
+    def __init__(self, path):
+        self.db = sqlite3.connect(path)
+        self.db.executescript("""
+            create table if not exists place (side text primary key, at text not null);
+            create table if not exists merged (id text primary key);
+            create table if not exists record (
+                id text primary key, lead_id text not null, email text, seen text not null, written text not null);
+            create index if not exists record_of_lead on record (lead_id);
+            create index if not exists record_by_email on record (email);
+        """)
+
+    def place(self, side):
+        row = self.db.execute("select at from place where side = ?", (side,)).fetchone()
+        return row and row[0]
+
+    def reached(self, side, at):
+        with self.db:
+            self.db.execute("insert or replace into place values (?, ?)", (side, at))
+
+    def is_merged(self, id):
+        return self.db.execute("select 1 from merged where id = ?", (id,)).fetchone() is not None
+
+    def merge(self, former, lasting):
+        with self.db:
+            self.db.execute("insert or replace into merged values (?)", (former,))
+            self.db.execute("delete from record where id = ?", (former,))
+
+    def record(self, id):
+        """What was seen in a record, and what was written to it; none if it was never met."""
+        row = self.db.execute("select seen, written from record where id = ?", (id,)).fetchone()
+        return (json.loads(row[0]), json.loads(row[1])) if row else (None, {})
+
+    def keep(self, id, lead_id, seen, written):
+        row = (id, lead_id, (seen.get("email") or "").lower() or None, json.dumps(seen), json.dumps(written))
+        with self.db:
+            self.db.execute("insert or replace into record values (?, ?, ?, ?, ?)", row)
+
+    def of_lead(self, lead):
+        """The record of a lead."""
+        row = self.db.execute(
+            "select id from record where lead_id = ? or email = ? order by lead_id = ? desc, id limit 1",
+            (lead["id"], lead["email"], lead["id"]),
+        ).fetchone()
+        return row and row[0]
+
+
+class Sync:
+    """One run."""
+
+    def __init__(self, leadscore, crm, state):
+        self.leadscore, self.crm, self.state = leadscore, crm, state
+        self.done = Counter()
+
+    def pull(self):
+        """Brings what changed in the CRM here."""
+        newest = self.state.place("crm")
+        for records, merges in self.crm.changed(earlier(newest)):
+            for former, lasting in merges:
+                self.merge(former, lasting)
+            self.tell(records)
+            live = [record.at for record in records if not record.deleted]
+            newest = max([*live, newest or ""])
+            if newest:
+                self.state.reached("crm", newest)
+
+    def merge(self, former, lasting):
+        """Two records became one: so do their leads."""
+        if self.crm.external_id or self.state.is_merged(former):
+            return
+        self.leadscore.call("POST", "/v1/alias", {"previousId": self.user_id(former), "userId": self.user_id(lasting)})
+        self.state.merge(former, lasting)
+        self.done["merged"] += 1
+
+    def tell(self, records):
+        """Says here what the CRM says of these for the first time."""
+        items = [(record, item) for record in records if (item := self.news(record))]
+        for some in parts(items, AT_ONCE):
+            results = self.upsert([item for _, item in some])
+            # The address is that of a lead with another user id, such as the product's own: then it is that one.
+            disputed = [at for at, one in enumerate(results) if one.get("code") == "identity_conflict"]
+            by_address = [{**some[at][1], "user_id": None} for at in disputed]
+            for at, result in zip(disputed, self.upsert(by_address) if by_address else []):
+                results[at] = result
+            for (record, _), result in zip(some, results):
+                self.done[result["status"]] += 1
+                if result["status"] == "rejected":
+                    print(f"{self.crm.name} {record.id}: {result['detail']}", file=sys.stderr)
+                    continue
+                seen, written = self.state.record(record.id)
+                self.state.keep(record.id, result["lead_id"], {**(seen or {}), **says(record)}, written)
+
+    def upsert(self, items):
+        return self.leadscore.call("POST", "/v1/leads/batch", {"leads": items})["results"]
+
+    def news(self, record):
+        """What a record says that it did not say before, as an item of a batch; none if that is nothing.
+
+        Only what has changed is said, for the date is that of the whole record: an attribute that stayed as it was
+        is older than that, and may be older than what the person has told us since.
+        """
+        seen, _ = self.state.record(record.id)
+        if record.deleted and seen is None:
+            return None
+        news = {name: value for name, value in says(record).items() if value != (seen or {}).get(name)}
+        if seen is not None and not news:
+            return None
+        news.pop("email", None)
+        user_id = record.external_id if self.crm.external_id else self.user_id(record.id)
+        if not user_id and not record.email:
+            return None
+        named = {"user_id": user_id, "email": record.email}
+        return {**named, "traits": news, "occurred_at": record.at, "source": self.crm.name}
+
+    def user_id(self, id):
+        return f"{self.crm.name}:{id}"
+
+    def push(self):
+        """Writes how leads stand into the CRM: of those that changed, or of all if nobody knows which."""
+        cursor = self.state.place("leadscore")
+        while cursor:
+            try:
+                page = self.leadscore.call("GET", f"/v1/changes?limit=500&cursor={cursor}")
+            except Refused as refused:
+                if refused.status != 410:
+                    raise
+                break
+            changed = dict.fromkeys(change["data"].get("into", change["lead_id"]) for change in page["data"])
+            self.write([lead for lead in map(self.lead, changed) if lead])
+            cursor = page["next_cursor"]
+            self.state.reached("leadscore", cursor)
+            if not page["has_more"]:
+                return
+        self.copy()
+
+    def copy(self):
+        """Writes how all leads stand. What changes meanwhile is after the cursor that is taken first."""
+        start = self.leadscore.call("GET", "/v1/changes?limit=1&cursor=now")["next_cursor"]
+        following = ""
+        while following is not None:
+            page = self.leadscore.call("GET", f"/v1/leads?limit=500&sort=created_at{following}")
+            self.write(page["data"])
+            following = f"&cursor={page['next_cursor']}" if page["has_more"] else None
+        self.state.reached("leadscore", start)
+
+    def lead(self, id):
+        try:
+            return self.leadscore.call("GET", f"/v1/leads/{id}")
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return None
+
+    def write(self, leads):
+        """Writes what the CRM was not told before, and makes the records that are missing."""
+        updates, wanted = {}, []
+        for lead in leads:
+            id = self.state.of_lead(lead)
+            if id is None:
+                if lead["stage"] in MADE_AT and lead["email"]:
+                    wanted.append((lead, {**self.crm.filled(lead), **self.crm.standing(lead, {})}))
+                continue
+            seen, written = self.state.record(id)
+            if seen.get("crm_deleted") or seen.get("crm_converted"):
+                continue
+            standing = self.crm.standing(lead, seen).items()
+            values = {name: value for name, value in standing if written.get(name) != value}
+            if values:
+                updates[id] = (lead, values)
+        for some in parts(list(updates.items()), self.crm.at_once):
+            arrived = self.crm.update([(id, values) for id, (_, values) in some])
+            for id, (lead, values) in some:
+                self.wrote(id, lead, values, id in arrived)
+        for some in parts(wanted, self.crm.at_once):
+            made = self.crm.create(some)
+            for lead, values in some:
+                self.made(made.get(lead["id"]), lead, values)
+
+    def wrote(self, id, lead, values, arrived):
+        if not arrived:
+            print(f"{self.crm.name} {id}: it could not be written", file=sys.stderr)
+            self.done["not_written"] += 1
+            return
+        seen, written = self.state.record(id)
+        # What is written now comes back as a change of the CRM's own; it is seen already.
+        self.state.keep(id, lead["id"], {**(seen or {}), **self.crm.traits(values)}, {**written, **values})
+        self.done["written"] += 1
+
+    def made(self, id, lead, values):
+        if id is None:
+            return self.wrote(lead["email"], lead, values, False)
+        if not self.crm.external_id and not lead["user_id"]:
+            path = "/v1/leads/by/external_id/" + quote(self.user_id(id), safe="")
+            self.leadscore.call("PUT", path, {"email": lead["email"], "source": self.crm.name})
+        self.state.keep(id, lead["id"], {"email": lead["email"]}, {})
+        return self.wrote(id, lead, values, True)
+
+
+def says(record):
+    """What a record says, its being there included."""
+    if record.deleted:
+        return {"crm_deleted": True}
+    return {**record.traits, "email": record.email, "crm_deleted": None}
+
+
+def earlier(at):
+    if at is None:
+        return None
+    moment = datetime.fromisoformat(at.replace("Z", "+00:00")) - OVERLAP
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parts(items, size):
+    return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def main():
+    """One run, by the settings in the environment."""
+    setting = os.environ
+    adapter = importlib.import_module({"hubspot": "hubspot", "salesforce": "salesforce"}[sys.argv[1]])
+    crm = adapter.Crm(Api(setting["CRM_URL"], setting["CRM_TOKEN"]), setting.get("CRM_EXTERNAL_ID"))
+    leadscore = Api(setting["LEADSCORE_URL"], setting["LEADSCORE_KEY"])
+    sync = Sync(leadscore, crm, State(setting.get("STATE", f"{crm.name}.sqlite")))
+    sync.pull()
+    sync.push()
+    print(json.dumps(sync.done))
+
+
+if __name__ == "__main__":
+    main()
