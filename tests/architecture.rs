@@ -16,7 +16,7 @@ const FEATURES: [(&str, &[&str]); 24] = [
     ("crm", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
     ("handoffs", &["checklists", "keys", "leads", "models", "outbox", "policy", "qualification", "scores"]),
-    ("ingest", &["keys", "leads", "models", "policy", "qualification", "scores", "verdicts"]),
+    ("ingest", &["keys", "leads", "models", "outbox", "policy", "qualification", "scores", "verdicts"]),
     ("keys", &[]),
     ("leads", &[]),
     ("links", &["ingest", "leads", "verdicts"]),

@@ -1,4 +1,4 @@
-//! `POST /v1/leads/{id}/adjustments`, `/reset` and `/events/{event_id}/verdict`.
+//! `POST /v1/leads/{id}/adjustments`, `/reset`, `/consent` and `/events/{event_id}/verdict`.
 
 use axum::{
     extract::State,
@@ -7,7 +7,7 @@ use axum::{
 };
 use scoring::{
     Adjustment, Instant,
-    event::{ENGAGEMENT_RESET, SCORE_ADJUSTED},
+    event::{DO_NOT_CONTACT_REQUESTED, ENGAGEMENT_RESET, SCORE_ADJUSTED},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -26,7 +26,7 @@ use crate::{
     },
     ids::LeadId,
     keys::Key,
-    leads::{api::current, view::LeadView},
+    leads::{api::current, consent, view::LeadView},
 };
 
 /// The calls of this room.
@@ -35,6 +35,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(adjust_score))
         .routes(routes!(reset_engagement))
         .routes(routes!(super::verdict::decide_on_event))
+        .routes(routes!(change_consent))
 }
 
 /// Points that a person adds to a lead's score.
@@ -62,6 +63,27 @@ struct Reset {
     reason: String,
     /// Who says so; the key's name if absent.
     author: Option<String>,
+}
+
+/// What a lead agrees to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Agree {
+    /// A channel; absent: any contact at all.
+    channel: Option<consent::Channel>,
+    state: Agreed,
+    /// Why, or how it is known.
+    reason: String,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Agreed {
+    Granted,
+    Withdrawn,
 }
 
 /// The event that was recorded, and how the lead stands.
@@ -136,6 +158,44 @@ async fn reset_engagement(
     mistakes.refuse()?;
     let id_of_event = idempotency_key(&headers)?;
     let correction = Correction { kind: ENGAGEMENT_RESET, properties, id: id_of_event, api_key: key.id };
+    correct(&app, id, correction, None).await
+}
+
+/// Records what a lead agrees to.
+///
+/// For a channel, or, without one, that the person is not to be contacted at all: then the lead leaves every queue at once,
+/// and stops being an MQL's offer. Only what the person does itself takes that back: to ask for a demo is to ask to be
+/// contacted. A word on a channel is set against those of the lead's other identities, and the most restrictive holds: a
+/// person who unsubscribed an address subscribes it anew by `email_subscribed` of that address. `Idempotency-Key` works as
+/// for adjustments.
+#[utoipa::path(post, path = "/v1/leads/{id}/consent", tag = "Leads", request_body = Agree,
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+async fn change_consent(
+    State(app): State<App>,
+    Editor(key): Editor,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+    Json(body): Json<Agree>,
+) -> Result<Response, Problem> {
+    let mut mistakes = Mistakes::default();
+    let mut properties = said(&key, &body.reason, body.author.as_deref(), &mut mistakes);
+    let kind = if let Some(channel) = body.channel {
+        properties.insert("channel".to_owned(), json!(channel));
+        properties.insert("state".to_owned(), json!(body.state));
+        consent::CONSENT_CHANGED
+    } else {
+        if body.state == Agreed::Granted {
+            let message =
+                "name a `channel`; that a person does not want to be contacted, only the person takes back";
+            mistakes.add("/state", "not_ours_to_grant", message);
+        }
+        DO_NOT_CONTACT_REQUESTED
+    };
+    mistakes.refuse()?;
+    let id_of_event = idempotency_key(&headers)?;
+    let correction = Correction { kind, properties, id: id_of_event, api_key: key.id };
     correct(&app, id, correction, None).await
 }
 

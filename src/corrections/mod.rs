@@ -1,4 +1,5 @@
-//! What people decide about a score: points for a reason, a new beginning, and who caused an event.
+//! What people decide about a lead: points for a reason, a new beginning, who caused an event, whether it may be
+//! contacted.
 //!
 //! Nobody overwrites a score. An *adjustment* adds points until it expires, a *reset* cuts off what is older, a *verdict*
 //! says whether a person or a machine caused an event; each is an event with author and reason, so it shows in the receipt, and a replay of the log knows it. Both take the way of
@@ -53,7 +54,7 @@ pub struct LoggedEvent {
 /// What a person has decided about a lead.
 #[derive(Debug)]
 pub(crate) struct Correction {
-    /// `score_adjusted`, `engagement_reset` or `verdict_changed`.
+    /// `score_adjusted`, `engagement_reset`, `verdict_changed`, `consent_changed` or `do_not_contact_requested`.
     pub(crate) kind: &'static str,
     /// Reason and author, and what is particular to the type, in the one form in which they are compared.
     pub(crate) properties: Map<String, Value>,

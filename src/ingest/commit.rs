@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use scoring::event::VERDICT_CHANGED;
+use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
@@ -15,8 +16,12 @@ use super::{
 use crate::{
     clock::Clock,
     ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
-    leads::{self, Lead, Mention, ResolveError, Resolved},
+    leads::{
+        self, Lead, Mention, ResolveError, Resolved, Stage,
+        consent::{self, Fact, Word},
+    },
     models::{self, Live},
+    outbox::{self, Change, Kind},
     policy::Policies,
     qualification::Frame,
     scores::{self, Addition, Additions, Standing},
@@ -103,12 +108,15 @@ impl Desk {
             return Err(ResolveError::Changed);
         }
         judge(conn, self.clock.now(), &mut resolved, items, &log).await?;
+        let consents = consent::enter(conn, facts(items, &log)).await?;
+        resolved.named.extend(consents.iter().filter_map(|fact| owner(&resolved, fact)).collect::<Vec<_>>());
         let additions = additions(&resolved, items, &log);
         keep_touched(&mut resolved, items, &additions);
         let scored = self.live.scored(conn).await?;
         let policy = self.policies.current(conn).await?;
         let frame = Frame { scored: &scored, policy: &policy, now: self.clock.now(), ids: &self.ids };
         let standings = scores::apply(conn, frame, &mut resolved, &additions).await?;
+        outbox::publish(conn, &self.ids, &told(&resolved, &consents, frame.now)).await?;
         Ok(Entered { resolved, log, standings })
     }
 }
@@ -253,6 +261,35 @@ fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> Addition
         }
     }
     additions
+}
+
+/// What new items say of what people agree to.
+fn facts<'a>(items: &'a [Item<'a>], log: &'a Log) -> impl Iterator<Item = Fact> + 'a {
+    items.iter().enumerate().filter_map(|(index, Item { event, .. })| {
+        let (channel, state) = consent::said(&event.kind, &event.properties)?;
+        let (identity, event_key) = place(event);
+        let word = Word { state, since: event.occurred_at };
+        log.is_new(index, event).then_some(Fact { identity, channel, word, event: event_key })
+    })
+}
+
+fn owner(resolved: &Resolved, fact: &Fact) -> Option<LeadId> {
+    resolved.lead_at(fact.identity, fact.word.since)
+}
+
+/// What others are told of consents that have changed; of those that are nobody's lead, nothing.
+fn told(resolved: &Resolved, consents: &[Fact], now: DateTime<Utc>) -> Vec<Change> {
+    let change = |fact: &Fact| {
+        let lead = owner(resolved, fact).and_then(|lead| resolved.leads.get(&lead))?;
+        let data = json!({"channel": fact.channel, "state": fact.word.state});
+        (lead.stage() != Stage::Anonymous).then_some(Change {
+            lead_id: lead.id,
+            kind: Kind::ConsentChanged,
+            at: now,
+            data,
+        })
+    };
+    consents.iter().filter_map(change).collect()
 }
 
 /// Leads that are only repeated are left as they are, unless somebody wants to know how they stand.

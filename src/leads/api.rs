@@ -1,17 +1,19 @@
 //! `/v1/leads`.
 
 use axum::{
-    extract::{OriginalUri, State},
+    extract::{self, OriginalUri, State},
     http::HeaderMap,
     response::Response,
 };
+use chrono::{DateTime, Utc};
 use scoring::Instant;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Stage,
+    consent::{self, store::SuppressedRow},
     identity::{Identity, Kind},
     store,
     view::{self, Filter, LeadView, Place, Sort},
@@ -31,7 +33,61 @@ use crate::{
 
 /// The calls of this room.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_leads)).routes(routes!(get_lead)).routes(routes!(get_lead_by))
+    OpenApiRouter::new()
+        .routes(routes!(list_leads))
+        .routes(routes!(get_lead))
+        .routes(routes!(get_lead_by))
+        .routes(routes!(list_suppressions))
+}
+
+/// An address that is not to be written to.
+#[derive(Debug, Serialize, ToSchema)]
+struct Suppression {
+    /// The address.
+    email: String,
+    /// Why: `bounced`, `withdrawn` or `complained`.
+    #[schema(value_type = consent::State)]
+    state: consent::State,
+    /// Since when.
+    since: DateTime<Utc>,
+    /// Whose it is; null if nobody has named it otherwise.
+    lead_id: Option<LeadId>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListSuppressions {
+    /// How many rows, 1 to 500; 50 if absent.
+    limit: Option<u16>,
+    /// Where to go on: the `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The addresses that are not to be written to, whoever they belong to; longest so first.
+///
+/// Mails bounced there for good, somebody unsubscribed, or called it spam. An address is on the list whether or not it is a
+/// lead's, and leaves it by an `email_subscribed` of its own.
+#[utoipa::path(get, path = "/v1/suppressions", tag = "Leads", params(ListSuppressions),
+    security(("key" = ["read"])), responses((status = 200, body = Page<Suppression>)))]
+async fn list_suppressions(
+    extract::State(app): extract::State<App>,
+    _reader: Reader,
+    OriginalUri(uri): OriginalUri,
+    Query(query): Query<ListSuppressions>,
+) -> Result<Response, Problem> {
+    let limit = page::limit(query.limit)?;
+    let after = query.cursor.as_deref().map(page::decode).transpose()?;
+    let rows = consent::store::suppressed(&mut *app.db.acquire().await?, after, i64::from(limit) + 1).await?;
+    let page = Page::of(rows, limit, |row| (row.since, row.identity_id));
+    Ok(page.map(Suppression::from).respond(&uri))
+}
+
+impl From<SuppressedRow> for Suppression {
+    fn from(row: SuppressedRow) -> Suppression {
+        let SuppressedRow { address, state, since, lead_id, .. } = row;
+        Suppression { email: address, state, since, lead_id }
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -18,6 +18,7 @@
 
 pub mod api;
 mod cause;
+pub mod consent;
 pub mod identity;
 mod joining;
 mod merging;

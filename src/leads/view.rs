@@ -4,10 +4,13 @@ use chrono::{DateTime, Utc};
 use scoring::{Instant, profile::Fold};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use utoipa::ToSchema;
 
-use super::{MqlBy, Stage};
+use super::{
+    MqlBy, Stage,
+    consent::{Channel, Channels, Word, of_one},
+};
 use crate::{
     clock::{to_instant, to_utc},
     ids::{LeadId, ModelId},
@@ -57,10 +60,22 @@ pub(crate) struct LeadView {
 }
 
 /// Whether a person may be contacted.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Consent {
     /// The person asked not to be contacted, and has not asked for contact since.
     pub do_not_contact: bool,
+    /// What was last said of single channels, the most restrictive of the lead's identities; those of which nothing was
+    /// said are left out.
+    #[schema(value_type = std::collections::HashMap<String, Word>)]
+    pub channels: Channels,
+}
+
+/// A word on a channel, of one of a lead's identities.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct ChannelWord {
+    channel: Channel,
+    #[serde(flatten)]
+    word: Word,
 }
 
 /// A lead as a statement of this room returns it.
@@ -83,6 +98,7 @@ pub(crate) struct LeadRow {
     pub(crate) model_id: ModelId,
     pub(crate) attributes: Option<Value>,
     pub(crate) do_not_contact: bool,
+    pub(crate) words: Option<Json<Vec<ChannelWord>>>,
     pub(crate) last_activity_at: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
@@ -93,6 +109,12 @@ impl LeadRow {
     /// The state that its score is computed from.
     pub(crate) fn tally(&self) -> &[u8] {
         &self.tally
+    }
+}
+
+impl ChannelWord {
+    fn pair(self) -> (Channel, Word) {
+        (self.channel, self.word)
     }
 }
 
@@ -116,7 +138,10 @@ impl From<LeadRow> for LeadView {
             next_change_at: row.next_change_at,
             model_version: row.model_id,
             profile: fold.unwrap_or_default().to_profile(),
-            consent: Consent { do_not_contact: row.do_not_contact },
+            consent: Consent {
+                do_not_contact: row.do_not_contact,
+                channels: of_one(row.words.into_iter().flat_map(|said| said.0).map(ChannelWord::pair)),
+            },
             last_activity_at: row.last_activity_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -211,7 +236,12 @@ macro_rules! lead_rows {
                     where own.lead_id = s.lead_id and i.kind = 'email'
                     order by i.value = lower(p.attributes -> 'email' ->> 'value') desc nulls last,
                         own.home_lead_id is not null, i.value limit 1
-                ) as email
+                ) as email,
+                (
+                    select json_agg(json_build_object('channel', c.channel, 'state', c.state, 'since', c.since))
+                    from identity_span own join consent c on c.identity_id = own.identity_id
+                    where own.lead_id = s.lead_id
+                ) as "words: sqlx::types::Json<Vec<crate::leads::view::ChannelWord>>"
             from score s
             join lead l on l.id = s.lead_id
             left join lead_profile p on p.lead_id = s.lead_id

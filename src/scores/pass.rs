@@ -19,7 +19,7 @@ use scoring::Tally;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    rebuild::Adding,
+    rebuild::{Adding, Read},
     store::{self, Asked, CountedEvents, Mark},
 };
 use crate::{
@@ -152,7 +152,8 @@ impl Pass {
             let place = whose.get(&identity).and_then(|whose| whose.at(at));
             let entry = place.and_then(|place| leads.get_mut(place));
             if let Some(tally) = entry.and_then(|entry| entry.tally.as_mut()) {
-                adding.add(tally, &kind, at, human, [first, second, third], properties);
+                let found = [first, second, third];
+                adding.add(tally, Read { kind: &kind, at, human, found, all: properties.as_deref() });
             }
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use scoring::{EventRef, Model, Tally, Verdict};
 use serde_json::{Map, Value};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 
 use super::{
     Additions, Prepared,
@@ -57,11 +57,26 @@ async fn replay(conn: &mut PgConnection, sheet: &mut Sheet<'_>, leads: &[LeadId]
     let mut rows = store::counted_events_of(conn, leads, &asked);
     while let Some(row) = rows.try_next().await? {
         if let Some(tally) = sheet.tally(row.lead_id) {
-            let found = [row.first, row.second, row.third];
-            adding.add(tally, &row.kind, row.occurred_at, row.human, found, row.properties);
+            let event = Read {
+                kind: &row.kind,
+                at: row.occurred_at,
+                human: row.human,
+                found: [row.first, row.second, row.third],
+                all: row.properties.as_deref(),
+            };
+            adding.add(tally, event);
         }
     }
     Ok(())
+}
+
+/// An event as it is read: with all its properties, or with those of the fields asked for that it has.
+pub(super) struct Read<'a> {
+    pub(super) kind: &'a str,
+    pub(super) at: DateTime<Utc>,
+    pub(super) human: bool,
+    pub(super) found: [Option<Value>; 3],
+    pub(super) all: Option<&'a Map<String, Value>>,
 }
 
 /// Adds events as they are read to tallies.
@@ -78,17 +93,9 @@ impl<'a> Adding<'a> {
         Adding { model, names, properties: Map::new() }
     }
 
-    /// Adds one, with all its properties or those of the fields asked for that it has.
-    pub(super) fn add(
-        &mut self,
-        tally: &mut Tally,
-        kind: &str,
-        at: DateTime<Utc>,
-        human: bool,
-        found: [Option<Value>; 3],
-        all: Option<Json<Map<String, Value>>>,
-    ) {
-        for (name, value) in self.names.iter().zip(found) {
+    /// Adds one.
+    pub(super) fn add(&mut self, tally: &mut Tally, event: Read<'_>) {
+        for (name, value) in self.names.iter().zip(event.found) {
             let value = value.unwrap_or_default();
             match self.properties.get_mut(*name) {
                 Some(place) => *place = value,
@@ -97,10 +104,10 @@ impl<'a> Adding<'a> {
         }
         let event = EventRef {
             id: "",
-            kind,
-            occurred_at: to_instant(at),
-            verdict: if human { Verdict::Human } else { Verdict::Suspect },
-            properties: all.as_ref().map_or(&self.properties, |all| &all.0),
+            kind: event.kind,
+            occurred_at: to_instant(event.at),
+            verdict: if event.human { Verdict::Human } else { Verdict::Suspect },
+            properties: event.all.unwrap_or(&self.properties),
             traits: None,
         };
         tally.add(self.model, event);

@@ -117,7 +117,7 @@ pub(super) async fn counted_events_between(
             array_agg(case when $6 or type = 'score_adjusted' then properties end)
                 as "properties!: Vec<Option<Json<Map<String, Value>>>>"
         from event
-        where ctid >= $1::text::tid and ctid < $2::text::tid and verdict <> 'machine'
+        where ctid >= $1::text::tid and ctid < $2::text::tid and verdict <> 'machine' and held_until is null
         having count(*) > 0"#,
         format!("({from},0)"),
         format!("({until},0)"),

@@ -47,6 +47,7 @@ async fn a_lead_is_shown_with_its_score_its_profile_and_where_it_stands() {
         {
           "band": "warm",
           "consent": {
+            "channels": {},
             "do_not_contact": false
           },
           "created_at": "2026-03-02T09:00:00Z",

@@ -8,6 +8,7 @@ mod bodies;
 mod changes;
 mod checklists;
 mod comparison;
+mod consent;
 mod corrections;
 mod crm;
 mod description;

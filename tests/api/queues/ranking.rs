@@ -115,12 +115,12 @@ async fn who_asks_not_to_be_contacted_leaves_at_once_and_is_back_after_asking_fo
         happen(app, &[("do_not_contact_requested", "ann")]).await;
 
         assert_eq!(ranking(app, "").await, "bob");
-        assert_eq!(app.lead("ann").await["consent"], json!({"do_not_contact": true}));
+        assert_eq!(app.lead("ann").await["consent"], json!({"do_not_contact": true, "channels": {}}));
 
         happen(app, &[("demo_requested", "ann")]).await;
 
         assert_eq!(ranking(app, "").await, "bob ann");
-        assert_eq!(app.lead("ann").await["consent"], json!({"do_not_contact": false}));
+        assert_eq!(app.lead("ann").await["consent"], json!({"do_not_contact": false, "channels": {}}));
     })
     .await;
 }

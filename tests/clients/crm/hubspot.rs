@@ -51,7 +51,7 @@ pub(super) fn speak(data: &mut Data, method: &str, uri: &Uri, body: &Value) -> (
     }
 }
 
-fn invalid(message: String) -> (u16, Value) {
+fn invalid(message: &str) -> (u16, Value) {
     (400, json!({"status": "error", "category": "VALIDATION_ERROR", "message": message}))
 }
 
@@ -60,12 +60,12 @@ fn search(data: &Data, body: &Value) -> (u16, Value) {
     let filter = &body["filterGroups"][0]["filters"][0];
     let millis = filter["value"].as_str().map(|text| text.parse().expect("milliseconds"));
     if body["sorts"] != sorts || body["limit"].as_u64().is_none_or(|limit| limit > 200) {
-        return invalid("There was a problem with the request.".to_owned());
+        return invalid("There was a problem with the request.");
     }
     if millis.is_some()
         && (&filter["propertyName"], &filter["operator"]) != (&json!("lastmodifieddate"), &json!("GTE"))
     {
-        return invalid("There was a problem with the filter.".to_owned());
+        return invalid("There was a problem with the filter.");
     }
     let since = millis.map(|millis| DateTime::from_timestamp_millis(millis).expect("an instant"));
     let rows: Vec<_> = data.since(since).into_iter().filter(|(_, row)| !row.deleted).collect();
@@ -74,20 +74,21 @@ fn search(data: &Data, body: &Value) -> (u16, Value) {
         body["properties"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     let results: Vec<Value> =
         rows.iter().skip(from).take(PAGE).map(|(id, row)| contact(id, row, &wanted)).collect();
-    (200, paged(rows.len(), from, results))
+    (200, paged(rows.len(), from, &results))
 }
 
 fn archived(data: &Data, uri: &Uri) -> (u16, Value) {
     if parameter(uri, "archived").as_deref() != Some("true") {
-        return invalid("only the archived are asked for".to_owned());
+        return invalid("only the archived are asked for");
     }
     let rows: Vec<_> = data.records.iter().filter(|(_, row)| row.deleted && row.master.is_none()).collect();
     let from = parameter(uri, "after").map_or(0, |after| after.parse().expect("a place"));
-    let results = rows.iter().skip(from).take(PAGE).map(|(id, row)| contact(id, row, &[])).collect();
-    (200, paged(rows.len(), from, results))
+    let results: Vec<Value> =
+        rows.iter().skip(from).take(PAGE).map(|(id, row)| contact(id, row, &[])).collect();
+    (200, paged(rows.len(), from, &results))
 }
 
-fn paged(total: usize, from: usize, results: Vec<Value>) -> Value {
+fn paged(total: usize, from: usize, results: &[Value]) -> Value {
     let mut page = json!({"total": total, "results": results});
     if from + PAGE < total {
         let after = (from + PAGE).to_string();
@@ -124,15 +125,15 @@ fn write(
 ) -> (u16, Value) {
     let inputs = body["inputs"].as_array().expect("inputs");
     if inputs.len() > 100 {
-        return invalid("the limit is 100".to_owned());
+        return invalid("the limit is 100");
     }
     for (name, value) in inputs.iter().flat_map(|input| input["properties"].as_object().expect("properties"))
     {
         if !PROPERTIES.contains(&name.as_str()) {
-            return invalid(format!("Property \"{name}\" does not exist"));
+            return invalid(&format!("Property \"{name}\" does not exist"));
         }
         if !value.is_string() {
-            return invalid(format!("{name}: {value} is no string"));
+            return invalid(&format!("{name}: {value} is no string"));
         }
     }
     let (mut results, mut errors) = (Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! Salesforce's REST API for leads, as far as the sync uses it.
 
 use axum::http::Uri;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
@@ -59,10 +60,8 @@ pub(super) fn speak(data: &mut Data, method: &str, uri: &Uri, body: &Value) -> (
         ("GET", path) => {
             let locator = path.strip_prefix("/query/").and_then(|locator| locator.split_once('-'));
             match locator {
-                Some((from, query_hex)) => {
-                    let bytes: Vec<u8> = (0..query_hex.len() / 2)
-                        .filter_map(|at| u8::from_str_radix(&query_hex[2 * at..2 * at + 2], 16).ok())
-                        .collect();
+                Some((from, soql)) => {
+                    let bytes = URL_SAFE_NO_PAD.decode(soql).expect("a locator of ours");
                     query(data, &String::from_utf8_lossy(&bytes), from.parse().expect("a place"))
                 }
                 None => (404, error("NOT_FOUND", "no such locator")),
@@ -98,9 +97,9 @@ fn query(data: &Data, soql: &str, from: usize) -> (u16, Value) {
         rows.iter().skip(from).take(PAGE).map(|(id, row)| lead(id, row, &fields)).collect();
     let mut page = json!({"totalSize": rows.len(), "done": true, "records": records});
     if from + PAGE < rows.len() {
-        let hex: String = soql.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let locator = URL_SAFE_NO_PAD.encode(soql);
         page["done"] = json!(false);
-        page["nextRecordsUrl"] = json!(format!("{ROOT}/query/{}-{hex}", from + PAGE));
+        page["nextRecordsUrl"] = json!(format!("{ROOT}/query/{}-{locator}", from + PAGE));
     }
     (200, page)
 }

@@ -1,0 +1,222 @@
+//! What people agree to: a gate of its own, which no score opens.
+
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use leadscore::{
+    ingest::{
+        Submission,
+        event::{Arrival, Found},
+        submit,
+    },
+    leads::identity::{Identity, Kind, Named},
+};
+use serde_json::{Map, Value, json};
+
+use crate::harness::{ADMIN, TestApp, run};
+
+const JANE: &str = "jane@acme.example";
+
+/// An event of an address, as mail providers tell of it.
+fn mail(kind: &str, address: &str) -> Value {
+    json!({"type": kind, "lead": {"email": address}})
+}
+
+async fn channels(app: &TestApp, email: &str) -> Value {
+    let answer = app.get(&format!("/v1/leads/by/email/{email}")).await;
+    let mut channels = answer.json()["consent"]["channels"].clone();
+    for word in channels.as_object_mut().unwrap().values_mut() {
+        *word = word["state"].clone();
+    }
+    channels
+}
+
+async fn suppressed(app: &TestApp) -> Vec<String> {
+    let rows = app.pages("/v1/suppressions?limit=2").await;
+    rows.iter().map(|row| format!("{} {}", row["email"], row["state"]).replace('"', "")).collect()
+}
+
+async fn agree(app: &TestApp, email: &str, body: Value) -> crate::harness::Answer {
+    let id = app.get(&format!("/v1/leads/by/email/{email}")).await.json()["id"].as_str().unwrap().to_owned();
+    app.post(&format!("/v1/leads/{id}/consent"), body.to_string()).await
+}
+
+/// Events that make nobody a lead, as a mail provider's are.
+async fn in_passing(app: &TestApp, kind: &str, address: &str) {
+    let arrival = Arrival { at: app.now(), api_key: None };
+    let email = Identity::parse(Kind::Email, address).unwrap();
+    let found = Found {
+        id: None,
+        kind: kind.to_owned(),
+        name: None,
+        named: Named::in_passing(email),
+        original_at: None,
+        sent_at: None,
+        corrected: true,
+        properties: Map::new(),
+        traits: None,
+        context: None,
+        hint: None,
+    };
+    let event = found.into_event(arrival, || "passing".to_owned()).unwrap();
+    let submission = Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false };
+    assert_eq!(submit(&app.app.writers, submission).await.unwrap().accepted, 1);
+}
+
+#[tokio::test]
+async fn the_newest_word_on_an_address_holds_whatever_order_it_comes_in() {
+    run(async |app| {
+        let at = |kind: &str, minutes: i64| {
+            let at = app.now() - TimeDelta::minutes(minutes);
+            json!({"type": kind, "occurred_at": at, "lead": {"email": JANE}})
+        };
+        app.events(json!([
+            at("email_subscribed", 1),
+            at("email_unsubscribed", 5),
+            at("email_complained", 9)
+        ]))
+        .await;
+        assert_eq!(channels(app, JANE).await, json!({"email": "granted"}));
+        assert_eq!(suppressed(app).await, [""; 0]);
+
+        app.events(json!([at("email_bounced", 0), at("email_unsubscribed", 7)])).await;
+
+        assert_eq!(channels(app, JANE).await, json!({"email": "bounced"}));
+        assert_eq!(suppressed(app).await, ["jane@acme.example bounced"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_who_turn_out_to_be_one_the_more_restrictive_word_holds() {
+    run(async |app| {
+        app.events(json!([mail("email_unsubscribed", "jane@old.example")])).await;
+        app.advance(TimeDelta::minutes(1));
+        app.events(json!([mail("email_subscribed", JANE)])).await;
+        for email in ["jane@old.example", JANE] {
+            app.events(json!([{"type": "identify", "lead": {"user_id": "jane", "email": email}}])).await;
+        }
+
+        assert_eq!(channels(app, JANE).await, json!({"email": "withdrawn"}));
+        assert_eq!(
+            suppressed(app).await,
+            ["jane@old.example withdrawn"],
+            "the other address may be written to"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_nobodys_lead_is_suppressed_and_stays_so_when_it_becomes_one() {
+    run(async |app| {
+        in_passing(app, "email_unsubscribed", JANE).await;
+        assert_eq!(app.get("/v1/leads").await.json()["data"], json!([]));
+        let rows = app.get("/v1/suppressions").await.json();
+        assert_eq!(rows["data"][0]["lead_id"], json!(null));
+
+        app.events(json!([{"type": "identify", "lead": {"user_id": "jane", "email": JANE}}])).await;
+
+        assert_eq!(channels(app, JANE).await, json!({"email": "withdrawn"}));
+        let lead = app.only_lead().await;
+        assert_eq!(app.get("/v1/suppressions").await.json()["data"][0]["lead_id"], lead["id"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_consent_is_told_of_and_shows_in_updated_at() {
+    run(async |app| {
+        app.events(json!([mail("page_viewed", JANE)])).await;
+        let start =
+            app.get("/v1/changes?cursor=now").await.json()["next_cursor"].as_str().unwrap().to_owned();
+        app.advance(TimeDelta::minutes(1));
+
+        app.events(json!([mail("email_complained", JANE)])).await;
+        app.advance(TimeDelta::minutes(1));
+        app.events(json!([mail("email_complained", JANE)])).await;
+
+        let changes = app.get(&format!("/v1/changes?cursor={start}")).await.json();
+        let told = |change: &&Value| change["type"] == "lead.consent_changed";
+        let told: Vec<&Value> = changes["data"].as_array().unwrap().iter().filter(told).collect();
+        assert_eq!(told.len(), 1, "{changes}");
+        assert_eq!(told[0]["data"], json!({"channel": "email", "state": "complained"}));
+        let lead = app.lead("jane").await;
+        assert!(lead["updated_at"].as_str() >= told[0]["at"].as_str(), "{lead}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_person_records_a_consent_with_a_reason_and_once() {
+    run(async |app| {
+        app.events(json!([mail("page_viewed", JANE)])).await;
+        let yes =
+            json!({"channel": "phone", "state": "granted", "reason": "said so at the fair", "author": "ann"});
+
+        let answer = agree(app, JANE, yes).await;
+
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        let said = answer.json();
+        assert_eq!(
+            (&said["type"], &said["properties"]["author"]),
+            (&json!("consent_changed"), &json!("ann"))
+        );
+        assert_eq!(said["lead"]["consent"]["channels"]["phone"]["state"], "granted");
+        assert_eq!(said["lead"]["last_activity_at"], app.lead("jane").await["last_activity_at"]);
+        let no = json!({"channel": "phone", "state": "withdrawn", "reason": "changed her mind"});
+        app.advance(TimeDelta::minutes(1));
+        agree(app, JANE, no).await;
+        assert_eq!(channels(app, JANE).await, json!({"phone": "withdrawn"}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_not_to_be_contacted_leaves_the_queue_at_once_and_only_asking_for_contact_brings_it_back() {
+    run(async |app| {
+        app.events(json!([{"type": "demo_requested", "lead": {"user_id": "jane", "email": JANE}},
+            {"type": "identify", "lead": {"user_id": "jane", "email": JANE}}]))
+            .await;
+        let queue = async || app.get("/v1/queues/sales/leads").await.json()["data"].as_array().unwrap().len();
+        assert_eq!(queue().await, 1);
+        app.advance(TimeDelta::minutes(1));
+
+        let stop = json!({"state": "withdrawn", "reason": "asked on the phone"});
+        assert_eq!(agree(app, JANE, stop).await.status, StatusCode::CREATED);
+
+        assert_eq!(queue().await, 0);
+        assert_eq!(app.lead("jane").await["consent"]["do_not_contact"], true);
+        let allow = agree(app, JANE, json!({"state": "granted", "reason": "we want to"})).await;
+        assert_eq!(allow.problem(), "invalid_request", "{allow:?}");
+        let points = json!({"points": 100, "reason": "we really want to"});
+        let id = app.lead("jane").await["id"].as_str().unwrap().to_owned();
+        app.post(&format!("/v1/leads/{id}/adjustments"), points.to_string()).await;
+        assert_eq!(queue().await, 0, "no points buy it back");
+
+        app.advance(TimeDelta::minutes(1));
+        app.events(json!([{"type": "demo_requested", "lead": {"user_id": "jane"}}])).await;
+        assert_eq!(queue().await, 1);
+        app.run_due().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_list_of_suppressions_is_read_page_by_page_and_not_with_a_write_key() {
+    run(async |app| {
+        for (number, kind) in ["email_bounced", "email_unsubscribed", "email_complained"].iter().enumerate() {
+            app.advance(TimeDelta::minutes(1));
+            app.events(json!([mail(kind, &format!("{number}@acme.example"))])).await;
+        }
+
+        let words = ["0@acme.example bounced", "1@acme.example withdrawn", "2@acme.example complained"];
+        assert_eq!(suppressed(app).await, words);
+        let refused = app.call("GET", "/v1/suppressions", Some(crate::harness::WRITE), "").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert_eq!(
+            app.call("GET", "/v1/suppressions?cursor=x", Some(ADMIN), "").await.status,
+            StatusCode::BAD_REQUEST
+        );
+    })
+    .await;
+}
