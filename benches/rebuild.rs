@@ -21,7 +21,7 @@ use leadscore::{
     app::App,
     ids::ModelId,
     models,
-    publishing::{self, jobs::Rebuild},
+    publishing::{self, Run, jobs::Rebuild},
     sweep::{self, Sweep},
 };
 use load::setting;
@@ -59,12 +59,18 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     let first = publish(&app, 1).await?;
     let resident = peak_memory();
     let before = Spent::so_far(&mut conn).await?;
+    let (mut reading, mut at) = (Duration::ZERO, before.at);
     while publishing_is_under_way(&app, first).await? {
-        Rebuild::run_once(&app).await?;
+        let done = Rebuild::run_once(&app).await?;
+        let worked = std::mem::replace(&mut at, Instant::now()).elapsed();
+        reading += if done == 1 { worked } else { Duration::ZERO };
     }
     let rebuilt = before.on(events, &mut conn).await?;
     let share = rebuilt.per_second / streamed.per_second;
     writeln!(report, "rebuild:              {rebuilt}, {share:.2} of COPY")?;
+    let read = reading.as_secs_f64();
+    let written = before.at.elapsed().as_secs_f64() - read;
+    writeln!(report, "of which:             {read:>9.1} s reading the log, {written:.1} s writing states")?;
     let bytes = peak_memory().saturating_sub(resident) as f64 / leads as f64;
     writeln!(report, "memory meanwhile:     {bytes:>9.0} bytes a lead")?;
 
@@ -74,7 +80,7 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     let began = Instant::now();
     let beside = load::load(&app, leads, 50, time).await?.events_per_second;
     let seconds = began.elapsed().as_secs_f64();
-    let (done, _) = progress(&app, second).await?;
+    let run = progress(&app, second).await?;
     writeln!(
         report,
         "events taken alone:   {alone:>9.0} events/s, under the live version and the one before \
@@ -82,9 +88,11 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     )?;
     writeln!(
         report,
-        "beside a rebuild:     {beside:>9.0} events/s, {:.2} of that; {:.0} leads/s rebuilt meanwhile",
+        "beside a rebuild:     {beside:>9.0} events/s, {:.2} of that; in these {seconds:.0} s {:.0} % of the log read, \
+         {} leads rebuilt",
         beside / alone,
-        done as f64 / seconds
+        run.log_read * 100.0,
+        run.rebuilt
     )?;
     app.shut_down().await;
     Ok(report)
@@ -169,13 +177,11 @@ async fn publish(app: &App, number: u64) -> anyhow::Result<ModelId> {
 }
 
 async fn publishing_is_under_way(app: &App, id: ModelId) -> anyhow::Result<bool> {
-    Ok(!progress(app, id).await?.1)
+    Ok(progress(app, id).await?.rebuilt_at.is_none())
 }
 
-/// How many leads have a state, and whether all have.
-async fn progress(app: &App, id: ModelId) -> anyhow::Result<(i64, bool)> {
-    let run = publishing::run(app, id).await?.ok_or_else(|| anyhow::anyhow!("it is not scored"))?;
-    Ok((run.rebuilt, run.rebuilt_at.is_some()))
+async fn progress(app: &App, id: ModelId) -> anyhow::Result<Run> {
+    publishing::run(app, id).await?.ok_or_else(|| anyhow::anyhow!("it is not scored"))
 }
 
 /// The most memory that this process has held at once, in bytes (Linux; elsewhere 0).

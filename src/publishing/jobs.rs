@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
 use super::{KEPT, Purpose, Run, store};
@@ -18,8 +18,10 @@ use crate::{
 
 /// How many leads one transaction sees to: so few that an event of one of them waits but a moment.
 const CHUNK: usize = 500;
-/// How many such transactions run side by side while no events come in.
-const LANES: usize = 3;
+/// How many such transactions run side by side.
+const LANES: usize = 4;
+/// How many chunks a step takes while no events come in.
+const CHUNKS: usize = 4 * LANES;
 /// How many states are removed at once.
 const REMOVED: i64 = 2_000;
 /// For how long the other instances leave a run to the one that is at work on it.
@@ -34,8 +36,8 @@ impl Sweep for Rebuild {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let lanes = if app.pace.is_busy(&app.db).await { 1 } else { LANES };
-        Ok(match rebuild_step(app, CHUNK * lanes).await? {
+        let chunks = if app.pace.is_busy(&app.db).await { 1 } else { CHUNKS };
+        Ok(match rebuild_step(app, CHUNK * chunks).await? {
             Step::Nothing => 0,
             Step::Read | Step::InUse => 1,
             Step::Rebuilt(leads) => leads,
@@ -69,7 +71,7 @@ pub struct Reading(Mutex<Option<Pass>>);
 /// A lead's state is kept up from the moment at which it is there, and a lead that has one is passed over: so what was
 /// done before a crash, and not yet noted, is not lost, and not done twice. What had been read of the log is.
 pub async fn rebuild_step(app: &App, at_most: usize) -> sqlx::Result<Step> {
-    let lanes = at_most.div_ceil(CHUNK);
+    let lanes = at_most.div_ceil(CHUNK).min(LANES);
     // An error on the way leaves no pass behind: one that has read half a stretch is of no use.
     let mut reading = app.reading.0.lock().await;
     let mut tx = app.db.begin().await?;
@@ -79,49 +81,54 @@ pub async fn rebuild_step(app: &App, at_most: usize) -> sqlx::Result<Step> {
     let share = pass.as_ref().map_or(0.0, Pass::share);
     store::hold(&mut tx, &run, share, app.instance, now, now + TERM).await?;
     tx.commit().await?;
-    match pass {
-        Some(mut pass) if pass.is_done() => {
-            let done = rebuild_next(app, &run, &mut pass, at_most).await;
-            *reading = Some(pass);
-            done
-        }
-        Some(pass) => {
-            *reading = pass.read_on(&app.db, lanes).await?;
+    let mut pass = match pass {
+        Some(pass) => pass,
+        None => match begin(app, &run).await? {
+            Some(pass) => pass,
+            None => return Ok(Step::Nothing),
+        },
+    };
+    if pass.is_done() {
+        let done = rebuild_next(app, &run, &mut pass, at_most).await;
+        // After an error too: the leads whose tallies it has handed out are then replayed singly.
+        *reading = (!matches!(done, Ok(Step::InUse))).then_some(pass);
+        return done;
+    }
+    match pass.go_on(&app.db, lanes).await? {
+        Some(pass) if pass.is_empty() => put_to_use(app, run.model_id).await,
+        pass => {
+            *reading = pass;
             Ok(Step::Read)
         }
-        None => match begin(app, &run).await? {
-            Some(pass) => {
-                *reading = Some(pass);
-                Ok(Step::Read)
-            }
-            None => put_to_use(app, run.model_id).await,
-        },
     }
 }
 
-/// Begins to read the log for the leads that have no state yet; none if all have.
+/// Begins to read the log for the leads that have no state yet; none if the version has gone meanwhile.
 async fn begin(app: &App, run: &Run) -> sqlx::Result<Option<Pass>> {
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
-    let Some(version) = models::load(&mut conn, run.model_id).await? else { return Ok(None) };
-    Pass::begin(&mut conn, version, live.id, run.rebuilt_to).await
+    let version = models::load(&mut conn, run.model_id).await?;
+    Ok(version.map(|version| Pass::after(version, live.id, run.rebuilt_to)))
 }
 
 async fn rebuild_next(app: &App, run: &Run, pass: &mut Pass, at_most: usize) -> sqlx::Result<Step> {
     let leads = leads::after(&mut *app.db.acquire().await?, run.rebuilt_to, at_most as i64).await?;
     let Some(last) = leads.last().copied() else { return put_to_use(app, run.model_id).await };
-    let chunks = leads.chunks(CHUNK).map(|chunk| (chunk, pass.take(chunk)));
-    try_join_all(chunks.map(|(chunk, prepared)| rebuild_chunk(app, run.model_id, chunk, prepared))).await?;
+    let chunks: Vec<(Vec<LeadId>, Prepared)> =
+        leads.chunks(CHUNK).map(|chunk| (chunk.to_vec(), pass.take(chunk))).collect();
+    let chunks =
+        chunks.into_iter().map(|(chunk, prepared)| rebuild_chunk(app, run.model_id, chunk, prepared));
+    stream::iter(chunks).buffer_unordered(LANES).try_collect::<()>().await?;
     store::rebuilt(&mut *app.db.acquire().await?, run, last, leads.len() as i64).await?;
     Ok(Step::Rebuilt(leads.len()))
 }
 
-async fn rebuild_chunk(app: &App, id: ModelId, chunk: &[LeadId], prepared: Prepared) -> sqlx::Result<()> {
+async fn rebuild_chunk(app: &App, id: ModelId, chunk: Vec<LeadId>, prepared: Prepared) -> sqlx::Result<()> {
     let mut tx = models::begin(&app.db).await?;
     // Once it is dropped nobody may leave a state behind.
     let scored = app.live.scored(&mut tx).await?;
     if let Some(other) = scored.others.iter().find(|other| other.version.id == id) {
-        let locked = leads::lock(&mut tx, chunk).await?;
+        let locked = leads::lock(&mut tx, &chunk).await?;
         scores::rebuild(&mut tx, &scored, &other.version, app.clock.now(), &locked, prepared).await?;
         tx.commit().await?;
     }

@@ -14,21 +14,28 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use futures_util::{TryStreamExt, future::try_join_all};
-use scoring::Tally;
+use futures_util::{
+    TryStreamExt,
+    future::{join, try_join_all},
+};
+use scoring::{Tally, event::SCORE_ADJUSTED};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::{
     rebuild::{Adding, Read},
-    store::{self, Asked, CountedEvents, Mark},
+    store::{self, Asked, CountedEvents, Log, Mark},
 };
 use crate::{
     ids::{IdentityId, LeadId, ModelId},
     models::Version,
 };
 
-/// How many leads a pass is about: their tallies take some 700 bytes each.
-const LEADS: i64 = 1_000_000;
+/// How many leads a pass is about. With twenty events each they take about 0.7 KB apiece.
+const LEADS: usize = 1_000_000;
+/// How many leads are noted in one step.
+const NOTED: usize = 25_000;
 /// How many pages of the log are read in one statement: 8 MiB.
 const PAGES: usize = 1_024;
 
@@ -38,13 +45,17 @@ pub struct Pass {
     version: Arc<Version>,
     /// The version under whose rows the leads are marked.
     live: ModelId,
+    /// The lead after whom it begins.
+    after: LeadId,
     /// In the order of their ids.
     leads: Vec<Entry>,
     whose: HashMap<IdentityId, Whose>,
-    /// The file in which the log lies: another one has other pages.
-    file: i64,
-    pages: i64,
+    /// None while leads are being noted.
+    log: Option<Log>,
+    /// How many pages of the log have been read.
     read: i64,
+    /// Read last, and not added yet.
+    waiting: Vec<CountedEvents>,
 }
 
 #[derive(Debug)]
@@ -77,83 +88,140 @@ pub struct Prepared {
 }
 
 impl Pass {
-    /// Notes who there is after a lead; none if nobody is.
-    pub async fn begin(
-        conn: &mut PgConnection,
-        version: Arc<Version>,
-        live: ModelId,
-        after: Option<LeadId>,
-    ) -> sqlx::Result<Option<Pass>> {
-        let after = after.unwrap_or(LeadId(uuid::Uuid::nil()));
-        let marked = store::marked_after(conn, live, after, LEADS).await?;
-        let Some(last) = marked.last().map(|row| row.lead_id) else { return Ok(None) };
-        let new = || Tally::new(&version.model);
-        let leads: Vec<Entry> = marked
-            .into_iter()
-            .map(|row| Entry { lead: row.lead_id, mark: row.mark, tally: Some(new()) })
-            .collect();
-        let mut whose: HashMap<IdentityId, Whose> = HashMap::with_capacity(leads.len());
-        let mut spans = store::spans_between(conn, after, last);
-        while let Some(span) = spans.try_next().await? {
-            // A lead that came meanwhile was born with a state.
-            let Ok(place) = leads.binary_search_by_key(&span.lead_id, |entry| entry.lead) else { continue };
-            let stretch = Stretch { since: span.since, until: span.until, place };
-            whose
-                .entry(span.identity_id)
-                .and_modify(|whose| whose.add(stretch))
-                .or_insert(Whose::One(stretch));
+    /// A pass for the leads after one. It knows nobody yet.
+    pub fn after(version: Arc<Version>, live: ModelId, lead: Option<LeadId>) -> Pass {
+        Pass {
+            version,
+            live,
+            after: lead.unwrap_or(LeadId(uuid::Uuid::nil())),
+            leads: Vec::new(),
+            whose: HashMap::new(),
+            log: None,
+            read: 0,
+            waiting: Vec::new(),
         }
-        drop(spans);
-        let log = store::log(conn).await?;
-        Ok(Some(Pass { version, live, leads, whose, file: log.file, pages: log.pages, read: 0 }))
     }
 
     /// Whether it is of use to somebody who has come so far with a version.
     pub fn serves(&self, version: ModelId, last: Option<LeadId>) -> bool {
-        self.version.id == version && self.leads.last().is_some_and(|entry| last < Some(entry.lead))
+        self.version.id == version
+            && (self.log.is_none() || self.leads.last().is_some_and(|entry| last < Some(entry.lead)))
     }
 
     /// How much of the log has been read: 0 to 1.
     pub fn share(&self) -> f32 {
-        if self.is_done() { 1.0 } else { self.read as f32 / self.pages as f32 }
+        if self.is_done() {
+            1.0
+        } else {
+            self.log.as_ref().map_or(0.0, |log| self.read as f32 / log.pages as f32)
+        }
     }
 
     /// Whether the whole log has been read.
     pub fn is_done(&self) -> bool {
-        self.read >= self.pages
+        self.log.as_ref().is_some_and(|log| self.read >= log.pages)
     }
 
-    /// Reads the next pages, on several connections side by side. None if the log was moved to another file meanwhile
-    /// (`vacuum full`): then the pages read and those to come are not one whole, and a new pass must begin.
-    pub async fn read_on(mut self, pool: &PgPool, lanes: usize) -> sqlx::Result<Option<Pass>> {
+    /// Whether there is nobody after the lead where it began.
+    pub fn is_empty(&self) -> bool {
+        self.log.is_some() && self.leads.is_empty()
+    }
+
+    /// The next step: notes more leads, or reads more of the log, on several connections side by side. None if the log was
+    /// moved to another file meanwhile (`vacuum full`): then the pages read and those to come are not one whole, and a
+    /// new pass must begin.
+    pub async fn go_on(self, pool: &PgPool, lanes: usize) -> sqlx::Result<Option<Pass>> {
+        match self.log {
+            None => Ok(Some(self.note(&mut *pool.acquire().await?).await?)),
+            Some(Log { file, pages }) => self.read_on(pool, lanes, file, pages).await,
+        }
+    }
+
+    /// Notes the next leads, with their marks first: what changes after that changes the mark too. After the last of
+    /// them, how long the log is: what the marks stand for is in it.
+    async fn note(mut self, conn: &mut PgConnection) -> sqlx::Result<Pass> {
+        let before = self.leads.len();
+        let after = self.leads.last().map_or(self.after, |entry| entry.lead);
+        let marked = store::marked_after(conn, self.live, after, NOTED as i64).await?;
+        let full = marked.len() == NOTED && before + marked.len() < LEADS;
+        self.leads.extend(marked.into_iter().map(|row| Entry {
+            lead: row.lead_id,
+            mark: row.mark,
+            tally: Some(Tally::new(&self.version.model)),
+        }));
+        if let Some(last) = self.leads.get(before..).and_then(|new| new.last()).map(|entry| entry.lead) {
+            self.note_spans(conn, after, last).await?;
+        }
+        if !full {
+            self.log = Some(store::log(conn).await?);
+        }
+        Ok(self)
+    }
+
+    async fn note_spans(&mut self, conn: &mut PgConnection, after: LeadId, last: LeadId) -> sqlx::Result<()> {
+        let mut spans = store::spans_between(conn, after, last);
+        while let Some(span) = spans.try_next().await? {
+            // A lead that came meanwhile was born with a state.
+            let Ok(place) = self.leads.binary_search_by_key(&span.lead_id, |entry| entry.lead) else {
+                continue;
+            };
+            let stretch = Stretch { since: span.since, until: span.until, place };
+            self.whose
+                .entry(span.identity_id)
+                .and_modify(|whose| whose.add(stretch))
+                .or_insert(Whose::One(stretch));
+        }
+        Ok(())
+    }
+
+    /// Reads the next pages, and meanwhile, on another thread, adds what was read before.
+    async fn read_on(self, pool: &PgPool, lanes: usize, file: i64, pages: i64) -> sqlx::Result<Option<Pass>> {
         let asked = Asked::by(&self.version.model);
-        let stretches: Vec<i64> = (self.read..self.pages).step_by(PAGES).take(lanes).collect();
+        let stretches: Vec<i64> = (self.read..pages).step_by(PAGES).take(lanes).collect();
         let read = stretches.iter().map(async |from| {
-            let until = (from + PAGES as i64).min(self.pages);
+            let until = (from + PAGES as i64).min(pages);
             store::counted_events_between(&mut *pool.acquire().await?, *from, until, &asked).await
         });
-        let read = try_join_all(read).await?;
-        for events in read.into_iter().flatten() {
+        let reading = try_join_all(read);
+        let (read, pass) = join(reading, spawn_blocking(move || self.add_waiting())).await;
+        let mut pass = added(pass)?;
+        pass.waiting = read?.into_iter().flatten().collect();
+        pass.read += (stretches.len() * PAGES) as i64;
+        if pass.is_done() {
+            pass = added(spawn_blocking(move || pass.add_waiting()).await)?;
+        }
+        let now = store::log(&mut *pool.acquire().await?).await?.file;
+        Ok((now == file).then_some(pass))
+    }
+
+    fn add_waiting(mut self) -> Pass {
+        for events in std::mem::take(&mut self.waiting) {
             self.add(events);
         }
-        self.read += (stretches.len() * PAGES) as i64;
-        let file = store::log(&mut *pool.acquire().await?).await?.file;
-        Ok((file == self.file).then_some(self))
+        self
     }
 
     fn add(&mut self, events: CountedEvents) {
         let Pass { version, leads, whose, .. } = self;
-        let mut adding = Adding::under(&version.model);
-        let CountedEvents { identities, kinds, occurred_at, human, first, second, third, properties } =
-            events;
-        let said = identities.into_iter().zip(kinds).zip(occurred_at).zip(human);
-        let found = first.into_iter().zip(second).zip(third).zip(properties);
-        for ((((identity, kind), at), human), (((first, second), third), properties)) in said.zip(found) {
-            let place = whose.get(&identity).and_then(|whose| whose.at(at));
+        let (mut adding, asked) = (Adding::under(&version.model), Asked::by(&version.model));
+        // Apart from the adding, so that the processor can look for many at once.
+        let places: Vec<Option<usize>> = events
+            .identities
+            .iter()
+            .zip(&events.occurred_at)
+            .map(|(identity, at)| whose.get(identity).and_then(|whose| whose.at(*at)))
+            .collect();
+        let said = places.into_iter().zip(events.kinds.split(' ')).zip(events.occurred_at).zip(events.human);
+        let [mut first, mut second, mut third] =
+            [events.first, events.second, events.third].map(|field| field.into_iter().flatten());
+        let mut properties = events.properties.into_iter().flatten();
+        for (((place, kind), at), human) in said {
+            let next = |field: &mut dyn Iterator<Item = Option<Value>>| field.next().flatten();
+            let found = [next(&mut first), next(&mut second), next(&mut third)];
+            let all = (asked.all || kind == SCORE_ADJUSTED).then(|| properties.next()).flatten();
             let entry = place.and_then(|place| leads.get_mut(place));
             if let Some(tally) = entry.and_then(|entry| entry.tally.as_mut()) {
-                let found = [first, second, third];
-                adding.add(tally, Read { kind: &kind, at, human, found, all: properties.as_deref() });
+                adding.add(tally, Read { kind, at, human, found, all: all.as_deref() });
             }
         }
     }
@@ -169,6 +237,11 @@ impl Pass {
     }
 }
 
+/// The thread that adds is stopped only with the service.
+fn added(pass: Result<Pass, JoinError>) -> sqlx::Result<Pass> {
+    pass.map_err(|stopped| sqlx::Error::Io(stopped.into()))
+}
+
 impl Whose {
     fn add(&mut self, stretch: Stretch) {
         match self {
@@ -177,11 +250,13 @@ impl Whose {
         }
     }
 
+    /// Whose an event of an instant is: as noted last, where an identity moved while leads were being noted. From whom it
+    /// moved has lost its mark.
     fn at(&self, at: DateTime<Utc>) -> Option<usize> {
         let holds = |stretch: &&Stretch| stretch.since <= at && stretch.until.is_none_or(|until| at < until);
         match self {
             Whose::One(stretch) => Some(stretch).filter(holds),
-            Whose::Several(stretches) => stretches.iter().find(holds),
+            Whose::Several(stretches) => stretches.iter().rev().find(holds),
         }
         .map(|stretch| stretch.place)
     }
@@ -209,5 +284,21 @@ impl Prepared {
             still.then_some((lead, tally))
         };
         Ok(self.tallies.into_iter().filter_map(whole).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_who_had_an_identity_the_one_noted_last_has_its_events() {
+        let at = DateTime::UNIX_EPOCH;
+        let stretch = |place| Stretch { since: at, until: None, place };
+        let mut whose = Whose::One(stretch(1));
+
+        whose.add(stretch(2));
+
+        assert_eq!(whose.at(at), Some(2));
     }
 }

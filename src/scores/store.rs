@@ -87,15 +87,19 @@ pub(super) fn counted_events_of<'a>(
 }
 
 /// Events that count, as lists: to read a hundred thousand rows one by one takes twice the time.
+#[derive(Debug)]
 pub(super) struct CountedEvents {
     pub(super) identities: Vec<IdentityId>,
-    pub(super) kinds: Vec<String>,
+    /// One after the other, with a space between, which no type has.
+    pub(super) kinds: String,
     pub(super) occurred_at: Vec<DateTime<Utc>>,
     pub(super) human: Vec<bool>,
-    pub(super) first: Vec<Option<Value>>,
-    pub(super) second: Vec<Option<Value>>,
-    pub(super) third: Vec<Option<Value>>,
-    pub(super) properties: Vec<Option<Json<Map<String, Value>>>>,
+    /// Of each event the first field asked for; none if none was.
+    pub(super) first: Option<Vec<Option<Value>>>,
+    pub(super) second: Option<Vec<Option<Value>>>,
+    pub(super) third: Option<Vec<Option<Value>>>,
+    /// Of those events alone whose properties are asked for whole.
+    pub(super) properties: Option<Vec<Json<Map<String, Value>>>>,
 }
 
 /// The events that count for whomever, from a page of the log to before another; none if there are none.
@@ -109,13 +113,13 @@ pub(super) async fn counted_events_between(
     sqlx::query_as!(
         CountedEvents,
         r#"-- scores::counted_events_between
-        select array_agg(identity_id) as "identities!: Vec<IdentityId>", array_agg(type) as "kinds!",
+        select array_agg(identity_id) as "identities!: Vec<IdentityId>", string_agg(type, ' ') as "kinds!",
             array_agg(occurred_at) as "occurred_at!", array_agg(verdict = 'human') as "human!",
-            array_agg(properties -> $3) as "first!: Vec<Option<Value>>",
-            array_agg(properties -> $4) as "second!: Vec<Option<Value>>",
-            array_agg(properties -> $5) as "third!: Vec<Option<Value>>",
-            array_agg(case when $6 or type = 'score_adjusted' then properties end)
-                as "properties!: Vec<Option<Json<Map<String, Value>>>>"
+            array_agg(properties -> $3) filter (where $3 is not null) as "first: Vec<Option<Value>>",
+            array_agg(properties -> $4) filter (where $4 is not null) as "second: Vec<Option<Value>>",
+            array_agg(properties -> $5) filter (where $5 is not null) as "third: Vec<Option<Value>>",
+            array_agg(properties) filter (where $6 or type = 'score_adjusted')
+                as "properties: Vec<Json<Map<String, Value>>>"
         from event
         where ctid >= $1::text::tid and ctid < $2::text::tid and verdict <> 'machine' and held_until is null
         having count(*) > 0"#,
@@ -130,7 +134,8 @@ pub(super) async fn counted_events_between(
     .await
 }
 
-/// Where the log lies, and how many pages it has.
+/// Where the log lies, and how many pages it has. Another file has other pages.
+#[derive(Debug)]
 pub(super) struct Log {
     pub(super) file: i64,
     pub(super) pages: i64,
@@ -179,6 +184,9 @@ pub(super) async fn marked_after(
 }
 
 /// The marks of leads under a version.
+///
+/// Here, and wherever states are looked up by lead, the version is asked for by a `select`, so that the planner does not
+/// see which: of one that is new its statistics say that it has no states, and it would read them all to find a few.
 pub(super) async fn marks_of(
     conn: &mut PgConnection,
     model: ModelId,
@@ -187,7 +195,8 @@ pub(super) async fn marks_of(
     sqlx::query_as!(
         MarkedLead,
         "-- scores::marks_of
-        select lead_id, xmin::text::bigint as mark from score where lead_id = any($2) and model_id = $1",
+        select lead_id, xmin::text::bigint as mark from score
+        where lead_id = any($2) and model_id = (select $1::uuid)",
         model as ModelId,
         leads as &[LeadId]
     )
@@ -246,7 +255,7 @@ pub(super) async fn states_of(
         "-- scores::states_of
         select lead_id, tally, score, raw, fit, engagement, band, do_not_contact, as_of, next_change_at, due_at,
             last_activity_at, updated_at
-        from score where lead_id = any($1) and model_id = $2",
+        from score where lead_id = any($1) and model_id = (select $2::uuid)",
         leads as &[LeadId],
         model as ModelId
     )
@@ -387,7 +396,7 @@ pub(super) async fn update(
                 raw = new.raw, fit = new.fit, engagement = new.engagement, grade = new.grade, band = new.band,
                 as_of = new.as_of, next_change_at = new.next_change_at, due_at = new.due_at,
                 last_activity_at = new.last_activity_at, tally = new.tally, updated_at = new.updated_at"],
-        ["where score.lead_id = new.lead_id and score.model_id = $1"]
+        ["where score.lead_id = new.lead_id and score.model_id = (select $1::uuid)"]
     )
 }
 

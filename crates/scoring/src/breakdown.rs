@@ -240,7 +240,7 @@ impl<'a, L: Copy + Ord> Evidence<'a, L> {
     /// A rule's occurrences that have happened, are not older than the reset, and lie in the window; oldest first.
     fn in_window(&self, rule: &Rule) -> &'a [Occurrence<L>] {
         let horizon = rule.horizon();
-        let occurrences = self.tally.occurrences.get(rule.index).map_or(&[][..], Vec::as_slice);
+        let occurrences = self.tally.occurrences.of(rule.index);
         let first = occurrences.partition_point(|occurrence| {
             self.reset.is_some_and(|reset| occurrence.at < reset)
                 || horizon.is_some_and(|horizon| self.as_of.since(occurrence.at) >= horizon)

@@ -69,7 +69,7 @@ impl Tally {
             let found = at.and_then(|at| instants.binary_search(&at).ok());
             found.and_then(|i| Place::try_from(i + 1).ok()).unwrap_or(0)
         };
-        let occurrences = self.occurrences.iter().map(|occurrences| {
+        let occurrences = self.occurrences.by_rule().map(|occurrences| {
             let mut before = 0;
             let places = occurrences.iter().map(|o| place(Some(o.at)));
             places.map(|place| std::mem::replace(&mut before, place).abs_diff(place)).collect()
@@ -123,7 +123,7 @@ impl Tally {
             self.do_not_contact_at,
         ];
         let adjusted = self.adjustments.iter().flat_map(|(o, a)| [Some(o.at), a.expires_at]);
-        let occurred = self.occurrences.iter().flatten().map(|o| Some(o.at));
+        let occurred = self.occurrences.iter().map(|o| Some(o.at));
         newest.into_iter().chain(adjusted).chain(occurred).flatten().collect()
     }
 }
@@ -144,11 +144,11 @@ impl Wire {
             Some(i) => instants.get(i).copied().map(Some),
         };
         let mut tally = Tally::new(model);
-        for (occurrences, steps) in tally.occurrences.iter_mut().zip(&self.occurrences) {
+        for (rule, steps) in self.occurrences.iter().enumerate() {
             let mut place: Place = 0;
             for step in steps {
                 place = place.checked_add(*step)?;
-                occurrences.push(Occurrence { at: at(place)??, label: () });
+                tally.occurrences.keep_newest(rule, Occurrence { at: at(place)??, label: () }, usize::MAX);
             }
         }
         for (rule, holds) in tally.holds.iter_mut().enumerate() {

@@ -10,6 +10,7 @@
 //! (a clock that is fast) is waited for: it does not count yet, and `next_change_at` is no later than it.
 
 mod codec;
+mod occurrences;
 
 use serde_json::{Map, Value};
 
@@ -25,13 +26,7 @@ use crate::score::Score;
 use crate::time::Instant;
 
 pub use codec::TallyError;
-
-/// Something that happened at an instant. The label says which event it was, where that is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Occurrence<L> {
-    pub(crate) at: Instant,
-    pub(crate) label: L,
-}
+pub(crate) use occurrences::{Occurrence, Occurrences};
 
 /// The bounded state from which a score is computed.
 ///
@@ -40,8 +35,7 @@ pub(crate) struct Occurrence<L> {
 pub struct Tally<L = ()> {
     /// Of the model that it was made with.
     fingerprint: u32,
-    /// By the rule's index, oldest first; empty for rules that are not about events.
-    pub(crate) occurrences: Vec<Vec<Occurrence<L>>>,
+    pub(crate) occurrences: Occurrences<L>,
     /// By the rule's index: whether an attribute rule holds.
     pub(crate) holds: Vec<bool>,
     /// In order.
@@ -70,7 +64,7 @@ impl<L: Copy + Ord> Tally<L> {
     fn empty(model: &Model) -> Self {
         Self {
             fingerprint: model.fingerprint(),
-            occurrences: vec![Vec::new(); model.rule_count],
+            occurrences: Occurrences::none(model.rule_count),
             holds: vec![false; model.rule_count],
             adjustments: Vec::new(),
             reset: None,
@@ -93,10 +87,8 @@ impl<L: Copy + Ord> Tally<L> {
         }
         let occurrence = Occurrence { at: event.occurred_at, label };
         for listener in model.listeners.get(event.kind).into_iter().flatten() {
-            if listener.condition.as_ref().is_none_or(|condition| condition.holds(event.properties))
-                && let Some(occurrences) = self.occurrences.get_mut(listener.rule)
-            {
-                keep_newest(occurrences, occurrence, listener.keep);
+            if listener.condition.as_ref().is_none_or(|condition| condition.holds(event.properties)) {
+                self.occurrences.keep_newest(listener.rule, occurrence, listener.keep);
             }
         }
         match event.kind {
@@ -187,11 +179,7 @@ impl<L: Copy + Ord> Tally<L> {
 
     /// The first instant after `as_of` at which something that was added begins to count.
     pub(crate) fn next_ahead(&self, as_of: Instant) -> Option<Instant> {
-        let ahead = |occurrences: &Vec<Occurrence<L>>| {
-            let first = occurrences.partition_point(|occurrence| occurrence.at <= as_of);
-            occurrences.get(first).map(|occurrence| occurrence.at)
-        };
-        let occurrences = self.occurrences.iter().filter_map(ahead);
+        let occurrences = self.occurrences.iter().map(|occurrence| occurrence.at);
         let adjusted = self.adjustments.iter().map(|(occurrence, _)| occurrence.at);
         let others = self.reset.into_iter().chain(self.last_activity()).chain(adjusted);
         occurrences.chain(others).filter(|at| *at > as_of).min()
@@ -219,13 +207,11 @@ impl Tally {
     pub fn prune(&mut self, model: &Model, as_of: Instant) {
         let reset = self.reset_by(as_of);
         for (_, _, rule) in model.rules() {
-            let Some(occurrences) = self.occurrences.get_mut(rule.index) else { continue };
             let horizon = rule.horizon();
-            let gone = occurrences.partition_point(|occurrence| {
+            self.occurrences.forget_while(rule.index, |occurrence| {
                 reset.is_some_and(|reset| occurrence.at < reset)
                     || horizon.is_some_and(|horizon| as_of.since(occurrence.at) >= horizon)
             });
-            occurrences.drain(..gone);
         }
         self.adjustments
             .retain(|(_, adjustment)| adjustment.expires_at.is_none_or(|expires_at| expires_at > as_of));
@@ -245,20 +231,5 @@ impl Tally {
         let joined = (newest, Adjustment { points, expires_at: None });
         let place = self.adjustments.partition_point(|other| *other < joined);
         self.adjustments.insert(place, joined);
-    }
-}
-
-fn keep_newest<L: Ord>(occurrences: &mut Vec<Occurrence<L>>, occurrence: Occurrence<L>, keep: usize) {
-    let place = occurrences.partition_point(|other| *other < occurrence);
-    if occurrences.len() < keep {
-        occurrences.insert(place, occurrence);
-    } else if place > 0 {
-        // The oldest makes room: those before the place move down over it.
-        if let Some(older) = occurrences.get_mut(..place) {
-            older.rotate_left(1);
-            if let Some(last) = older.last_mut() {
-                *last = occurrence;
-            }
-        }
     }
 }
