@@ -24,6 +24,23 @@ class Record:
     deleted: bool = False
 
 
+def names(profile):
+    """First and last name of a lead. If neither is said, `name` is split: its last word is the last name."""
+    first = profile.get("first_name") or profile.get("firstName")
+    last = profile.get("last_name") or profile.get("lastName")
+    whole = profile.get("name")
+    if not first and not last and isinstance(whole, str):
+        first, _, last = whole.strip().rpartition(" ")
+    return first or None, last or None
+
+
+def company(profile):
+    """Name, number of employees and industry of a lead's company, where they are known."""
+    said = profile.get("company")
+    said = said if isinstance(said, dict) else {"name": said}
+    return said.get("name"), said.get("employees") or said.get("employee_count"), said.get("industry")
+
+
 class Refused(Exception):
     """An answer that is no success."""
 

@@ -1,22 +1,22 @@
 """HubSpot's contacts: which property is which attribute, and how they are read and written."""
 
+import re
 from datetime import datetime
 
-from common import Record
+from common import Record, company, names
 
 # HubSpot's property: our attribute. What HubSpot says of these, leads get.
 ATTRIBUTES = {
     "firstname": "first_name",
     "lastname": "last_name",
     "jobtitle": "title",
-    "company": "company_name",
     "phone": "phone",
     "hs_lead_status": "lead_status",
     "lifecyclestage": "lifecycle_stage",
     "hubspot_owner_id": "owner",
 }
-# What a contact that we make begins with; afterwards HubSpot has the last word on them.
-FILLED = ("firstname", "lastname", "jobtitle", "company", "phone")
+# HubSpot's property: part of our attribute `company`.
+COMPANY = {"company": "name", "numemployees": "employees", "industry": "industry"}
 # Our stage: the least lifecycle stage that a contact then has. HubSpot moves contacts only forward.
 LEAST = {
     "mql": "marketingqualifiedlead",
@@ -55,7 +55,7 @@ class Crm:
             yield [Record(contact["id"], contact["archivedAt"], deleted=True) for contact in page], []
 
     def _search(self, since):
-        wanted = ["email", "lastmodifieddate", "hs_merged_object_ids", *ATTRIBUTES]
+        wanted = ["email", "lastmodifieddate", "hs_merged_object_ids", *ATTRIBUTES, *COMPANY]
         search = {
             "filterGroups": [],
             "sorts": [{"propertyName": "lastmodifieddate", "direction": "ASCENDING"}],
@@ -86,7 +86,10 @@ class Crm:
             at=properties["lastmodifieddate"],
             email=properties.get("email") or None,
             external_id=properties.get(self.external_id) or None,
-            traits={ours: properties.get(theirs) or None for theirs, ours in ATTRIBUTES.items()},
+            traits={
+                **{ours: properties.get(theirs) or None for theirs, ours in ATTRIBUTES.items()},
+                "company": of_company(properties) or None,
+            },
         )
 
     def standing(self, lead, seen):
@@ -104,13 +107,18 @@ class Crm:
         return values
 
     def filled(self, lead):
-        """What a contact that we make for a lead begins with."""
-        known = {theirs: lead["profile"].get(ATTRIBUTES[theirs]) for theirs in FILLED}
+        """What a contact that we make for a lead begins with; afterwards HubSpot has the last word."""
+        profile = lead["profile"]
+        first, last = names(profile)
+        name, _, industry = company(profile)
+        known = {"firstname": first, "lastname": last, "company": name, "industry": industry}
+        known.update(jobtitle=profile.get("title"), phone=profile.get("phone"))
         return {theirs: str(value) for theirs, value in known.items() if value is not None}
 
     def traits(self, values):
         """What HubSpot will say of attributes once these properties are written."""
-        return {ATTRIBUTES[theirs]: value for theirs, value in values.items() if theirs in ATTRIBUTES}
+        traits = {ATTRIBUTES[theirs]: value for theirs, value in values.items() if theirs in ATTRIBUTES}
+        return {**traits, "company": of_company(values)} if of_company(values) else traits
 
     def update(self, changes):
         """Writes properties of contacts, (id, values) each; the ids of those that were written."""
@@ -124,6 +132,15 @@ class Crm:
         done = self.api.call("POST", "/crm/v3/objects/contacts/batch/upsert", {"inputs": inputs})
         made = {contact["properties"]["email"].lower(): contact["id"] for contact in done["results"]}
         return {lead["id"]: made[lead["email"]] for lead, _ in wanted if lead["email"] in made}
+
+
+def of_company(properties):
+    """What properties say of the contact's company. Of a size from a list, such as `50-100`, the lower end counts."""
+    said = {ours: properties[theirs] for theirs, ours in COMPANY.items() if properties.get(theirs)}
+    if "employees" in said:
+        digits = re.search(r"\d+", said.pop("employees").replace(",", ""))
+        said.update({"employees": int(digits[0])} if digits else {})
+    return said
 
 
 def merges(contact):

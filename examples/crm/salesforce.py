@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from common import Record
+from common import Record, company, names
 
 VERSION = "/services/data/v62.0"
 # Salesforce's field: our attribute. What Salesforce says of these, leads get.
@@ -14,6 +14,10 @@ ATTRIBUTES = {
     "Status": "lead_status",
     "OwnerId": "owner",
 }
+# Salesforce's field: part of our attribute `company`.
+COMPANY = {"Company": "name", "NumberOfEmployees": "employees", "Industry": "industry"}
+# Salesforce's field: the channel of ours on which a person does not want to be reached.
+REFUSED = {"HasOptedOutOfEmail": "email", "DoNotCall": "phone"}
 # Our band: Salesforce's rating.
 RATINGS = {"hot": "Hot", "warm": "Warm", "cold": "Cold"}
 
@@ -29,8 +33,7 @@ class Crm:
 
     def changed(self, since):
         """What changed at or after an instant, oldest first, in pages: leads, and which became which."""
-        fields = ["Id", "Email", "Company", "NumberOfEmployees", "Industry", "SystemModstamp", "IsDeleted",
-                  "MasterRecordId", "IsConverted", *ATTRIBUTES]
+        fields = ["Id", "Email", "SystemModstamp", "IsDeleted", "MasterRecordId", "IsConverted", *COMPANY, *ATTRIBUTES]
         fields += [self.external_id] if self.external_id else []
         newer = f" WHERE SystemModstamp >= {since}" if since else ""
         query = f"SELECT {', '.join(fields)} FROM Lead{newer} ORDER BY SystemModstamp, Id"
@@ -45,15 +48,14 @@ class Crm:
         at = lead["SystemModstamp"].replace("+0000", "Z")
         if lead["IsDeleted"]:
             return Record(lead["Id"], at, deleted=True)
-        company = {"name": lead["Company"], "employees": lead["NumberOfEmployees"], "industry": lead["Industry"]}
         traits = {ours: lead[theirs] for theirs, ours in ATTRIBUTES.items()}
-        traits["company"] = {name: value for name, value in company.items() if value is not None} or None
+        traits["company"] = of_company(lead) or None
         traits["crm_converted"] = lead["IsConverted"] or None
         return Record(lead["Id"], at, lead["Email"], lead.get(self.external_id), traits)
 
     def standing(self, lead, seen):
-        """The fields that say how a lead stands."""
-        return {
+        """The fields that say how a lead stands. A refusal is never taken back: others may have said it there too."""
+        values = {
             "Leadscore_Id__c": lead["id"],
             "Leadscore_Score__c": lead["score"],
             "Leadscore_Grade__c": lead["grade"],
@@ -61,22 +63,27 @@ class Crm:
             "Leadscore_Stage__c": lead["stage"],
             "Rating": RATINGS.get(lead["band"]),
         }
+        consent = lead["consent"]
+        for field, channel in REFUSED.items():
+            state = consent["channels"].get(channel, {}).get("state")
+            if consent["do_not_contact"] or state in ("withdrawn", "complained"):
+                values[field] = True
+        return values
 
     def filled(self, lead):
         """What a lead that we make begins with; Salesforce asks for a last name and a company."""
-        profile, (name, domain) = lead["profile"], lead["email"].rsplit("@", 1)
-        company = profile.get("company") if isinstance(profile.get("company"), dict) else {}
-        values = {theirs: profile.get(ours) for theirs, ours in ATTRIBUTES.items() if theirs not in ("Status", "OwnerId")}
-        values.update(Email=lead["email"], LastName=values["LastName"] or name, Company=company.get("name") or domain)
-        values.update(NumberOfEmployees=company.get("employees"), Industry=company.get("industry"))
+        profile, (mailbox, domain) = lead["profile"], lead["email"].rsplit("@", 1)
+        first, last = names(profile)
+        name, employees, industry = company(profile)
+        values = {"Email": lead["email"], "FirstName": first, "LastName": last or mailbox, "Company": name or domain}
+        values.update(Title=profile.get("title"), Phone=profile.get("phone"))
+        values.update(NumberOfEmployees=employees, Industry=industry)
         return {theirs: value for theirs, value in values.items() if value is not None}
 
     def traits(self, values):
         """What Salesforce will say of attributes once these fields are written."""
         traits = {ATTRIBUTES[theirs]: value for theirs, value in values.items() if theirs in ATTRIBUTES}
-        company = {"name": "Company", "employees": "NumberOfEmployees", "industry": "Industry"}
-        company = {ours: values[theirs] for ours, theirs in company.items() if theirs in values}
-        return {**traits, "company": company} if company else traits
+        return {**traits, "company": of_company(values)} if of_company(values) else traits
 
     def update(self, changes):
         """Writes fields of leads, (id, values) each; the ids of those that were written."""
@@ -90,3 +97,8 @@ class Crm:
         path = f"{VERSION}/composite/sobjects/Lead/Leadscore_Id__c"
         done = self.api.call("PATCH", path, {"allOrNone": False, "records": records})
         return {lead["id"]: one["id"] for (lead, _), one in zip(wanted, done) if one["success"]}
+
+
+def of_company(fields):
+    """What fields say of the lead's company."""
+    return {ours: fields[theirs] for theirs, ours in COMPANY.items() if fields.get(theirs) is not None}

@@ -6,6 +6,7 @@ was brought is written down after it has arrived, so a run that breaks off is ma
 something twice changes nothing. Settings come from the environment; docs/crm.md has them and the mapping of fields.
 """
 
+import argparse
 import importlib
 import json
 import os
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 from common import Api, Refused
 
+NEEDED = ("LEADSCORE_URL", "LEADSCORE_KEY", "CRM_URL", "CRM_TOKEN")
 # From which stage on a lead that the CRM does not have is made there.
 MADE_AT = {"mql", "sql", "opportunity", "customer"}
 # What the CRM changed this long before the newest change seen is read again: it may become visible late.
@@ -134,12 +136,37 @@ class Sync:
         news = {name: value for name, value in says(record).items() if value != (seen or {}).get(name)}
         if seen is not None and not news:
             return None
-        news.pop("email", None)
-        user_id = record.external_id if self.crm.external_id else self.user_id(record.id)
-        if not user_id and not record.email:
+        named = self.named(record)
+        if not any(named.values()):
             return None
-        named = {"user_id": user_id, "email": record.email}
+        news.pop("email", None)
+        if "company" in news:
+            news["company"] = self.company(record, (seen or {}).get("company") or {})
         return {**named, "traits": news, "occurred_at": record.at, "source": self.crm.name}
+
+    def company(self, record, before):
+        """The company as the CRM now tells of it, with what others said besides: an attribute is replaced whole."""
+        known = self.profile(record).get("company")
+        others = {part: value for part, value in known.items() if part not in before} if isinstance(known, dict) else {}
+        return {**others, **(record.traits["company"] or {})} or None
+
+    def profile(self, record):
+        """The attributes of a record's lead; none if there is no lead yet."""
+        named = self.named(record)
+        for kind, name in (("external_id", named["user_id"]), ("email", named["email"])):
+            try:
+                if name:
+                    return self.leadscore.call("GET", f"/v1/leads/by/{kind}/{quote(name, safe='')}")["profile"]
+            except Refused as refused:
+                # Nobody is called so, or nobody can be.
+                if refused.status not in (400, 404):
+                    raise
+        return {}
+
+    def named(self, record):
+        """By what a record's lead is known here."""
+        user_id = record.external_id if self.crm.external_id else self.user_id(record.id)
+        return {"user_id": user_id, "email": record.email}
 
     def user_id(self, id):
         return f"{self.crm.name}:{id}"
@@ -154,7 +181,7 @@ class Sync:
                 if refused.status != 410:
                     raise
                 break
-            changed = dict.fromkeys(change["data"].get("into", change["lead_id"]) for change in page["data"])
+            changed = dict.fromkeys(map(whose, page["data"]))
             self.write([lead for lead in map(self.lead, changed) if lead])
             cursor = page["next_cursor"]
             self.state.reached("leadscore", cursor)
@@ -225,6 +252,11 @@ class Sync:
         return self.wrote(id, lead, values, True)
 
 
+def whose(change):
+    """The lead to look at after a change: of one that became another's, that other."""
+    return change["data"]["into"] if change["type"] == "lead.merged" else change["lead_id"]
+
+
 def says(record):
     """What a record says, its being there included."""
     if record.deleted:
@@ -246,7 +278,11 @@ def parts(items, size):
 def main():
     """One run, by the settings in the environment."""
     setting = os.environ
-    adapter = importlib.import_module({"hubspot": "hubspot", "salesforce": "salesforce"}[sys.argv[1]])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("crm", choices=("hubspot", "salesforce"))
+    adapter = importlib.import_module(parser.parse_args().crm)
+    if missing := [name for name in NEEDED if not setting.get(name)]:
+        parser.error(f"not set in the environment: {', '.join(missing)} (docs/crm.md says what they are)")
     crm = adapter.Crm(Api(setting["CRM_URL"], setting["CRM_TOKEN"]), setting.get("CRM_EXTERNAL_ID"))
     leadscore = Api(setting["LEADSCORE_URL"], setting["LEADSCORE_KEY"])
     sync = Sync(leadscore, crm, State(setting.get("STATE", f"{crm.name}.sqlite")))

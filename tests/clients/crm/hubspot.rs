@@ -8,12 +8,13 @@ use super::fake::{Data, Row, parameter};
 
 /// How many contacts a page holds, though more are asked for: so that there are several.
 const PAGE: usize = 2;
-const PROPERTIES: [&str; 14] = [
+const PROPERTIES: [&str; 15] = [
     "email",
     "firstname",
     "lastname",
     "jobtitle",
     "company",
+    "industry",
     "phone",
     "hs_lead_status",
     "lifecyclestage",

@@ -28,7 +28,10 @@ struct Dialect {
     name: &'static str,
     speak: Speak,
     email: &'static str,
+    first_name: &'static str,
     last_name: &'static str,
+    company: &'static str,
+    employees: &'static str,
     title: &'static str,
     phone: &'static str,
     owner: &'static str,
@@ -42,7 +45,10 @@ const HUBSPOT: Dialect = Dialect {
     name: "hubspot",
     speak: hubspot::speak,
     email: "email",
+    first_name: "firstname",
     last_name: "lastname",
+    company: "company",
+    employees: "numemployees",
     title: "jobtitle",
     phone: "phone",
     owner: "hubspot_owner_id",
@@ -56,7 +62,10 @@ const SALESFORCE: Dialect = Dialect {
     name: "salesforce",
     speak: salesforce::speak,
     email: "Email",
+    first_name: "FirstName",
     last_name: "LastName",
+    company: "Company",
+    employees: "NumberOfEmployees",
     title: "Title",
     phone: "Phone",
     owner: "OwnerId",
@@ -74,6 +83,14 @@ struct Office {
     scratch: Scratch,
     database: TestDatabase,
     runtime: Runtime,
+}
+
+/// The script, with no arguments yet.
+fn script() -> Command {
+    let mut command = Command::new("python3");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/crm/sync.py"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
+    command
 }
 
 /// Whether the script can run here.
@@ -114,15 +131,11 @@ with sqlite3.connect(sys.argv[1]) as db: db.execute(\"update place set at = 'OTk
     }
 
     fn run(&self, settings: &[(&str, &str)]) -> Output {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/crm/sync.py");
-        let mut command = Command::new("python3");
-        command.arg(script).arg(self.dialect.name);
-        command
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("LEADSCORE_URL", format!("http://{}", self.service.address));
+        let mut command = script();
+        command.arg(self.dialect.name).env("LEADSCORE_URL", format!("http://{}", self.service.address));
         command.env("LEADSCORE_KEY", ADMIN).env("CRM_URL", &self.crm.url).env("CRM_TOKEN", TOKEN);
         command.env("STATE", self.state()).env("no_proxy", "*").env_remove("CRM_EXTERNAL_ID");
-        command.envs(settings.iter().copied()).stdin(Stdio::null()).output().expect("the script runs")
+        command.envs(settings.iter().copied()).output().expect("the script runs")
     }
 
     /// A run that ends well; what it did.
@@ -363,6 +376,67 @@ fn loses_nothing_when_it_breaks_off(dialect: &'static Dialect) {
     office.close();
 }
 
+/// Sales answers an offer, and the next run goes on from there.
+fn follows_what_sales_answers(dialect: &'static Dialect) {
+    if !python() {
+        return;
+    }
+    let office = Office::open(dialect);
+    let jane = "jane@acme.example";
+    office.add("1", jane, "CEO");
+    office.events(&visit(jane, "demo_requested"));
+    office.sync();
+    let offers = office.service.get("/v1/handoffs?state=open").body;
+    let accept = format!("/v1/handoffs/{}/accept", offers["data"][0]["id"].as_str().unwrap());
+
+    let answer = office.service.call("POST", &accept, ADMIN, r#"{"rep": "ann"}"#).expect("an answer");
+
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(office.sync(), json!({"written": 1}));
+    assert_eq!(office.field("1", dialect.stage), "sql");
+    office.assert_in_step("1", &office.lead(jane));
+    assert_eq!(office.sync(), json!({}));
+    office.close();
+}
+
+/// What leads are called reaches the records that are made for them; a company's size counts here, and what others said of
+/// the company stays.
+fn knows_names_and_companies(dialect: &'static Dialect, employees: Value) {
+    if !python() {
+        return;
+    }
+    let office = Office::open(dialect);
+    let (jane, ada, eve) = ("jane@acme.example", "ada@engines.example", "eve@plain.example");
+    let company = json!({"domain": "acme.example", "employees": 2});
+    office.events(&json!([
+        {"type": "identify", "lead": {"email": jane}, "occurred_at": "2020-01-01T00:00:00Z",
+            "traits": {"company": company}},
+        {"type": "identify", "lead": {"email": ada},
+            "traits": {"name": "Ada King Byron", "company": {"name": "Engines"}}},
+        {"type": "identify", "lead": {"email": eve},
+            "traits": {"firstName": "Eve", "lastName": "Moss", "name": "E. M.", "company": "Plain"}},
+        visit(ada, "demo_requested"),
+        visit(eve, "demo_requested"),
+    ]));
+    office.add("1", jane, "Manager");
+    office.set("1", dialect.company, "Acme");
+    office.crm.data().set("1", [(dialect.employees.to_owned(), employees)]);
+
+    office.sync();
+
+    let lead = office.lead(jane);
+    let company = json!({"domain": "acme.example", "employees": 50, "name": "Acme"});
+    assert_eq!((&lead["profile"]["company"], &lead["fit"]), (&company, &json!(25_000)));
+    let called = |email: &str| {
+        let record = office.record_of(email);
+        [dialect.first_name, dialect.last_name, dialect.company].map(|field| office.field(&record, field))
+    };
+    assert_eq!(called(ada), ["Ada King", "Byron", "Engines"]);
+    assert_eq!(called(eve), ["Eve", "Moss", "Plain"]);
+    assert_eq!(office.sync(), json!({}));
+    office.close();
+}
+
 /// The product's own id of a person, where the CRM keeps it; and where it does not.
 fn finds_the_products_users(dialect: &'static Dialect, field: &str) {
     if !python() {
@@ -439,6 +513,26 @@ fn a_sync_with_salesforce_that_breaks_off_loses_nothing() {
 }
 
 #[test]
+fn hubspot_is_told_what_sales_answers() {
+    follows_what_sales_answers(&HUBSPOT);
+}
+
+#[test]
+fn salesforce_is_told_what_sales_answers() {
+    follows_what_sales_answers(&SALESFORCE);
+}
+
+#[test]
+fn names_and_companies_are_the_same_in_hubspot() {
+    knows_names_and_companies(&HUBSPOT, json!("50-100"));
+}
+
+#[test]
+fn names_and_companies_are_the_same_in_salesforce() {
+    knows_names_and_companies(&SALESFORCE, json!(50));
+}
+
+#[test]
 fn contacts_of_hubspot_are_found_by_the_products_ids() {
     finds_the_products_users(&HUBSPOT, "app_user_id");
 }
@@ -492,4 +586,54 @@ fn bands_are_ratings_in_salesforce_and_converted_leads_are_left_alone() {
     assert_eq!(office.crm.data().writes, writes);
     assert_eq!(office.lead("jane@acme.example")["profile"]["crm_converted"], true);
     office.close();
+}
+
+#[test]
+fn refusals_are_told_to_salesforce_and_not_taken_back() {
+    if !python() {
+        return;
+    }
+    let office = Office::open(&SALESFORCE);
+    let (jane, bob) = ("jane@acme.example", "bob@acme.example");
+    office.add("1", jane, "CEO");
+    office.add("2", bob, "CEO");
+    office.sync();
+    let refused = |id: &str| ["HasOptedOutOfEmail", "DoNotCall"].map(|field| office.field(id, field));
+    assert_eq!(refused("1"), [Value::Null, Value::Null], "what nobody said is not told");
+
+    office.events(&json!([visit(jane, "email_unsubscribed"), visit(bob, "do_not_contact_requested")]));
+    office.sync();
+
+    assert_eq!(refused("1"), [json!(true), Value::Null]);
+    assert_eq!(refused("2"), [json!(true), json!(true)]);
+    office.events(&visit(jane, "email_subscribed"));
+    office.sync();
+    assert_eq!(refused("1"), [json!(true), Value::Null]);
+    office.close();
+}
+
+#[test]
+fn a_run_that_lacks_something_says_what() {
+    if !python() {
+        return;
+    }
+    let complaint = |arguments: &[&str], settings: &[(&str, &str)]| {
+        let mut command = script();
+        for name in ["LEADSCORE_URL", "LEADSCORE_KEY", "CRM_URL", "CRM_TOKEN"] {
+            command.env_remove(name);
+        }
+        let output =
+            command.args(arguments).envs(settings.iter().copied()).output().expect("the script runs");
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).expect("text")
+    };
+
+    let wrong: [&[&str]; 2] = [&[], &["pipedrive"]];
+    for arguments in wrong {
+        let said = complaint(arguments, &[]);
+        assert!(said.starts_with("usage: sync.py") && said.contains("{hubspot,salesforce}"), "{said}");
+    }
+    let said = complaint(&["hubspot"], &[("CRM_URL", "http://127.0.0.1:1"), ("LEADSCORE_KEY", "")]);
+    assert!(said.contains("LEADSCORE_URL, LEADSCORE_KEY, CRM_TOKEN"), "{said}");
+    assert!(!said.contains("Traceback"), "{said}");
 }

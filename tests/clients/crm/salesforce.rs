@@ -11,7 +11,7 @@ use super::fake::{Data, Row, parameter};
 const PAGE: usize = 2;
 const ROOT: &str = "/services/data/v62.0";
 /// The fields of an organisation that has added ours.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 19] = [
     "Email",
     "FirstName",
     "LastName",
@@ -23,6 +23,8 @@ const FIELDS: [&str; 17] = [
     "Status",
     "Rating",
     "OwnerId",
+    "HasOptedOutOfEmail",
+    "DoNotCall",
     "Leadscore_Id__c",
     "Leadscore_Score__c",
     "Leadscore_Grade__c",
