@@ -6,6 +6,7 @@
 //! - [`tracking`]: the shapes of other people's SDKs, turned into events
 //! - [`links`]: links of mails, which tell of opens and clicks and unsubscribe
 //! - [`mail`]: what e-mail providers tell of mails
+//! - [`validity`]: what addresses and numbers give away when they arrive
 //! - [`verdicts`]: who caused an event, a person or a machine
 //! - [`leads`]: identities, who belongs to whom, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
@@ -63,5 +64,6 @@ pub mod sweep;
 pub mod telemetry;
 pub mod timeline;
 pub mod tracking;
+pub mod validity;
 pub mod verdicts;
 pub mod webhooks;

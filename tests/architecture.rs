@@ -9,14 +9,17 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 24] = [
+const FEATURES: [(&str, &[&str]); 25] = [
     ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads", "verdicts"]),
     ("crm", &["ingest", "keys", "leads"]),
     ("demo", &["ingest"]),
     ("handoffs", &["checklists", "keys", "leads", "models", "outbox", "policy", "qualification", "scores"]),
-    ("ingest", &["keys", "leads", "models", "outbox", "policy", "qualification", "scores", "verdicts"]),
+    (
+        "ingest",
+        &["keys", "leads", "models", "outbox", "policy", "qualification", "scores", "validity", "verdicts"],
+    ),
     ("keys", &[]),
     ("leads", &[]),
     ("links", &["ingest", "leads", "verdicts"]),
@@ -29,9 +32,10 @@ const FEATURES: [(&str, &[&str]); 24] = [
     ("publishing", &["leads", "models", "qualification", "scores"]),
     ("qualification", &["leads", "models", "outbox", "policy"]),
     ("queues", &["leads", "models"]),
-    ("scores", &["leads", "models", "outbox", "policy", "qualification"]),
+    ("scores", &["leads", "models", "outbox", "policy", "qualification", "validity"]),
     ("timeline", &["corrections", "leads", "outcomes", "qualification", "verdicts"]),
     ("tracking", &["ingest", "keys", "leads", "verdicts"]),
+    ("validity", &[]),
     ("verdicts", &["leads", "models", "qualification", "scores"]),
     ("webhooks", &["outbox"]),
 ];

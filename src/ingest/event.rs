@@ -8,6 +8,7 @@ use crate::{
     clock::to_instant,
     ids::{EventKey, IdentityId, KeyId, digest},
     leads::identity::Named,
+    validity,
     verdicts::{self, Finding},
 };
 
@@ -43,7 +44,7 @@ pub struct NewEvent {
     pub digest: i64,
     /// What is particular to the type.
     pub properties: Map<String, Value>,
-    /// What it says of the person.
+    /// What it says of the person, with what was derived from it.
     pub traits: Option<Map<String, Value>>,
     /// Circumstances: user agent, address, page.
     pub context: Option<Map<String, Value>>,
@@ -92,7 +93,7 @@ pub struct Arrival {
 }
 
 impl Found {
-    /// Checks the times, corrects them, and seals what was said with a digest.
+    /// Checks the times, corrects them, seals what was said with a digest, and records what follows from it.
     pub fn into_event(
         self,
         arrival: Arrival,
@@ -103,6 +104,9 @@ impl Found {
         let held_until =
             verdicts::held_until(&self.kind, verdicts::verdict(finding), occurred_at, arrival.at);
         let said = self.said();
+        // What only happens to somebody describes nobody, whatever address it names.
+        let describes = self.kind == "identify" || self.traits.is_some();
+        let traits = validity::record(self.traits, self.named.email().filter(|_| describes));
         let id = match self.id {
             Some(id) => id,
             None => fresh_id(),
@@ -121,7 +125,7 @@ impl Found {
                 said[0], said[1], said[2], said[3], said[4], said[5], said[6], said[7],
             ]),
             properties: self.properties,
-            traits: self.traits,
+            traits,
             context: self.context,
             finding,
             held_until,

@@ -166,6 +166,11 @@ impl Named {
         self.creates
     }
 
+    /// The e-mail address named, if there is one.
+    pub fn email(&self) -> Option<&str> {
+        self.all().find(|identity| identity.kind == Kind::Email).map(Identity::value)
+    }
+
     /// All identities named.
     pub fn all(&self) -> impl Iterator<Item = &Identity> {
         std::iter::once(&self.principal).chain(self.links.iter().map(|(weaker, _)| weaker))

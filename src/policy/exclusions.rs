@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use scoring::profile::DERIVED;
 use serde_json::{Map, Value};
 
 use super::{Exclusion, Label};
@@ -39,13 +40,15 @@ impl Exclusions {
         profile: &'a Map<String, Value>,
     ) -> Option<Label> {
         let said = profile.get("email").and_then(Value::as_str);
-        let company =
-            profile.get("company").and_then(|company| company.get("domain")).and_then(Value::as_str);
+        let domain = |place: &str, field: &str| profile.get(place)?.get(field)?.as_str();
+        let companies = [domain("company", "domain"), domain(DERIVED, "company_domain")];
         emails
             .into_iter()
             .chain(said)
             .find_map(|email| self.by_email(&email.trim().to_lowercase()))
-            .or_else(|| self.by_domain(&company?.trim().to_lowercase()))
+            .or_else(|| {
+                companies.iter().flatten().find_map(|domain| self.by_domain(&domain.trim().to_lowercase()))
+            })
             .or_else(|| self.by_tags(profile.get("tags")?))
     }
 
@@ -102,6 +105,8 @@ mod tests {
         }
         let company = json!({"company": {"domain": "www.rival.example"}});
         assert_eq!(label(&[], &company), Some(Label::Competitor));
+        let website = json!({"company": {"name": "Rival"}, "derived": {"company_domain": "rival.example"}});
+        assert_eq!(label(&[], &website), Some(Label::Competitor));
     }
 
     #[test]

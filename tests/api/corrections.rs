@@ -310,7 +310,7 @@ async fn an_adjustment_can_make_an_mql_but_not_of_one_who_did_nothing_since() {
     run(async |app| {
         app.events(json!([
             {"id": "e1", "type": "identify", "lead": {"user_id": "u1"},
-             "traits": {"title": "Director", "phone": "1", "company": {"employees": 200}}},
+             "traits": {"title": "Director", "phone": "+1 555 0100", "company": {"employees": 200}}},
             {"id": "e2", "type": "trial_started", "lead": {"user_id": "u1"}},
             {"id": "e3", "type": "email_clicked", "lead": {"user_id": "u1"}},
         ]))

@@ -91,9 +91,12 @@ async fn a_lead_is_read_and_written_by_what_it_is_known_as_elsewhere() {
             ((201, "created".to_owned()), &json!("a+b@acme.example"))
         );
 
-        let tied =
-            put(app, "external_id/crm%2F7", json!({"email": "a+b@ACME.example", "traits": {"phone": "1"}}))
-                .await;
+        let tied = put(
+            app,
+            "external_id/crm%2F7",
+            json!({"email": "a+b@ACME.example", "traits": {"phone": "+1 555 0100"}}),
+        )
+        .await;
 
         let lead = tied.json();
         assert_eq!((status(&tied), &lead["id"]), ((200, "updated".to_owned()), &made.json()["id"]));
@@ -198,16 +201,16 @@ async fn what_another_system_knew_earlier_overwrites_nothing_newer() {
         let late = json!({"traits": {"title": "Intern"}, "occurred_at": "2026-02-28T09:00:00Z"});
         let lost = put(app, "email/a@x.example", late).await;
         let mixed =
-            json!({"traits": {"title": "Intern", "phone": "1"}, "occurred_at": "2026-02-28T09:00:00+01:00"});
+            json!({"traits": {"title": "Intern", "phone": "+1 555 0100"}, "occurred_at": "2026-02-28T09:00:00+01:00"});
         let half = put(app, "email/a@x.example", mixed).await.json();
 
         assert_eq!(
-            (status(&lost).1.as_str(), &lost.json()["profile"]),
-            ("unchanged", &json!({"title": "CEO"}))
+            (status(&lost).1.as_str(), &lost.json()["profile"]["title"]),
+            ("unchanged", &json!("CEO"))
         );
         assert_eq!(
-            (&half["status"], &half["profile"]),
-            (&json!("updated"), &json!({"title": "CEO", "phone": "1"}))
+            [&half["status"], &half["profile"]["title"], &half["profile"]["phone"]],
+            ["updated", "CEO", "+1 555 0100"]
         );
         assert_eq!(app.count("event").await, 2);
         let newer = json!({"traits": {"title": "Intern"}, "occurred_at": "2026-03-01T10:00:00Z"});
@@ -219,7 +222,9 @@ async fn what_another_system_knew_earlier_overwrites_nothing_newer() {
 #[tokio::test]
 async fn a_patch_sets_attributes_and_null_removes_one() {
     run(async |app| {
-        let made = post(app, json!({"user_id": "u1", "traits": {"title": "CEO", "phone": "1"}})).await.json();
+        let made = post(app, json!({"user_id": "u1", "traits": {"title": "CEO", "phone": "+1 555 0100"}}))
+            .await
+            .json();
         let path = format!("/v1/leads/{}", made["id"].as_str().unwrap());
         app.advance(TimeDelta::hours(1));
 

@@ -5,6 +5,8 @@
 #[path = "../../crates/scoring/tests/arbitrary/mod.rs"]
 mod arbitrary;
 
+use std::collections::HashMap;
+
 use arbitrary::{Arrival, START, log, model};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -23,7 +25,7 @@ use leadscore::{
     verdicts::Finding,
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use scoring::{Event, Instant, Verdict};
+use scoring::{Event, Instant, Verdict, profile::Fold};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{ADMIN, TestApp, run};
@@ -239,6 +241,17 @@ impl<'a> World<'a> {
                 .await
                 .unwrap();
         let histories = read_log(&mut conn, &leads).await.unwrap();
+        let profiles: HashMap<LeadId, sqlx::types::Json<Fold>> =
+            sqlx::query_as::<_, (LeadId, _)>("select lead_id, attributes from lead_profile")
+                .fetch_all(&mut conn)
+                .await
+                .unwrap()
+                .into_iter()
+                .collect();
+        for (lead, history) in &histories {
+            let stored = profiles.get(lead).map(|fold| fold.0.clone()).unwrap_or_default();
+            assert_eq!(stored, history.profile, "case {}", self.number);
+        }
         let scored = self.app.app.live.scored(&mut conn).await.unwrap();
         let others = scored.others.iter().map(|other| &other.version);
         assert!(others.len() > 0, "the shadow, and the one before for a week");

@@ -64,6 +64,12 @@ async fn a_lead_is_shown_with_its_score_its_profile_and_where_it_stands() {
             "company": {
               "employees": 200
             },
+            "derived": {
+              "company_domain": "acme.example",
+              "email_domain": "acme.example",
+              "email_kind": "work",
+              "email_valid": true
+            },
             "email": "Jane@Acme.example",
             "title": "Director"
           },

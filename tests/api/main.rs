@@ -38,6 +38,7 @@ mod refusals;
 mod scopes;
 mod timeline;
 mod tracking;
+mod validity;
 mod verdicts;
 mod webhooks;
 mod writers;

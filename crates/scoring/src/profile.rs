@@ -1,8 +1,9 @@
 //! The profile: a fold of the traits that events carry.
 //!
 //! Of each attribute the newest `occurred_at` wins, ties by the greater event id; null removes. So traits may come
-//! in any order and late. What is derived from them stands under `derived` and is never sent: such a trait is
-//! ignored.
+//! in any order and late. What was derived from traits when they arrived is recorded with them, as the members of `derived`.
+//! Each member is an attribute of its own, `derived.email_kind` for one, so an event that says nothing of an address leaves
+//! alone what is known of it. A trait that only bears such a name is no derived attribute and is ignored.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use crate::time::Instant;
 
 /// Where derived attributes stand.
 pub const DERIVED: &str = "derived";
+/// How the names of derived attributes begin.
+const OF_DERIVED: &str = "derived.";
 
 /// Attributes with when and by which event each was set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -34,15 +37,26 @@ impl Fold {
     /// Folds the traits of one event in. Whether any value of the profile changed.
     pub fn apply(&mut self, traits: &Map<String, Value>, at: Instant, event_id: &str) -> bool {
         let mut changed = false;
-        for (attribute, value) in traits.iter().filter(|(attribute, _)| attribute.as_str() != DERIVED) {
-            let before = self.0.get(attribute);
-            if before.is_some_and(|dated| (dated.at, dated.event_id.as_str()) >= (at, event_id)) {
-                continue;
+        for (attribute, value) in traits {
+            if attribute == DERIVED {
+                for (name, value) in value.as_object().into_iter().flatten() {
+                    changed |= self.set(&format!("{OF_DERIVED}{name}"), value, at, event_id);
+                }
+            } else if !attribute.starts_with(OF_DERIVED) {
+                changed |= self.set(attribute, value, at, event_id);
             }
-            changed |= before.map_or(&Value::Null, |dated| &dated.value) != value;
-            let dated = Dated { value: value.clone(), at, event_id: event_id.to_owned() };
-            self.0.insert(attribute.clone(), dated);
         }
+        changed
+    }
+
+    fn set(&mut self, attribute: &str, value: &Value, at: Instant, event_id: &str) -> bool {
+        let before = self.0.get(attribute);
+        if before.is_some_and(|dated| (dated.at, dated.event_id.as_str()) >= (at, event_id)) {
+            return false;
+        }
+        let changed = before.map_or(&Value::Null, |dated| &dated.value) != value;
+        let dated = Dated { value: value.clone(), at, event_id: event_id.to_owned() };
+        self.0.insert(attribute.to_owned(), dated);
         changed
     }
 
@@ -64,13 +78,78 @@ impl Fold {
     /// A profile that is older than the fold, changed by it.
     #[must_use]
     pub fn onto(&self, mut profile: Map<String, Value>) -> Map<String, Value> {
+        let mut derived = match profile.remove(DERIVED) {
+            Some(Value::Object(derived)) => derived,
+            _ => Map::new(),
+        };
         for (attribute, dated) in &self.0 {
+            let (place, name) = match attribute.strip_prefix(OF_DERIVED) {
+                Some(name) => (&mut derived, name),
+                None => (&mut profile, attribute.as_str()),
+            };
             if dated.value.is_null() {
-                profile.remove(attribute);
+                place.remove(name);
             } else {
-                profile.insert(attribute.clone(), dated.value.clone());
+                place.insert(name.to_owned(), dated.value.clone());
             }
         }
+        if !derived.is_empty() {
+            profile.insert(DERIVED.to_owned(), Value::Object(derived));
+        }
         profile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fold(events: &[(i64, Value)]) -> Fold {
+        let mut fold = Fold::default();
+        for (at, traits) in events {
+            fold.apply(traits.as_object().unwrap(), Instant::from_micros(*at), "e");
+        }
+        fold
+    }
+
+    #[test]
+    fn each_derived_attribute_is_dated_by_itself() {
+        let fold = fold(&[
+            (2, json!({"email": "b@free.example", "derived": {"email_kind": "free", "email_valid": true}})),
+            (
+                1,
+                json!({"email": "a@acme.example", "derived": {"email_kind": "work", "company_domain": "acme.example"}}),
+            ),
+            (3, json!({"phone": "n/a", "derived": {"phone_valid": false, "email_valid": null}})),
+        ]);
+
+        let derived = json!({"email_kind": "free", "company_domain": "acme.example", "phone_valid": false});
+        assert_eq!(Value::Object(fold.to_profile())["derived"], derived);
+        assert_eq!(fold.get("derived.email_kind").map(|dated| dated.at), Some(Instant::from_micros(2)));
+        assert_eq!(serde_json::from_value::<Fold>(json!(fold)).unwrap(), fold);
+    }
+
+    #[test]
+    fn derived_attributes_come_on_top_of_those_of_an_older_profile() {
+        let older = json!({"title": "CEO", "derived": {"email_kind": "work", "email_valid": true}});
+        let onto = |traits: Value| fold(&[(1, traits)]).onto(older.as_object().unwrap().clone());
+
+        assert_eq!(
+            onto(json!({"derived": {"email_kind": "free"}}))["derived"],
+            json!({"email_kind": "free", "email_valid": true})
+        );
+        assert_eq!(
+            Value::Object(onto(json!({"size": 1}))),
+            json!({"title": "CEO", "size": 1, "derived": older["derived"]})
+        );
+        let gone = onto(json!({"derived": {"email_kind": null, "email_valid": null}}));
+        assert_eq!(Value::Object(gone), json!({"title": "CEO"}));
+    }
+
+    #[test]
+    fn a_trait_that_only_bears_the_name_of_a_derived_attribute_is_none() {
+        assert_eq!(fold(&[(1, json!({"derived.email_kind": "work", "derived": "work"}))]), Fold::default());
     }
 }

@@ -178,7 +178,7 @@ proptest! {
     #[test]
     fn a_profile_is_the_same_in_whatever_order_traits_come(
         (traits, shuffled) in prop::collection::vec(
-            ("[abc]", prop_oneof![Just(Value::Null), (0..3).prop_map(Value::from)], 0..4_i64), 0..12,
+            ("[abc]|derived\\.[ab]", prop_oneof![Just(Value::Null), (0..3).prop_map(Value::from)], 0..4_i64), 0..12,
         ).prop_flat_map(|traits| {
             let traits: Vec<_> = traits.into_iter().enumerate().collect();
             (Just(traits.clone()), Just(traits).prop_shuffle())
@@ -187,9 +187,13 @@ proptest! {
         let fold = |entries: &[(usize, (String, Value, i64))]| {
             let mut fold = Fold::default();
             for (i, (attribute, value, at)) in entries {
-                let traits = Map::from_iter([(attribute.clone(), value.clone())]);
+                let traits = match attribute.split_once('.') {
+                    Some((place, name)) => json!({place: {name: value}}),
+                    None => json!({attribute: value}),
+                };
+                let traits = traits.as_object().expect("an object");
                 let before = fold.to_profile();
-                let changed = fold.apply(&traits, Instant::from_micros(*at), &format!("e{i}"));
+                let changed = fold.apply(traits, Instant::from_micros(*at), &format!("e{i}"));
                 prop_assert_eq!(changed, fold.to_profile() != before);
             }
             Ok(fold)

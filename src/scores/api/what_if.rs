@@ -18,6 +18,7 @@ use crate::{
         problem::{Problem, Violation},
     },
     ids::{LeadId, ModelId},
+    validity,
 };
 
 /// How many events one may suppose.
@@ -32,7 +33,8 @@ pub(super) struct WhatIf {
     /// Events that did not happen, at most 1000. Repeated ids count once.
     #[serde(default)]
     events: Vec<Supposed>,
-    /// Attributes that the lead does not have; null removes one.
+    /// Attributes that the lead does not have; null removes one. What follows from them is derived as of an event that
+    /// arrives now.
     traits: Option<Map<String, Value>>,
     /// For which instant; now if absent.
     #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
@@ -124,7 +126,7 @@ impl Case {
             occurred_at: as_of,
             verdict: Verdict::Machine,
             properties: Map::new(),
-            traits: Some(traits),
+            traits: validity::record(Some(traits), None),
         }));
         Ok(())
     }
@@ -138,7 +140,7 @@ impl Supposed {
             occurred_at: self.occurred_at.unwrap_or(as_of),
             verdict: self.verdict,
             properties: self.properties,
-            traits: self.traits,
+            traits: validity::record(self.traits, None),
         }
     }
 }

@@ -47,9 +47,9 @@ async fn of_equal_scores_the_higher_raw_score_comes_first_and_then_who_was_seen_
     run(async |app| {
         app.events(json!([
             {"type": "identify", "lead": {"user_id": "beyond"},
-                "traits": {"title": "CEO", "phone": "1", "company": {"employees": 200, "industry": "software"}}},
+                "traits": {"title": "CEO", "phone": "+1 555 0100", "company": {"employees": 200, "industry": "software"}}},
             {"type": "identify", "lead": {"user_id": "full"},
-                "traits": {"title": "CEO", "phone": "1", "company": {"employees": 200, "industry": "software"}}},
+                "traits": {"title": "CEO", "phone": "+1 555 0100", "company": {"employees": 200, "industry": "software"}}},
         ]))
         .await;
         happen(app, &[("demo_requested", "first"), ("demo_requested", "second"), ("demo_requested", "third")]).await;

@@ -25,7 +25,7 @@ async fn by_score(app: &TestApp, user: &str) {
     traits(
         app,
         user,
-        json!({"title": "CEO", "phone": "1", "company": {"employees": 200, "industry": "software"}}),
+        json!({"title": "CEO", "phone": "+1 555 0100", "company": {"employees": 200, "industry": "software"}}),
     )
     .await;
     for n in 0..3 {

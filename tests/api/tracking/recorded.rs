@@ -67,7 +67,9 @@ async fn segments_node_sdk_makes_one_lead_of_a_person_and_a_device() {
             lead["profile"],
             json!({
                 "company": {"id": "acct-9", "industry": "Software", "name": "Acme"},
-                "email": "jane@acme.example", "firstName": "Jane"
+                "email": "jane@acme.example", "firstName": "Jane",
+                "derived": {"company_domain": "acme.example", "email_domain": "acme.example",
+                    "email_kind": "work", "email_valid": true}
             })
         );
     })

@@ -52,6 +52,18 @@ fn condition(field: &'static str) -> impl Strategy<Value = Value> {
     })
 }
 
+/// A condition on what was derived from an address.
+fn on_address() -> impl Strategy<Value = Value> {
+    let kind = prop_oneof![
+        select(vec!["work", "free"]).prop_map(|kind| json!({"field": "derived.email_kind", "eq": kind})),
+        Just(json!({"field": "derived.email_kind", "ne": "work"})),
+        Just(json!({"field": "derived.email_kind", "exists": false})),
+        Just(json!({"field": "derived.email_valid", "eq": false})),
+    ];
+    (kind, condition("size"), any::<bool>())
+        .prop_map(|(kind, size, both)| if both { json!({"any": [kind, size]}) } else { kind })
+}
+
 fn decay() -> impl Strategy<Value = Value> {
     prop_oneof![
         (span(), select(vec![0.0, 0.5, 0.75, 0.977]))
@@ -77,7 +89,7 @@ fn limit() -> impl Strategy<Value = Value> {
 
 fn kind() -> impl Strategy<Value = Value> {
     prop_oneof![
-        1 => condition("size").prop_map(|when| json!({"when": when})),
+        1 => prop_oneof![condition("size"), on_address()].prop_map(|when| json!({"when": when})),
         4 => (types(), option::of(condition("n")), option::of(span()), option::of(limit()), option::of(decay()))
             .prop_map(|(event, condition, window, limit, decay)| {
                 let keys = [("where", condition), ("window", window), ("limit", limit), ("decay", decay)];
@@ -161,6 +173,17 @@ fn delay() -> impl Strategy<Value = i64> {
     prop_oneof![6 => Just(0), 2 => 0..2 * DAY, 1 => 0..60 * DAY]
 }
 
+/// The traits of an event that says an address, with what a service derives from it.
+fn address() -> impl Strategy<Value = Value> {
+    let said = |email: Value, kind: Value, valid: Value| json!({"email": email, "derived": {"email_kind": kind, "email_valid": valid}});
+    select(vec![
+        said(json!("jane@acme.example"), json!("work"), json!(true)),
+        said(json!("jane@gmail.com"), json!("free"), json!(true)),
+        said(json!("jane"), json!(null), json!(false)),
+        said(json!(null), json!(null), json!(null)),
+    ])
+}
+
 /// A type with properties and traits that suit it.
 fn content() -> impl Strategy<Value = (&'static str, Value, Option<Value>)> {
     let size = prop_oneof![(0..3).prop_map(Value::from), Just(Value::Null), Just(json!("x"))];
@@ -170,7 +193,8 @@ fn content() -> impl Strategy<Value = (&'static str, Value, Option<Value>)> {
             0..4,
         )
             .prop_map(|(kind, n)| (kind, if n == 3 { json!({}) } else { json!({"n": n}) }, None)),
-        3 => size.prop_map(|size| ("identify", json!({}), Some(json!({"size": size})))),
+        3 => (size, option::of(address()))
+            .prop_map(|(size, address)| ("identify", json!({}), Some(with(address.unwrap_or(json!({})), [("size", Some(size))])))),
         1 => Just(("engagement_reset", json!({"reason": "lost"}), None)),
         1 => Just(("do_not_contact_requested", json!({}), None)),
         2 => (points(), option::of(occurred_at())).prop_map(|(points, expires_at)| {

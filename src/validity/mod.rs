@@ -1,0 +1,170 @@
+//! What an address, a phone number and a website give away when one looks at them: the *derived* attributes.
+//!
+//! They are found when an event arrives, and recorded with its traits under `derived`. The lists of mail domains are others in
+//! every release: asked only when a score is computed, they would make each stored score differ from a replay of its log
+//! after an upgrade. What they said when the event came is part of what happened. What a sender writes under that name is
+//! dropped, so nobody can say of an address what it is not.
+//!
+//! Nothing is sent anywhere, and nobody is asked whether a mailbox exists: all that is known is in the text.
+
+mod company;
+mod email;
+mod lists;
+mod phone;
+
+use std::borrow::Cow;
+
+use scoring::profile::DERIVED;
+use serde_json::{Map, Value, json};
+
+use email::Address;
+
+/// An event's traits with what follows from them, for the log. `address` is the e-mail address by which an event that
+/// describes a person names it; a trait `email` holds against it.
+pub fn record(traits: Option<Map<String, Value>>, address: Option<&str>) -> Option<Map<String, Value>> {
+    let mut traits = traits.unwrap_or_default();
+    traits.remove(DERIVED);
+    let derived = derive(&traits, address);
+    if !derived.is_empty() {
+        traits.insert(DERIVED.to_owned(), Value::Object(derived));
+    }
+    Some(traits).filter(|traits| !traits.is_empty())
+}
+
+/// What follows from traits; null where what was known before follows no longer.
+fn derive(traits: &Map<String, Value>, address: Option<&str>) -> Map<String, Value> {
+    let mut derived = Map::new();
+    let mut put = |name: &str, value: Value| derived.insert(name.to_owned(), value);
+    let email = match (Said::of(traits.get("email")), address) {
+        (Said::Nothing, Some(address)) => Said::Text(Cow::Borrowed(address)),
+        (said, _) => said,
+    };
+    let address = email.text().map(Address::parse);
+    if email != Said::Nothing {
+        let known = address.as_ref().and_then(Option::as_ref);
+        put("email_valid", json!(address.as_ref().map(Option::is_some)));
+        put("email_domain", json!(known.map(|address| &address.domain)));
+        put("email_kind", json!(known.map(|address| address.kind.as_str())));
+    }
+    let phone = Said::of(traits.get("phone"));
+    if phone != Said::Nothing {
+        put("phone_valid", json!(phone.text().map(phone::is_possible)));
+    }
+    let websites = company::places(traits).map(Said::of);
+    let domain = websites.iter().filter_map(Said::text).find_map(company::domain);
+    if let Some(domain) = domain.or_else(|| address.flatten()?.company()) {
+        put("company_domain", json!(domain));
+    } else if websites.contains(&Said::Gone) {
+        put("company_domain", Value::Null);
+    }
+    derived
+}
+
+/// What an event says of an attribute.
+#[derive(Debug, PartialEq, Eq)]
+enum Said<'a> {
+    Nothing,
+    /// It is null, or blank, as forms send what was not filled in.
+    Gone,
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Said<'a> {
+    fn of(value: Option<&'a Value>) -> Said<'a> {
+        match value {
+            None => Said::Nothing,
+            Some(Value::Null) => Said::Gone,
+            Some(Value::String(text)) if text.trim().is_empty() => Said::Gone,
+            Some(Value::String(text)) => Said::Text(Cow::Borrowed(text.trim())),
+            Some(other) => Said::Text(Cow::Owned(other.to_string())),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Said::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derived(traits: &Value, address: Option<&str>) -> Value {
+        let recorded = record(Some(traits.as_object().unwrap().clone()), address).unwrap_or_default();
+        recorded.get(DERIVED).cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn an_address_is_told_by_its_domain_and_by_what_stands_before_it() {
+        assert_eq!(
+            derived(&json!({"email": " Jane@Mail.Acme.Example "}), None),
+            json!({"email_valid": true, "email_domain": "mail.acme.example", "email_kind": "work",
+                "company_domain": "acme.example"})
+        );
+        assert_eq!(
+            derived(&json!({"email": "jane@gmail.com"}), None),
+            json!({"email_valid": true, "email_domain": "gmail.com", "email_kind": "free"})
+        );
+        assert_eq!(
+            derived(&json!({"email": "jane@acme"}), None),
+            json!({"email_valid": false, "email_domain": null, "email_kind": null})
+        );
+    }
+
+    #[test]
+    fn the_address_that_names_somebody_is_looked_at_where_no_trait_says_another() {
+        let kind = |traits: Value| derived(&traits, Some("jane@acme.example"))["email_kind"].clone();
+
+        assert_eq!(kind(json!({"title": "CEO"})), "work");
+        assert_eq!(kind(json!({"email": "jane@mailinator.com"})), "disposable");
+        assert_eq!(kind(json!({"email": null})), Value::Null);
+        assert_eq!(
+            record(None, Some("jane@gmail.com")).unwrap()[DERIVED]["email_kind"],
+            "free",
+            "also of an identify that says nothing else"
+        );
+    }
+
+    #[test]
+    fn what_is_removed_or_left_blank_takes_along_what_followed_from_it() {
+        for gone in [json!(null), json!(""), json!("  ")] {
+            assert_eq!(
+                derived(&json!({"email": gone, "phone": gone, "website": gone}), None),
+                json!({"email_valid": null, "email_domain": null, "email_kind": null, "phone_valid": null,
+                    "company_domain": null})
+            );
+        }
+    }
+
+    #[test]
+    fn the_company_is_known_by_its_website_and_else_by_an_address_of_its_own() {
+        let domain = |traits: Value| derived(&traits, None).get("company_domain").cloned();
+        let both = json!({"email": "jane@acme.example", "company": {"website": "https://www.acme-group.example/de"}});
+
+        assert_eq!(domain(both), Some(json!("acme-group.example")));
+        assert_eq!(domain(json!({"email": "info@eu.acme.example"})), Some(json!("acme.example")));
+        assert_eq!(
+            domain(json!({"email": "jane@acme.example", "website": null})),
+            Some(json!("acme.example"))
+        );
+        assert_eq!(
+            domain(json!({"company": {"name": "Acme", "domain": "acme.example"}})),
+            Some(json!("acme.example"))
+        );
+        assert_eq!(domain(json!({"email": "jane@gmail.com", "website": "n/a"})), None, "nothing new");
+        assert_eq!(domain(json!({"company": null})), Some(Value::Null));
+        assert_eq!(domain(json!({"company": "Acme"})), None);
+    }
+
+    #[test]
+    fn a_senders_own_word_is_dropped_and_what_says_nothing_stays_as_it_is() {
+        let lie = json!({"title": "CEO", "derived": {"email_kind": "work"}});
+
+        assert_eq!(record(lie.as_object().cloned(), None), json!({"title": "CEO"}).as_object().cloned());
+        assert_eq!(record(json!({"derived": 1}).as_object().cloned(), None), None);
+        assert_eq!(record(None, None), None);
+    }
+}
