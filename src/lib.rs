@@ -11,6 +11,7 @@
 //! - [`leads`]: identities, who belongs to whom, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
 //! - [`corrections`]: what people decide about a score
+//! - [`erasure`]: a person who wants to be forgotten
 //! - [`merges`]: two leads that are one person, on somebody's word, and the way back
 //! - [`crm`]: what other systems know of leads, and how they stand
 //! - [`policy`]: what the organisation has decided besides the model
@@ -41,6 +42,7 @@ pub mod corrections;
 pub mod crm;
 pub mod db;
 pub mod demo;
+pub mod erasure;
 pub mod handoffs;
 pub mod health;
 pub mod http;

@@ -24,6 +24,7 @@ const FEATURES: [(&str, &[&str]); 25] = [
     ("leads", &[]),
     ("links", &["ingest", "leads", "verdicts"]),
     ("mail", &["ingest", "leads", "verdicts", "webhooks"]),
+    ("erasure", &["leads", "models", "outbox"]),
     ("merges", &["ingest", "keys", "leads", "models", "outbox", "qualification", "queues", "scores"]),
     ("models", &[]),
     ("outbox", &[]),

@@ -94,7 +94,7 @@ struct CriterionView {
 #[serde(deny_unknown_fields)]
 struct Findings {
     framework: Framework,
-    /// By criterion; one that is left out is `unknown`.
+    /// By criterion; one that is left out stays as it is.
     #[schema(example = json!({"budget": {"answer": "partial", "evidence": "15 000 are in next year's plan"}}))]
     answers: BTreeMap<String, Finding>,
     /// Who says so; the key's name if absent.
@@ -130,9 +130,10 @@ async fn get_qualification(
     Ok(tagged(&headers, read(&app, &mut conn, id).await?))
 }
 
-/// Puts what sales has found out in the place of what it had by the same framework.
+/// Keeps what sales has found out, criterion by criterion.
 ///
-/// Answers that stay the same keep who gave them and when.
+/// Those that are left out stay as they are; `unknown` takes an answer back. Answers that stay the same keep who gave them
+/// and when.
 #[utoipa::path(put, path = "/v1/leads/{id}/qualification", tag = "Handoffs", request_body = Findings,
     params(("id" = LeadId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = Qualification)))]
@@ -177,9 +178,7 @@ fn findings(body: &Findings, mistakes: &mut Mistakes) -> Vec<(&'static str, Answ
         };
         let evidence =
             mistakes.note(&format!("{pointer}/evidence"), finding.evidence.as_deref(), LONGEST_TEXT);
-        if finding.answer != Answer::Unknown || evidence.is_some() {
-            found.push((criterion.criterion, finding.answer, evidence));
-        }
+        found.push((criterion.criterion, finding.answer, evidence));
     }
     found
 }

@@ -57,6 +57,12 @@ pub(crate) struct Answered {
     pub(crate) at: DateTime<Utc>,
 }
 
+impl Answered {
+    fn says_something(&self) -> bool {
+        self.answer != Answer::Unknown || self.evidence.is_some()
+    }
+}
+
 /// A lead's answers, by framework and criterion.
 pub(crate) type Answers = BTreeMap<(Framework, String), Answered>;
 

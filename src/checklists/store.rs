@@ -24,22 +24,25 @@ pub(super) async fn answers_of(conn: &mut PgConnection, lead: LeadId) -> sqlx::R
     Ok(answers.collect())
 }
 
-/// Puts these answers in the place of all that a lead has by a framework.
+/// Puts these answers in the place of those that a lead has to the same criteria of a framework; an `unknown` without
+/// evidence is none.
 pub(super) async fn replace(
     conn: &mut PgConnection,
     lead: LeadId,
     framework: Framework,
     answers: &[(&'static str, Answered)],
 ) -> sqlx::Result<()> {
+    let criteria: Vec<String> = answers.iter().map(|(criterion, _)| (*criterion).to_owned()).collect();
     sqlx::query!(
         "-- checklists::replace (delete)
-        delete from checklist_answer where lead_id = $1 and framework = $2",
+        delete from checklist_answer where lead_id = $1 and framework = $2 and criterion = any($3)",
         lead as LeadId,
-        framework.as_str()
+        framework.as_str(),
+        &criteria
     )
     .execute(&mut *conn)
     .await?;
-    for (criterion, answered) in answers {
+    for (criterion, answered) in answers.iter().filter(|(_, answered)| answered.says_something()) {
         sqlx::query!(
             "-- checklists::replace (insert)
             insert into checklist_answer (lead_id, framework, criterion, answer, evidence, answered_by, answered_at)

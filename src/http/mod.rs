@@ -17,8 +17,8 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    app::App, checklists, comparison, corrections, crm, handoffs, ingest, keys, leads, links, mail, merges,
-    models, outbox, outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
+    app::App, checklists, comparison, corrections, crm, erasure, handoffs, ingest, keys, leads, links, mail,
+    merges, models, outbox, outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
 };
 
 pub use docs::openapi;
@@ -40,6 +40,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(crm::api::routes())
         .merge(scores::api::routes())
         .merge(corrections::api::routes())
+        .merge(erasure::api::routes())
         .merge(merges::api::routes())
         .merge(timeline::api::routes())
         .merge(queues::api::routes())

@@ -45,11 +45,13 @@ pub fn routes() -> OpenApiRouter<App> {
 struct Suppression {
     /// The address.
     email: String,
-    /// Why: `bounced`, `withdrawn` or `complained`.
-    #[schema(value_type = consent::State)]
-    state: consent::State,
-    /// Since when.
-    since: DateTime<Utc>,
+    /// Why: `bounced`, `withdrawn` or `complained`; null if the person asked not to be contacted at all, and nothing else.
+    #[schema(value_type = Option<consent::State>)]
+    state: Option<consent::State>,
+    /// Since when it is in this state.
+    since: Option<DateTime<Utc>>,
+    /// Whether the person asked not to be contacted at all.
+    do_not_contact: bool,
     /// Whose it is; null if nobody has named it otherwise.
     lead_id: Option<LeadId>,
 }
@@ -64,10 +66,10 @@ struct ListSuppressions {
     cursor: Option<String>,
 }
 
-/// The addresses that are not to be written to, whoever they belong to; longest so first.
+/// The addresses that are not to be written to, whoever they belong to, each once and in no order that says anything.
 ///
-/// Mails bounced there for good, somebody unsubscribed, or called it spam. An address is on the list whether or not it is a
-/// lead's, and leaves it by an `email_subscribed` of its own.
+/// Mails bounced there for good; or the person unsubscribed, called it spam, or asked not to be contacted, by whichever of
+/// its identities: then all of its addresses are on the list. An address is on it whether or not it is a lead's.
 #[utoipa::path(get, path = "/v1/suppressions", tag = "Leads", params(ListSuppressions),
     security(("key" = ["read"])), responses((status = 200, body = Page<Suppression>)))]
 async fn list_suppressions(
@@ -78,15 +80,17 @@ async fn list_suppressions(
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::decode).transpose()?;
-    let rows = consent::store::suppressed(&mut *app.db.acquire().await?, after, i64::from(limit) + 1).await?;
-    let page = Page::of(rows, limit, |row| (row.since, row.identity_id));
+    let mut conn = app.db.acquire().await?;
+    let live = app.live.current(&mut conn).await?;
+    let rows = consent::store::suppressed(&mut conn, live.id, after, i64::from(limit) + 1).await?;
+    let page = Page::of(rows, limit, |row| row.identity_id);
     Ok(page.map(Suppression::from).respond(&uri))
 }
 
 impl From<SuppressedRow> for Suppression {
     fn from(row: SuppressedRow) -> Suppression {
-        let SuppressedRow { address, state, since, lead_id, .. } = row;
-        Suppression { email: address, state, since, lead_id }
+        let SuppressedRow { address, state, since, do_not_contact, lead_id, .. } = row;
+        Suppression { email: address, state, since, do_not_contact, lead_id }
     }
 }
 

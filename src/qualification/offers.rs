@@ -181,8 +181,10 @@ pub async fn end(
         rep: end.rep.map(str::to_owned).or_else(|| offer.rep.clone()),
         ..offer.clone()
     };
-    let more =
-        json!({"by": end.by, "reason": end.reason, "until": end.recycle_until, "into": end.merged_into});
+    let mut more = json!({"by": end.by, "reason": end.reason, "until": end.recycle_until});
+    if let Some(offer) = end.merged_into {
+        more["merged_into"] = json!(offer);
+    }
     let change = ended.change(end.state.kind(), frame.now, more);
     outbox::publish(conn, frame.ids, &[change]).await
 }

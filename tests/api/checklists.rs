@@ -79,7 +79,7 @@ async fn answers_are_kept_with_their_evidence_and_who_gave_them_when() {
 }
 
 #[tokio::test]
-async fn an_answer_that_stays_keeps_its_date_and_one_that_is_left_out_is_unknown_again() {
+async fn what_is_left_out_stays_as_it_is_and_unknown_takes_an_answer_back() {
     run(async |app| {
         let lead = mql(app, "u1").await;
         find_out(app, &lead, "anum", json!({"need": {"answer": "yes"}, "money": {"answer": "no"}})).await;
@@ -88,6 +88,7 @@ async fn an_answer_that_stays_keeps_its_date_and_one_that_is_left_out_is_unknown
         let found =
             find_out(app, &lead, "anum", json!({"need": {"answer": "yes"}, "urgency": {"answer": "no"}}))
                 .await;
+        let later = find_out(app, &lead, "anum", json!({"urgency": {"answer": "unknown"}})).await;
 
         let anum = criteria(&found, "anum")["criteria"].clone();
         assert_eq!(
@@ -98,7 +99,9 @@ async fn an_answer_that_stays_keeps_its_date_and_one_that_is_left_out_is_unknown
             (&anum[2]["answer"], &anum[2]["answered_at"]),
             (&json!("no"), &json!("2026-03-02T10:00:00Z"))
         );
-        assert_eq!((&anum[3]["answer"], &anum[3]["answered_by"]), (&json!("unknown"), &json!(null)));
+        assert_eq!((&anum[3]["answer"], &anum[3]["answered_by"]), (&json!("no"), &json!("ana")), "left out");
+        let urgency = &criteria(&later, "anum")["criteria"][2];
+        assert_eq!((&urgency["answer"], &urgency["answered_by"]), (&json!("unknown"), &json!(null)));
     })
     .await;
 }

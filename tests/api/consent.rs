@@ -32,7 +32,10 @@ async fn channels(app: &TestApp, email: &str) -> Value {
 
 async fn suppressed(app: &TestApp) -> Vec<String> {
     let rows = app.pages("/v1/suppressions?limit=2").await;
-    rows.iter().map(|row| format!("{} {}", row["email"], row["state"]).replace('"', "")).collect()
+    let mut said: Vec<String> =
+        rows.iter().map(|row| format!("{} {}", row["email"], row["state"]).replace('"', "")).collect();
+    said.sort();
+    said
 }
 
 async fn agree(app: &TestApp, email: &str, body: Value) -> crate::harness::Answer {
@@ -99,8 +102,8 @@ async fn of_two_who_turn_out_to_be_one_the_more_restrictive_word_holds() {
         assert_eq!(channels(app, JANE).await, json!({"email": "withdrawn"}));
         assert_eq!(
             suppressed(app).await,
-            ["jane@old.example withdrawn"],
-            "the other address may be written to"
+            ["jane@acme.example withdrawn", "jane@old.example withdrawn"],
+            "it is the person who said no"
         );
     })
     .await;
@@ -197,6 +200,38 @@ async fn who_is_not_to_be_contacted_leaves_the_queue_at_once_and_only_asking_for
         app.events(json!([{"type": "demo_requested", "lead": {"user_id": "jane"}}])).await;
         assert_eq!(queue().await, 1);
         app.run_due().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_says_no_by_any_of_its_names_is_written_to_at_none_of_its_addresses() {
+    run(async |app| {
+        for user in ["unsubscribed", "complained", "bounced"] {
+            let email = format!("{user}@acme.example");
+            app.events(json!([{"type": "identify", "lead": {"user_id": user, "email": email}}])).await;
+            app.events(json!([{"type": format!("email_{user}"), "lead": {"user_id": user}}])).await;
+        }
+        let asked = json!({"user_id": "silent", "email": "silent@acme.example"});
+        app.events(json!([{"type": "identify", "lead": asked}])).await;
+        app.events(json!([{"type": "do_not_contact_requested", "lead": {"user_id": "silent"}}])).await;
+        app.events(json!([{"type": "identify", "lead": {"user_id": "fine", "email": "fine@acme.example"}}]))
+            .await;
+
+        let rows = suppressed(app).await;
+
+        assert_eq!(
+            rows,
+            [
+                "complained@acme.example complained",
+                "silent@acme.example null",
+                "unsubscribed@acme.example withdrawn"
+            ],
+            "a bounce is of an address, and it was not said of which"
+        );
+        app.advance(TimeDelta::minutes(1));
+        app.events(json!([{"type": "demo_requested", "lead": {"user_id": "silent"}}])).await;
+        assert_eq!(suppressed(app).await.len(), 2, "asking for a demo is a request to be contacted");
     })
     .await;
 }

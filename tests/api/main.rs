@@ -14,6 +14,7 @@ mod crm;
 mod description;
 mod documents;
 mod drafts;
+mod erasure;
 mod events;
 mod foresight;
 mod handoffs;

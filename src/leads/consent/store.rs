@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Channel, Fact, State};
-use crate::ids::{EventKey, IdentityId, LeadId};
+use crate::ids::{EventKey, IdentityId, LeadId, ModelId};
 
 /// What stands for some identities.
 pub(super) struct StandingRow {
@@ -60,29 +60,53 @@ pub(super) async fn enter(
 pub(in crate::leads) struct SuppressedRow {
     pub(in crate::leads) identity_id: IdentityId,
     pub(in crate::leads) address: String,
-    pub(in crate::leads) state: State,
-    pub(in crate::leads) since: DateTime<Utc>,
+    pub(in crate::leads) state: Option<State>,
+    pub(in crate::leads) since: Option<DateTime<Utc>>,
+    pub(in crate::leads) do_not_contact: bool,
     pub(in crate::leads) lead_id: Option<LeadId>,
 }
 
-/// The addresses that are not to be written to, longest so first, after a place.
+/// The addresses that are not to be written to, in the order of their ids, after one. What was said by one of a person's
+/// identities holds for all of its addresses, but for a bounce, which is of the address alone.
 pub(in crate::leads) async fn suppressed(
     conn: &mut PgConnection,
-    after: Option<(DateTime<Utc>, IdentityId)>,
+    live: ModelId,
+    after: Option<IdentityId>,
     limit: i64,
 ) -> sqlx::Result<Vec<SuppressedRow>> {
-    let (since, identity) = after.unwrap_or((DateTime::UNIX_EPOCH, IdentityId(uuid::Uuid::nil())));
     sqlx::query_as!(
         SuppressedRow,
         r#"-- consent::suppressed
-        select c.identity_id, i.value as address, c.state as "state: State", c.since,
-            (select s.lead_id from identity_span s where s.identity_id = c.identity_id limit 1) as "lead_id: LeadId"
-        from consent c
-        join identity i on i.id = c.identity_id and i.kind = 'email'
-        where c.channel = 'email' and c.state <> 'granted' and (c.since, c.identity_id) > ($1, $2)
-        order by c.since, c.identity_id limit $3"#,
-        since,
-        identity as IdentityId,
+        with refused as (
+            select identity_id from consent where channel = 'email' and state <> 'granted'
+        ), people as (
+            select s.lead_id from refused join identity_span s using (identity_id)
+            union
+            select lead_id from score where model_id = $1 and do_not_contact
+        ), addresses as (
+            select identity_id from refused
+            union
+            select s.identity_id from people join identity_span s using (lead_id)
+        )
+        select i.id as "identity_id: IdentityId", i.value as address, word.state as "state?: State",
+            word.since as "since?", coalesce(score.do_not_contact, false) as "do_not_contact!",
+            whose.lead_id as "lead_id?: LeadId"
+        from addresses
+        join identity i on i.id = addresses.identity_id and i.kind = 'email'
+        left join lateral (
+            select lead_id from identity_span where identity_id = i.id order by since desc limit 1
+        ) whose on true
+        left join score on score.lead_id = whose.lead_id and score.model_id = $1
+        left join lateral (
+            select c.state, c.since from consent c
+            where c.channel = 'email' and c.state <> 'granted' and (c.identity_id = i.id or c.state <> 'bounced'
+                and c.identity_id in (select identity_id from identity_span where lead_id = whose.lead_id))
+            order by array_position(array['bounced', 'withdrawn', 'complained'], c.state) desc, c.since desc limit 1
+        ) word on true
+        where i.id > $2 and (word.state is not null or score.do_not_contact)
+        order by i.id limit $3"#,
+        live as ModelId,
+        after.unwrap_or(IdentityId(uuid::Uuid::nil())) as IdentityId,
         limit
     )
     .fetch_all(conn)

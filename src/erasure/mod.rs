@@ -1,0 +1,63 @@
+//! A person who wants to be forgotten.
+//!
+//! The guarantees. Everything that was said of the person or done by it goes, in one transaction: events, identities,
+//! attributes, scores, offers, answers, merges, and the leads that it was. On a device that several people used, the others
+//! keep what is theirs. What stays is what was counted, under an id that is nobody's: passages and outcomes, without a word
+//! of text; and, by a hash from which no address can be read, that an address is not to be written to. Whoever comes
+//! again afterwards is somebody new.
+
+pub mod api;
+mod store;
+
+use serde_json::json;
+
+use crate::{
+    app::App,
+    db,
+    ids::LeadId,
+    leads::{self, Stage},
+    models,
+    outbox::{self, Change, Kind},
+};
+
+/// How often it is tried while others change the same leads.
+const TRIES: u32 = 8;
+
+/// Erases the person that a lead is; false if there is none.
+pub(crate) async fn erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {
+    for _ in 1..TRIES {
+        match try_to_erase(app, lead).await {
+            Err(error) if db::is_collision(&error) => {}
+            done => return done,
+        }
+    }
+    try_to_erase(app, lead).await
+}
+
+async fn try_to_erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {
+    let mut tx = models::begin(&app.db).await?;
+    let Some((heir, resolved)) = leads::lock_heir(&mut tx, lead).await? else { return Ok(false) };
+    let family: Vec<LeadId> = leads::family(&mut tx, heir).await?.iter().map(|lead| lead.id).collect();
+    leads::lock_rows(&mut tx, &family).await?;
+
+    let own = store::own_identities(&mut tx, heir).await?;
+    let shared = store::shared_identities(&mut tx, heir).await?;
+    store::delete_events(&mut tx, heir).await?;
+    store::delete_spans(&mut tx, heir).await?;
+    store::close_gaps(&mut tx, &shared, leads::identity::beginning()).await?;
+    store::delete_links(&mut tx, &own).await?;
+    store::delete_permissions(&mut tx, &own).await?;
+    store::delete_identities(&mut tx, &own).await?;
+    store::silence_passages(&mut tx, &family).await?;
+    store::silence_outcomes(&mut tx, &family).await?;
+    store::silence_claims(&mut tx, &family).await?;
+    store::delete_records(&mut tx, &family).await?;
+    store::delete_leads(&mut tx, &family).await?;
+
+    if resolved.leads.get(&heir).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
+        let change = Change { lead_id: heir, kind: Kind::Erased, at: app.clock.now(), data: json!({}) };
+        outbox::publish(&mut tx, &app.ids, &[change]).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
