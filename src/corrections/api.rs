@@ -97,7 +97,7 @@ pub(super) struct Corrected {
 
 /// Adds points to a lead's score, or takes some, until they expire.
 ///
-/// An event with author and reason, which the receipt shows. With an `Idempotency-Key`, the same call again is the same
+/// An event with author and reason, which the timeline shows; its points are a line of the receipt. With an `Idempotency-Key`, the same call again is the same
 /// event and adds nothing; another call under the same key is a conflict.
 #[utoipa::path(post, path = "/v1/leads/{id}/adjustments", tag = "Leads", request_body = Adjust,
     params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),

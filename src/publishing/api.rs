@@ -224,7 +224,8 @@ impl From<PublishError> for Problem {
                 "The states that leads had under this version are still being removed; try again in a moment.",
             ),
             PublishError::NotKept => conflict(
-                "Leads are no longer scored by an earlier version; publish it again with POST /v1/models/{id}/publish.",
+                "There is nothing to go back to: no version is being published, and none is kept from before. Any version \
+                 can be published again with POST /v1/models/{id}/publish.",
             ),
             PublishError::NotInShadow => Problem::not_found("version in shadow"),
             PublishError::TestsFail(tests) => {

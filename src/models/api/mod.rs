@@ -119,7 +119,8 @@ fn document_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
         let text = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
         document::from_yaml(text).map_err(|error| unreadable(&error))?
     } else {
-        serde_json::from_slice(body).map_err(|error| unreadable(&error))?
+        let hint = |error| format!("{error}; if it is YAML, send it with `Content-Type: application/yaml`");
+        serde_json::from_slice(body).map_err(|error| unreadable(&hint(error)))?
     };
     match document {
         Value::Object(mut wrapper) if wrapper.len() == 1 && wrapper.contains_key("model") => {
