@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 25] = [
+const FEATURES: [(&str, &[&str]); 26] = [
     ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads", "verdicts"]),
