@@ -27,7 +27,8 @@ pub(super) struct EventDocument {
     lead: LeadDocument,
     /// What is particular to the type.
     properties: Option<Map<String, Value>>,
-    /// What it says of the person; null removes an attribute.
+    /// What it says of the person; null removes an attribute. What is derived from it stands under `derived`, which cannot
+    /// be sent.
     traits: Option<Map<String, Value>>,
     /// Circumstances, such as `user_agent`, `ip`.
     context: Option<Map<String, Value>>,

@@ -2,11 +2,15 @@
 //! attribute.
 
 use chrono::TimeDelta;
-use serde_json::{Value, json};
+use leadscore::{
+    ingest::event::{Arrival, Found},
+    leads::identity::{Identity, Kind, Named},
+};
+use serde_json::{Map, Value, json};
 
 use crate::{
     handoffs::change_policy,
-    harness::{ADMIN, TestApp, run},
+    harness::{ADMIN, START, TestApp, run},
 };
 
 async fn take(app: &TestApp, method: &str, path: &str, body: Value) -> Value {
@@ -211,18 +215,31 @@ async fn the_lists_are_asked_once_and_a_replay_finds_what_they_said_then() {
     .await;
 }
 
-#[tokio::test]
-async fn a_repetition_stays_one_whatever_was_derived() {
-    run(async |app| {
-        let event = json!({"id": "e1", "type": "identify", "lead": {"email": "jane@acme.example"}, "occurred_at": "2026-03-01T01:00:00Z"});
-        app.events(event.clone()).await;
-        sqlx::query("update event set traits = null").execute(&mut app.database.connect().await).await.unwrap();
+#[test]
+fn an_event_is_known_again_by_what_its_sender_said_whatever_was_derived() {
+    let found = || Found {
+        id: Some("e1".to_owned()),
+        kind: "identify".to_owned(),
+        name: None,
+        named: Named::one(Identity::parse(Kind::Email, "jane@gmail.com").unwrap()),
+        original_at: None,
+        sent_at: None,
+        corrected: false,
+        properties: Map::new(),
+        traits: None,
+        context: None,
+        hint: None,
+    };
+    let arrival = Arrival { at: START.parse().unwrap(), api_key: None };
 
-        let answer = app.events(event).await;
+    let event = found().into_event(arrival, String::new).unwrap();
 
-        assert_eq!([&answer["accepted"], &answer["duplicates"]], [0, 1]);
-    })
-    .await;
+    assert_eq!(event.traits.unwrap()["derived"]["email_kind"], "free");
+    assert_eq!(
+        event.digest.to_be_bytes(),
+        found().said()[..8],
+        "an upgrade makes no other event of a repetition"
+    );
 }
 
 #[tokio::test]

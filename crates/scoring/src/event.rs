@@ -80,7 +80,8 @@ pub struct Event {
     /// What the conditions of rules on events read.
     #[serde(default)]
     pub properties: Map<String, Value>,
-    /// Attributes that the event sets on the profile; null removes one.
+    /// Attributes that the event sets on the profile; null removes one. What was derived from them when it arrived stands
+    /// among them, under `derived`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traits: Option<Map<String, Value>>,
 }

@@ -27,7 +27,7 @@ use crate::{
 pub(super) struct Evaluate {
     /// A model's document, or a version's id.
     model: Value,
-    /// The attributes; those that events carry come on top.
+    /// The attributes, with what is derived from them as `derived`: no list is asked. Those that events carry come on top.
     #[serde(default)]
     profile: Map<String, Value>,
     /// The log: `type`, `occurred_at`, and optionally `id`, `properties`, `traits`, `verdict`. Repeated ids count once.
