@@ -15,6 +15,9 @@ use private_postgres::{Cluster, Settings};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
 
+/// How often to look for a transaction that was left open.
+const LOOKS: usize = 200;
+
 /// A database that nobody else uses.
 #[derive(Clone)]
 pub(crate) struct TestDatabase {
@@ -61,15 +64,24 @@ impl TestDatabase {
         connect(&self.name).await
     }
 
-    /// How many sessions sit in a transaction and do nothing.
+    /// How many sessions sit in a transaction and do nothing, however often one looks: one that was dropped is rolled
+    /// back in the background.
     pub(crate) async fn idle_in_transaction(&self) -> i64 {
-        sqlx::query_scalar(
-            "select count(*) from pg_stat_activity
-            where datname = current_database() and state like 'idle in transaction%'",
-        )
-        .fetch_one(&mut self.connect().await)
-        .await
-        .unwrap()
+        let mut conn = self.connect().await;
+        let mut idle = 0;
+        for _ in 0..LOOKS {
+            idle = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity
+                where datname = current_database() and state like 'idle in transaction%'",
+            )
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+            if idle == 0 {
+                break;
+            }
+        }
+        idle
     }
 
     pub(crate) async fn remove(&self) {
