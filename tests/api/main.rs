@@ -36,6 +36,7 @@ mod policy;
 mod publishing;
 mod queues;
 mod refusals;
+mod same_traffic;
 mod scopes;
 mod timeline;
 mod tracking;

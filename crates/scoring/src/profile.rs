@@ -1,11 +1,11 @@
 //! The profile: a fold of the traits that events carry.
 //!
-//! Of each attribute the newest `occurred_at` wins, ties by the greater event id; null removes. So traits may come
-//! in any order and late. What was derived from traits when they arrived is recorded with them, as the members of `derived`.
+//! Of each attribute the newest `occurred_at` wins, ties by the greater event id, then by the greater text of the value (two
+//! identities of one lead may each have an event of that id); null removes. So traits may come in any order and late. What was derived from traits when they arrived is recorded with them, as the members of `derived`.
 //! Each member is an attribute of its own, `derived.email_kind` for one, so an event that says nothing of an address leaves
 //! alone what is known of it. A trait that only bears such a name is no derived attribute and is ignored.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,6 +33,17 @@ pub struct Dated {
     pub event_id: String,
 }
 
+impl Dated {
+    /// Whether it stands against a value that an event sets; against itself, too.
+    fn outlasts(&self, value: &Value, at: Instant, event_id: &str) -> bool {
+        let text = Value::to_string;
+        match (self.at, self.event_id.as_str()).cmp(&(at, event_id)) {
+            Ordering::Equal => text(&self.value) >= text(value),
+            order => order.is_gt(),
+        }
+    }
+}
+
 impl Fold {
     /// Folds the traits of one event in. Whether any value of the profile changed.
     pub fn apply(&mut self, traits: &Map<String, Value>, at: Instant, event_id: &str) -> bool {
@@ -51,7 +62,7 @@ impl Fold {
 
     fn set(&mut self, attribute: &str, value: &Value, at: Instant, event_id: &str) -> bool {
         let before = self.0.get(attribute);
-        if before.is_some_and(|dated| (dated.at, dated.event_id.as_str()) >= (at, event_id)) {
+        if before.is_some_and(|dated| dated.outlasts(value, at, event_id)) {
             return false;
         }
         let changed = before.map_or(&Value::Null, |dated| &dated.value) != value;

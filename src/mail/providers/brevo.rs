@@ -34,7 +34,12 @@ fn news(event: &Value) -> Option<News> {
     let times = ["/ts_epoch", "/s_epoch", "/ts_event", "/ts"];
     let at = times.iter().find_map(|place| text(event, place)).unwrap_or_default();
     let told = [message_id.clone(), url.clone()].map(Option::unwrap_or_default);
-    let by = if machine { "machine" } else { "" };
+    // What has the same type, and is not the same.
+    let how = match what {
+        What::BouncedSoft => "soft",
+        _ if machine => "machine",
+        _ => "",
+    };
     Some(News {
         at: times.iter().find_map(|place| epoch(event, place)),
         message_id,
@@ -42,7 +47,7 @@ fn news(event: &Value) -> Option<News> {
         user_agent: text(event, "/user_agent"),
         ip: text(event, "/ip"),
         machine,
-        ..News::new(what, &email, &[what.kind(), by, &email, &at, &told[0], &told[1]])
+        ..News::new(what, &email, &[what.kind(), how, &email, &at, &told[0], &told[1]])
     })
 }
 
@@ -69,6 +74,19 @@ mod tests {
 
         assert_eq!(read.news.len(), 2);
         assert_eq!(read.news[0], read.news[1]);
+    }
+
+    #[test]
+    fn a_soft_bounce_is_not_taken_for_a_hard_one_of_the_same_moment() {
+        let id = |event: &str| {
+            let body = format!(
+                r#"{{"event": "{event}", "email": "a@b.example", "ts_epoch": 1, "message-id": "<m>"}}"#
+            );
+            read(body.as_bytes()).unwrap().news[0].id.clone()
+        };
+
+        assert_ne!(id("hard_bounce"), id("soft_bounce"));
+        assert_eq!(id("hard_bounce"), id("invalid_email"));
     }
 
     #[test]
