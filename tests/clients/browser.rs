@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use sqlx::Connection;
 
 use crate::{Stage, install, scratch::wait_until};
 
@@ -45,7 +44,8 @@ impl Visited {
     }
 }
 
-/// Has a visitor do something on a page, and waits for as many events as that makes; none where there is no browser.
+/// Has a visitor do something on a page, and waits for as many events as that makes; the same bytes again must change
+/// nothing. None where there is no browser.
 fn visit(script: &str, what: &str, events: usize) -> Option<Visited> {
     let Some((folder, browser)) = install::browser() else {
         eprintln!("passed over: there is no chromium, no node or no npm");
@@ -57,25 +57,19 @@ fn visit(script: &str, what: &str, events: usize) -> Option<Visited> {
 
     stage.run(&mut command);
 
-    wait_until("what the page sent as it was left", || log(&stage).len() >= events);
-    let visited = Visited { leads: stage.leads(), events: log(&stage) };
+    wait_until("what the page sent as it was left", || stage.log().len() >= events);
+    let visited = Visited { leads: stage.leads(), events: stage.log() };
+    let duplicates = || stage.counted("leadscore_events_total", "duplicate");
+    let before = duplicates();
+    stage.wire.send_again();
+    assert_eq!(
+        (stage.leads(), stage.log()),
+        (visited.leads.clone(), visited.events.clone()),
+        "the same bytes"
+    );
+    assert!(events == 0 || duplicates() > before, "they were sent again");
     stage.strike();
     Some(visited)
-}
-
-fn log(stage: &Stage) -> Vec<Value> {
-    stage.runtime.block_on(async {
-        let mut conn = stage.database.connect().await;
-        let log = sqlx::query_scalar(
-            "select jsonb_build_object('id', e.id, 'type', e.type, 'name', e.name, 'who', i.kind,
-                'at', e.occurred_at, 'properties', e.properties, 'traits', e.traits, 'context', e.context)
-            from event e join identity i on i.id = e.identity_id
-            order by e.occurred_at, e.id",
-        );
-        let log = log.fetch_all(&mut conn).await.expect("the log");
-        conn.close().await.expect("a farewell");
-        log
-    })
 }
 
 #[test]

@@ -67,10 +67,11 @@ fn succeed(command: &mut Command) {
 fn installed(client: &str, lock: &str, tools: &[Vec<u8>], install: impl FnOnce(&Path)) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients").join(client);
-    fs::create_dir_all(&folder).expect("a folder");
+    fs::create_dir_all(folder.with_file_name("")).expect("a folder");
     // One at a time, of all tests that run now.
     let one = File::create(folder.with_extension("lock")).expect("a lock file");
     one.lock().expect("the lock");
+    fs::create_dir_all(&folder).expect("a folder");
     let locked = fs::read(source.join(lock)).expect("a lock file");
     let made_of: Vec<&[u8]> = tools.iter().chain([&locked]).map(Vec::as_slice).collect();
     let (stamp, wanted) = (folder.join("installed"), digest(&made_of));

@@ -11,6 +11,7 @@ mod crm;
 mod install;
 mod sdks;
 mod webhooks;
+mod wire;
 
 #[path = "../api/harness/database.rs"]
 #[expect(dead_code, reason = "shared with the tests of the API, which use all of it")]
@@ -33,12 +34,13 @@ use std::{
 };
 
 use serde_json::Value;
-use sqlx::ConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tokio::runtime::Runtime;
 
 use database::TestDatabase;
 use scratch::{Scratch, wait_for};
 use service::{KEYS, Service, WRITE};
+use wire::Wire;
 
 /// A service on a database of its own.
 struct Stage {
@@ -46,6 +48,7 @@ struct Stage {
     runtime: Runtime,
     database: TestDatabase,
     service: Service,
+    wire: Wire,
 }
 
 impl Stage {
@@ -53,8 +56,16 @@ impl Stage {
         let (scratch, runtime) = (Scratch::new(), Runtime::new().expect("a runtime"));
         let database = runtime.block_on(TestDatabase::create());
         let url = database.options().to_url_lossy();
-        let service = Service::start_with(&scratch, &[("DATABASE_URL", url.as_str()), KEYS[0], KEYS[1]]);
-        Stage { scratch, runtime, database, service }
+        let (wire, [admin, write]) = (Wire::new(), KEYS);
+        let listen = wire.service.to_string();
+        let named = [("LEADSCORE_LISTEN", listen.as_str()), ("LEADSCORE_PUBLIC_URL", &wire.host)];
+        let mut service = Service::start_with(
+            &scratch,
+            &[("DATABASE_URL", url.as_str()), admin, write, named[0], named[1]],
+        );
+        // It says where others find it: at the other end of the wire.
+        service.address = wire.service;
+        Stage { scratch, runtime, database, service, wire }
     }
 
     fn strike(self) {
@@ -72,8 +83,7 @@ impl Stage {
     fn attempt(&self, script: &mut Command, key: &str) -> (ExitStatus, String) {
         let said = self.scratch.folder.join("script.log");
         let log = || File::options().append(true).create(true).open(&said).expect("a log");
-        let host = format!("http://{}", self.service.address);
-        script.env("HOST", host).env("WRITE_KEY", key).stdout(log()).stderr(log());
+        script.env("HOST", &self.wire.host).env("WRITE_KEY", key).stdout(log()).stderr(log());
         let mut script = script.spawn().expect("the script runs");
         let status = wait_for("the script to end", || script.try_wait().expect("it is our child"));
         (status, read_to_string(said).unwrap_or_default())
@@ -89,5 +99,21 @@ impl Stage {
 
     fn leads(&self) -> Vec<Value> {
         self.service.get("/v1/leads").body["data"].as_array().expect("leads").clone()
+    }
+
+    /// Every event of the log, in the order in which it happened.
+    fn log(&self) -> Vec<Value> {
+        self.runtime.block_on(async {
+            let mut conn = self.database.connect().await;
+            let log = sqlx::query_scalar(
+                "select jsonb_build_object('id', e.id, 'type', e.type, 'name', e.name, 'who', i.kind,
+                    'at', e.occurred_at, 'properties', e.properties, 'traits', e.traits, 'context', e.context)
+                from event e join identity i on i.id = e.identity_id
+                order by e.occurred_at, e.id",
+            );
+            let log = log.fetch_all(&mut conn).await.expect("the log");
+            conn.close().await.expect("a farewell");
+            log
+        })
     }
 }

@@ -33,7 +33,7 @@ fn python(folder: &Path, module: &str) -> Command {
 }
 
 /// Runs scripts that say the same, each of another SDK: the first makes a lead, and of the others the service knows
-/// every message, by its id and by what it says.
+/// every message, by its id and by what it says. What each has sent is then sent again, to the byte.
 fn prove(scripts: impl IntoIterator<Item = Command>) {
     let stage = Stage::set();
     let at = Clock::System.now().to_rfc3339_opts(SecondsFormat::Millis, false);
@@ -41,12 +41,17 @@ fn prove(scripts: impl IntoIterator<Item = Command>) {
     for (before, mut script) in (0..).zip(scripts) {
         stage.run(script.env("AT", &at));
 
-        assert_eq!(outcomes(&stage), [MESSAGES, before * MESSAGES, 0], "{script:?}");
+        assert_eq!(outcomes(&stage), [MESSAGES, 2 * before * MESSAGES, 0], "{script:?}");
         if before == 0 {
             known = stage.leads();
             assert_are_jane(&known);
         }
         assert_eq!(stage.leads(), known, "the same messages again change nothing: {script:?}");
+        let log = stage.log();
+        stage.wire.send_again();
+
+        assert_eq!(outcomes(&stage), [MESSAGES, (2 * before + 1) * MESSAGES, 0], "{script:?}");
+        assert_eq!((stage.leads(), stage.log()), (known.clone(), log), "the same bytes: {script:?}");
     }
     stage.strike();
 }
@@ -123,7 +128,11 @@ fn the_sdks_that_give_messages_ids_of_their_own_work_with_only_their_host_change
     let stage = Stage::set();
     stage.run(&mut node(&for_node, "jitsu.js", &[]));
     assert_eq!(outcomes(&stage), [MESSAGES - 1, 0, 0], "it has no alias");
-    assert_are_jane(&stage.leads());
+    let (known, log) = (stage.leads(), stage.log());
+    assert_are_jane(&known);
+    stage.wire.send_again();
+    assert_eq!(outcomes(&stage), [MESSAGES - 1, MESSAGES - 1, 0]);
+    assert_eq!((stage.leads(), stage.log()), (known, log));
     stage.strike();
 }
 
