@@ -4,12 +4,7 @@ use axum::{
     body::Bytes,
     extract::State,
     http::HeaderMap,
-    response::Response,
     routing::{get, post},
-};
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,7 +12,7 @@ use utoipa::{IntoParams, ToSchema, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    bootstrap, credentials, envelope,
+    bootstrap, credentials, envelope, pixel,
     segment::{self, Call},
     tracker,
 };
@@ -25,8 +20,7 @@ use crate::{
     app::App,
     http::{
         auth,
-        extract::{Json, Path, Query},
-        picture::picture,
+        extract::{Json, Query},
         problem::Problem,
     },
     ingest::{self, Answer, api::Return, items},
@@ -46,11 +40,13 @@ const CALLS: [(&str, &str); 6] =
 pub fn routes() -> OpenApiRouter<App> {
     let mut router = OpenApiRouter::new()
         .routes(routes!(send_batch))
-        .routes(routes!(send_pixel))
+        .routes(routes!(pixel::send_pixel))
+        .routes(routes!(pixel::send_plain_pixel))
         .routes(routes!(bootstrap::get_settings))
         .routes(routes!(bootstrap::get_source_config))
         .routes(routes!(tracker::get_tracker))
-        .route("/v1/pixel/{type}/", get(send_pixel))
+        .route("/v1/pixel/{type}/", get(pixel::send_pixel))
+        .route("/pixel/v1/{type}/", get(pixel::send_plain_pixel))
         .route("/v1/projects/{key}/settings/", get(bootstrap::get_settings))
         .route("/sourceConfig/", get(bootstrap::get_source_config))
         .route("/v1/m", post(discard))
@@ -98,13 +94,13 @@ fn describe_calls(document: &mut OpenApi) {
 /// Where else the key may stand, and what the answer shall hold.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Sent {
+pub(super) struct Sent {
     /// The write key, if it is not in the `Authorization` header.
     #[serde(rename = "writeKey")]
-    write_key: Option<String>,
+    pub(super) write_key: Option<String>,
     /// `leads`: also how each event's lead stands now. Left out unless the key may read.
     #[serde(rename = "return")]
-    what: Option<String>,
+    pub(super) what: Option<String>,
 }
 
 /// A batch of Segment's messages; other fields are passed over.
@@ -129,7 +125,7 @@ struct Batch {
 
 /// What SDKs expect: `success`, beside the counts.
 #[derive(Debug, Serialize, ToSchema)]
-struct Tracked {
+pub(super) struct Tracked {
     /// Always true: what was wrong with single messages stands in `rejected`.
     success: bool,
     #[serde(flatten)]
@@ -152,7 +148,8 @@ async fn send_batch(
     receive(app, None, query, headers, body).await
 }
 
-async fn receive(
+/// Takes what a body holds; `call` is what the path names.
+pub(super) async fn receive(
     app: App,
     call: Option<Call>,
     Query(query): Query<Sent>,
@@ -172,48 +169,6 @@ async fn receive(
     let submission = ingest::api::read(&app, &key, Caller::of(&headers), &raw, want_leads, parse);
     let answer = ingest::submit(&app.writers, submission).await?;
     Ok(Json(Tracked { success: true, answer }))
-}
-
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Pixel {
-    /// The message: JSON in base64.
-    data: Option<String>,
-    /// The write key, if it is not in the message.
-    #[serde(rename = "writeKey")]
-    write_key: Option<String>,
-}
-
-impl Pixel {
-    /// The message, in either alphabet of base64, padded or not.
-    fn message(&self) -> Bytes {
-        let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        // A plus sign in an address arrives as a space.
-        let data = self.data.as_deref().unwrap_or_default().replace([' ', '-'], "+").replace('_', "/");
-        GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(data).unwrap_or_default().into()
-    }
-}
-
-/// One message in the address of a picture, for pages that can do nothing else.
-///
-/// The answer is always a picture, whatever became of the message: browsers show errors in its place.
-#[utoipa::path(get, path = "/v1/pixel/{type}", tag = "Ingestion", security(()),
-    params(("type" = String, Path, description = "`track`, `page`, …"), Pixel),
-    responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
-async fn send_pixel(
-    State(app): State<App>,
-    name: Result<Path<String>, Problem>,
-    pixel: Result<Query<Pixel>, Problem>,
-    headers: HeaderMap,
-) -> Response {
-    let call = name.ok().and_then(|Path(name)| Call::named(&name));
-    let pixel = pixel.map(|Query(pixel)| pixel).unwrap_or_default();
-    let message = pixel.message();
-    let sent = Query(Sent { write_key: pixel.write_key, what: None });
-    if let Err(problem) = receive(app, call, sent, headers, message).await {
-        tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
-    }
-    picture()
 }
 
 /// Telemetry of the SDKs about themselves: taken and thrown away, so that it goes nowhere else.

@@ -11,5 +11,6 @@ pub mod api;
 mod bootstrap;
 mod credentials;
 mod envelope;
+mod pixel;
 mod segment;
 mod tracker;

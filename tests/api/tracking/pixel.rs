@@ -8,6 +8,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{fields, log, only_event};
@@ -63,6 +64,44 @@ async fn the_key_may_stand_beside_the_message() {
 }
 
 #[tokio::test]
+async fn rudderstacks_picture_has_each_field_in_a_parameter_of_its_own() {
+    run(async |app| {
+        let key = format!("writeKey={WRITE}&anonymousId=d1");
+
+        fetch(app, &format!("/pixel/v1/track?{key}&event=Trial%20Started&properties.plan=pro")).await;
+        app.advance(TimeDelta::seconds(1));
+        fetch(
+            app,
+            &format!("/pixel/v1/page/?{key}&name=Prices&properties.path=/pricing&context.page.title=Acme"),
+        )
+        .await;
+
+        let events = log(app).await;
+        assert_eq!(fields(&events, &["type"]), json!([["trial_started"], ["page_viewed"]]));
+        assert_eq!(events[0]["properties"], json!({"plan": "pro"}));
+        assert_eq!(events[1]["properties"], json!({"name": "Prices", "path": "/pricing", "title": "Acme"}));
+        assert_eq!(app.only_lead().await["engagement"], 30_000, "20 for the trial, 10 for the prices");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_look_at_rudderstacks_picture_counts_unless_it_has_an_id() {
+    run(async |app| {
+        let page = format!("/pixel/v1/page?writeKey={WRITE}&anonymousId=d1");
+
+        for address in
+            [page.clone(), page.clone(), format!("{page}&messageId=m1"), format!("{page}&messageId=m1")]
+        {
+            fetch(app, &address).await;
+        }
+
+        assert_eq!(log(app).await.len(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn it_is_a_picture_even_where_nothing_was_understood() {
     run(async |app| {
         let wrong_key = STANDARD.encode(r#"{"writeKey":"wk_none","anonymousId":"d1"}"#);
@@ -73,6 +112,11 @@ async fn it_is_a_picture_even_where_nothing_was_understood() {
             "/v1/pixel/%ff?data=%ff".to_owned(),
             "/v1/pixel/fly?data=e30=".to_owned(),
             format!("/v1/pixel/page?data={wrong_key}"),
+            "/pixel/v1/track".to_owned(),
+            "/pixel/v1/%ff?writeKey=%ff".to_owned(),
+            "/pixel/v1/page?writeKey=wk_none&anonymousId=d1".to_owned(),
+            format!("/pixel/v1/track?writeKey={WRITE}&{}=x", "a.".repeat(9_000)),
+            format!("/pixel/v1/track?writeKey={WRITE}&anonymousId=d1"),
         ];
 
         for address in addresses {
