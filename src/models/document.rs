@@ -8,7 +8,9 @@ use serde_json::Value;
 
 /// Reads a document in YAML (of which JSON is a part).
 pub fn from_yaml(text: &str) -> Result<Value, yaml_serde::Error> {
-    yaml_serde::from_str(text)
+    // By way of YAML's own values, which refuse a key that stands twice.
+    let document: yaml_serde::Value = yaml_serde::from_str(text)?;
+    yaml_serde::from_value(document)
 }
 
 /// Checks a document in a file for a person at a terminal: what is wrong, what is suspicious, which tests fail.
@@ -38,4 +40,16 @@ pub fn check_file(path: &Path, out: &mut impl Write) -> anyhow::Result<bool> {
         writeln!(out, "{} can be published", path.display())?;
     }
     Ok(report.passed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_stands_twice_is_a_mistake_and_named() {
+        let error = from_yaml("fit:\n  max: 40\n  max: 10\n").unwrap_err();
+        assert!(error.to_string().contains("max"), "{error}");
+        assert_eq!(from_yaml("{\"max\": 10.5}").unwrap(), serde_json::json!({"max": 10.5}));
+    }
 }

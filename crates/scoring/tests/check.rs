@@ -72,8 +72,12 @@ fn negative_points_that_expire_are_warned_of() {
         {"name": "a", "event": "x", "points": -10, "window": "30d"},
         {"name": "b", "event": "x", "points": -10, "decay": {"curve": "half_life", "half_life": "7d"}},
         {"name": "c", "event": "x", "points": -10},
+        {"name": "d", "event": "x", "points": -10, "at_least": {"count": 5, "within": "7d"}},
     ]);
-    assert_eq!(rule_warnings(&rules), ["0/window negative_expires", "1/decay negative_expires"]);
+    assert_eq!(
+        rule_warnings(&rules),
+        ["0/window negative_expires", "1/decay negative_expires", "3/at_least/within negative_expires"]
+    );
 }
 
 #[test]
@@ -83,8 +87,13 @@ fn caps_that_never_or_always_hold_are_warned_of() {
         {"name": "b", "event": "x", "points": 10, "limit": {"count": 2}, "max": 20, "min": 0},
         {"name": "c", "event": "x", "points": 10, "limit": {"count": 2}, "max": -1},
         {"name": "d", "event": "x", "points": 10, "limit": {"count": 2}, "min": -5},
+        {"name": "e", "event": "x", "points": 10, "limit": {"count": 2}, "max": 0},
+        {"name": "f", "event": "x", "points": -10, "limit": {"count": 2}, "max": 0},
     ]);
-    assert_eq!(rule_warnings(&rules), ["0/max cap_never_met", "2/max cap_always_met", "3/min cap_never_met"]);
+    assert_eq!(
+        rule_warnings(&rules),
+        ["0/max cap_never_met", "2/max cap_always_met", "3/min cap_never_met", "4/max cap_always_met"]
+    );
 }
 
 #[test]

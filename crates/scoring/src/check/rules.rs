@@ -30,7 +30,7 @@ fn warn_of_group(pointer: &str, group: &Group, bounds: &GroupBounds, warnings: &
             warnings.push(warning(pointer, "never_best", message));
         }
     }
-    if !group.rules.is_empty() {
+    if bounds.taken.min != bounds.taken.max {
         warn_of_caps(pointer, group.min, group.max, bounds.taken, warnings);
     }
 }
@@ -52,23 +52,29 @@ fn warn_of_rule(pointer: &str, rule: &Rule, bounds: &RuleBounds, warnings: &mut 
         warnings.push(warning(format!("{pointer}/event"), "not_snake_case", &message));
     }
     match &rule.kind {
-        RuleKind::Event(event) => {
-            if event.limit.as_ref().is_some_and(|limit| beyond_considered(limit.count)) {
-                let message = format!("write at most {MAX_OCCURRENCES}; more events are never considered");
-                warnings.push(warning(format!("{pointer}/limit/count"), "limit_without_effect", message));
-            }
-            let expires = [("window", event.window.is_some()), ("decay", event.decay.is_some())];
-            for (key, _) in expires.iter().filter(|(_, given)| *given && rule.points < Milli::ZERO) {
-                let message = "leave it out if this should be held against a lead for good; as it is, the score \
-                               rises by itself with time";
-                warnings.push(warning(format!("{pointer}/{key}"), "negative_expires", message));
-            }
+        RuleKind::Event(event)
+            if event.limit.as_ref().is_some_and(|limit| beyond_considered(limit.count)) =>
+        {
+            let message = format!("write at most {MAX_OCCURRENCES}; more events are never considered");
+            warnings.push(warning(format!("{pointer}/limit/count"), "limit_without_effect", message));
         }
         RuleKind::Count(count) if beyond_considered(count.at_least) => {
             let message = format!("write at most {MAX_OCCURRENCES}; more events are never considered");
             warnings.push(warning(format!("{pointer}/at_least/count"), "count_never_reached", message));
         }
         _ => {}
+    }
+    let expires = match &rule.kind {
+        RuleKind::Event(event) => {
+            vec![("window", event.window.is_some()), ("decay", event.decay.is_some())]
+        }
+        RuleKind::Count(count) => vec![("at_least/within", count.within.is_some())],
+        _ => Vec::new(),
+    };
+    for (key, _) in expires.iter().filter(|(_, given)| *given && rule.points < Milli::ZERO) {
+        let message = "leave it out if this should be held against a lead for good; as it is, the score rises by itself \
+                       with time";
+        warnings.push(warning(format!("{pointer}/{key}"), "negative_expires", message));
     }
     if bounds.sum.min != bounds.sum.max {
         warn_of_caps(pointer, rule.min, rule.max, bounds.sum, warnings);
@@ -84,8 +90,8 @@ fn warn_of_caps(
     warnings: &mut Vec<Mistake>,
 ) {
     let caps = [
-        ("max", max, max.is_some_and(|max| reach.max < max), max.is_some_and(|max| reach.min > max)),
-        ("min", min, min.is_some_and(|min| reach.min > min), min.is_some_and(|min| reach.max < min)),
+        ("max", max, max.is_some_and(|max| reach.max < max), max.is_some_and(|max| reach.min >= max)),
+        ("min", min, min.is_some_and(|min| reach.min > min), min.is_some_and(|min| reach.max <= min)),
     ];
     for (key, cap, never, always) in caps {
         let Some(cap) = cap else { continue };
