@@ -2,10 +2,9 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use sqlx::Executor;
 
 use super::{claim, done, id, leads, next, next_user, put, ranked, refused};
-use crate::harness::{TestApp, run};
+use crate::harness::{ADMIN, TestApp, run};
 
 const VERBS: [&str; 4] = ["renew", "release", "skip", "complete"];
 
@@ -47,7 +46,8 @@ async fn the_claim_on_an_erased_lead_is_over() {
         leads(app, &["a"]).await;
         let held = next(app, "sales", "ann").await.unwrap();
 
-        app.database.connect().await.execute("delete from score").await.unwrap();
+        let lead = format!("/v1/leads/{}", held["lead_id"].as_str().unwrap());
+        assert_eq!(app.call("DELETE", &lead, Some(ADMIN), "").await.status, 204);
 
         let now = claim(app, &held).await;
         assert_eq!((&now["state"], &now["lead"]), (&json!("erased"), &Value::Null));
