@@ -1,7 +1,8 @@
 //! The profile: a fold of the traits that events carry.
 //!
 //! Of each attribute the newest `occurred_at` wins, ties by the greater event id, then by the greater text of the value (two
-//! identities of one lead may each have an event of that id); null removes. So traits may come in any order and late. What was derived from traits when they arrived is recorded with them, as the members of `derived`.
+//! identities of one lead may each have an event of that id); null removes. So traits may come in any order and late. What
+//! was derived from traits when they arrived is recorded with them, as the members of `derived`.
 //! Each member is an attribute of its own, `derived.email_kind` for one, so an event that says nothing of an address leaves
 //! alone what is known of it. A trait that only bears such a name is no derived attribute and is ignored.
 
