@@ -35,7 +35,7 @@ const FEATURES: [(&str, &[&str]); 26] = [
     ("queues", &["leads", "models"]),
     ("scores", &["leads", "models", "outbox", "policy", "qualification", "validity"]),
     ("timeline", &["corrections", "leads", "outcomes", "qualification", "verdicts"]),
-    ("tracking", &["ingest", "keys", "leads", "verdicts"]),
+    ("tracking", &["erasure", "ingest", "keys", "leads", "verdicts"]),
     ("validity", &[]),
     ("verdicts", &["leads", "models", "qualification", "scores"]),
     ("webhooks", &["outbox"]),

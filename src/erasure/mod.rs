@@ -15,7 +15,7 @@ use crate::{
     app::App,
     db,
     ids::LeadId,
-    leads::{self, Stage},
+    leads::{self, Stage, identity::Identity},
     models,
     outbox::{self, Change, Kind},
 };
@@ -32,6 +32,15 @@ pub(crate) async fn erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {
         }
     }
     try_to_erase(app, lead).await
+}
+
+/// Erases the person that is known by an identity; whom nobody knows is forgotten already.
+pub(crate) async fn erase_named(app: &App, identity: &Identity) -> sqlx::Result<()> {
+    let lead = leads::lead_of(&mut *app.db.acquire().await?, identity.id()).await?;
+    if let Some(lead) = lead {
+        erase(app, lead).await?;
+    }
+    Ok(())
 }
 
 async fn try_to_erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {

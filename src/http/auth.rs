@@ -50,8 +50,25 @@ caller!(
     Scope::Admin
 );
 
-/// The record of a presented key, if it is known and has the scope.
+/// The record of a presented key, if it is known, has the scope, and is enough by itself.
 pub async fn authenticate(
+    app: &App,
+    presented: Option<&str>,
+    needed: Scope,
+    headers: &HeaderMap,
+) -> Result<Key, Problem> {
+    let key = recognise(app, presented, needed, headers).await?;
+    if key.signing_secret.is_some() {
+        let message =
+            "This key goes with signed requests, which are taken on Segment's paths: POST /v1/batch.";
+        return Err(Problem::new(Code::Unauthorized, message));
+    }
+    Ok(key)
+}
+
+/// The record of a presented key, if it is known and has the scope. Whether the request is signed, if it has to be, is the
+/// caller's to see.
+pub async fn recognise(
     app: &App,
     presented: Option<&str>,
     needed: Scope,

@@ -65,23 +65,28 @@ async fn send_events(
     let text = items::text(&body);
     let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };
     let parse = |raw: &str| native::parse(items::object(raw)?);
-    let submission = read(&app, &key, Caller::of(&headers), &raw, answer.leads(&key), parse);
+    let submission =
+        read(&app, &key, Caller::of(&headers), raw.into_iter().enumerate(), answer.leads(&key), parse);
     Ok(Json(submit(&app.writers, submission).await?))
 }
 
-/// Reads items with a shape's parser; those that it refuses are set aside with their reason.
-pub fn read(
+/// Reads items, each with its place, with a shape's parser; those that it refuses are set aside with their reason.
+pub fn read<'a>(
     app: &App,
     key: &Key,
     caller: Caller<'_>,
-    raw: &[&str],
+    items: impl Iterator<Item = (usize, &'a str)>,
     want_leads: bool,
     parse: impl Fn(&str) -> Result<Found, Rejection>,
 ) -> Submission {
     let arrival = Arrival { at: app.clock.now(), api_key: Some(key.id) };
-    let mut submission =
-        Submission { arrival, events: Vec::with_capacity(raw.len()), refused: Vec::new(), want_leads };
-    for (index, raw) in raw.iter().enumerate() {
+    let mut submission = Submission {
+        arrival,
+        events: Vec::with_capacity(items.size_hint().0),
+        refused: Vec::new(),
+        want_leads,
+    };
+    for (index, raw) in items {
         let event = parse(raw).and_then(|mut found| {
             found.hint = found.hint.max(caller.find(&found.kind, found.context.as_ref()));
             found.into_event(arrival, || app.ids.next().to_string())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Key, NewKey, Prefix, Scope, Secret, store};
+use super::{Key, NewKey, Prefix, Scope, Secret, SigningSecret, store};
 use crate::{
     app::App,
     http::{
@@ -41,6 +41,8 @@ struct KeyView {
     scopes: Vec<String>,
     /// Origins of web pages that may use it; none: any.
     allowed_origins: Vec<String>,
+    /// Whether each request with it has to be signed.
+    signed: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -64,6 +66,10 @@ struct CreateKey {
     /// For a write key: origins of web pages that may use it, such as `https://www.example.com`; none: any.
     #[serde(default)]
     allowed_origins: Vec<String>,
+    /// For a write key: nothing is taken with it but what is signed by this secret, in the header `X-Signature`, as Segment and
+    /// Customer.io sign what they send on. Whoever has both may have people erased. 16 to 200 characters.
+    #[schema(value_type = Option<String>)]
+    signing_secret: Option<SigningSecret>,
 }
 
 impl CreateKey {
@@ -112,8 +118,13 @@ async fn create_key(
     let body = body.normalised();
     let prefix = validate(&body)?;
     let secret = Secret::generate(prefix, &app.ids);
-    let new =
-        NewKey { name: &body.name, scopes: &body.scopes, origins: &body.allowed_origins, environment: false };
+    let new = NewKey {
+        name: &body.name,
+        scopes: &body.scopes,
+        origins: &body.allowed_origins,
+        signing_secret: body.signing_secret.as_ref(),
+        environment: false,
+    };
     let mut conn = app.db.acquire().await?;
     let key = store::insert(&mut conn, &app.ids, &secret, prefix, &new, app.clock.now()).await?;
     let shown = KeyWithSecret { record: view(key), key: secret.reveal().to_owned() };
@@ -157,6 +168,14 @@ fn validate(body: &CreateKey) -> Result<Prefix, Problem> {
         mistakes
             .push(mistake("/allowed_origins", "write an origin as https://www.example.com, without a path"));
     }
+    if let Some(secret) = &body.signing_secret {
+        if prefix == Prefix::Secret {
+            mistakes.push(mistake("/signing_secret", "a signing secret goes with a write key"));
+        }
+        if !secret.is_strong() {
+            mistakes.push(mistake("/signing_secret", "write 16 to 200 characters of ASCII without spaces"));
+        }
+    }
     if mistakes.is_empty() {
         Ok(prefix)
     } else {
@@ -181,6 +200,7 @@ fn view(key: Key) -> KeyView {
         last_four: key.last_four,
         scopes: key.scopes,
         allowed_origins: key.origins,
+        signed: key.signing_secret.is_some(),
         created_at: key.created_at,
     }
 }

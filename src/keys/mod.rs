@@ -5,8 +5,12 @@
 //! service makes ends in a checksum, by which scanners recognise one that leaked. A key known here is believed
 //! for [`BELIEVED_SECONDS`] without asking the database, so a revoked key stops working within that time on
 //! every instance, and at once on the one that revoked it.
+//!
+//! A write key with a *signing secret* is another service's that signs what it sends, such as Segment's: nothing is taken with
+//! it that is not signed, and what is signed may ask for more than a public key's request.
 
 pub mod api;
+mod signing;
 mod store;
 
 use std::{collections::HashMap, fmt, sync::RwLock};
@@ -15,6 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
+pub use signing::SigningSecret;
 pub use store::{Key, NewKey};
 
 use crate::{app::App, clock::Clock, ids::Ids};
@@ -220,7 +225,7 @@ async fn ensure_one(
         (Prefix::Write, false) => "first write key",
         (Prefix::Secret, false) => "first admin key",
     };
-    let new = NewKey { name, scopes, origins: &[], environment };
+    let new = NewKey { name, scopes, origins: &[], signing_secret: None, environment };
     store::insert(&mut tx, &app.ids, &secret, prefix, &new, now).await?;
     tx.commit().await?;
     app.keys.forget();

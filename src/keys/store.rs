@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Prefix, Scope, Secret};
+use super::{Prefix, Scope, Secret, SigningSecret};
 use crate::ids::{Ids, KeyId};
 
 /// What is known of a key.
@@ -21,6 +21,8 @@ pub struct Key {
     pub scopes: Vec<String>,
     /// Origins of web pages that may use it; none: any.
     pub origins: Vec<String>,
+    /// What each request with it is signed by; none: the key alone is enough.
+    pub signing_secret: Option<SigningSecret>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -43,6 +45,8 @@ pub struct NewKey<'a> {
     pub scopes: &'a [Scope],
     /// Origins of web pages that may use it; none: any.
     pub origins: &'a [String],
+    /// What each request with it is to be signed by; none: the key alone is enough.
+    pub signing_secret: Option<&'a SigningSecret>,
     /// Whether the operator's settings gave it.
     pub environment: bool,
 }
@@ -62,7 +66,7 @@ pub(super) async fn find_by_hash(conn: &mut PgConnection, hash: &[u8]) -> sqlx::
     sqlx::query_as!(
         Key,
         "-- keys::find_by_hash
-        select id, name, prefix, last_four, scopes, origins, created_at
+        select id, name, prefix, last_four, scopes, origins, signing_secret, created_at
         from api_key where hash = $1 and revoked_at is null",
         hash
     )
@@ -89,7 +93,7 @@ pub(super) async fn list(
     sqlx::query_as!(
         Key,
         "-- keys::list
-        select id, name, prefix, last_four, scopes, origins, created_at
+        select id, name, prefix, last_four, scopes, origins, signing_secret, created_at
         from api_key where revoked_at is null and ($1::uuid is null or id > $1)
         order by id limit $2",
         after as Option<KeyId>,
@@ -112,10 +116,10 @@ pub(super) async fn insert(
     sqlx::query_as!(
         Key,
         "-- keys::insert
-        insert into api_key (id, name, hash, prefix, last_four, scopes, origins, environment, created_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        insert into api_key (id, name, hash, prefix, last_four, scopes, origins, environment, created_at, signing_secret)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         on conflict (hash) do update set revoked_at = null, environment = excluded.environment
-        returning id, name, prefix, last_four, scopes, origins, created_at",
+        returning id, name, prefix, last_four, scopes, origins, signing_secret, created_at",
         ids.next(),
         new.name,
         secret.hash(),
@@ -124,7 +128,8 @@ pub(super) async fn insert(
         &scopes,
         new.origins,
         new.environment,
-        now
+        now,
+        new.signing_secret as Option<&SigningSecret>
     )
     .fetch_one(conn)
     .await
@@ -150,11 +155,11 @@ pub(super) async fn revoke_given(
     Ok(())
 }
 
-/// Revokes a key; false if there is none of this id in use.
+/// Revokes a key, and forgets what its requests were signed by; false if there is none of this id in use.
 pub(super) async fn revoke(conn: &mut PgConnection, id: KeyId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "-- keys::revoke
-        update api_key set revoked_at = $2 where id = $1 and revoked_at is null",
+        update api_key set revoked_at = $2, signing_secret = null where id = $1 and revoked_at is null",
         id as KeyId,
         now
     )

@@ -39,8 +39,8 @@ pub use resolve::{Mention, ResolveError, lock, lock_free, lock_heir, look_up, re
 pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
 pub(crate) use store::{
-    ProfileRow, after, delete_profiles, emails_of, family, homes_of, identity, know, lock as lock_rows,
-    named, profiles_of, read, trail, update as update_rows, upsert_profiles,
+    ProfileRow, after, delete_profiles, emails_of, family, homes_of, identity, know, lead_of,
+    lock as lock_rows, named, profiles_of, read, trail, update as update_rows, upsert_profiles,
 };
 
 use crate::ids::{IdentityId, LeadId};

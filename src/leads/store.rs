@@ -6,9 +6,9 @@ mod profiles;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub(crate) use identities::{emails_of, homes_of, identity, know, named};
+pub(crate) use identities::{emails_of, homes_of, identity, know, lead_of, named};
 pub(super) use identities::{
-    identities_following, insert_identities, insert_links, insert_spans, lead_of, links_of, lock_identities,
+    identities_following, insert_identities, insert_links, insert_spans, links_of, lock_identities,
     move_homes, move_spans, replace_spans, spans_of, with_identities,
 };
 pub(crate) use profiles::{ProfileRow, delete_profiles, profiles_of, upsert_profiles};

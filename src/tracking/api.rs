@@ -12,7 +12,9 @@ use utoipa::{IntoParams, ToSchema, openapi::OpenApi};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    bootstrap, credentials, envelope, pixel,
+    bootstrap, credentials, envelope,
+    forwarded::{self, Signed},
+    pixel,
     segment::{self, Call},
     tracker,
 };
@@ -21,7 +23,7 @@ use crate::{
     http::{
         auth,
         extract::{Json, Query},
-        problem::Problem,
+        problem::{Code, Problem},
     },
     ingest::{self, Answer, api::Return, items},
     keys::Scope,
@@ -137,6 +139,9 @@ pub(super) struct Tracked {
 /// The SDKs of Segment and its relatives work with only their host changed. The body is read as JSON whatever its
 /// content type; gzip and zstd are taken. A bad message is reported by its index and sinks no other. Jitsu's SDK sends to
 /// `/api/s/{type}` and `/api/s/s2s/{type}`, which take the same.
+///
+/// A key with a `signing_secret` takes what another service sends on and signs in `X-Signature`; a signed message of type
+/// `delete` erases the person of its `userId`.
 #[utoipa::path(post, path = "/v1/batch", tag = "Ingestion", params(Sent), request_body = Batch,
     responses((status = 200, body = Tracked)))]
 async fn send_batch(
@@ -156,18 +161,32 @@ pub(super) async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Tracked>, Problem> {
-    let text = envelope::as_json(&headers, body).await?;
+    let text = envelope::as_json(&headers, body.clone()).await?;
     let (mut envelope, raw) = envelope::open(&text)?;
     let presented =
         credentials::presented(&headers, query.write_key.as_deref(), envelope.write_key.as_deref());
-    let key = auth::authenticate(&app, presented.as_deref(), Scope::Ingest, &headers).await?;
+    let key = auth::recognise(&app, presented.as_deref(), Scope::Ingest, &headers).await?;
+    let signed = Signed::of(&key, &headers, &body, &raw)?;
     if envelope.sent_at.is_none() {
         envelope.sent_at = headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);
     }
     let want_leads = Return { what: query.what }.leads(&key);
     let parse = |raw: &str| segment::parse(call, &envelope, items::object(raw)?);
-    let submission = ingest::api::read(&app, &key, Caller::of(&headers), &raw, want_leads, parse);
-    let answer = ingest::submit(&app.writers, submission).await?;
+    let deletions = forwarded::deletions(signed, &raw);
+    let messages = raw.iter().copied().enumerate().filter(|(index, _)| !deletions.contains_key(index));
+    let submission = ingest::api::read(&app, &key, Caller::of(&headers), messages, want_leads, parse);
+    if let ([only], [_]) = (submission.refused.as_slice(), raw.as_slice())
+        && only.rejection.code == segment::UNSIGNED_DELETE
+    {
+        // Who sends it is to know that nobody was forgotten.
+        return Err(Problem::new(
+            Code::MissingScope,
+            format!("Nobody was erased: {}.", only.rejection.detail),
+        ));
+    }
+    let mut answer = ingest::submit(&app.writers, submission).await?;
+    forwarded::forget(&app, deletions.values()).await?;
+    answer.accepted += deletions.len();
     Ok(Json(Tracked { success: true, answer }))
 }
 

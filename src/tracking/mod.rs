@@ -11,6 +11,7 @@ pub mod api;
 mod bootstrap;
 mod credentials;
 mod envelope;
+mod forwarded;
 mod pixel;
 mod segment;
 mod tracker;

@@ -10,6 +10,7 @@ use crate::{
     ingest::{
         Rejection,
         event::{Found, LONGEST_TYPE, check_id, check_kind, parse_time},
+        items,
     },
     leads::identity::{Identity, Kind, Named},
 };
@@ -47,12 +48,28 @@ const KNOWN_NAMES: [(&str, &str); 3] = [
     ("unsubscribed", "email_unsubscribed"),
 ];
 
+/// The `type` of a message that wants somebody forgotten.
+const DELETE: &str = "delete";
+/// The code of a rejected message that may not have anybody forgotten.
+pub(super) const UNSIGNED_DELETE: &str = "unsigned_delete";
+
+/// Whom a message wants forgotten; none: it says something else, or does not name a user id.
+pub(super) fn deletion(raw: &str) -> Option<Identity> {
+    let mut message = items::object(raw).ok()?;
+    let user = text(&mut message, "userId")?;
+    (message.get("type")? == DELETE).then(|| Identity::parse(Kind::UserId, &user).ok())?
+}
+
 /// Reads a message. `call` is what the path names; in a batch each message says it in `type`.
 pub(super) fn parse(
     call: Option<Call>,
     envelope: &Envelope,
     mut message: Map<String, Value>,
 ) -> Result<Found, Rejection> {
+    if message.get("type").is_some_and(|kind| kind == DELETE) {
+        let detail = "a `delete` names a `userId`, and is signed: make a key with a `signing_secret` for whoever sends it";
+        return Err(Rejection::new(UNSIGNED_DELETE, detail));
+    }
     let call = call.or_else(|| Call::named(message.get("type")?.as_str()?)).ok_or_else(|| {
         Rejection::new("unknown_type", "`type` is one of identify, track, page, screen, group and alias")
     })?;

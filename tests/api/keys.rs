@@ -68,7 +68,8 @@ async fn a_new_key_is_described_with_everything_but_the_hash() {
           "prefix": "wk_",
           "scopes": [
             "ingest"
-          ]
+          ],
+          "signed": false
         }
         "#);
     })
@@ -153,6 +154,33 @@ async fn a_revoked_key_is_dead_at_once_here_and_within_five_seconds_elsewhere() 
 }
 
 #[tokio::test]
+async fn a_signing_secret_is_never_shown_and_is_forgotten_with_its_key() {
+    run(async |app| {
+        let secret = "agreed-with-segment";
+        let new = json!({"name": "Segment", "scopes": ["ingest"], "signing_secret": secret});
+        let kept = async || -> Vec<String> {
+            sqlx::query_scalar("select signing_secret from api_key where signing_secret is not null")
+                .fetch_all(&mut app.database.connect().await)
+                .await
+                .unwrap()
+        };
+
+        let made = create(app, &new).await;
+        let listed = app.get("/v1/keys").await;
+
+        for answer in [&made, &listed] {
+            assert!(!String::from_utf8_lossy(&answer.body).contains(secret), "{answer:?}");
+        }
+        assert_eq!(made.json()["signed"], true);
+        assert_eq!(kept().await, [secret]);
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        app.call("DELETE", &format!("/v1/keys/{id}"), Some(ADMIN), "").await;
+        assert_eq!(kept().await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_made_is_refused_with_a_pointer_to_each_mistake() {
     run(async |app| {
         let everything = json!({"name": " ", "scopes": [], "allowed_origins": ["https://a.example/path"]});
@@ -184,6 +212,15 @@ async fn a_key_that_cannot_be_made_is_refused_with_a_pointer_to_each_mistake() {
                 json!({"name": "x", "scopes": ["ingest"], "allowed_origins": ["https://\0"]}),
                 "/allowed_origins",
             ),
+            (
+                json!({"name": "x", "scopes": ["read"], "signing_secret": "long-enough-for-one"}),
+                "/signing_secret",
+            ),
+            (json!({"name": "x", "scopes": ["ingest"], "signing_secret": "too-short"}), "/signing_secret"),
+            (
+                json!({"name": "x", "scopes": ["ingest"], "signing_secret": "with a space in it"}),
+                "/signing_secret",
+            ),
         ] {
             let answer = create(app, &body).await;
             assert_eq!(
@@ -205,15 +242,15 @@ async fn a_field_that_a_key_does_not_have_is_refused_by_its_name() {
         insta::assert_snapshot!(shown(&answer.json()), @r#"
         {
           "code": "invalid_request",
-          "detail": "/colour: unknown field `colour`, expected one of `name`, `scopes`, `allowed_origins`",
+          "detail": "/colour: unknown field `colour`, expected one of `name`, `scopes`, `allowed_origins`, `signing_secret`",
           "errors": [
             {
               "code": "unknown_field",
-              "message": "unknown field `colour`, expected one of `name`, `scopes`, `allowed_origins`",
+              "message": "unknown field `colour`, expected one of `name`, `scopes`, `allowed_origins`, `signing_secret`",
               "pointer": "/colour"
             }
           ],
-          "message": "/colour: unknown field `colour`, expected one of `name`, `scopes`, `allowed_origins`",
+          "message": "/colour: unknown field `colour`, expected one of `name`, `scopes`, `allowed_origins`, `signing_secret`",
           "request_id": "[id]",
           "status": 422,
           "title": "Unprocessable Entity",

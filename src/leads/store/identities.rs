@@ -346,10 +346,7 @@ pub(crate) async fn named(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result
 }
 
 /// The lead for which an identity's events count from now on; none if nobody ever named it.
-pub(in crate::leads) async fn lead_of(
-    conn: &mut PgConnection,
-    identity: IdentityId,
-) -> sqlx::Result<Option<LeadId>> {
+pub(crate) async fn lead_of(conn: &mut PgConnection, identity: IdentityId) -> sqlx::Result<Option<LeadId>> {
     let spans = spans_of(conn, &[identity]).await?;
     Ok(spans.last().map(|span| span.lead_id))
 }

@@ -37,6 +37,7 @@ mod bodies;
 mod bootstrap;
 mod browsers;
 mod clocks;
+mod forwarded;
 mod jitsu;
 mod keys;
 mod messages;
