@@ -21,7 +21,7 @@ async fn signing_key(app: &TestApp) -> String {
 /// The signature of a text as Segment makes it.
 fn signature(secret: &str, text: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
-    hmac::sign(&key, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hmac::sign(&key, text.as_bytes()))
 }
 
 async fn send(app: &TestApp, path: &str, key: &str, signature: Option<&str>, body: &str) -> Answer {
