@@ -1,7 +1,6 @@
 //! `/v1/handoffs` and `POST /v1/leads/{id}/handoff`.
 
 use axum::{
-    body::Bytes,
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -17,7 +16,7 @@ use crate::{
     http::{
         auth::{Editor, Reader},
         etag::tagged,
-        extract::{Json, Path, Query, parse},
+        extract::{Body, Json, Path, Query, parse},
         page::{self, Page},
         problem::{Code, Problem, Violation},
         said::{LONGEST_NAME, LONGEST_TEXT, Mistakes, idempotency_key, mistake},
@@ -167,7 +166,7 @@ async fn offer_lead(
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     let body: OfferLead = optional(&body)?;
     let mut mistakes = Mistakes::default();
@@ -192,7 +191,7 @@ async fn accept_handoff(
     State(app): State<App>,
     Editor(key): Editor,
     Path(id): Path<HandoffId>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<HandoffView>, Problem> {
     let body: AcceptHandoff = optional(&body)?;
     let answer = answer(&key, body.rep.as_deref(), body.note.as_deref(), Mistakes::default())?;
@@ -224,7 +223,7 @@ async fn recycle_handoff(
     State(app): State<App>,
     Editor(key): Editor,
     Path(id): Path<HandoffId>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<HandoffView>, Problem> {
     let body: RecycleHandoff = optional(&body)?;
     let mut mistakes = Mistakes::default();

@@ -8,6 +8,7 @@ use axum::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_path_to_error::Segment;
+use tower_http::timeout::TimeoutError;
 
 use super::problem::{Code, Problem, Violation};
 
@@ -23,8 +24,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let message = "Send the body with Content-Type: application/json.";
             return Err(Problem::new(Code::UnsupportedMediaType, message));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        let Body(body) = Body::from_request(request, state).await?;
         parse(&body).map(Json)
+    }
+}
+
+/// A body as it came.
+#[derive(Debug)]
+pub struct Body(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Body, Problem> {
+        Bytes::from_request(request, state).await.map(Body).map_err(|rejection| unread(&rejection))
     }
 }
 
@@ -81,7 +94,15 @@ fn unread(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(Code::TooLarge, "The body is too large; send less at once.");
     }
+    // Who was only slow is to try again: what is refused as wrong, SDKs throw away.
+    if stalled(rejection) {
+        return Problem::new(Code::Overloaded, "The rest of the body did not come in time; send it again.");
+    }
     Problem::new(Code::InvalidBody, "The body could not be read to its end; send it whole.")
+}
+
+fn stalled(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<TimeoutError>())
 }
 
 /// Reads JSON; a value that does not fit is named by its place.

@@ -1,7 +1,6 @@
 //! `POST /v1/events`.
 
 use axum::{
-    body::Bytes,
     extract::State,
     http::{HeaderMap, header},
 };
@@ -18,7 +17,7 @@ use crate::{
     app::App,
     http::{
         auth::Sender,
-        extract::{Json, Query},
+        extract::{Body, Json, Query},
         problem::{Code, Problem},
     },
     keys::{Key, Scope},
@@ -60,7 +59,7 @@ async fn send_events(
     Sender(key): Sender,
     Query(answer): Query<Return>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Answer>, Problem> {
     let text = items::text(&body);
     let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };

@@ -67,7 +67,7 @@ pub(crate) fn parse(mut item: Map<String, Value>) -> Result<Found, Rejection> {
     };
     let original_at = time("occurred_at")?;
     let sent_at = time("sent_at")?;
-    let named = named(&mut item, kind == "identify")?;
+    let named = named(&mut item, &kind)?;
     Ok(Found {
         id,
         kind,
@@ -83,7 +83,7 @@ pub(crate) fn parse(mut item: Map<String, Value>) -> Result<Found, Rejection> {
     })
 }
 
-fn named(item: &mut Map<String, Value>, joins: bool) -> Result<Named, Rejection> {
+fn named(item: &mut Map<String, Value>, kind: &str) -> Result<Named, Rejection> {
     let mut lead = object(item, "lead", "invalid_lead")?.unwrap_or_default();
     let mut identity = |field: &'static str, kind: Kind, code: &'static str| {
         let text = text(&mut lead, field, code)?;
@@ -101,7 +101,7 @@ fn named(item: &mut Map<String, Value>, joins: bool) -> Result<Named, Rejection>
             format!("`lead.{unknown}`: a lead is named by `user_id`, `email` and `anonymous_id`"),
         ));
     }
-    Named::new(user_id, email, anonymous_id, joins).ok_or_else(|| {
+    Named::by(kind, user_id, email, anonymous_id).ok_or_else(|| {
         Rejection::new(
             "missing_identity",
             "`lead` names at least one of `user_id`, `email` and `anonymous_id`",

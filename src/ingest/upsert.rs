@@ -173,7 +173,7 @@ impl Table {
         for (email, user) in event.named.links() {
             let owner = self.resolved.owner_of(email.id());
             let elsewhere = self.resolved.lead_at(email.id(), event.occurred_at) != lead;
-            if elsewhere && owner.is_some_and(|owner| owner != *user) {
+            if elsewhere && owner.is_some_and(|owner| owner != user.id()) {
                 let detail = "the e-mail address belongs to a lead with another user id, which was the first to name it";
                 return Some(Rejection::new("identity_conflict", detail));
             }

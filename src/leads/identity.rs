@@ -113,7 +113,7 @@ fn address(text: &str) -> Result<String, NotAnIdentity> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     principal: Identity,
-    links: Vec<(Identity, IdentityId)>,
+    links: Vec<(Identity, Identity)>,
     creates: bool,
 }
 
@@ -128,9 +128,22 @@ impl Named {
     ) -> Option<Named> {
         let mut strongest_first = [user_id, email, anonymous_id].into_iter().flatten();
         let principal = strongest_first.next()?;
-        let links =
-            if joins { strongest_first.map(|weaker| (weaker, principal.id)).collect() } else { Vec::new() };
+        let follows = |weaker| (weaker, principal.clone());
+        let links = if joins { strongest_first.map(follows).collect() } else { Vec::new() };
         Some(Named { principal, links, creates: true })
+    }
+
+    /// Sorts out what an event of a type names. An identify joins all; what happened to a mail is of its address.
+    pub fn by(
+        kind: &str,
+        user_id: Option<Identity>,
+        email: Option<Identity>,
+        anonymous_id: Option<Identity>,
+    ) -> Option<Named> {
+        match email {
+            Some(email) if kind.starts_with("email_") => Some(Named::of_mail(email, user_id)),
+            email => Named::new(user_id, email, anonymous_id, kind == "identify"),
+        }
     }
 
     /// One identity alone.
@@ -144,10 +157,17 @@ impl Named {
         Named { creates: false, ..Named::one(identity) }
     }
 
+    /// Whom something names that happened to a mail: it hangs on the address, and the address follows the user id that
+    /// is named beside it.
+    fn of_mail(email: Identity, user_id: Option<Identity>) -> Named {
+        let links = user_id.into_iter().map(|user| (email.clone(), user)).collect();
+        Named { principal: email, links, creates: true }
+    }
+
     /// An alias: everything known under the former ids belongs to `user_id`.
     pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
-        let parent = user_id.id;
-        let links = former.into_iter().filter(|one| one.id != parent).map(|one| (one, parent)).collect();
+        let former = former.into_iter().filter(|one| *one != user_id);
+        let links = former.map(|one| (one, user_id.clone())).collect();
         Named { principal: user_id, links, creates: true }
     }
 
@@ -157,7 +177,7 @@ impl Named {
     }
 
     /// Which identity follows which, weaker first.
-    pub fn links(&self) -> &[(Identity, IdentityId)] {
+    pub fn links(&self) -> &[(Identity, Identity)] {
         &self.links
     }
 
@@ -171,9 +191,10 @@ impl Named {
         self.all().find(|identity| identity.kind == Kind::Email).map(Identity::value)
     }
 
-    /// All identities named.
+    /// All identities named, the principal first.
     pub fn all(&self) -> impl Iterator<Item = &Identity> {
-        std::iter::once(&self.principal).chain(self.links.iter().map(|(weaker, _)| weaker))
+        let linked = self.links.iter().flat_map(|(weaker, stronger)| [weaker, stronger]);
+        std::iter::once(&self.principal).chain(linked.filter(|one| **one != self.principal))
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn link(
 ) -> Result<(), ResolveError> {
     let mut facts: Vec<(Kind, IdentityId, Fact)> = mentions
         .iter()
-        .flat_map(|mention| mention.links().iter().map(|(child, parent)| (mention.at, child, *parent)))
+        .flat_map(|mention| mention.links().iter().map(|(child, parent)| (mention.at, child, parent.id())))
         .map(|(at, child, parent)| (child.kind(), child.id(), Fact { at, parent }))
         .collect();
     if facts.is_empty() {
@@ -35,7 +35,8 @@ pub(super) async fn link(
     let children: Vec<IdentityId> = facts.iter().map(|(_, child, _)| *child).collect();
     let at: Vec<DateTime<Utc>> = facts.iter().map(|(_, _, fact)| fact.at).collect();
     let parents: Vec<IdentityId> = facts.iter().map(|(_, _, fact)| fact.parent).collect();
-    store::insert_links(conn, &children, &at, &parents).await?;
+    let addresses: Vec<bool> = facts.iter().map(|(kind, ..)| *kind == Kind::Email).collect();
+    store::insert_links(conn, &children, &addresses, &at, &parents).await?;
 
     let mut changing = Changing::default();
     for (_, child, fact) in facts.iter().filter(|(kind, ..)| *kind == Kind::UserId) {

@@ -35,12 +35,12 @@ impl<'a> Mention<'a> {
         !self.links().is_empty()
     }
 
-    pub(super) fn links(&self) -> &'a [(Identity, IdentityId)] {
+    pub(super) fn links(&self) -> &'a [(Identity, Identity)] {
         if self.new { self.named.links() } else { &[] }
     }
 
     fn identities(&self) -> impl Iterator<Item = &'a Identity> + use<'a> {
-        std::iter::once(self.named.principal()).chain(self.links().iter().map(|(weaker, _)| weaker))
+        self.named.all().take(if self.new { usize::MAX } else { 1 })
     }
 }
 
@@ -204,7 +204,7 @@ fn links_by_child(mentions: &[Mention<'_>]) -> Links {
     for mention in mentions {
         for (child, parent) in mention.links() {
             let entry = links.entry(child.id()).or_insert_with(|| (child.kind(), Vec::new()));
-            entry.1.push(Fact { at: mention.at, parent: *parent });
+            entry.1.push(Fact { at: mention.at, parent: parent.id() });
         }
     }
     links

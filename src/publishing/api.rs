@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{body::Bytes, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use crate::{
     app::App,
     http::{
         auth::{Admin, Reader},
-        extract::{Json, Path, parse},
+        extract::{Body, Json, Path, parse},
         problem::{Code, Problem, Violation},
     },
     ids::ModelId,
@@ -89,7 +89,7 @@ async fn publish_model(
     State(app): State<App>,
     _admin: Admin,
     Path(id): Path<ModelId>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
     let run = super::publish(&app, id, options(&body)?.offer_to_sales).await?;
     Ok((StatusCode::ACCEPTED, Json(Progress::of(&run, app.clock.now()))))
@@ -105,7 +105,7 @@ async fn roll_back_model(
     State(app): State<App>,
     _admin: Admin,
     Path(id): Path<ModelId>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Progress>, Problem> {
     let run = super::roll_back(&app, id, options(&body)?.offer_to_sales).await?;
     Ok(Json(Progress::of(&run, app.clock.now())))

@@ -22,7 +22,7 @@ use crate::{
     app::App,
     http::{
         auth,
-        extract::{Json, Query},
+        extract::{Body, Json, Query},
         problem::{Code, Problem},
     },
     ingest::{self, Answer, api::Return, items},
@@ -63,8 +63,8 @@ pub fn routes() -> OpenApiRouter<App> {
         let call = Call::named(name);
         for slash in ["", "/"] {
             let handler =
-                move |State(app): State<App>, query: Query<Sent>, headers: HeaderMap, body: Bytes| {
-                    receive(app, call, query, headers, body)
+                move |State(app): State<App>, query: Query<Sent>, headers: HeaderMap, Body(body): Body| {
+                    take(app, call, query, headers, body)
                 };
             router = router.route(&format!("{prefix}/{name}{slash}"), post(handler));
         }
@@ -148,25 +148,35 @@ async fn send_batch(
     State(app): State<App>,
     query: Query<Sent>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Tracked>, Problem> {
-    receive(app, None, query, headers, body).await
+    take(app, None, query, headers, body).await
 }
 
-/// Takes what a body holds; `call` is what the path names.
-pub(super) async fn receive(
+async fn take(
     app: App,
     call: Option<Call>,
     Query(query): Query<Sent>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Tracked>, Problem> {
-    let text = envelope::as_json(&headers, body.clone()).await?;
+    receive(app, call, query, (&headers, Caller::of(&headers)), body).await.map(Json)
+}
+
+/// Takes what a body holds; `call` is what the path names.
+pub(super) async fn receive(
+    app: App,
+    call: Option<Call>,
+    query: Sent,
+    (headers, caller): (&HeaderMap, Caller<'_>),
+    body: Bytes,
+) -> Result<Tracked, Problem> {
+    let text = envelope::as_json(headers, body.clone()).await?;
     let (mut envelope, raw) = envelope::open(&text)?;
     let presented =
-        credentials::presented(&headers, query.write_key.as_deref(), envelope.write_key.as_deref());
-    let key = auth::recognise(&app, presented.as_deref(), Scope::Ingest, &headers).await?;
-    let signed = Signed::of(&key, &headers, &body, &raw)?;
+        credentials::presented(headers, query.write_key.as_deref(), envelope.write_key.as_deref());
+    let key = auth::recognise(&app, presented.as_deref(), Scope::Ingest, headers).await?;
+    let signed = Signed::of(&key, headers, &body, &raw)?;
     if envelope.sent_at.is_none() {
         envelope.sent_at = headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);
     }
@@ -174,7 +184,7 @@ pub(super) async fn receive(
     let parse = |raw: &str| segment::parse(call, &envelope, items::object(raw)?);
     let deletions = forwarded::deletions(signed, &raw);
     let messages = raw.iter().copied().enumerate().filter(|(index, _)| !deletions.contains_key(index));
-    let submission = ingest::api::read(&app, &key, Caller::of(&headers), messages, want_leads, parse);
+    let submission = ingest::api::read(&app, &key, caller, messages, want_leads, parse);
     if let ([only], [_]) = (submission.refused.as_slice(), raw.as_slice())
         && only.rejection.code == segment::UNSIGNED_DELETE
     {
@@ -187,7 +197,7 @@ pub(super) async fn receive(
     let mut answer = ingest::submit(&app.writers, submission).await?;
     forwarded::forget(&app, deletions.values()).await?;
     answer.accepted += deletions.len();
-    Ok(Json(Tracked { success: true, answer }))
+    Ok(Tracked { success: true, answer })
 }
 
 /// Telemetry of the SDKs about themselves: taken and thrown away, so that it goes nowhere else.

@@ -8,9 +8,7 @@ use crate::http::auth;
 /// is nothing to us.
 pub(super) fn presented(headers: &HeaderMap, query: Option<&str>, body: Option<&str>) -> Option<String> {
     let own_header = || headers.get("x-write-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let key = auth::presented(headers)
-        .or_else(own_header)
-        .or(query.map(str::to_owned))
-        .or(body.map(str::to_owned))?;
-    key.split(':').next().map(str::to_owned)
+    let places = [auth::presented(headers), own_header(), query.map(str::to_owned), body.map(str::to_owned)];
+    let key = |place: String| place.split(':').next().map(str::trim).map(str::to_owned);
+    places.into_iter().flatten().filter_map(key).find(|key| !key.is_empty())
 }

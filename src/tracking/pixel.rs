@@ -3,9 +3,8 @@
 //! The answer is always a picture, whatever became of the message: browsers show errors in its place.
 
 use axum::{
-    body::Bytes,
     extract::{RawQuery, State},
-    http::HeaderMap,
+    http::{HeaderMap, Method},
     response::Response,
 };
 use base64::{
@@ -27,6 +26,7 @@ use crate::{
         picture::picture,
         problem::Problem,
     },
+    verdicts::agents::Caller,
 };
 
 /// How many objects a field of a plain pixel may stand in.
@@ -43,30 +43,36 @@ pub(super) struct Pixel {
 }
 
 impl Pixel {
-    /// The message, in either alphabet of base64, padded or not.
-    fn message(&self) -> Bytes {
+    /// The message, in either alphabet of base64, padded or not; an empty one, where there is none.
+    fn message(&self) -> Map<String, Value> {
         let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         // A plus sign in an address arrives as a space.
         let data = self.data.as_deref().unwrap_or_default().replace([' ', '-'], "+").replace('_', "/");
-        GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(data).unwrap_or_default().into()
+        let text = GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(data).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
     }
 }
 
 /// One message in the address of a picture, for pages that can do nothing else.
 ///
-/// The answer is always a picture, whatever became of the message: browsers show errors in its place.
+/// The answer is always a picture, whatever became of the message: browsers show errors in its place. Without a `messageId`,
+/// every look at the picture is an event of its own. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/v1/pixel/{type}", tag = "Ingestion", security(()),
     params(("type" = String, Path, description = "`track`, `page`, …"), Pixel),
     responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
 pub(super) async fn send_pixel(
     State(app): State<App>,
+    method: Method,
     name: Result<Path<String>, Problem>,
     pixel: Result<Query<Pixel>, Problem>,
     headers: HeaderMap,
 ) -> Response {
     let pixel = pixel.map(|Query(pixel)| pixel).unwrap_or_default();
-    let message = pixel.message();
-    take(app, name, pixel.write_key, headers, message).await
+    if method == Method::GET {
+        let message = pixel.message();
+        take(app, name, pixel.write_key, &headers, message).await;
+    }
+    picture()
 }
 
 /// The fields of a message of which the pixel of RudderStack's makes use; others are taken as well.
@@ -87,21 +93,20 @@ pub(super) struct PlainPixel {
 /// One message as RudderStack's pixel sends it: each field in a parameter of its own.
 ///
 /// A dot leads into an object: `properties.path=/pricing`. Without a `messageId`, every look at the picture is an event of
-/// its own. The answer is always a picture.
+/// its own. The answer is always a picture. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/pixel/v1/{type}", tag = "Ingestion", security(()),
     params(("type" = String, Path, description = "`track` or `page`"), PlainPixel),
     responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
 pub(super) async fn send_plain_pixel(
     State(app): State<App>,
+    method: Method,
     name: Result<Path<String>, Problem>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let fields: Vec<(String, String)> =
         serde_urlencoded::from_str(query.as_deref().unwrap_or_default()).unwrap_or_default();
-    let mut message = Map::new();
-    message.insert("messageId".to_owned(), app.ids.next().to_string().into());
-    let mut write_key = None;
+    let (mut message, mut write_key) = (Map::new(), None);
     for (name, value) in fields {
         if name == "writeKey" {
             write_key = Some(value);
@@ -109,8 +114,10 @@ pub(super) async fn send_plain_pixel(
             place(&mut message, &name, value);
         }
     }
-    let message = Value::Object(message).to_string();
-    take(app, name, write_key, headers, message.into()).await
+    if method == Method::GET {
+        take(app, name, write_key, &headers, message).await;
+    }
+    picture()
 }
 
 /// Enters a field where its name says; one that would have to stand in a text is let go.
@@ -129,13 +136,15 @@ async fn take(
     app: App,
     name: Result<Path<String>, Problem>,
     write_key: Option<String>,
-    headers: HeaderMap,
-    message: Bytes,
-) -> Response {
+    headers: &HeaderMap,
+    mut message: Map<String, Value>,
+) {
     let call = name.ok().and_then(|Path(name)| Call::named(&name));
-    let sent = Query(Sent { write_key, what: None });
-    if let Err(problem) = receive(app, call, sent, headers, message).await {
+    let sent = Sent { write_key, what: None };
+    message.entry("messageId").or_insert_with(|| app.ids.next().to_string().into());
+    let body = Value::Object(message).to_string().into();
+    // Whoever fetches a picture is who looks at it, or a machine: it names itself.
+    if let Err(problem) = receive(app, call, sent, (headers, Caller::itself(headers)), body).await {
         tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
     }
-    picture()
 }

@@ -85,14 +85,15 @@ pub(super) fn parse(
     let sent = text(&mut message, "sentAt").or_else(|| envelope.sent_at.clone());
     let corrected = text(&mut message, "receivedAt").is_some();
     let said = content(call, &mut message, &context)?;
-    let named = named(call, &mut message, said.traits.as_ref(), &context)?;
+    let named = named(call, &mut message, &said, &context)?;
     let mut found = Found {
         id,
         kind: said.kind,
         name: said.name,
         named,
         original_at: original.map(|text| parse_time("timestamp", &text)).transpose()?,
-        sent_at: sent.map(|text| parse_time("sentAt", &text)).transpose()?,
+        // A time of sending that cannot be read corrects nothing.
+        sent_at: sent.and_then(|text| parse_time("sentAt", &text).ok()),
         corrected,
         properties: said.properties,
         traits: said.traits.filter(|_| matches!(call, Call::Identify | Call::Group)),
@@ -230,7 +231,7 @@ fn company(group: Option<String>, mut traits: Map<String, Value>) -> Map<String,
 fn named(
     call: Call,
     message: &mut Map<String, Value>,
-    traits: Option<&Map<String, Value>>,
+    said: &Content,
     context: &Map<String, Value>,
 ) -> Result<Named, Rejection> {
     let mut identity = |field: &str, kind: Kind, code: &'static str| {
@@ -263,9 +264,20 @@ fn named(
         let text = traits?.get("email")?.as_str()?;
         Identity::parse(Kind::Email, text).ok()
     };
-    let own = traits.filter(|_| call != Call::Group);
-    let email = address(own).or_else(|| address(context.get("traits").and_then(Value::as_object)));
-    Named::new(user_id, email, anonymous_id, call == Call::Identify).ok_or_else(missing)
+    let own = said.traits.as_ref().filter(|_| call != Call::Group);
+    let in_properties = Some(&said.properties)
+        .filter(|_| call == Call::Track && (said.kind.starts_with("email_") || said.kind == "signed_up"));
+    let email = address(own)
+        .or_else(|| address(context.get("traits").and_then(Value::as_object)))
+        .or_else(|| address(in_properties));
+    // An SDK repeats what identify told it of a user in the context of every message: it may be all that we hear of it.
+    let named = match user_id {
+        Some(_) if said.kind != "identify" && !said.kind.starts_with("email_") => {
+            Named::new(user_id, email, None, true)
+        }
+        user_id => Named::by(&said.kind, user_id, email, anonymous_id),
+    };
+    named.ok_or_else(missing)
 }
 
 /// A text, or a number that is meant as one; null and nothing are absent.

@@ -60,16 +60,19 @@ pub struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// Reads the headers.
+    /// Reads the headers of a request that may speak for somebody else.
     pub fn of(headers: &'a HeaderMap) -> Caller<'a> {
-        let text = |name: &str| headers.get(name)?.to_str().ok();
         let browser = headers.contains_key(header::ORIGIN) || headers.contains_key(header::REFERER);
+        let caller = Caller::itself(headers);
+        Caller { agent: caller.agent.filter(|_| browser), ..caller }
+    }
+
+    /// Reads the headers of one that speaks for itself, whatever it is.
+    pub fn itself(headers: &'a HeaderMap) -> Caller<'a> {
+        let text = |name: &str| headers.get(name)?.to_str().ok();
         let ahead =
             |purpose: &str| ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word));
-        Caller {
-            agent: text("user-agent").filter(|_| browser),
-            ahead: PURPOSES.iter().filter_map(|name| text(name)).any(ahead),
-        }
+        Caller { agent: text("user-agent"), ahead: PURPOSES.iter().filter_map(|name| text(name)).any(ahead) }
     }
 
     /// What it gives away of an event that it brought.

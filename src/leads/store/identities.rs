@@ -158,19 +158,27 @@ pub(in crate::leads) async fn insert_spans(conn: &mut PgConnection, spans: &[Spa
     Ok(())
 }
 
-/// Records that identities were said to belong together; what was said before at the same instant stays once.
+/// Records that identities were said to belong together; what was said before at the same instant stays once. Of an
+/// `address` only the first claim of each parent can matter, and SDKs repeat it with every event: a later one is let go.
 pub(in crate::leads) async fn insert_links(
     conn: &mut PgConnection,
     children: &[IdentityId],
+    addresses: &[bool],
     at: &[DateTime<Utc>],
     parents: &[IdentityId],
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "-- leads::insert_links
         insert into identity_link (identity_id, at, parent_id)
-        select * from unnest($1::uuid[], $2::timestamptz[], $3::uuid[])
+        select child, at, parent
+        from unnest($1::uuid[], $2::boolean[], $3::timestamptz[], $4::uuid[]) as new (child, address, at, parent)
+        where not address or not exists (
+            select from identity_link known
+            where known.identity_id = child and known.parent_id = parent and known.at <= new.at
+        )
         on conflict do nothing",
         children as &[IdentityId],
+        addresses,
         at,
         parents as &[IdentityId]
     )

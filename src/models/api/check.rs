@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use axum::{body::Bytes, extract::State, http::HeaderMap};
+use axum::{extract::State, http::HeaderMap};
 
 use scoring::{Event, Instant, Model, Receipt, Score, check};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{
     clock::to_instant,
     http::{
         auth::Reader,
-        extract::Json,
+        extract::{Body, Json},
         problem::{Problem, Violation},
     },
     ids::ModelId,
@@ -56,7 +56,7 @@ pub(super) struct Evaluated {
 pub(super) async fn check_model(
     _reader: Reader,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Checked>, Problem> {
     let document = document_of(&headers, &body)?;
     let report = check::check(&document);

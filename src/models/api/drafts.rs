@@ -1,7 +1,6 @@
 //! Versions in the making.
 
 use axum::{
-    body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -18,7 +17,7 @@ use crate::{
     http::{
         auth::Admin,
         etag::{require_match, tagged},
-        extract::Path,
+        extract::{Body, Path},
         problem::{Code, Problem},
     },
     ids::ModelId,
@@ -34,7 +33,7 @@ pub(super) async fn create_draft(
     State(app): State<App>,
     _admin: Admin,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     let (model, document) = model_of(&headers, &body)?;
     let version = drafts::create(&app, model.name(), &document).await?;
@@ -51,7 +50,7 @@ pub(super) async fn replace_draft(
     _admin: Admin,
     Path(id): Path<ModelId>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     let (model, document) = model_of(&headers, &body)?;
     let unchanged = |version: &ModelView| require_match(&headers, version);

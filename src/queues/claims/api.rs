@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use axum::{
-    body::Bytes,
     extract::{OriginalUri, State as Shared},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -26,7 +25,7 @@ use crate::{
     http::{
         auth::{Editor, Reader},
         etag::tagged,
-        extract::{Json, Path, Query, parse},
+        extract::{Body, Json, Path, Query, parse},
         page::{self, Page},
         problem::Problem,
     },
@@ -229,7 +228,7 @@ async fn renew_claim(
     Shared(app): Shared<App>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<ClaimView>, Problem> {
     let Renew { token } = optional(&body)?;
     act(&app, id, token, Act::Renew).await
@@ -252,7 +251,7 @@ async fn release_claim(
     Shared(app): Shared<App>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<ClaimView>, Problem> {
     let Release { token, reason } = optional(&body)?;
     let reason = reason.map(|reason| short("/reason", reason, LONGEST_TEXT)).transpose()?;
@@ -309,7 +308,7 @@ async fn complete_claim(
     Shared(app): Shared<App>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<ClaimView>, Problem> {
     let Complete { token, note, callback_at } = optional(&body)?;
     let note = note.map(|note| short("/note", note, LONGEST_TEXT)).transpose()?;

@@ -143,3 +143,18 @@ async fn nothing_happens_later_than_now() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_time_of_sending_that_cannot_be_read_corrects_nothing() {
+    run(async |app| {
+        let batch = json!({
+            "batch": [demo(&json!({"timestamp": "2026-03-02T08:50:00.000Z"}))],
+            "sentAt": "Mon, 02 Mar 2026 09:00:00 GMT"
+        });
+
+        take(app, "/v1/batch", &batch).await;
+
+        assert_eq!(occurred(app).await, "2026-03-02T08:50:00+00:00");
+    })
+    .await;
+}

@@ -130,3 +130,15 @@ async fn leads_are_named_on_request_to_a_key_that_may_read() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_place_that_is_left_empty_hides_no_key() {
+    run(async |app| {
+        let batch = json!({"batch": [visit("m1")], "writeKey": WRITE});
+
+        let answer = bare(app, "/v1/batch?writeKey=", &[("authorization", basic(""))], &batch).await;
+
+        assert_eq!(taken(&answer)["accepted"], 1);
+    })
+    .await;
+}

@@ -127,3 +127,36 @@ async fn it_is_a_picture_even_where_nothing_was_understood() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_look_without_an_id_is_an_event_and_asking_about_the_picture_is_none() {
+    run(async |app| {
+        let message =
+            STANDARD.encode(json!({"event": "Viewed", "userId": "u1", "writeKey": WRITE}).to_string());
+        let uri = format!("/v1/pixel/track?data={}", message.replace('=', "%3D"));
+
+        for _ in 0..2 {
+            fetch(app, &uri).await;
+        }
+        for uri in [uri, format!("/pixel/v1/track?writeKey={WRITE}&userId=u1&event=Viewed")] {
+            let head = app.send(Request::head(uri).body(Body::empty()).unwrap()).await;
+            assert_eq!(head.headers[header::CONTENT_TYPE], "image/gif");
+        }
+
+        assert_eq!(log(app).await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_fetches_a_picture_is_judged_by_its_own_user_agent() {
+    run(async |app| {
+        let uri = format!("/pixel/v1/track?writeKey={WRITE}&userId=u1&event=Trial%20Started");
+        let request = Request::get(uri).header(header::USER_AGENT, "curl/8.5.0");
+
+        app.send(request.body(Body::empty()).unwrap()).await;
+
+        assert_eq!(app.get("/v1/leads/by/external_id/u1").await.json()["raw"], 0, "a machine looked");
+    })
+    .await;
+}
