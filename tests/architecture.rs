@@ -24,7 +24,7 @@ const FEATURES: [(&str, &[&str]); 26] = [
     ("leads", &[]),
     ("links", &["ingest", "leads", "verdicts"]),
     ("mail", &["ingest", "leads", "verdicts", "webhooks"]),
-    ("erasure", &["leads", "models", "outbox"]),
+    ("erasure", &["leads", "models", "outbox", "scores"]),
     ("merges", &["ingest", "keys", "leads", "models", "outbox", "qualification", "queues", "scores"]),
     ("models", &[]),
     ("outbox", &[]),

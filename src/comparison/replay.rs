@@ -106,7 +106,7 @@ fn replay(sampled: SampledLead, events: &[Event], versions: &[Arc<Version>; 2], 
         let tally = walk.tally();
         Side {
             decision: qualification::decide(&version.model, &lead, &score, tally),
-            do_not_contact: tally.do_not_contact(),
+            do_not_contact: lead.do_not_contact(tally),
             became_mql: entries.last().is_some_and(|last| *last > since),
             score,
         }

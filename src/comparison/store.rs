@@ -34,7 +34,7 @@ pub(super) async fn sample(conn: &mut PgConnection, most: i64, seed: i64) -> sql
     let rows = sqlx::query!(
         r#"-- comparison::sample
         select l.id as "id: LeadId", l.stage as "stage: Stage", l.mql_by as "mql_by: MqlBy", l.below_since,
-            l.last_exit_at, l.recycled_at, l.recycled_until, (
+            l.last_exit_at, l.recycled_at, l.recycled_until, l.withheld_at, (
                 select min(at) from transition where lead_id = l.id and cause = 'identified'
             ) as identified_at
         from (
@@ -50,6 +50,7 @@ pub(super) async fn sample(conn: &mut PgConnection, most: i64, seed: i64) -> sql
         let mut lead = Lead::new(row.id, true).supposed_at(row.stage);
         (lead.mql_by, lead.below_since, lead.last_exit_at) = (row.mql_by, row.below_since, row.last_exit_at);
         (lead.recycled_at, lead.recycled_until) = (row.recycled_at, row.recycled_until);
+        lead.withheld_at = row.withheld_at;
         SampledLead { lead, identified_at: row.identified_at }
     });
     Ok(leads.collect())

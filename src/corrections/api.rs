@@ -211,7 +211,7 @@ pub(super) async fn correct(
     let recorded = match (recorded(app, lead, &correction).await?, late) {
         (Some(before), _) => before,
         (None, Some(late)) => return Err(late),
-        (None, None) => record(app, lead, correction).await?,
+        (None, None) => record(app, (lead, id), correction).await?,
     };
     let status = if recorded.new { StatusCode::CREATED } else { StatusCode::OK };
     let lead = current(app, lead).await?;

@@ -84,9 +84,13 @@ pub(crate) async fn recorded(
     found.map(|event| correction.is(event)).transpose()
 }
 
-/// Records a correction; it is scored when this returns.
-pub(crate) async fn record(app: &App, lead: LeadId, correction: Correction) -> Result<Recorded, Problem> {
-    let named = leads::named(&mut *app.db.acquire().await?, lead).await?;
+/// Records a correction of a lead that was `asked` for, or was merged into this one; it is scored when this returns.
+pub(crate) async fn record(
+    app: &App,
+    (lead, asked): (LeadId, LeadId),
+    correction: Correction,
+) -> Result<Recorded, Problem> {
+    let named = leads::named(&mut *app.db.acquire().await?, lead, asked).await?;
     let named = named.ok_or_else(|| Problem::not_found("lead"))?;
     let id = correction.id.clone().unwrap_or_else(|| app.ids.next().to_string());
     let key = EventKey::of(&id);

@@ -1,7 +1,11 @@
 //! `POST /v1/leads/{id}/events/{event_id}/verdict`.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use scoring::{Verdict, event::VERDICT_CHANGED, is_activity};
+use scoring::{
+    Verdict,
+    event::{DO_NOT_CONTACT_REQUESTED, VERDICT_CHANGED},
+    is_activity,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -62,6 +66,10 @@ pub(super) async fn decide_on_event(
     let event = event.ok_or_else(|| Problem::not_found("event"))?;
     if !is_activity(&event.kind) {
         let message = format!("`{}` is nothing that a lead does, so nobody is asked who did it.", event.kind);
+        return Err(Problem::invalid(message, Vec::new()));
+    }
+    if event.kind == DO_NOT_CONTACT_REQUESTED {
+        let message = "What somebody refuses holds, whoever said it; only the person takes it back, by asking for contact.";
         return Err(Problem::invalid(message, Vec::new()));
     }
     let decision = Decision { event_id: event.id, verdict: body.verdict, author, reason };

@@ -108,7 +108,7 @@ async fn change_lead(
 ) -> Result<Response, Problem> {
     let lead = current(&app, id).await?;
     let seen = attributes_seen(&headers, Some(&lead))?;
-    let named = leads::named(&mut *app.db.acquire().await?, lead.id).await?;
+    let named = leads::named(&mut *app.db.acquire().await?, lead.id, lead.id).await?;
     let named = named.ok_or_else(|| Problem::not_found("lead"))?;
     let caller = Caller { app: &app, key: &key, id: idempotency_key(&headers)? };
     answer(&app, body.event(caller, named)?, seen).await

@@ -10,14 +10,20 @@ pub mod api;
 mod store;
 
 use serde_json::json;
+use sqlx::PgConnection;
 
 use crate::{
     app::App,
     db,
-    ids::LeadId,
-    leads::{self, Stage, identity::Identity},
+    ids::{EventKey, LeadId},
+    leads::{
+        self, Stage,
+        consent::{self, Channel, State, Word},
+        identity::Identity,
+    },
     models,
     outbox::{self, Change, Kind},
+    scores,
 };
 
 /// How often it is tried while others change the same leads.
@@ -51,11 +57,15 @@ async fn try_to_erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {
 
     let own = store::own_identities(&mut tx, heir).await?;
     let shared = store::shared_identities(&mut tx, heir).await?;
+    let refused = refused(app, &mut tx, heir).await?;
     store::delete_events(&mut tx, heir).await?;
     store::delete_spans(&mut tx, heir).await?;
     store::close_gaps(&mut tx, &shared, leads::identity::beginning()).await?;
     store::delete_links(&mut tx, &own).await?;
     store::delete_permissions(&mut tx, &own).await?;
+    if let Some(word) = refused {
+        store::refuse_mails(&mut tx, &own, word, EventKey::of(&heir.to_string())).await?;
+    }
     store::delete_identities(&mut tx, &own).await?;
     store::silence_passages(&mut tx, &family).await?;
     store::silence_outcomes(&mut tx, &family).await?;
@@ -69,4 +79,14 @@ async fn try_to_erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {
     }
     tx.commit().await?;
     Ok(true)
+}
+
+/// How the person refuses mails, if it does, or contact at all. Where a mail did not arrive is said of that address alone.
+async fn refused(app: &App, conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Word>> {
+    let channels = consent::of_leads(conn, &[lead]).await?.remove(&lead).unwrap_or_default();
+    let said = channels.get(&Channel::Email).filter(|word| word.state >= State::Withdrawn);
+    let live = app.live.scored(conn).await?.live.id;
+    let silent = scores::not_to_be_contacted(conn, live, &[lead]).await?.contains(&lead);
+    let now = || Word { state: State::Withdrawn, since: app.clock.now() };
+    Ok(said.copied().or_else(|| silent.then(now)))
 }

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::ids::{IdentityId, LeadId};
+use crate::{
+    ids::{EventKey, IdentityId, LeadId},
+    leads::consent::{State, Word},
+};
 
 /// The identities that were nobody's but this lead's.
 pub(super) async fn own_identities(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<IdentityId>> {
@@ -97,15 +100,40 @@ pub(super) async fn delete_links(conn: &mut PgConnection, identities: &[Identity
     Ok(())
 }
 
-/// What they agreed to. What they refused stays refused: an identity's id is a hash.
+/// What they agreed to, and what they said before that. What they refused last stays refused: an identity's id is a hash.
 pub(super) async fn delete_permissions(
     conn: &mut PgConnection,
     identities: &[IdentityId],
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::delete_permissions
-        delete from consent where identity_id = any($1) and state = 'granted'",
+        delete from consent said where identity_id = any($1) and (state = 'granted' or exists (
+            select from consent later where later.identity_id = said.identity_id and later.channel = said.channel
+                and later.since > said.since
+        ))",
         identities as &[IdentityId]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Has the addresses among them refuse mails: by which of the person's identities it refused them, nobody can tell any more.
+pub(super) async fn refuse_mails(
+    conn: &mut PgConnection,
+    identities: &[IdentityId],
+    word: Word,
+    event: EventKey,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- erasure::refuse_mails
+        insert into consent (identity_id, channel, state, since, event_key)
+        select id, 'email', $2, $3, $4 from identity where id = any($1) and kind = 'email'
+        on conflict do nothing",
+        identities as &[IdentityId],
+        word.state as State,
+        word.since,
+        event as EventKey
     )
     .execute(conn)
     .await?;

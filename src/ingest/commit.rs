@@ -1,10 +1,9 @@
 //! One batch, one transaction.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use scoring::event::VERDICT_CHANGED;
-use serde_json::json;
+use scoring::{Verdict, event::VERDICT_CHANGED};
 use sqlx::{PgConnection, PgPool};
 
 use super::{
@@ -17,15 +16,14 @@ use crate::{
     clock::Clock,
     ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
     leads::{
-        self, Lead, Mention, ResolveError, Resolved, Stage,
+        self, Mention, ResolveError, Resolved,
         consent::{self, Fact, Word},
     },
     models::{self, Live},
-    outbox::{self, Change, Kind},
     policy::Policies,
     qualification::Frame,
     scores::{self, Addition, Additions, Standing},
-    verdicts::{self, Decision},
+    verdicts::{self, Decided, Decision},
 };
 
 /// What a writer works with.
@@ -107,16 +105,23 @@ impl Desk {
         {
             return Err(ResolveError::Changed);
         }
-        judge(conn, self.clock.now(), &mut resolved, items, &log).await?;
-        let consents = consent::enter(conn, facts(items, &log)).await?;
-        resolved.named.extend(consents.iter().filter_map(|fact| owner(&resolved, fact)).collect::<Vec<_>>());
+        // Of whoever has got other identities all is told anew; of whoever was said something, what is new by it.
+        let mut heard: BTreeSet<LeadId> = resolved.moved.iter().copied().collect();
+        heard.extend(judge(conn, self.clock.now(), &mut resolved, items, &log).await?);
+        let facts: Vec<Fact> = facts(items, &log).collect();
+        let owners: BTreeSet<LeadId> = facts.iter().filter_map(|fact| owner(&resolved, fact)).collect();
+        let known: Vec<LeadId> = owners.difference(&heard).copied().collect();
+        let before = consent::of_leads(conn, &known).await?;
+        consent::enter(conn, &facts).await?;
+        resolved.named.extend(owners.iter().copied());
+        heard.extend(owners);
         let additions = additions(&resolved, items, &log);
         keep_touched(&mut resolved, items, &additions);
         let scored = self.live.scored(conn).await?;
         let policy = self.policies.current(conn).await?;
         let frame = Frame { scored: &scored, policy: &policy, now: self.clock.now(), ids: &self.ids };
         let standings = scores::apply(conn, frame, &mut resolved, &additions).await?;
-        outbox::publish(conn, &self.ids, &told(&resolved, &consents, frame.now)).await?;
+        scores::tell_consents(conn, frame, &resolved, heard, &before).await?;
         Ok(Entered { resolved, log, standings })
     }
 }
@@ -219,35 +224,53 @@ impl Log {
 }
 
 /// Looks again at the mails of which something new is said, and carries out what people have decided. Leads for which
-/// an event counts otherwise by it are to be replayed.
+/// an event counts otherwise by it are to be replayed; those of whose consent it changes what is known come back.
 async fn judge(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     resolved: &mut Resolved,
     items: &[Item<'_>],
     log: &Log,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<BTreeSet<LeadId>> {
     let fresh = || items.iter().enumerate().filter(|(index, item)| log.is_new(*index, item.event));
     let mails: Vec<(IdentityId, &str)> = fresh().filter_map(|(_, item)| item.event.mail()).collect();
     if !mails.is_empty() {
         for changed in verdicts::judge_mails(conn, now, &mails).await? {
-            resolved.moved.extend(resolved.lead_at(changed.identity_id, changed.occurred_at));
+            if let Some(lead) = resolved.lead_at(changed.identity_id, changed.occurred_at) {
+                resolved.doubt(lead);
+            }
         }
     }
     let mut said: Vec<&NewEvent> =
         fresh().map(|(_, item)| item.event).filter(|event| event.kind == VERDICT_CHANGED).collect();
     said.sort_by_key(|event| (event.occurred_at, &event.id));
+    let mut heard = BTreeSet::new();
     for event in said {
         let (Some(decision), Some(lead)) = (Decision::read(&event.properties), lead_of(resolved, event))
         else {
             continue;
         };
-        if decision.carry_out(conn, lead, event.occurred_at).await? {
-            resolved.moved.insert(lead);
-            resolved.leads.entry(lead).and_modify(Lead::ask_again);
+        for decided in decision.carry_out(conn, lead, event.occurred_at).await? {
+            resolved.doubt(lead);
+            if agreed(conn, &decided, decision.verdict).await? {
+                heard.insert(lead);
+            }
         }
     }
-    Ok(())
+    Ok(heard)
+}
+
+/// Has what was said by an event on which somebody has decided hold, or not, as was decided; whether it said anything.
+async fn agreed(conn: &mut PgConnection, decided: &Decided, verdict: Verdict) -> sqlx::Result<bool> {
+    let Some((channel, state)) = consent::said(&decided.kind, &decided.properties) else { return Ok(false) };
+    let word = Word { state, since: decided.occurred_at };
+    let fact = Fact { identity: decided.identity_id, channel, word, event: decided.event_key };
+    if consent::holds(state, verdict) {
+        consent::enter(conn, &[fact]).await?;
+    } else {
+        consent::forget(conn, &fact).await?;
+    }
+    Ok(true)
 }
 
 /// What is new, by the lead for which it counts; what is to wait is left out.
@@ -269,27 +292,13 @@ fn facts<'a>(items: &'a [Item<'a>], log: &'a Log) -> impl Iterator<Item = Fact> 
         let (channel, state) = consent::said(&event.kind, &event.properties)?;
         let (identity, event_key) = place(event);
         let word = Word { state, since: event.occurred_at };
-        log.is_new(index, event).then_some(Fact { identity, channel, word, event: event_key })
+        let holds = consent::holds(state, verdicts::verdict(event.finding));
+        (holds && log.is_new(index, event)).then_some(Fact { identity, channel, word, event: event_key })
     })
 }
 
 fn owner(resolved: &Resolved, fact: &Fact) -> Option<LeadId> {
     resolved.lead_at(fact.identity, fact.word.since)
-}
-
-/// What others are told of consents that have changed; of those that are nobody's lead, nothing.
-fn told(resolved: &Resolved, consents: &[Fact], now: DateTime<Utc>) -> Vec<Change> {
-    let change = |fact: &Fact| {
-        let lead = owner(resolved, fact).and_then(|lead| resolved.leads.get(&lead))?;
-        let data = json!({"channel": fact.channel, "state": fact.word.state});
-        (lead.stage() != Stage::Anonymous).then_some(Change {
-            lead_id: lead.id,
-            kind: Kind::ConsentChanged,
-            at: now,
-            data,
-        })
-    };
-    consents.iter().filter_map(change).collect()
 }
 
 /// Leads that are only repeated are left as they are, unless somebody wants to know how they stand.

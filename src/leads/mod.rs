@@ -30,6 +30,7 @@ mod store;
 pub(crate) mod view;
 
 use chrono::{DateTime, Utc};
+use scoring::Tally;
 use serde::{Deserialize, Serialize};
 
 pub use cause::Cause;
@@ -43,7 +44,10 @@ pub(crate) use store::{
     lock as lock_rows, named, profiles_of, read, trail, update as update_rows, upsert_profiles,
 };
 
-use crate::ids::{IdentityId, LeadId};
+use crate::{
+    clock::to_instant,
+    ids::{IdentityId, LeadId},
+};
 
 /// A stretch of time in which an identity's events count for a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +87,9 @@ pub struct Lead {
     pub recycled_at: Option<DateTime<Utc>>,
     /// Until when at least, whatever the model says.
     pub recycled_until: Option<DateTime<Utc>>,
+    /// Since when contact is withheld because it was merged with one that was not to be contacted.
+    #[serde(default)]
+    pub withheld_at: Option<DateTime<Utc>>,
     /// How often its set of identities has changed.
     pub epoch: i32,
     /// Where its identities went, once it has none.
@@ -106,6 +113,7 @@ impl Lead {
             last_exit_at: None,
             recycled_at: None,
             recycled_until: None,
+            withheld_at: None,
             epoch: 0,
             merged_into: None,
             merged_at: None,
@@ -116,6 +124,13 @@ impl Lead {
     /// Where it stands.
     pub fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// Whether the person is not to be contacted: it asked so, or somebody said that it is one who did, and has not raised its
+    /// hand since.
+    pub fn do_not_contact(&self, tally: &Tally) -> bool {
+        let withheld = self.withheld_at.map(to_instant);
+        tally.do_not_contact() || (withheld.is_some() && tally.hand_raised_at() <= withheld)
     }
 
     /// Forgets that it is an MQL for having raised its hand: whoever looks at its stage next sees whether it has.

@@ -132,6 +132,7 @@ impl Lead {
         }
         self.cycle = self.cycle.max(gone.cycle);
         self.last_exit_at = self.last_exit_at.max(gone.last_exit_at);
+        self.withheld_at = self.withheld_at.max(gone.withheld_at);
         let (from, to) = (self.stage, gone.stage);
         if Cause::Merge.allows(from, to) {
             self.stage = to;

@@ -40,6 +40,8 @@ pub struct Resolved {
     pub leads: BTreeMap<LeadId, Lead>,
     /// Leads whose set of events changed by more than the batch's own: their state must be replayed.
     pub moved: BTreeSet<LeadId>,
+    /// Leads of which something counts otherwise than it did, so that what made them MQLs may be gone.
+    pub doubted: BTreeSet<LeadId>,
     /// Leads that go by another name than before: an identity has joined them.
     pub named: BTreeSet<LeadId>,
     /// Leads made just now.
@@ -57,6 +59,13 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// Has it be asked anew whether a lead, of which something counts otherwise than it did, is an MQL, and by what.
+    pub(crate) fn doubt(&mut self, lead: LeadId) {
+        self.moved.insert(lead);
+        self.doubted.insert(lead);
+        self.leads.entry(lead).and_modify(Lead::ask_again);
+    }
+
     /// Nothing yet, about these identities.
     pub(super) fn about<'a>(identities: impl Iterator<Item = &'a Identity>) -> Resolved {
         let kinds = identities.map(|identity| (identity.id(), identity.kind())).collect();

@@ -43,7 +43,7 @@ macro_rules! stored_leads {
             LeadRow,
             r#"-- leads::stored_leads
             select id, stage as "stage: Stage", cycle, mql_by as "mql_by: MqlBy", below_since, below_by_model,
-                last_exit_at, recycled_at, recycled_until, epoch, merged_into, merged_at
+                last_exit_at, recycled_at, recycled_until, withheld_at, epoch, merged_into, merged_at
             from lead where id = any($1) order by id "# + $how,
             $leads
         )
@@ -62,6 +62,7 @@ struct LeadRow {
     last_exit_at: Option<DateTime<Utc>>,
     recycled_at: Option<DateTime<Utc>>,
     recycled_until: Option<DateTime<Utc>>,
+    withheld_at: Option<DateTime<Utc>>,
     epoch: i32,
     merged_into: Option<LeadId>,
     merged_at: Option<DateTime<Utc>>,
@@ -79,6 +80,7 @@ impl LeadRow {
             last_exit_at: self.last_exit_at,
             recycled_at: self.recycled_at,
             recycled_until: self.recycled_until,
+            withheld_at: self.withheld_at,
             epoch: self.epoch,
             merged_into: self.merged_into,
             merged_at: self.merged_at,
@@ -113,6 +115,7 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
     let exits: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.last_exit_at).collect();
     let recycled: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.recycled_at).collect();
     let until: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.recycled_until).collect();
+    let withheld: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.withheld_at).collect();
     let epochs: Vec<i32> = leads.iter().map(|lead| lead.epoch).collect();
     let merged: Vec<Option<LeadId>> = leads.iter().map(|lead| lead.merged_into).collect();
     let merged_at: Vec<Option<DateTime<Utc>>> = leads.iter().map(|lead| lead.merged_at).collect();
@@ -121,12 +124,12 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
         update lead set stage = new.stage, cycle = new.cycle, mql_by = new.mql_by, below_since = new.below_since,
             below_by_model = new.below_by_model, last_exit_at = new.last_exit_at, recycled_at = new.recycled_at,
             recycled_until = new.recycled_until, epoch = new.epoch, merged_into = new.merged_into,
-            merged_at = new.merged_at
+            merged_at = new.merged_at, withheld_at = new.withheld_at
         from unnest($1::uuid[], $2::text[], $3::integer[], $4::text[], $5::timestamptz[], $6::boolean[],
             $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::integer[], $11::uuid[],
-            $12::timestamptz[])
+            $12::timestamptz[], $13::timestamptz[])
             as new (id, stage, cycle, mql_by, below_since, below_by_model, last_exit_at, recycled_at, recycled_until,
-                epoch, merged_into, merged_at)
+                epoch, merged_into, merged_at, withheld_at)
         where lead.id = new.id",
         &ids as &[LeadId],
         &stages,
@@ -139,7 +142,8 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
         &until as &[Option<DateTime<Utc>>],
         &epochs,
         &merged as &[Option<LeadId>],
-        &merged_at as &[Option<DateTime<Utc>>]
+        &merged_at as &[Option<DateTime<Utc>>],
+        &withheld as &[Option<DateTime<Utc>>]
     )
     .execute(conn)
     .await?;
@@ -173,8 +177,8 @@ pub(crate) async fn family(conn: &mut PgConnection, lead: LeadId) -> sqlx::Resul
             select next.* from lead next join family on next.merged_into = family.id
         )
         select id as "id!: LeadId", stage as "stage!: Stage", cycle as "cycle!", mql_by as "mql_by: MqlBy", below_since,
-            below_by_model as "below_by_model!", last_exit_at, recycled_at, recycled_until, epoch as "epoch!",
-            merged_into as "merged_into: LeadId", merged_at
+            below_by_model as "below_by_model!", last_exit_at, recycled_at, recycled_until, withheld_at,
+            epoch as "epoch!", merged_into as "merged_into: LeadId", merged_at
         from family order by merged_at, id"#,
         lead as LeadId
     )

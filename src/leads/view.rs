@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::{to_instant, to_utc},
-    ids::{LeadId, ModelId},
+    ids::{IdentityId, LeadId, ModelId},
 };
 
 /// A lead with its score. Points other than `score` are in milli-points (1000 = one point).
@@ -73,6 +73,7 @@ pub(crate) struct Consent {
 /// A word on a channel, of one of a lead's identities.
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct ChannelWord {
+    identity: IdentityId,
     channel: Channel,
     #[serde(flatten)]
     word: Word,
@@ -113,8 +114,8 @@ impl LeadRow {
 }
 
 impl ChannelWord {
-    fn pair(self) -> (Channel, Word) {
-        (self.channel, self.word)
+    fn said(self) -> (IdentityId, Channel, Word) {
+        (self.identity, self.channel, self.word)
     }
 }
 
@@ -140,7 +141,7 @@ impl From<LeadRow> for LeadView {
             profile: fold.unwrap_or_default().to_profile(),
             consent: Consent {
                 do_not_contact: row.do_not_contact,
-                channels: of_one(row.words.into_iter().flat_map(|said| said.0).map(ChannelWord::pair)),
+                channels: of_one(row.words.into_iter().flat_map(|said| said.0).map(ChannelWord::said)),
             },
             last_activity_at: row.last_activity_at,
             created_at: row.created_at,
@@ -238,8 +239,9 @@ macro_rules! lead_rows {
                         own.home_lead_id is not null, i.value limit 1
                 ) as email,
                 (
-                    select json_agg(json_build_object('channel', c.channel, 'state', c.state, 'since', c.since))
+                    select json_agg(json_build_object('identity', c.identity_id, 'channel', c.channel, 'state', c.state, 'since', c.since))
                     from identity_span own join consent c on c.identity_id = own.identity_id
+                        and c.since >= own.since and (own.until is null or c.since < own.until)
                     where own.lead_id = s.lead_id
                 ) as "words: sqlx::types::Json<Vec<crate::leads::view::ChannelWord>>"
             from score s

@@ -134,7 +134,7 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
         return Err(MergeError::Itself);
     }
     let mut tx = models::begin(&app.db).await?;
-    let rows: BTreeMap<LeadId, Lead> =
+    let mut rows: BTreeMap<LeadId, Lead> =
         leads::lock_rows(&mut tx, &[into, lead]).await?.into_iter().map(|row| (row.id, row)).collect();
     let (Some(heir), Some(gone)) = (rows.get(&into), rows.get(&lead)) else {
         return Err(MergeError::NotFound);
@@ -168,7 +168,11 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
         undone_by: None,
         undone_reason: None,
     };
-    let stood = restoring::snapshot(&mut tx, heir).await?;
+    // What one of them refused, the other does not permit, whatever it asked for before.
+    for id in scores::not_to_be_contacted(&mut tx, frame.live().id, &[into, lead]).await? {
+        rows.entry(id).and_modify(|row| row.withheld_at = Some(now));
+    }
+    let stood = restoring::snapshot(&mut tx, &rows[&into]).await?;
     store::insert(&mut tx, &merge, &stood, said.request_key.as_deref()).await?;
     let properties = json!({"lead_id": lead, "into": into});
     note(&mut tx, app, "lead_merged", properties, said, [lead, into]).await?;
@@ -176,6 +180,7 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
     let why = Why::said(Cause::Merge, now, &said.author, Some(&said.reason));
     leads::take_in(&mut tx, &mut resolved, lead, into, &why).await?;
     scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
+    scores::tell_consents(&mut tx, frame, &resolved, [into], &BTreeMap::new()).await?;
     tx.commit().await?;
     Ok(Decided { merge, new: true })
 }
@@ -255,6 +260,7 @@ async fn try_to_unmerge(
         outbox::publish(&mut tx, &app.ids, &[change]).await?;
     }
     scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
+    scores::tell_consents(&mut tx, frame, &resolved, [lead, end], &BTreeMap::new()).await?;
     tx.commit().await?;
     let undone = (Some(now), Some(said.author.clone()), Some(said.reason.clone()));
     let (undone_at, undone_by, undone_reason) = undone;
@@ -278,7 +284,7 @@ async fn note(
     let arrival = Arrival { at: app.clock.now(), api_key: Some(said.api_key) };
     let mut events = Vec::new();
     for lead in leads {
-        if let Some(named) = leads::named(conn, lead).await? {
+        if let Some(named) = leads::named(conn, lead, lead).await? {
             events.extend(event(&id, kind, named, &properties, arrival));
         }
     }

@@ -3,7 +3,8 @@
 //! A lead's row and its answers are no function of its log. Whoever was merged kept its own; what the heir took over is taken
 //! from it by going back to how it stood before the merge, and taking over again what else came since. If that heir was
 //! itself merged into another, the same is done there, and so on along the trail, until somebody has decided something of
-//! the lead since, or the two were joined by their identities: from there on everything stays as it is.
+//! the lead since, or the two were joined by their identities: from there on everything stays as it is, but for a lead that
+//! is an MQL by what counts for another again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +38,7 @@ pub(super) async fn part(
     let below = family.below(lead);
     let (going, staying): (Vec<_>, Vec<_>) =
         leads::homes_of(conn, end).await?.into_iter().partition(|home| below.contains(&home.lead));
-    family.restore_heirs(conn, end, merge, &below, why).await?;
+    let whole = family.restore_heirs(conn, end, merge, &below, why).await?;
     let mut left = family.row(end)?.clone();
     if staying.iter().any(|home| home.identified) {
         left.identify(why.at);
@@ -45,6 +46,9 @@ pub(super) async fn part(
     if going.is_empty() {
         let mut resolved = Resolved::holding(leads::lock_rows(conn, &[end]).await?);
         resolved.leads.insert(end, left);
+        if !whole {
+            resolved.doubt(end);
+        }
         return Ok((resolved, Vec::new()));
     }
     let mut resolved = Resolved::holding(leads::lock_rows(conn, &[end, lead]).await?);
@@ -60,6 +64,9 @@ pub(super) async fn part(
     resolved.leads.extend([(lead, taken), (end, left)]);
     let homes: Vec<LeadId> = below.into_iter().collect();
     leads::part(conn, &mut resolved, end, &homes, lead).await?;
+    if !whole {
+        resolved.doubt(end);
+    }
     if staying.is_empty() {
         // Its own identities were joined with those that are at home here.
         leads::delete_profiles(conn, &[end]).await?;
@@ -113,6 +120,7 @@ impl Family {
     }
 
     /// Has those along the trail stand as if a lead had never come that is taken out; `taken` are it and those below it.
+    /// Whether it came to the `end`.
     async fn restore_heirs(
         &mut self,
         conn: &mut PgConnection,
@@ -120,23 +128,23 @@ impl Family {
         undone: &MergeRow,
         taken: &BTreeSet<LeadId>,
         why: &Why,
-    ) -> sqlx::Result<()> {
+    ) -> sqlx::Result<bool> {
         let mut heir = undone.into_lead_id;
         let mut stood = stood(undone)?;
         let (mut merged_at, mut seq) = (undone.merged_at, undone.seq);
         loop {
             if store::is_moved_since(conn, heir, merged_at).await? {
-                return Ok(());
+                return Ok(false);
             }
             self.restore(conn, heir, (stood, seq, merged_at), taken, why).await?;
             if heir == end {
-                return Ok(());
+                return Ok(true);
             }
             let row = self.row(heir)?.clone();
             leads::update_rows(conn, &[&row]).await?;
             let next = store::in_force(conn, heir).await?;
             let Some(next) = next.filter(|next| row.merged_into == Some(next.into_lead_id)) else {
-                return Ok(());
+                return Ok(false);
             };
             (heir, merged_at, seq) = (next.into_lead_id, next.merged_at, next.seq);
             stood = self::stood(&next)?;
@@ -163,7 +171,9 @@ impl Family {
                 let answers = store::answers_of(conn, heir).await?;
                 store::set_heir(conn, later.id, &json!({"lead": stood, "answers": answers})).await?;
             }
-            stood.take_over(self.row(later.lead_id)?, &rule);
+            // One whose own identities were joined with another's since is at home there.
+            let Some(row) = self.rows.get(&later.lead_id) else { continue };
+            stood.take_over(row, &rule);
             if !answered {
                 qualification::copy_answers(conn, later.lead_id, heir).await?;
             }

@@ -19,6 +19,8 @@ pub struct Look<'a> {
     pub tally: &'a Tally,
     /// Why the policy leaves it out, if it does; asked only of those for whom [`is_at_stake`].
     pub excluded: Option<Label>,
+    /// Whether it is an MQL by what does not count any more.
+    pub unfounded: bool,
 }
 
 /// What was decided for a lead.
@@ -38,13 +40,16 @@ pub fn advance(frame: Frame<'_>, occasion: Occasion, lead: &mut Lead, look: Look
     if look.excluded.is_some() && lead.stage() == Stage::Mql {
         go(lead, Target::Lead, Cause::Excluded, at);
     }
+    if look.unfounded && lead.stage() == Stage::Mql {
+        go(lead, Target::Lead, Cause::ScoreFell, at);
+    }
     let mut dwell_ends_at = None;
     if let Some(decision) = decide(&frame.live().model, lead, look.score, look.tally) {
         dwell_ends_at = decision.due_at.map(to_utc);
         follow(occasion, lead, decision, look.excluded, at);
     }
     if let Some(auto) = frame.policy.document.handoff.auto_sql
-        && is_offered(lead, look.tally.do_not_contact())
+        && is_offered(lead, lead.do_not_contact(look.tally))
         && look.score.score >= auto.min_score
         && (!auto.hand_raise_only || lead.mql_by == Some(MqlBy::HandRaise))
     {
@@ -140,7 +145,7 @@ pub(super) fn standing<'a>(
         stage,
         score,
         identified: lead.stage() != Stage::Anonymous,
-        do_not_contact: tally.do_not_contact(),
+        do_not_contact: lead.do_not_contact(tally),
         last_human_activity: tally.last_human_activity(),
         last_exit: lead.last_exit_at.map(to_instant),
         hand_raised_at: tally.hand_raised_at(),

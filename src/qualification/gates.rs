@@ -57,7 +57,7 @@ pub fn gate(
         Stage::Lead | Stage::Recycled => {}
         _ => return Some(Gate::Stage),
     }
-    if tally.do_not_contact() {
+    if lead.do_not_contact(tally) {
         return Some(Gate::DoNotContact);
     }
     if let Some(label) = excluded {

@@ -1,14 +1,50 @@
 //! What others are told of a change of standing.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 use super::{Standing, sheet::Sheet};
 use crate::{
     ids::LeadId,
-    leads::{Resolved, Stage},
-    outbox::{Change, Kind},
+    leads::{
+        Resolved, Stage,
+        consent::{self, Channels},
+    },
+    outbox::{self, Change, Kind},
     qualification::Frame,
 };
+
+/// Tells how the channels of some leads stand, those that are known, where it is not how they stood `before`: who follows along
+/// writes to nobody whom another identity of the same person forbids it. Of whom nothing is known from before all is told.
+pub async fn tell_consents(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    resolved: &Resolved,
+    heard: impl IntoIterator<Item = LeadId>,
+    before: &BTreeMap<LeadId, Channels>,
+) -> sqlx::Result<()> {
+    let known = |id: &LeadId| {
+        resolved
+            .leads
+            .get(id)
+            .is_some_and(|lead| lead.stage() != Stage::Anonymous && lead.merged_into.is_none())
+    };
+    let heard: Vec<LeadId> = heard.into_iter().filter(known).collect();
+    let mut changes = Vec::new();
+    for (lead_id, channels) in consent::of_leads(conn, &heard).await? {
+        let stood = |channel| Some(before.get(&lead_id)?.get(channel)?.state);
+        let new = channels.iter().filter(|(channel, word)| stood(channel) != Some(word.state));
+        changes.extend(new.map(|(channel, word)| Change {
+            lead_id,
+            kind: Kind::ConsentChanged,
+            at: frame.now,
+            data: json!({"channel": channel, "state": word.state}),
+        }));
+    }
+    outbox::publish(conn, frame.ids, &changes).await
+}
 
 /// Of each lead whose published score, band or consent under the live model differs from what was stored, and of each
 /// that has become another's. Strangers are not told of: who follows along learns of them when they become known.

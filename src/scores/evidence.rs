@@ -92,7 +92,7 @@ impl Evidence {
         let mut tally = Tally::new(&version.model);
         history.events.iter().for_each(|event| tally.add(&version.model, event.as_ref()));
         let consent = ConsentThen {
-            do_not_contact: tally.do_not_contact(),
+            do_not_contact: lead.do_not_contact(&tally),
             do_not_contact_at: tally.do_not_contact_at(),
             hand_raised_at: tally.hand_raised_at(),
         };

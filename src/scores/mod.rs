@@ -9,6 +9,7 @@
 
 pub mod api;
 mod changes;
+mod doubts;
 mod evidence;
 mod held;
 pub mod jobs;
@@ -27,6 +28,7 @@ use scoring::EventRef;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
+pub use changes::tell_consents;
 pub use evidence::Evidence;
 pub use held::{Held, hold};
 pub use log::{History, read as read_log};
@@ -38,7 +40,7 @@ use person::People;
 use sheet::{Circumstances, Sheet};
 
 use crate::{
-    ids::LeadId,
+    ids::{LeadId, ModelId},
     leads::{Lead, Resolved, Stage},
     models::Covers,
     outbox,
@@ -155,7 +157,7 @@ async fn settle(
     let mut passages = Vec::new();
     for (id, (tally, score)) in &waiting {
         let Some(lead) = resolved.leads.get_mut(id) else { continue };
-        let look = Look { score, tally, excluded: excluded.get(id).copied() };
+        let look = Look { score, tally, excluded: excluded.get(id).copied(), unfounded: false };
         passages.extend(qualification::advance(frame, occasion, lead, look).transitions);
     }
     Ok(passages)
@@ -171,16 +173,31 @@ async fn decide(
 ) -> sqlx::Result<BTreeMap<LeadId, DateTime<Utc>>> {
     let looks = live.scored().map(|(id, state, score)| (id, &state.tally, score));
     let excluded: BTreeMap<LeadId, Label> = people.excluded(conn, frame, resolved, looks).await?;
+    let unfounded = doubts::unfounded(conn, frame, resolved).await?;
     let mut dwells = BTreeMap::new();
     for (id, state, score) in live.scored() {
         let Some(lead) = resolved.leads.get_mut(&id) else { continue };
         let occasion = Occasion::Life { active: state.is_active() };
-        let look = Look { score, tally: &state.tally, excluded: excluded.get(&id).copied() };
+        let look = Look {
+            score,
+            tally: &state.tally,
+            excluded: excluded.get(&id).copied(),
+            unfounded: unfounded.contains(&id),
+        };
         let Decided { transitions, dwell_ends_at } = qualification::advance(frame, occasion, lead, look);
         passages.extend(transitions);
         dwells.extend(dwell_ends_at.map(|ends_at| (id, ends_at)));
     }
     Ok(dwells)
+}
+
+/// Those of some leads that are not to be contacted, by what is stored under a model.
+pub async fn not_to_be_contacted(
+    conn: &mut PgConnection,
+    model: ModelId,
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<LeadId>> {
+    store::not_to_be_contacted(conn, model, leads).await
 }
 
 /// For how long the score that is due longest has been waiting to be brought up to date.

@@ -76,7 +76,7 @@ pub(super) async fn follow(
         let stood = is_offered(before, state.was_silent()) && before.merged_into.is_none();
         // An heir may have been given the other's offer just now; one that is itself again has its own back.
         let was = stood || gone.iter().any(|(_, heir)| *heir == id) || before.merged_into.is_some();
-        let is = is_offered(lead, state.tally.do_not_contact());
+        let is = is_offered(lead, lead.do_not_contact(&state.tally));
         match last.get(&id) {
             Some(Cause::Policy) => due.insert(id, Due::Accept),
             _ if is && !stood && frame.policy.document.handoff.auto_offer => due.insert(id, Due::Offer),

@@ -205,7 +205,7 @@ impl State {
         Standing {
             lead_id: lead.id,
             stage: lead.stage(),
-            do_not_contact: self.tally.do_not_contact(),
+            do_not_contact: lead.do_not_contact(&self.tally),
             score: published,
             raw: score.raw.0,
             fit: score.fit.0,

@@ -1,5 +1,7 @@
 //! SQL of scores.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
@@ -445,4 +447,36 @@ pub(super) async fn oldest_due(conn: &mut PgConnection) -> sqlx::Result<Option<D
     )
     .fetch_optional(conn)
     .await
+}
+
+/// Those of some leads that are not to be contacted.
+pub(super) async fn not_to_be_contacted(
+    conn: &mut PgConnection,
+    model: ModelId,
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        "-- scores::not_to_be_contacted
+        select lead_id from score where model_id = $1 and lead_id = any($2) and do_not_contact",
+        model as ModelId,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Since when it is known who some leads are; those that were known from the start are left out.
+pub(super) async fn known_since(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+) -> sqlx::Result<HashMap<LeadId, DateTime<Utc>>> {
+    let rows = sqlx::query!(
+        r#"-- scores::known_since
+        select lead_id as "lead_id: LeadId", min(at) as "at!" from transition
+        where lead_id = any($1) and cause = 'identified' group by lead_id"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.lead_id, row.at)).collect())
 }

@@ -271,10 +271,9 @@ fn named(
         .or_else(|| address(context.get("traits").and_then(Value::as_object)))
         .or_else(|| address(in_properties));
     // An SDK repeats what identify told it of a user in the context of every message: it may be all that we hear of it.
+    let repeats = matches!(call, Call::Track | Call::Page | Call::Screen) && !said.kind.starts_with("email_");
     let named = match user_id {
-        Some(_) if said.kind != "identify" && !said.kind.starts_with("email_") => {
-            Named::new(user_id, email, None, true)
-        }
+        Some(_) if repeats => Named::new(user_id, email, None, true),
         user_id => Named::by(&said.kind, user_id, email, anonymous_id),
     };
     named.ok_or_else(missing)

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, header};
 use regex::Regex;
-use scoring::event::is_own_activity;
+use scoring::event::{DO_NOT_CONTACT_REQUESTED, is_own_activity};
 use serde_json::{Map, Value};
 
 use super::Finding;
@@ -33,7 +33,8 @@ fn patterns() -> impl Iterator<Item = &'static str> {
 /// what only describes it, gives nothing away.
 pub fn find(kind: &str, agent: Option<&str>) -> Option<Finding> {
     let agent = agent?;
-    if !is_own_activity(kind) {
+    // What somebody refuses holds, whoever is thought to have said it.
+    if !is_own_activity(kind) || kind == DO_NOT_CONTACT_REQUESTED {
         return None;
     }
     let mail = kind.starts_with("email_");
@@ -77,7 +78,8 @@ impl<'a> Caller<'a> {
 
     /// What it gives away of an event that it brought.
     pub fn find(&self, kind: &str, context: Option<&Map<String, Value>>) -> Option<Finding> {
-        let fetched = (self.ahead && is_own_activity(kind)).then_some(Finding::Prefetch);
+        let may_be = is_own_activity(kind) && kind != DO_NOT_CONTACT_REQUESTED;
+        let fetched = (self.ahead && may_be).then_some(Finding::Prefetch);
         let agent = self.agent.filter(|_| named(context).is_none());
         fetched.max(find(kind, agent))
     }

@@ -6,7 +6,22 @@ use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
 use super::store;
-use crate::ids::{EventKey, LeadId};
+use crate::ids::{EventKey, IdentityId, LeadId};
+
+/// An event on which somebody has decided.
+#[derive(Debug)]
+pub struct Decided {
+    /// On whom it hangs.
+    pub identity_id: IdentityId,
+    /// Its key.
+    pub event_key: EventKey,
+    /// What happened.
+    pub kind: String,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// What is particular to it.
+    pub properties: Map<String, Value>,
+}
 
 /// A person's verdict on an event, as the log has it: the properties of a `verdict_changed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +60,13 @@ impl Decision {
         fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
     }
 
-    /// Carries it out on the lead's events of that id, unless somebody decided later. Whether there is such an event.
+    /// Carries it out on the lead's events of that id, unless somebody decided later. These events come back.
     pub async fn carry_out(
         &self,
         conn: &mut PgConnection,
         lead: LeadId,
         at: DateTime<Utc>,
-    ) -> sqlx::Result<bool> {
+    ) -> sqlx::Result<Vec<Decided>> {
         let words = format!("{}: {}", self.author, self.reason);
         store::decide(conn, lead, EventKey::of(&self.event_id), self.verdict, (&words, at)).await
     }

@@ -27,7 +27,7 @@ use scoring::Verdict;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
-pub use decision::Decision;
+pub use decision::{Decided, Decision};
 pub use mails::is_of_mail;
 
 use crate::ids::{EventKey, IdentityId};

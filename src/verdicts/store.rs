@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use scoring::Verdict;
-use sqlx::PgConnection;
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, types::Json};
 
 use super::{
-    Finding, Judgement,
+    Decided, Finding, Judgement,
     mails::{Link, Trace, What},
     verdict, word,
 };
@@ -94,30 +95,39 @@ pub(super) async fn judge(conn: &mut PgConnection, judged: &[Judgement]) -> sqlx
 }
 
 /// Writes a person's verdict on those of a lead's events that have this key, with their words, unless one was given
-/// later. Whether there is such an event.
+/// later. These events come back.
 pub(super) async fn decide(
     conn: &mut PgConnection,
     lead: LeadId,
     event: EventKey,
     verdict: Verdict,
     (words, at): (&str, DateTime<Utc>),
-) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
-        "-- verdicts::decide
+) -> sqlx::Result<Vec<Decided>> {
+    let rows = sqlx::query!(
+        r#"-- verdicts::decide
         update event set verdict = $3, verdict_reason = $4, held_until = null, decided_at = $5
         from identity_span s
         where s.lead_id = $1 and event.identity_id = s.identity_id and event.event_key = $2
             and event.occurred_at >= s.since and (s.until is null or event.occurred_at < s.until)
-            and (event.decided_at is null or event.decided_at <= $5)",
+            and (event.decided_at is null or event.decided_at <= $5)
+        returning event.identity_id, event.event_key, event.type as kind, event.occurred_at,
+            event.properties as "properties: Json<Map<String, Value>>""#,
         lead as LeadId,
         event as EventKey,
         word(verdict),
         words,
         at
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(done.rows_affected() > 0)
+    let decided = rows.into_iter().map(|row| Decided {
+        identity_id: row.identity_id,
+        event_key: row.event_key,
+        kind: row.kind,
+        occurred_at: row.occurred_at,
+        properties: row.properties.0,
+    });
+    Ok(decided.collect())
 }
 
 /// Holds identities that have no lead, but events that have waited long enough: nobody can give them one meanwhile.

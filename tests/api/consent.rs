@@ -255,3 +255,120 @@ async fn the_list_of_suppressions_is_read_page_by_page_and_not_with_a_write_key(
     })
     .await;
 }
+
+/// Who follows the feed from here on.
+async fn here(app: &TestApp) -> String {
+    app.get("/v1/changes?cursor=now").await.json()["next_cursor"].as_str().unwrap().to_owned()
+}
+
+/// What the feed has told of consents since, by lead: the last word on each channel.
+async fn told_since(app: &TestApp, start: &str, lead: &Value) -> Value {
+    let changes = app.get(&format!("/v1/changes?cursor={start}")).await.json();
+    let mut told = json!({});
+    for change in changes["data"].as_array().unwrap() {
+        if change["type"] == "lead.consent_changed" && change["lead_id"] == lead["id"] {
+            told[change["data"]["channel"].as_str().unwrap_or("do_not_contact")] =
+                change["data"]["state"].clone();
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn a_machine_may_refuse_and_not_agree_and_what_was_said_before_comes_back() {
+    run(async |app| {
+        let said = |id: &str, kind: &str, agent: &str, minutes: i64| {
+            json!({"id": id, "type": kind, "lead": {"email": JANE}, "context": {"user_agent": agent},
+                "occurred_at": app.now() - TimeDelta::minutes(minutes)})
+        };
+        let person = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0";
+        app.events(json!([
+            said("no", "email_unsubscribed", person, 9),
+            said("bot", "email_subscribed", "HeadlessChrome/156", 8),
+            said("yes", "email_subscribed", person, 7),
+        ]))
+        .await;
+        assert_eq!(channels(app, JANE).await, json!({"email": "granted"}));
+        let id = app.lead("jane").await["id"].as_str().unwrap().to_owned();
+        let decide = async |event: &str, verdict: &str| {
+            let body = json!({"verdict": verdict, "reason": "we looked", "author": "ann"}).to_string();
+            app.advance(TimeDelta::seconds(1));
+            app.post(&format!("/v1/leads/{id}/events/{event}/verdict"), body).await;
+            channels(app, JANE).await["email"].clone()
+        };
+        let start = here(app).await;
+
+        assert_eq!(decide("yes", "machine").await, "withdrawn", "it was no person who agreed");
+        assert_eq!(told_since(app, &start, &json!({"id": id})).await, json!({"email": "withdrawn"}));
+        assert_eq!(decide("bot", "human").await, "granted", "it was one after all");
+        assert_eq!(decide("bot", "machine").await, "withdrawn");
+        assert_eq!(
+            decide("no", "machine").await,
+            "withdrawn",
+            "a scanner that unsubscribes has unsubscribed"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_said_on_a_shared_device_is_said_by_whoever_uses_it_then() {
+    run(async |app| {
+        let at = |minutes: i64| app.now() - TimeDelta::minutes(minutes);
+        let login = |user: &str, minutes: i64| json!({"type": "identify", "occurred_at": at(minutes),
+            "lead": {"user_id": user, "email": format!("{user}@acme.example"), "anonymous_id": "kiosk"}});
+        let says = |kind: &str, minutes: i64| json!({"type": kind, "occurred_at": at(minutes), "lead": {"anonymous_id": "kiosk"}});
+
+        app.events(json!([login("ann", 60), says("email_unsubscribed", 55), login("bob", 50), says("email_subscribed", 45)]))
+            .await;
+
+        assert_eq!(channels(app, "ann@acme.example").await, json!({"email": "withdrawn"}));
+        assert_eq!(channels(app, "bob@acme.example").await, json!({"email": "granted"}));
+        assert_eq!(suppressed(app).await, ["ann@acme.example withdrawn"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_feed_tells_how_the_lead_stands_and_not_what_one_of_its_names_said() {
+    run(async |app| {
+        app.events(json!([{"type": "identify", "lead": {"user_id": "jane", "email": JANE}}])).await;
+        let jane = app.lead("jane").await;
+        agree(app, JANE, json!({"channel": "email", "state": "withdrawn", "reason": "on the phone"})).await;
+        app.advance(TimeDelta::minutes(1));
+        let start = here(app).await;
+
+        app.events(json!([mail("email_subscribed", JANE)])).await;
+
+        assert_eq!(channels(app, JANE).await, json!({"email": "withdrawn"}));
+        assert_eq!(told_since(app, &start, &jane).await, json!({"email": "withdrawn"}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_feed_tells_of_consents_that_change_because_leads_become_one_and_two_again() {
+    run(async |app| {
+        in_passing(app, "email_unsubscribed", "jane@old.example").await;
+        for user in ["jane", "joan"] {
+            app.events(json!([{"type": "identify", "lead": {"user_id": user}}])).await;
+        }
+        app.events(json!([{"type": "email_complained", "lead": {"user_id": "joan"}}])).await;
+        let (jane, joan) = (app.lead("jane").await, app.lead("joan").await);
+        let body = json!({"lead_id": joan["id"], "author": "ann", "reason": "one person"}).to_string();
+        let path = |verb: &str| format!("/v1/leads/{}/{verb}", jane["id"].as_str().unwrap());
+
+        let start = here(app).await;
+        app.events(json!([{"type": "identify", "lead": {"user_id": "jane", "email": "jane@old.example"}}]))
+            .await;
+        assert_eq!(told_since(app, &start, &jane).await, json!({"email": "withdrawn"}));
+        let start = here(app).await;
+        app.post(&path("merge"), body.clone()).await;
+        assert_eq!(told_since(app, &start, &jane).await, json!({"email": "complained"}));
+        let start = here(app).await;
+        app.post(&path("unmerge"), body).await;
+        assert_eq!(told_since(app, &start, &jane).await, json!({"email": "withdrawn"}));
+        assert_eq!(told_since(app, &start, &joan).await, json!({"email": "complained"}));
+    })
+    .await;
+}

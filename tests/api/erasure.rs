@@ -169,3 +169,33 @@ async fn erasing_asks_for_a_key_that_may_do_everything() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn whoever_was_not_to_be_written_to_is_not_when_the_address_comes_again() {
+    run(async |app| {
+        let identify = |user: &str| json!({"type": "identify", "lead": {"user_id": user, "email": format!("{user}@acme.example")}});
+        let people = ["silent", "withdrawn", "resubscribed", "fine"];
+        app.events(Value::Array(people.map(identify).to_vec())).await;
+        app.events(json!([
+            {"type": "do_not_contact_requested", "lead": {"user_id": "silent"}},
+            {"type": "email_unsubscribed", "lead": {"user_id": "withdrawn"}},
+            {"type": "email_unsubscribed", "lead": {"email": "resubscribed@acme.example"}},
+        ]))
+        .await;
+        app.advance(TimeDelta::minutes(1));
+        app.events(json!([{"type": "email_subscribed", "lead": {"email": "resubscribed@acme.example"}}])).await;
+        for user in people {
+            assert_eq!(erase(app, &id(app, user).await).await, StatusCode::NO_CONTENT);
+        }
+
+        let again = |user: &str| json!({"type": "page_viewed", "lead": {"email": format!("{user}@acme.example")}});
+        app.events(Value::Array(people.map(again).to_vec())).await;
+
+        let suppressed = app.get("/v1/suppressions").await.json();
+        let mut addresses: Vec<&str> =
+            suppressed["data"].as_array().unwrap().iter().map(|row| row["email"].as_str().unwrap()).collect();
+        addresses.sort_unstable();
+        assert_eq!(addresses, ["silent@acme.example", "withdrawn@acme.example"]);
+    })
+    .await;
+}

@@ -481,3 +481,114 @@ async fn check(app: &TestApp, case: u32, deeds: &[Deed]) {
         }
     }
 }
+
+#[tokio::test]
+async fn what_one_of_two_refused_the_other_does_not_permit_until_somebody_asks_for_contact() {
+    run(async |app| {
+        let at = |minutes: i64| app.now() - TimeDelta::minutes(minutes);
+        let (silent, asking) = (known(app, "silent", 0).await, known(app, "asking", 0).await);
+        app.events(json!([
+            {"type": "do_not_contact_requested", "lead": {"user_id": "silent"}, "occurred_at": at(40)},
+            {"type": "demo_requested", "lead": {"user_id": "asking"}, "occurred_at": at(30)},
+        ]))
+        .await;
+        let before = everything(app, &asking).await;
+        assert_eq!(before["lead"]["stage"], "mql");
+
+        let merged = merge(app, &asking, &silent).await;
+
+        assert_eq!(merged["lead"]["consent"]["do_not_contact"], true);
+        assert_eq!(
+            app.get("/v1/queues/sales/leads").await.json()["data"],
+            json!([]),
+            "it has left the queue at once"
+        );
+        unmerge(app, &asking, &silent).await;
+        assert_eq!(lead(app, &silent).await["consent"]["do_not_contact"], true);
+        assert_eq!(everything(app, &asking).await["lead"], before["lead"]);
+
+        merge(app, &asking, &silent).await;
+        app.advance(TimeDelta::minutes(1));
+        app.events(json!([{"type": "demo_requested", "lead": {"user_id": "asking"}}])).await;
+        assert_eq!(
+            lead(app, &asking).await["consent"]["do_not_contact"],
+            false,
+            "asking for a demo is asking for contact"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_merge_is_undone_though_another_into_the_same_lead_has_gone_elsewhere() {
+    run(async |app| {
+        let mail =
+            |name: &str| json!({"type": "form_submitted", "lead": {"email": format!("{name}@acme.example")}});
+        app.events(
+            json!([mail("a"), mail("b"), mail("h"), {"type": "form_submitted", "lead": {"user_id": "u"}}]),
+        )
+        .await;
+        let id = async |name: &str| app.lead(&format!("{name}@")).await["id"].as_str().unwrap().to_owned();
+        let (a, b, h) = (id("a").await, id("b").await, id("h").await);
+        merge(app, &h, &a).await;
+        merge(app, &h, &b).await;
+        app.events(json!([{"type": "identify", "lead": {"user_id": "u", "email": "b@acme.example"}}])).await;
+
+        unmerge(app, &h, &a).await;
+
+        assert_eq!(
+            (lead(app, &a).await["id"].clone(), lead(app, &h).await["id"].clone()),
+            (json!(a), json!(h))
+        );
+        assert_eq!(lead(app, &a).await["raw"], lead(app, &h).await["raw"], "a form each");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_stays_an_mql_by_what_counts_for_another_again() {
+    run(async |app| {
+        app.events(json!([
+            {"type": "demo_requested", "lead": {"user_id": "c"}},
+            {"type": "email_opened", "lead": {"email": "e@acme.example"}},
+            {"type": "identify", "lead": {"user_id": "a"}},
+        ]))
+        .await;
+        let (c, e) = (
+            app.lead("c").await["id"].as_str().unwrap().to_owned(),
+            app.lead("e@").await["id"].as_str().unwrap().to_owned(),
+        );
+        merge(app, &e, &c).await;
+        app.advance(TimeDelta::minutes(1));
+        app.events(json!([{"type": "identify", "lead": {"user_id": "a", "email": "e@acme.example"}}])).await;
+        let a = app.lead("a").await["id"].as_str().unwrap().to_owned();
+        assert_eq!(lead(app, &a).await["stage"], "mql", "they are all one");
+
+        unmerge(app, &a, &c).await;
+
+        assert_eq!(lead(app, &a).await["stage"], "lead", "who never raised a hand");
+        assert_eq!(lead(app, &c).await["stage"], "mql");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_recorded_under_a_merged_leads_own_id_is_its_own_when_they_are_two_again() {
+    run(async |app| {
+        let (heir, gone) = (known(app, "heir", 0).await, known(app, "gone", 0).await);
+        merge(app, &heir, &gone).await;
+        let no = json!({"channel": "phone", "state": "withdrawn", "reason": "called them"}).to_string();
+
+        app.post(&format!("/v1/leads/{gone}/consent"), no).await;
+
+        assert_eq!(
+            lead(app, &heir).await["consent"]["channels"]["phone"]["state"],
+            "withdrawn",
+            "they are one"
+        );
+        unmerge(app, &heir, &gone).await;
+        assert_eq!(lead(app, &gone).await["consent"]["channels"]["phone"]["state"], "withdrawn");
+        assert_eq!(lead(app, &heir).await["consent"]["channels"], json!({}));
+    })
+    .await;
+}

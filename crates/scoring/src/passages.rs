@@ -21,26 +21,42 @@ struct Life {
 ///
 /// Who raised a hand stays an MQL, as nobody is there to take it on.
 pub fn entries(walk: &mut Walk<'_>, known_from: Instant, until: Instant) -> Vec<Instant> {
-    let mut life = Life { stage: Stage::Lead, below_since: None, last_exit: None };
-    let (mut entries, mut steps) = (Vec::new(), 0);
-    let mut next = walk.next_event_at().map(|first| first.max(known_from));
-    while let Some(at) = next.filter(|at| *at <= until) {
-        let score = walk.at(at);
-        let (entered, look_again) = life.go_on(walk, &score);
-        entries.extend(entered.then_some(at));
-        next = match life.stage {
-            Stage::Mql { by: Entry::HandRaise } => None,
-            Stage::Mql { by: Entry::Threshold } if steps < MOST_STEPS => {
-                steps += 1;
-                look_again.into_iter().chain(score.next_change_at).min()
-            }
-            _ => walk.next_event_at(),
-        };
-    }
-    entries
+    Life::begin(None).live(walk, known_from, until)
+}
+
+/// Whether a lead whose passage before ended at `last_exit` would be an MQL at `until`, on a walk that has not begun.
+pub fn is_mql(walk: &mut Walk<'_>, known_from: Instant, last_exit: Option<Instant>, until: Instant) -> bool {
+    let mut life = Life::begin(last_exit);
+    let begins = last_exit.map_or(known_from, |exit| exit.max(known_from));
+    life.live(walk, begins, until);
+    life.stage != Stage::Lead
 }
 
 impl Life {
+    fn begin(last_exit: Option<Instant>) -> Life {
+        Life { stage: Stage::Lead, below_since: None, last_exit }
+    }
+
+    /// Lives from one instant to another; what comes back is when the lead became an MQL.
+    fn live(&mut self, walk: &mut Walk<'_>, from: Instant, until: Instant) -> Vec<Instant> {
+        let (mut entries, mut steps) = (Vec::new(), 0);
+        let mut next = walk.next_event_at().map(|first| first.max(from));
+        while let Some(at) = next.filter(|at| *at <= until) {
+            let score = walk.at(at);
+            let (entered, look_again) = self.go_on(walk, &score);
+            entries.extend(entered.then_some(at));
+            next = match self.stage {
+                Stage::Mql { by: Entry::HandRaise } => None,
+                Stage::Mql { by: Entry::Threshold } if steps < MOST_STEPS => {
+                    steps += 1;
+                    look_again.into_iter().chain(score.next_change_at).min()
+                }
+                _ => walk.next_event_at(),
+            };
+        }
+        entries
+    }
+
     /// Makes the decision that is due; whether the lead became an MQL, and when to look again whatever happens.
     fn go_on(&mut self, walk: &Walk<'_>, score: &Score) -> (bool, Option<Instant>) {
         let tally = walk.tally();

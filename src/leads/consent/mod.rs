@@ -1,20 +1,22 @@
 //! What people agree to, by channel: a gate of its own, which no score opens.
 //!
-//! Each identity's *consent* for a channel is the newest word of its events, whatever order they came in and whoever is
-//! thought to have caused them: a scanner that follows the link for unsubscribing has unsubscribed the address. A lead's
-//! is the most restrictive of its identities', so joining two people never permits what one of them refused.
+//! Each identity's *consent* for a channel is the newest of its words, whatever order they came in. A no holds whoever is
+//! thought to have said it: a scanner that follows the link for unsubscribing has unsubscribed the address. A yes is a
+//! person's alone. A lead's is the most restrictive of its identities', so joining two people never permits what one of
+//! them refused; of a device that several people used, each has the words of its own time.
 
 pub(super) mod store;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use scoring::Verdict;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use crate::ids::{EventKey, IdentityId};
+use crate::ids::{EventKey, IdentityId, LeadId};
 
 /// The type of the event by which somebody records a consent.
 pub const CONSENT_CHANGED: &str = "consent_changed";
@@ -79,27 +81,32 @@ pub struct Fact {
     pub event: EventKey,
 }
 
-/// Enters what events said; those facts come back by which an identity's consent has changed.
-pub async fn enter(
-    conn: &mut PgConnection,
-    facts: impl IntoIterator<Item = Fact>,
-) -> sqlx::Result<Vec<Fact>> {
-    let facts = newest(facts);
-    if facts.is_empty() {
-        return Ok(facts);
+/// Enters what events said; what is known already stays once.
+pub async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
+    if facts.is_empty() { Ok(()) } else { store::enter(conn, facts).await }
+}
+
+/// Takes back what an event said: it was not a person who said so.
+pub async fn forget(conn: &mut PgConnection, fact: &Fact) -> sqlx::Result<()> {
+    store::forget(conn, fact.identity, fact.event).await
+}
+
+/// How each channel of some leads stands, of those of which anything was said.
+pub async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<BTreeMap<LeadId, Channels>> {
+    let mut said: BTreeMap<LeadId, Vec<(IdentityId, Channel, Word)>> = BTreeMap::new();
+    if leads.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    let identities: Vec<IdentityId> = facts.iter().map(|fact| fact.identity).collect();
-    let before: HashMap<(IdentityId, Channel), State> = store::of(conn, &identities)
-        .await?
-        .into_iter()
-        .map(|row| ((row.identity_id, row.channel), row.state))
-        .collect();
-    let stand = store::enter(conn, &facts).await?;
-    let changes = |fact: &Fact| {
-        let place = (fact.identity, fact.channel);
-        stand.contains(&place) && before.get(&place) != Some(&fact.word.state)
-    };
-    Ok(facts.into_iter().filter(changes).collect())
+    for row in store::of_leads(conn, leads).await? {
+        let word = Word { state: row.state, since: row.since };
+        said.entry(row.lead_id).or_default().push((row.identity_id, row.channel, word));
+    }
+    Ok(said.into_iter().map(|(lead, words)| (lead, of_one(words))).collect())
+}
+
+/// Whether a word holds of whom this is thought: anybody may refuse, a person alone may agree.
+pub fn holds(state: State, verdict: Verdict) -> bool {
+    state != State::Granted || verdict != Verdict::Machine
 }
 
 /// What an event of this type says of a channel, if anything.
@@ -129,22 +136,18 @@ impl Word {
     }
 }
 
-/// Of several facts those that stand, one an identity and channel.
-fn newest(facts: impl IntoIterator<Item = Fact>) -> Vec<Fact> {
-    let mut newest: BTreeMap<(IdentityId, Channel), Fact> = BTreeMap::new();
-    for fact in facts {
-        let place = newest.entry((fact.identity, fact.channel)).or_insert(fact);
-        if fact.word.outlasts(&place.word) {
-            *place = fact;
+/// What holds for one who goes by several identities: of each the newest word, and of those the most restrictive, by
+/// channel.
+pub fn of_one(words: impl IntoIterator<Item = (IdentityId, Channel, Word)>) -> Channels {
+    let mut newest: BTreeMap<(IdentityId, Channel), Word> = BTreeMap::new();
+    for (identity, channel, word) in words {
+        let place = newest.entry((identity, channel)).or_insert(word);
+        if word.outlasts(place) {
+            *place = word;
         }
     }
-    newest.into_values().collect()
-}
-
-/// What holds for one who goes by several identities: the most restrictive, by channel.
-pub fn of_one(words: impl IntoIterator<Item = (Channel, Word)>) -> Channels {
     let mut channels = Channels::new();
-    for (channel, word) in words {
+    for ((_, channel), word) in newest {
         let place = channels.entry(channel).or_insert(word);
         if (word.state, word.since) > (place.state, place.since) {
             *place = word;
@@ -163,19 +166,39 @@ mod tests {
         Word { state, since: DateTime::UNIX_EPOCH + TimeDelta::hours(hours) }
     }
 
+    fn identity(number: u128) -> IdentityId {
+        IdentityId(uuid::Uuid::from_u128(number))
+    }
+
     #[test]
     fn the_newest_word_of_an_identity_stands_and_of_one_instant_the_more_restrictive() {
-        assert!(word(State::Granted, 2).outlasts(&word(State::Complained, 1)));
-        assert!(word(State::Withdrawn, 1).outlasts(&word(State::Granted, 1)));
-        assert!(!word(State::Granted, 1).outlasts(&word(State::Granted, 1)));
+        let stands = |words: &[Word]| {
+            let of_mails = words.iter().map(|word| (identity(1), Channel::Email, *word));
+            of_one(of_mails)[&Channel::Email]
+        };
+
+        assert_eq!(stands(&[word(State::Granted, 2), word(State::Complained, 1)]), word(State::Granted, 2));
+        assert_eq!(stands(&[word(State::Complained, 1), word(State::Granted, 2)]), word(State::Granted, 2));
+        assert_eq!(stands(&[word(State::Granted, 1), word(State::Withdrawn, 1)]), word(State::Withdrawn, 1));
+    }
+
+    #[test]
+    fn anybody_may_refuse_and_a_person_alone_may_agree() {
+        assert!(!holds(State::Granted, Verdict::Machine));
+        assert!(holds(State::Granted, Verdict::Suspect) && holds(State::Granted, Verdict::Human));
+        assert!(
+            [State::Bounced, State::Withdrawn, State::Complained]
+                .iter()
+                .all(|state| holds(*state, Verdict::Machine))
+        );
     }
 
     #[test]
     fn of_several_identities_the_most_restrictive_word_holds() {
         let words = [
-            (Channel::Email, word(State::Granted, 9)),
-            (Channel::Email, word(State::Withdrawn, 1)),
-            (Channel::Phone, word(State::Granted, 3)),
+            (identity(1), Channel::Email, word(State::Granted, 9)),
+            (identity(2), Channel::Email, word(State::Withdrawn, 1)),
+            (identity(2), Channel::Phone, word(State::Granted, 3)),
         ];
 
         let channels = of_one(words);

@@ -6,54 +6,69 @@ use sqlx::PgConnection;
 use super::{Channel, Fact, State};
 use crate::ids::{EventKey, IdentityId, LeadId, ModelId};
 
-/// What stands for some identities.
-pub(super) struct StandingRow {
-    pub(super) identity_id: IdentityId,
-    pub(super) channel: Channel,
-    pub(super) state: State,
-}
-
-pub(super) async fn of(conn: &mut PgConnection, identities: &[IdentityId]) -> sqlx::Result<Vec<StandingRow>> {
-    sqlx::query_as!(
-        StandingRow,
-        r#"-- consent::of
-        select identity_id, channel as "channel: Channel", state as "state: State"
-        from consent where identity_id = any($1)"#,
-        identities as &[IdentityId]
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Enters facts, one an identity and channel; those that do not stand against what is there change nothing, so the order
-/// does not matter (`Word::outlasts` is the same rule). Those that stand come back.
-pub(super) async fn enter(
-    conn: &mut PgConnection,
-    facts: &[Fact],
-) -> sqlx::Result<Vec<(IdentityId, Channel)>> {
+/// Enters facts; those that are there stay once.
+pub(super) async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
     let identities: Vec<IdentityId> = facts.iter().map(|fact| fact.identity).collect();
     let channels: Vec<Channel> = facts.iter().map(|fact| fact.channel).collect();
     let states: Vec<State> = facts.iter().map(|fact| fact.word.state).collect();
     let since: Vec<DateTime<Utc>> = facts.iter().map(|fact| fact.word.since).collect();
     let events: Vec<EventKey> = facts.iter().map(|fact| fact.event).collect();
-    let rows = sqlx::query!(
-        r#"-- consent::enter
+    sqlx::query!(
+        "-- consent::enter
         insert into consent (identity_id, channel, state, since, event_key)
         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[])
-        on conflict (identity_id, channel) do update
-            set state = excluded.state, since = excluded.since, event_key = excluded.event_key
-            where (excluded.since, array_position(array['granted', 'bounced', 'withdrawn', 'complained'], excluded.state))
-                > (consent.since, array_position(array['granted', 'bounced', 'withdrawn', 'complained'], consent.state))
-        returning identity_id, channel as "channel: Channel""#,
+        on conflict do nothing",
         &identities as &[IdentityId],
         &channels as &[Channel],
         &states as &[State],
         &since,
         &events as &[EventKey]
     )
-    .fetch_all(conn)
+    .execute(conn)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.identity_id, row.channel)).collect())
+    Ok(())
+}
+
+/// Removes what an event said.
+pub(super) async fn forget(
+    conn: &mut PgConnection,
+    identity: IdentityId,
+    event: EventKey,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- consent::forget
+        delete from consent where identity_id = $1 and event_key = $2",
+        identity as IdentityId,
+        event as EventKey
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A word that counts for a lead.
+pub(super) struct WordRow {
+    pub(super) lead_id: LeadId,
+    pub(super) identity_id: IdentityId,
+    pub(super) channel: Channel,
+    pub(super) state: State,
+    pub(super) since: DateTime<Utc>,
+}
+
+/// Every word that was said for some leads, by each identity in the time in which it was theirs.
+pub(super) async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<WordRow>> {
+    sqlx::query_as!(
+        WordRow,
+        r#"-- consent::of_leads
+        select own.lead_id, c.identity_id, c.channel as "channel: Channel", c.state as "state: State", c.since
+        from identity_span own
+        join consent c on c.identity_id = own.identity_id
+            and c.since >= own.since and (own.until is null or c.since < own.until)
+        where own.lead_id = any($1)"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// An address that is not to be written to.
@@ -77,10 +92,17 @@ pub(in crate::leads) async fn suppressed(
     sqlx::query_as!(
         SuppressedRow,
         r#"-- consent::suppressed
-        with refused as (
-            select identity_id from consent where channel = 'email' and state <> 'granted'
+        with words as (
+            select distinct on (c.identity_id, whose.lead_id) c.identity_id, whose.lead_id, c.state, c.since
+            from consent c left join identity_span whose on whose.identity_id = c.identity_id
+                and c.since >= whose.since and (whose.until is null or c.since < whose.until)
+            where c.channel = 'email'
+            order by c.identity_id, whose.lead_id, c.since desc,
+                array_position(array['granted', 'bounced', 'withdrawn', 'complained'], c.state) desc
+        ), refused as (
+            select * from words where state <> 'granted'
         ), people as (
-            select s.lead_id from refused join identity_span s using (identity_id)
+            select lead_id from refused where state <> 'bounced'
             union
             select lead_id from score where model_id = $1 and do_not_contact
         ), addresses as (
@@ -98,10 +120,9 @@ pub(in crate::leads) async fn suppressed(
         ) whose on true
         left join score on score.lead_id = whose.lead_id and score.model_id = $1
         left join lateral (
-            select c.state, c.since from consent c
-            where c.channel = 'email' and c.state <> 'granted' and (c.identity_id = i.id or c.state <> 'bounced'
-                and c.identity_id in (select identity_id from identity_span where lead_id = whose.lead_id))
-            order by array_position(array['bounced', 'withdrawn', 'complained'], c.state) desc, c.since desc limit 1
+            select r.state, r.since from refused r
+            where r.identity_id = i.id or (r.state <> 'bounced' and r.lead_id = whose.lead_id)
+            order by array_position(array['bounced', 'withdrawn', 'complained'], r.state) desc, r.since desc limit 1
         ) word on true
         where i.id > $2 and (word.state is not null or score.do_not_contact)
         order by i.id limit $3"#,

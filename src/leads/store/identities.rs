@@ -335,18 +335,24 @@ pub(crate) async fn identity(conn: &mut PgConnection, id: IdentityId) -> sqlx::R
 }
 
 /// How an event names a lead that is to count for it from now on: by its strongest identity, which is a user id, else
-/// an e-mail, else an anonymous id; of several of a kind one that follows no other. Those that came by a merge come last.
-pub(crate) async fn named(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Named>> {
+/// an e-mail, else an anonymous id; of several of a kind one that follows no other. Those come first that are at `home` at the
+/// lead that was asked for, which may have been merged into this one; those that came by a merge come last.
+pub(crate) async fn named(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    home: LeadId,
+) -> sqlx::Result<Option<Named>> {
     let strongest = sqlx::query_as!(
         IdentityRow,
         "-- leads::named
         select i.kind, i.value
         from identity_span s join identity i on i.id = s.identity_id
         where s.lead_id = $1 and s.until is null
-        order by s.home_lead_id is not null, array_position(array['user_id', 'email', 'anonymous_id'], i.kind),
+        order by coalesce(s.home_lead_id, s.lead_id) <> $2, s.home_lead_id is not null, array_position(array['user_id', 'email', 'anonymous_id'], i.kind),
             s.parent_id is not null, i.value
         limit 1",
-        lead as LeadId
+        lead as LeadId,
+        home as LeadId
     )
     .fetch_optional(conn)
     .await?;
