@@ -4,7 +4,7 @@ use axum::{body::Body, http::Request};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, TestApp, run};
+use crate::harness::{ADMIN, Answer, TestApp, run};
 
 const JANE: &str = "jane@acme.example";
 const ONE_CLICK: &str = "List-Unsubscribe=One-Click";
@@ -242,6 +242,36 @@ async fn whoever_subscribed_anew_can_unsubscribe_by_the_same_link() {
         post_form(app, page, "application/x-www-form-urlencoded", ONE_CLICK).await;
 
         assert_eq!(logged(app, "email_unsubscribed").await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_unsubscribes_after_they_were_erased_is_not_written_to_when_they_come_again() {
+    run(async |app| {
+        let erased = known(app).await["id"].as_str().unwrap().to_owned();
+        let links = links(app).await;
+        let path_of = |url: &str| path(&links[url]).to_owned();
+        assert_eq!(app.call("DELETE", &format!("/v1/leads/{erased}"), Some(ADMIN), "").await.status, 204);
+
+        fetch(app, "GET", &path_of("open_url")).await;
+        for _ in 0..2 {
+            let page = path_of("unsubscribe_url");
+            let answer = post_form(app, &page, "application/x-www-form-urlencoded", ONE_CLICK).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+
+        assert_eq!(
+            (app.count("event").await, app.count("identity").await),
+            (0, 0),
+            "nobody comes back by it"
+        );
+        app.advance(TimeDelta::minutes(1));
+        let lead = known(app).await;
+        assert_ne!(lead["id"], erased);
+        assert_eq!(lead["consent"]["channels"]["email"]["state"], "withdrawn");
+        let suppressed = app.pages("/v1/suppressions").await;
+        assert_eq!((&suppressed[0]["email"], &suppressed[0]["state"]), (&json!(JANE), &json!("withdrawn")));
     })
     .await;
 }
