@@ -52,8 +52,9 @@ impl Followed {
     /// Now, with what the request says of who it is.
     pub(super) fn now(app: &App, token: Token, text: &str, headers: &HeaderMap) -> Followed {
         let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let user_agent: Option<String> =
-            user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
+        let user_agent: Option<String> = user_agent
+            .filter(|agent| !agent.trim().is_empty())
+            .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
         let ahead = Caller::of(headers).find(kind(&token.act), None);
         let silent = user_agent.is_none() && matches!(token.act, Act::Click { .. });
         let hint = ahead.max(silent.then_some(Finding::NoAgent));

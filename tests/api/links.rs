@@ -39,6 +39,24 @@ async fn fetch(app: &TestApp, method: &str, path: &str) -> Answer {
     answer
 }
 
+/// Follows a link with a program of this name, or of none.
+async fn follow(app: &TestApp, link: &Value, agent: Option<&str>) {
+    let mut request = Request::get(path(link));
+    if let Some(agent) = agent {
+        request = request.header("user-agent", agent);
+    }
+    assert_eq!(app.send(request.body(Body::empty()).unwrap()).await.status, 302);
+    app.app.links.idle().await;
+}
+
+/// `verdict reason` of each click, oldest first.
+async fn judged(app: &TestApp) -> Vec<String> {
+    let rows = sqlx::query_scalar(
+        "select concat_ws(' ', verdict, verdict_reason) from event where type = 'email_clicked' order by received_at, id",
+    );
+    rows.fetch_all(&mut app.database.connect().await).await.unwrap()
+}
+
 async fn post_form(app: &TestApp, path: &str, kind: &str, body: &str) -> Answer {
     let request = Request::post(path).header("content-type", kind);
     app.send(request.body(Body::from(body.to_owned())).unwrap()).await
@@ -124,6 +142,43 @@ async fn a_link_leads_on_and_counts_a_click() {
         assert_eq!(clicks.len(), 2, "a HEAD is not counted: {clicks:?}");
         assert!(clicks.contains(&first), "{clicks:?}");
         assert!(clicks.iter().any(|click| click["honeypot"] == true), "{clicks:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_follows_a_link_without_saying_what_it_is_is_suspect() {
+    run(async |app| {
+        known(app).await;
+        let links = links(app).await;
+
+        for agent in [None, Some(""), Some("  "), Some("Mozilla/5.0")] {
+            app.advance(TimeDelta::seconds(1));
+            follow(app, &links["links"][0]["click_url"], agent).await;
+        }
+
+        assert_eq!(judged(app).await, ["suspect no_agent", "suspect no_agent", "suspect no_agent", "human"]);
+        app.advance(TimeDelta::minutes(2));
+        app.run_due().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_that_looks_ahead_does_not_stand_for_the_person_who_follows() {
+    run(async |app| {
+        known(app).await;
+        let links = links(app).await;
+
+        for agent in
+            ["Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.4266; Pro)", "Mozilla/5.0 (X11)"]
+        {
+            follow(app, &links["links"][0]["click_url"], Some(agent)).await;
+        }
+
+        let mut judged = judged(app).await;
+        judged.sort();
+        assert_eq!(judged, ["human", "machine prefetch"], "in one second");
     })
     .await;
 }
