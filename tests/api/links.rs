@@ -100,11 +100,13 @@ async fn a_pixel_is_a_picture_whatever_the_token_and_counts_once_a_second() {
         let click = path(&links["links"][0]["click_url"]).replace("/c/", "/o/");
 
         let mut bodies = Vec::new();
-        for path in ["/o/x.gif", "/o/x", "/o/%ff.gif", &click, &pixel.replace("/o/A", "/o/B")] {
+        let nothing = ["/o", "/o/", "/o/a/", "/o/a/b", "/o/x.gif", "/o/x", "/o/%ff.gif"];
+        for path in nothing.into_iter().chain([click.as_str(), &pixel.replace("/o/A", "/o/B")]) {
             let answer = fetch(app, "GET", path).await;
             assert_eq!(
                 (answer.status.as_u16(), &answer.headers["content-type"]),
-                (200, &"image/gif".parse().unwrap())
+                (200, &"image/gif".parse().unwrap()),
+                "{path}"
             );
             bodies.push(answer.body);
         }
