@@ -225,11 +225,15 @@ pub(super) mod fixtures {
             let (name, news) = (self.name(), &read.news);
             let known =
                 ["delivered", "bounced", "complained", "opened", "clicked", "unsubscribed", "subscribed"];
+            if let Some(count) = expected["count"].as_u64() {
+                assert_eq!(news.len() + read.passed_over, usize::try_from(count).unwrap(), "{name}");
+            }
             let Some(kind) = expected["normalised_type"].as_str() else { return };
             if !known.contains(&kind) {
                 assert!(news.is_empty() && read.passed_over > 0, "{name}: {news:?}");
                 return;
             }
+            assert!(!news.is_empty(), "{name}: {} passed over", read.passed_over);
             for one in news {
                 assert_eq!(one.what.kind(), format!("email_{kind}"), "{name}");
                 assert_eq!(
