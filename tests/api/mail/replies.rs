@@ -197,7 +197,7 @@ async fn a_certificate_is_fetched_once_and_from_nowhere_but_amazon() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_confirmed_if_it_is_amazon_that_asks_for_it() {
+async fn a_subscription_is_confirmed_to_amazon_alone_and_asked_for_again_if_it_could_not_be() {
     run(async |app| {
         let (recordings, wanted) = provider("ses");
         let path = source(app, &wanted).await;
@@ -206,14 +206,16 @@ async fn a_subscription_is_confirmed_if_it_is_amazon_that_asks_for_it() {
 
         assert_eq!(send(app, &path, &forged).await.problem(), "unauthorized");
         assert_eq!(app.amazon.asked(), Vec::<String>::new());
+        let away = send(app, &path, &asking).await;
+        app.amazon.answers("confirmed");
         let answer = send(app, &path, &asking).await;
 
+        assert_eq!((away.status.as_u16(), away.problem().as_str()), (503, "overloaded"));
+        assert_eq!(away.headers["retry-after"], "1");
         assert_eq!(answer.status, 200, "{answer:?}");
-        let [asked] = &app.amazon.asked()[..] else { panic!("asked once") };
-        assert!(
-            asked.starts_with("https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&"),
-            "{asked}"
-        );
+        let asked = app.amazon.asked();
+        let confirms = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&";
+        assert!(asked.len() == 2 && asked.iter().all(|url| url.starts_with(confirms)), "{asked:?}");
         assert_eq!(app.count("event").await, 0);
     })
     .await;
