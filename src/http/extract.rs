@@ -90,7 +90,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-fn unread(rejection: &BytesRejection) -> Problem {
+/// Why a body could not be had.
+pub fn unread(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(Code::TooLarge, "The body is too large; send less at once.");
     }

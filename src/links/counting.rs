@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
 
 use super::{
     store,
@@ -14,13 +15,17 @@ use super::{
 use crate::{
     app::App,
     http::problem::{Code, Problem},
-    ids::digest,
+    ids::{EventKey, digest},
     ingest::{
         Submission,
         event::{Arrival, Found},
         submit,
     },
-    leads::{self, identity::Named},
+    leads::{
+        self,
+        consent::{self, Channel, Fact, State, Word},
+        identity::Named,
+    },
     verdicts::{Finding, agents::Caller},
 };
 
@@ -47,8 +52,9 @@ impl Followed {
     /// Now, with what the request says of who it is.
     pub(super) fn now(app: &App, token: Token, text: &str, headers: &HeaderMap) -> Followed {
         let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let user_agent: Option<String> =
-            user_agent.map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
+        let user_agent: Option<String> = user_agent
+            .filter(|agent| !agent.trim().is_empty())
+            .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
         let ahead = Caller::of(headers).find(kind(&token.act), None);
         let silent = user_agent.is_none() && matches!(token.act, Act::Click { .. });
         let hint = ahead.max(silent.then_some(Finding::NoAgent));
@@ -96,11 +102,14 @@ async fn counted(app: &App, followed: &Followed) -> bool {
     record(app, followed).await.is_ok()
 }
 
-/// Brings it into the log; when this returns it is there, unless the person is not known any more.
+/// Brings it into the log; when this returns it is there. Of somebody who is not known any more nothing is kept but that
+/// they want no mails.
 pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem> {
     let token = &followed.token;
     let mut conn = app.db.acquire().await?;
-    let Some(identity) = leads::identity(&mut conn, token.identity).await? else { return Ok(()) };
+    let Some(identity) = leads::identity(&mut conn, token.identity).await? else {
+        return Ok(refuse(&mut conn, followed).await?);
+    };
     let once = match token.act {
         // The same again once somebody has subscribed anew is not the same.
         Act::Unsubscribe => {
@@ -121,8 +130,29 @@ pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem
     }
 }
 
+/// Keeps the refusal of somebody who was erased: by the identity's hash, in case the address ever comes again.
+async fn refuse(conn: &mut PgConnection, followed: &Followed) -> sqlx::Result<()> {
+    if followed.token.act == Act::Unsubscribe {
+        let word = Word { state: State::Withdrawn, since: followed.at };
+        let event = EventKey::of(&event_id(followed, 0));
+        let fact = Fact { identity: followed.token.identity, channel: Channel::Email, word, event };
+        consent::enter(conn, [fact]).await?;
+    }
+    Ok(())
+}
+
+/// The same for what counts once: the same link, followed by the same program, at the same time.
+fn event_id(Followed { token, text, user_agent, .. }: &Followed, once: i64) -> String {
+    // A program that looks ahead does not stand for the person who follows.
+    let program = user_agent.as_ref().filter(|_| token.act != Act::Unsubscribe);
+    let once = once.to_be_bytes();
+    let mut parts = vec![b"link", text.as_bytes(), &once];
+    parts.extend(program.map(String::as_bytes));
+    format!("link:{}", URL_SAFE_NO_PAD.encode(&digest(&parts)[..18]))
+}
+
 fn found(followed: &Followed, named: Named, once: i64) -> Found {
-    let Followed { token, text, user_agent, hint, .. } = followed;
+    let Followed { token, user_agent, hint, .. } = followed;
     let mut properties = Map::new();
     properties.insert("message_id".to_owned(), json!(token.message));
     properties.insert("provider".to_owned(), json!("leadscore"));
@@ -135,9 +165,8 @@ fn found(followed: &Followed, named: Named, once: i64) -> Found {
     // It may be a mailbox's server that unsubscribes, on the word of a person.
     let user_agent = user_agent.as_ref().filter(|_| token.act != Act::Unsubscribe);
     let context = user_agent.map(|agent| Map::from_iter([("user_agent".to_owned(), json!(agent))]));
-    let id = &digest(&[b"link", text.as_bytes(), &once.to_be_bytes()])[..18];
     Found {
-        id: Some(format!("link:{}", URL_SAFE_NO_PAD.encode(id))),
+        id: Some(event_id(followed, once)),
         kind: kind(&token.act).to_owned(),
         name: None,
         named,

@@ -12,10 +12,10 @@
 //! - **Nobody becomes a lead by a mail.** What an address that nobody has named otherwise does with it is kept, and counts once
 //!   somebody has.
 //! - **Somebody who was erased stays so**: a token names an identity by its hash, and where none is known nothing is
-//!   written.
+//!   written but, by that hash, that the address wants no mails.
 //!
-//! The event's id says what counts once: an open or a click of a token once a second, so that what a browser fetches twice
-//! is not counted twice; an unsubscription once, until the person has subscribed anew.
+//! The event's id says what counts once: an open or a click of a token once a second by one program, so that what a browser
+//! fetches twice is not counted twice; an unsubscription once, until the person has subscribed anew.
 
 pub mod api;
 mod counting;

@@ -4,6 +4,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -23,6 +24,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(show_open_pixel))
         .routes(routes!(follow_link))
         .routes(routes!(ask_to_unsubscribe, unsubscribe))
+        // What mails ask for whose template had no address to put in, or half of one.
+        .route("/o", get(show_nothing))
+        .route("/o/", get(show_nothing))
+        .route("/o/{token}/", get(show_nothing))
+        .route("/o/{token}/{*rest}", get(show_nothing))
 }
 
 /// The picture of one pixel in a mail, which tells that it was opened.
@@ -49,6 +55,11 @@ async fn show_open_pixel(
             Err(problem) => tracing::warn!(code = problem.code.as_str(), "a pixel could not be checked"),
         }
     }
+    picture()
+}
+
+/// The picture that tells of nothing.
+async fn show_nothing() -> Response {
     picture()
 }
 

@@ -89,7 +89,7 @@ pub(super) async fn read(app: &App, topics: &ses::Topics, body: &[u8]) -> Result
         return Err(Refusal::NotVerified.into());
     }
     if let Some(url) = message.confirmation_url() {
-        confirm(app, url).await;
+        confirm(app, url).await?;
     }
     Ok(message.read())
 }
@@ -110,15 +110,17 @@ async fn certificate(app: &App, url: Url) -> Result<CertificateDer<'static>, Pro
     Ok(certificate)
 }
 
-/// Tells Amazon that the subscription is wanted: it is a topic that was named, and the message is its own.
-async fn confirm(app: &App, url: Url) {
-    match fetch(app, url.clone()).await {
-        Ok(_) => tracing::info!("the subscription to a topic of Amazon's is confirmed"),
-        Err(error) => {
-            let url = url.as_str();
-            tracing::warn!(error, url, "a subscription could not be confirmed: open the URL to do it");
-        }
+/// Tells Amazon that the subscription is wanted: it is a topic that was named, and the message is its own. What could not
+/// be confirmed Amazon asks for again.
+async fn confirm(app: &App, url: Url) -> Result<(), Problem> {
+    if let Err(error) = fetch(app, url.clone()).await {
+        let url = url.as_str();
+        tracing::warn!(error, url, "a subscription could not be confirmed: open the URL to do it");
+        let message = "The subscription cannot be confirmed just now; try again, or open its SubscribeURL.";
+        return Err(Problem::new(Code::Overloaded, message));
     }
+    tracing::info!("the subscription to a topic of Amazon's is confirmed");
+    Ok(())
 }
 
 async fn fetch(app: &App, url: Url) -> Result<Vec<u8>, String> {

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::State,
+    extract::{State, rejection::BytesRejection},
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
@@ -12,7 +12,7 @@ use super::{providers::Provider, sources, take};
 use crate::{
     app::App,
     http::{
-        extract::{Json, Path},
+        extract::{Json, Path, unread},
         problem::Problem,
     },
     ingest::Answer,
@@ -33,12 +33,12 @@ async fn take_hook(
     State(app): State<App>,
     Path((provider, token)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let Some(provider) = Provider::named(&provider) else {
         return Problem::not_found("e-mail provider").into_response();
     };
-    match taken(&app, provider, &token, &headers, &body).await {
+    match taken(&app, provider, &token, &headers, body).await {
         Ok(answer) => Json(answer).into_response(),
         Err(problem) => {
             count(provider, "refused", 1);
@@ -61,11 +61,12 @@ async fn taken(
     provider: Provider,
     token: &str,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Answer, Problem> {
+    let body = body.map_err(|rejection| unread(&rejection))?;
     let verification = sources::of_token(app, provider, token).await?;
     let verification = verification.ok_or_else(|| Problem::not_found("mail source"))?;
-    let (answer, passed_over) = take(app, &verification, headers, body).await?;
+    let (answer, passed_over) = take(app, &verification, headers, &body).await?;
     count(provider, "accepted", answer.accepted);
     count(provider, "duplicate", answer.duplicates);
     count(provider, "rejected", answer.rejected.len());

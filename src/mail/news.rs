@@ -56,7 +56,7 @@ pub(super) struct News {
     pub(super) email: String,
     pub(super) at: Option<DateTime<Utc>>,
     pub(super) message_id: Option<String>,
-    /// The link that was clicked.
+    /// The link that was followed: clicked, or the one by which somebody unsubscribed.
     pub(super) url: Option<String>,
     pub(super) user_agent: Option<String>,
     pub(super) ip: Option<String>,

@@ -18,6 +18,8 @@ const LIST: &str = include_str!("agents.txt");
 const MAIL_PROXIES: [&str; 2] = ["GoogleImageProxy", "YahooMailProxy"];
 /// All that Apple's mail privacy says of itself.
 const APPLE_MAIL_PRIVACY: &str = "Mozilla/5.0";
+/// Looks at a link before it hands it to the browser. Where pictures are fetched it is the program in which a mail is read.
+const OFFICE: &str = "Microsoft Office";
 /// The headers by which a browser says that it fetches ahead.
 const PURPOSES: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
@@ -37,11 +39,12 @@ pub fn find(kind: &str, agent: Option<&str>) -> Option<Finding> {
     if !is_own_activity(kind) || kind == DO_NOT_CONTACT_REQUESTED {
         return None;
     }
-    let mail = kind.starts_with("email_");
-    if mail && (agent == APPLE_MAIL_PRIVACY || MAIL_PROXIES.iter().any(|proxy| agent.contains(proxy))) {
-        return Some(Finding::MailProxy);
+    let proxy = || agent == APPLE_MAIL_PRIVACY || MAIL_PROXIES.iter().any(|proxy| agent.contains(proxy));
+    match kind {
+        "email_opened" if proxy() => Some(Finding::MailProxy),
+        "email_clicked" if agent.starts_with(OFFICE) => Some(Finding::Prefetch),
+        _ => MACHINES.as_ref().is_some_and(|machines| machines.is_match(agent)).then_some(Finding::Bot),
     }
-    MACHINES.as_ref().is_some_and(|machines| machines.is_match(agent)).then_some(Finding::Bot)
 }
 
 /// The user agent that an event's context names, as our own shape and as Segment's has it.
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     /// People's browsers, old and new, with names that look like those of machines.
-    const PEOPLE: [&str; 10] = [
+    const PEOPLE: [&str; 12] = [
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Safari/537.36",
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.6 Safari/605.1.15",
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/150.0.0.0 Mobile/15E148 Safari/604.1",
@@ -101,8 +104,12 @@ mod tests {
         "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.1; Trident/6.0)",
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox One) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36 Edg/120.0.0.0",
         "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A.240205.004)",
+        "SonyEricssonK700i/R2AC SEMC-Browser/4.0.2 Profile/MIDP-2.0 Configuration/CLDC-1.1 Java/1.5",
+        OUTLOOK,
     ];
-    const BOTS: [&str; 8] = [
+    /// Shows a mail, or looks at one of its links.
+    const OUTLOOK: &str = "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.4266; Pro)";
+    const BOTS: [&str; 16] = [
         "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36",
         "python-requests/2.34.0",
@@ -111,6 +118,14 @@ mod tests {
         "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)",
         "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
         "AcmeLinkSpider/0.1",
+        "CURL/7.88.1",
+        "python-urllib3/2.2.1",
+        "undici",
+        "node",
+        "Node.js/22",
+        "Java/17.0.1",
+        "Java-http-client/21",
+        "PostmanRuntime/7.39.0",
     ];
 
     #[test]
@@ -140,7 +155,15 @@ mod tests {
         for agent in [gmail, yahoo, "Mozilla/5.0"] {
             assert_eq!(find("email_opened", Some(agent)), Some(Finding::MailProxy), "{agent}");
         }
-        assert_eq!(find("page_viewed", Some("Mozilla/5.0")), None, "short, but nobody's proxy on a page");
+        for kind in ["page_viewed", "email_clicked", "email_unsubscribed"] {
+            assert_eq!(find(kind, Some("Mozilla/5.0")), None, "short, but nobody's proxy: {kind}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_shows_mails_looks_at_a_link_before_a_person_does() {
+        assert_eq!(find("email_clicked", Some(OUTLOOK)), Some(Finding::Prefetch));
+        assert_eq!(find("email_opened", Some(OUTLOOK)), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use axum::{body::Body, http::Request};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, TestApp, run};
+use crate::harness::{ADMIN, Answer, TestApp, run};
 
 const JANE: &str = "jane@acme.example";
 const ONE_CLICK: &str = "List-Unsubscribe=One-Click";
@@ -37,6 +37,24 @@ async fn fetch(app: &TestApp, method: &str, path: &str) -> Answer {
     let answer = app.send(request.body(Body::empty()).unwrap()).await;
     app.app.links.idle().await;
     answer
+}
+
+/// Follows a link with a program of this name, or of none.
+async fn follow(app: &TestApp, link: &Value, agent: Option<&str>) {
+    let mut request = Request::get(path(link));
+    if let Some(agent) = agent {
+        request = request.header("user-agent", agent);
+    }
+    assert_eq!(app.send(request.body(Body::empty()).unwrap()).await.status, 302);
+    app.app.links.idle().await;
+}
+
+/// `verdict reason` of each click, oldest first.
+async fn judged(app: &TestApp) -> Vec<String> {
+    let rows = sqlx::query_scalar(
+        "select concat_ws(' ', verdict, verdict_reason) from event where type = 'email_clicked' order by received_at, id",
+    );
+    rows.fetch_all(&mut app.database.connect().await).await.unwrap()
 }
 
 async fn post_form(app: &TestApp, path: &str, kind: &str, body: &str) -> Answer {
@@ -82,11 +100,13 @@ async fn a_pixel_is_a_picture_whatever_the_token_and_counts_once_a_second() {
         let click = path(&links["links"][0]["click_url"]).replace("/c/", "/o/");
 
         let mut bodies = Vec::new();
-        for path in ["/o/x.gif", "/o/x", "/o/%ff.gif", &click, &pixel.replace("/o/A", "/o/B")] {
+        let nothing = ["/o", "/o/", "/o/a/", "/o/a/b", "/o/x.gif", "/o/x", "/o/%ff.gif"];
+        for path in nothing.into_iter().chain([click.as_str(), &pixel.replace("/o/A", "/o/B")]) {
             let answer = fetch(app, "GET", path).await;
             assert_eq!(
                 (answer.status.as_u16(), &answer.headers["content-type"]),
-                (200, &"image/gif".parse().unwrap())
+                (200, &"image/gif".parse().unwrap()),
+                "{path}"
             );
             bodies.push(answer.body);
         }
@@ -124,6 +144,43 @@ async fn a_link_leads_on_and_counts_a_click() {
         assert_eq!(clicks.len(), 2, "a HEAD is not counted: {clicks:?}");
         assert!(clicks.contains(&first), "{clicks:?}");
         assert!(clicks.iter().any(|click| click["honeypot"] == true), "{clicks:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_follows_a_link_without_saying_what_it_is_is_suspect() {
+    run(async |app| {
+        known(app).await;
+        let links = links(app).await;
+
+        for agent in [None, Some(""), Some("  "), Some("Mozilla/5.0")] {
+            app.advance(TimeDelta::seconds(1));
+            follow(app, &links["links"][0]["click_url"], agent).await;
+        }
+
+        assert_eq!(judged(app).await, ["suspect no_agent", "suspect no_agent", "suspect no_agent", "human"]);
+        app.advance(TimeDelta::minutes(2));
+        app.run_due().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_that_looks_ahead_does_not_stand_for_the_person_who_follows() {
+    run(async |app| {
+        known(app).await;
+        let links = links(app).await;
+
+        for agent in
+            ["Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.4266; Pro)", "Mozilla/5.0 (X11)"]
+        {
+            follow(app, &links["links"][0]["click_url"], Some(agent)).await;
+        }
+
+        let mut judged = judged(app).await;
+        judged.sort();
+        assert_eq!(judged, ["human", "machine prefetch"], "in one second");
     })
     .await;
 }
@@ -242,6 +299,36 @@ async fn whoever_subscribed_anew_can_unsubscribe_by_the_same_link() {
         post_form(app, page, "application/x-www-form-urlencoded", ONE_CLICK).await;
 
         assert_eq!(logged(app, "email_unsubscribed").await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_unsubscribes_after_they_were_erased_is_not_written_to_when_they_come_again() {
+    run(async |app| {
+        let erased = known(app).await["id"].as_str().unwrap().to_owned();
+        let links = links(app).await;
+        let path_of = |url: &str| path(&links[url]).to_owned();
+        assert_eq!(app.call("DELETE", &format!("/v1/leads/{erased}"), Some(ADMIN), "").await.status, 204);
+
+        fetch(app, "GET", &path_of("open_url")).await;
+        for _ in 0..2 {
+            let page = path_of("unsubscribe_url");
+            let answer = post_form(app, &page, "application/x-www-form-urlencoded", ONE_CLICK).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+
+        assert_eq!(
+            (app.count("event").await, app.count("identity").await),
+            (0, 0),
+            "nobody comes back by it"
+        );
+        app.advance(TimeDelta::minutes(1));
+        let lead = known(app).await;
+        assert_ne!(lead["id"], erased);
+        assert_eq!(lead["consent"]["channels"]["email"]["state"], "withdrawn");
+        let suppressed = app.pages("/v1/suppressions").await;
+        assert_eq!((&suppressed[0]["email"], &suppressed[0]["state"]), (&json!(JANE), &json!("withdrawn")));
     })
     .await;
 }

@@ -111,11 +111,14 @@ async fn a_servers_own_user_agent_says_nothing_of_the_people_that_it_speaks_of()
     run(async |app| {
         let sent = json!({"batch": [{"type": "page", "messageId": "a", "userId": "u1",
             "properties": {"path": "/pricing"}, "context": {"library": {"name": "analytics-python"}}}]});
-        let headers = [("content-type", "application/json"), ("user-agent", "python-requests/2.34")];
+        for agent in ["python-requests/2.34", "node", "undici", "Java/17.0.1", ""] {
+            let sent = sent.to_string().replace("\"a\"", &format!("\"a {agent}\""));
+            let headers = [("content-type", "application/json"), ("user-agent", agent)];
+            app.post_with(&format!("/v1/batch?writeKey={WRITE}"), &headers, sent).await;
+        }
 
-        app.post_with(&format!("/v1/batch?writeKey={WRITE}"), &headers, sent.to_string()).await;
-
-        assert_eq!(verdicts(app, "u1").await, ["a human -"]);
+        let said = verdicts(app, "u1").await;
+        assert!(said.len() == 5 && said.iter().all(|line| line.ends_with(" human -")), "{said:?}");
     })
     .await;
 }
@@ -362,6 +365,57 @@ async fn a_lead_whose_events_verdict_is_reversed_is_what_it_would_have_been() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_verdict_and_the_way_back_leave_nothing_of_it() {
+    run(async |app| {
+        let lead = json!({"user_id": "u1", "email": "ann@acme.example"});
+        app.events(json!([
+            {"id": "i", "type": "identify", "lead": lead, "traits": {"title": "Director"}},
+            {"id": "a", "type": "page_viewed", "lead": lead, "occurred_at": "2026-02-20T08:00:00Z"},
+            {"id": "b", "type": "chat_started", "lead": lead, "occurred_at": "2026-03-01T08:00:00Z"},
+            {"id": "c", "type": "email_subscribed", "lead": lead, "occurred_at": "2026-02-25T08:00:00Z"},
+        ]))
+        .await;
+        let whole = async || {
+            let mut lead = app.only_lead().await;
+            let id = lead["id"].as_str().unwrap().to_owned();
+            lead["updated_at"] = Value::Null;
+            (lead, app.get(&format!("/v1/leads/{id}/score")).await.json())
+        };
+        let before = whole().await;
+        let shown =
+            ["score", "raw", "next_change_at", "last_activity_at", "consent"].map(|field| &before.0[field]);
+        assert!(shown.iter().all(|value| !value.is_null()), "{shown:?}");
+
+        assert_eq!(decide(app, "u1", "b", "machine").await.status, 201);
+        let between = whole().await;
+        assert_eq!(decide(app, "u1", "b", "human").await.status, 201);
+
+        for field in ["score", "raw", "last_activity_at"] {
+            assert_ne!(between.0[field], before.0[field], "{field}");
+        }
+        assert_eq!(between.0["consent"], before.0["consent"]);
+        assert_eq!(whole().await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_verdict_takes_the_points_of_an_unsubscription_back_and_not_the_refusal() {
+    run(async |app| {
+        app.events(of_mail("a", "email_unsubscribed", "08:30:00", json!({}))).await;
+        assert_eq!(raw(app, "ann@").await, -15_000);
+
+        decide(app, "ann@", "a", "machine").await;
+
+        assert_eq!(raw(app, "ann@").await, 0);
+        assert_eq!(app.lead("ann@").await["consent"]["channels"]["email"]["state"], "withdrawn");
+        let suppressed = app.pages("/v1/suppressions").await;
+        assert_eq!((suppressed.len(), &suppressed[0]["email"]), (1, &json!("ann@acme.example")));
+    })
+    .await;
 }
 
 #[tokio::test]

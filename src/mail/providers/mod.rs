@@ -67,15 +67,17 @@ impl Provider {
     /// The status of a refusal, where the provider understands another one than HTTP means: it shall not send again what
     /// will never be taken, and shall send again what the service could not take just now.
     pub(super) fn status(self, code: Code) -> StatusCode {
-        let hopeless = matches!(code, Code::Unauthorized | Code::NotFound | Code::InvalidBody);
-        match (self, code) {
+        let status = code.status();
+        match self {
             // Anything but 200 and 406 is sent again for eight hours.
-            (Provider::Mailgun, _) if hopeless => StatusCode::NOT_ACCEPTABLE,
-            // Anything but 200 and 403 is sent again.
-            (Provider::Postmark, Code::NotFound | Code::InvalidBody) => StatusCode::FORBIDDEN,
+            Provider::Mailgun if status.is_client_error() => StatusCode::NOT_ACCEPTABLE,
+            // Anything but 200 and 403 is sent again, so that a password can be mended that was mistyped here.
+            Provider::Postmark if status.is_client_error() && code != Code::Unauthorized => {
+                StatusCode::FORBIDDEN
+            }
             // What is refused by 4xx or 5xx is thrown away, but for 429.
-            (Provider::Brevo, Code::Overloaded | Code::Internal) => StatusCode::TOO_MANY_REQUESTS,
-            _ => code.status(),
+            Provider::Brevo if status.is_server_error() => StatusCode::TOO_MANY_REQUESTS,
+            _ => status,
         }
     }
 }
@@ -225,11 +227,15 @@ pub(super) mod fixtures {
             let (name, news) = (self.name(), &read.news);
             let known =
                 ["delivered", "bounced", "complained", "opened", "clicked", "unsubscribed", "subscribed"];
+            if let Some(count) = expected["count"].as_u64() {
+                assert_eq!(news.len() + read.passed_over, usize::try_from(count).unwrap(), "{name}");
+            }
             let Some(kind) = expected["normalised_type"].as_str() else { return };
             if !known.contains(&kind) {
                 assert!(news.is_empty() && read.passed_over > 0, "{name}: {news:?}");
                 return;
             }
+            assert!(!news.is_empty(), "{name}: {} passed over", read.passed_over);
             for one in news {
                 assert_eq!(one.what.kind(), format!("email_{kind}"), "{name}");
                 assert_eq!(

@@ -76,7 +76,7 @@ fn news(event: &Value) -> Option<News> {
     Some(News {
         at: epoch(event, "/timestamp"),
         message_id,
-        url: url.filter(|_| what == What::Clicked),
+        url: url.filter(|_| matches!(what, What::Clicked | What::Unsubscribed)),
         user_agent: text(event, "/useragent"),
         // Of a delivery it is that of SendGrid's server.
         ip: text(event, "/ip").filter(|_| matches!(what, What::Opened | What::Clicked)),
@@ -114,6 +114,17 @@ mod tests {
         for wrong in ["", "abc", &key[4..], &STANDARD.encode([0; 91])] {
             assert!(PublicKey::parse(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_link_by_which_somebody_unsubscribed_is_known() {
+        let body =
+            br#"[{"event": "group_unsubscribe", "email": "a@b.example", "url": "https://b.example/out"},
+            {"event": "open", "email": "a@b.example", "url": "https://b.example/out"}]"#;
+
+        let news = read(body).unwrap().news;
+
+        assert_eq!((news[0].url.as_deref(), news[1].url.as_deref()), (Some("https://b.example/out"), None));
     }
 
     #[test]

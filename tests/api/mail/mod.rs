@@ -9,6 +9,10 @@ use std::path::Path;
 use axum::{body::Body, http::Request};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
+};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -84,6 +88,31 @@ impl Case {
     }
 }
 
+/// A key that signs as SendGrid does.
+struct SendgridKey(EcdsaKeyPair);
+
+impl SendgridKey {
+    fn generate() -> SendgridKey {
+        let random = SystemRandom::new();
+        let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
+        SendgridKey(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key.as_ref(), &random).unwrap())
+    }
+
+    /// What SendGrid shows of it: DER in base64.
+    fn shown(&self) -> String {
+        let begins = STANDARD.decode("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgA=").unwrap();
+        STANDARD.encode([&begins, self.0.public_key().as_ref()].concat())
+    }
+
+    /// A recorded request with another body, signed by this key.
+    fn sign(&self, case: &Case, body: &str) -> Case {
+        let signed = self.0.sign(&SystemRandom::new(), format!("1461095250{body}").as_bytes()).unwrap();
+        case.with_body(body)
+            .with_header("X-Twilio-Email-Event-Webhook-Timestamp", "1461095250")
+            .with_header("X-Twilio-Email-Event-Webhook-Signature", &STANDARD.encode(signed))
+    }
+}
+
 /// A provider's recordings, and how its source is made.
 fn provider(name: &str) -> (Recordings, Value) {
     let (file, source): (&str, fn(&Recordings) -> Value) = match name {
@@ -132,6 +161,10 @@ async fn told(app: &TestApp, name: &str, case: &str) -> Answer {
         case = case.signed_now(app, recordings.text("secret"));
     }
     send(app, &path, &case).await
+}
+
+async fn forget_events(app: &TestApp) {
+    sqlx::query("delete from event").execute(&mut app.database.connect().await).await.unwrap();
 }
 
 /// The events of the log, oldest first: type, properties, context, and the sender's id.

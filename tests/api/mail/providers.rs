@@ -2,13 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, log, provider, send, source, told};
+use super::{Case, SendgridKey, forget_events, log, provider, send, source, told};
 use crate::harness::{TestApp, run};
 
-/// Sends everything that was recorded of a provider, each request twice; what is in the log after it.
+/// Sends everything that was recorded of a provider, each request twice and into an empty log; what was in the logs. Each
+/// event's verdict must be the recording's.
 async fn replayed(app: &TestApp, name: &str) -> Vec<(String, Value, Option<Value>, String)> {
     let (recordings, wanted) = provider(name);
     let path = source(app, &wanted).await;
+    app.amazon.answers("confirmed");
+    let mut whole = Vec::new();
     let signed = |case: Case| match name {
         "resend" if !case.is_bad() => case.signed_now(app, recordings.text("secret")),
         _ => case,
@@ -25,8 +28,24 @@ async fn replayed(app: &TestApp, name: &str) -> Vec<(String, Value, Option<Value
         if first.status.is_success() {
             assert_eq!(second.json()["accepted"], 0, "{said}");
         }
+        let verdict = if case.0["expect"]["machine"] == true { "machine" } else { "human" };
+        for judged in verdicts(app).await {
+            assert_eq!(judged, verdict, "{said}");
+        }
+        for event in log(app).await {
+            if !whole.contains(&event) {
+                whole.push(event);
+            }
+        }
+        forget_events(app).await;
     }
-    log(app).await
+    whole
+}
+
+/// The verdicts of the log's events, oldest first.
+async fn verdicts(app: &TestApp) -> Vec<String> {
+    let rows = sqlx::query_scalar("select verdict from event order by occurred_at, id");
+    rows.fetch_all(&mut app.database.connect().await).await.unwrap()
 }
 
 /// How often each type is in the log.
@@ -178,6 +197,36 @@ async fn an_address_that_nobody_has_named_becomes_no_lead_and_its_news_count_onc
         let kinds: Vec<&str> =
             events["data"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["identify", "email_opened", "email_unsubscribed", "email_clicked"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_click_that_is_told_as_a_click_and_as_an_unsubscription_followed_one_link() {
+    run(async |app| {
+        let (recordings, mut wanted) = provider("sendgrid");
+        let key = SendgridKey::generate();
+        wanted["public_key"] = json!(key.shown());
+        let path = source(app, &wanted).await;
+        let told = |kind: &str, mail: &str, link: &str| {
+            json!({"event": kind, "email": "ann@acme.example", "timestamp": 1_461_095_250, "sg_message_id": mail,
+                "sg_event_id": format!("{kind} {mail}"), "url": link, "useragent": "Mozilla/5.0"})
+        };
+        for (mail, clicked, verdict) in [
+            ("m1", "https://acme.example/out", "human"),
+            ("m2", "https://acme.example/pricing", "machine"),
+        ] {
+            let body = json!([
+                told("click", mail, clicked),
+                told("group_unsubscribe", mail, "https://acme.example/out")
+            ]);
+
+            let answer = send(app, &path, &key.sign(&recordings.case("click_event"), &body.to_string())).await;
+
+            assert_eq!(answer.json()["accepted"], 2, "{answer:?}");
+            assert_eq!(verdicts(app).await, [verdict, verdict], "{mail}");
+            forget_events(app).await;
+        }
     })
     .await;
 }

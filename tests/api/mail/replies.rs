@@ -1,8 +1,9 @@
 //! What is refused, and the status by which each provider does as it should.
 
+use leadscore::http::LARGEST_BODY;
 use serde_json::{Value, json};
 
-use super::{Case, provider, send, source};
+use super::{Case, SendgridKey, forget_events, provider, send, source};
 use crate::harness::{TestApp, run};
 
 /// A recorded click or delivery of each provider, its source, and the way in which it can be spoilt.
@@ -22,7 +23,7 @@ fn spoilt(app: &TestApp, name: &str) -> (Value, Case, Case) {
 }
 
 #[tokio::test]
-async fn what_is_not_the_providers_is_refused_and_not_sent_again() {
+async fn what_is_not_the_providers_is_refused_and_nothing_of_it_kept() {
     run(async |app| {
         for (name, status) in [
             ("sendgrid", 401),
@@ -45,7 +46,7 @@ async fn what_is_not_the_providers_is_refused_and_not_sent_again() {
             assert_eq!(app.count("event").await, 0, "{name}");
             let taken = send(app, &path, &right).await;
             assert_eq!((taken.status.as_u16(), &taken.json()["accepted"]), (200, &json!(1)), "{name}");
-            sqlx::query("delete from event").execute(&mut app.database.connect().await).await.unwrap();
+            forget_events(app).await;
         }
     })
     .await;
@@ -85,13 +86,30 @@ async fn an_address_that_nobody_was_given_is_refused() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused_for_good() {
+async fn what_is_the_providers_and_cannot_be_read_is_refused_by_the_status_that_each_understands() {
     run(async |app| {
-        for (name, status) in [("postmark", 403), ("brevo", 400)] {
-            let (wanted, right, _) = spoilt(app, name);
+        let key = SendgridKey::generate();
+        for (name, status) in [
+            ("sendgrid", 400),
+            ("mailgun", 406),
+            ("postmark", 403),
+            ("ses", 400),
+            ("resend", 400),
+            ("brevo", 400),
+        ] {
+            let (mut wanted, right, _) = spoilt(app, name);
+            let unreadable = match name {
+                "sendgrid" => {
+                    wanted["public_key"] = json!(key.shown());
+                    key.sign(&right, "no JSON")
+                }
+                "mailgun" => right.with_body(&right.body().replace("event-data", "event")),
+                "resend" => right.with_body("no JSON").signed_now(app, provider(name).0.text("secret")),
+                _ => right.with_body("no JSON"),
+            };
             let path = source(app, &wanted).await;
 
-            let answer = send(app, &path, &right.with_body("no JSON")).await;
+            let answer = send(app, &path, &unreadable).await;
 
             assert_eq!(
                 (answer.status.as_u16(), answer.problem().as_str()),
@@ -99,6 +117,61 @@ async fn what_cannot_be_read_is_refused_for_good() {
                 "{name}"
             );
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_had_is_refused_by_the_status_that_each_provider_understands() {
+    run(async |app| {
+        for (name, large, broken) in [
+            ("sendgrid", 413, 400),
+            ("mailgun", 406, 406),
+            ("postmark", 403, 403),
+            ("ses", 413, 400),
+            ("resend", 413, 400),
+            ("brevo", 413, 400),
+        ] {
+            let (wanted, right, _) = spoilt(app, name);
+            let path = source(app, &wanted).await;
+
+            let too_large = send(app, &path, &right.with_body(&" ".repeat(LARGEST_BODY + 1))).await;
+            let no_gzip = send(app, &path, &right.with_header("Content-Encoding", "gzip")).await;
+
+            assert_eq!(
+                (too_large.status.as_u16(), too_large.problem().as_str()),
+                (large, "too_large"),
+                "{name}"
+            );
+            assert_eq!(
+                (no_gzip.status.as_u16(), no_gzip.problem().as_str()),
+                (broken, "invalid_body"),
+                "{name}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_sendgrids_own_library_verifies_is_taken_to_the_last_byte() {
+    run(async |app| {
+        let (recordings, mut wanted) = provider("sendgrid");
+        let said = recordings.0.as_object().unwrap();
+        let vector = &said.iter().find(|(name, _)| name.starts_with("official_vectors")).unwrap().1[0];
+        let text = |field: &str| vector[field].as_str().unwrap();
+        wanted["public_key"] = vector["public_key"].clone();
+        let path = source(app, &wanted).await;
+        let official = recordings
+            .case("click_event")
+            .with_header("X-Twilio-Email-Event-Webhook-Timestamp", text("timestamp"))
+            .with_header("X-Twilio-Email-Event-Webhook-Signature", text("signature"));
+
+        let whole = send(app, &path, &official.with_body(text("body"))).await;
+        let trimmed = send(app, &path, &official.with_body(text("body").trim_end())).await;
+
+        assert_eq!(whole.status, 200, "{whole:?}");
+        assert_eq!((trimmed.status.as_u16(), trimmed.problem().as_str()), (401, "unauthorized"));
     })
     .await;
 }
@@ -197,7 +270,7 @@ async fn a_certificate_is_fetched_once_and_from_nowhere_but_amazon() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_confirmed_if_it_is_amazon_that_asks_for_it() {
+async fn a_subscription_is_confirmed_to_amazon_alone_and_asked_for_again_if_it_could_not_be() {
     run(async |app| {
         let (recordings, wanted) = provider("ses");
         let path = source(app, &wanted).await;
@@ -206,14 +279,16 @@ async fn a_subscription_is_confirmed_if_it_is_amazon_that_asks_for_it() {
 
         assert_eq!(send(app, &path, &forged).await.problem(), "unauthorized");
         assert_eq!(app.amazon.asked(), Vec::<String>::new());
+        let away = send(app, &path, &asking).await;
+        app.amazon.answers("confirmed");
         let answer = send(app, &path, &asking).await;
 
+        assert_eq!((away.status.as_u16(), away.problem().as_str()), (503, "overloaded"));
+        assert_eq!(away.headers["retry-after"], "1");
         assert_eq!(answer.status, 200, "{answer:?}");
-        let [asked] = &app.amazon.asked()[..] else { panic!("asked once") };
-        assert!(
-            asked.starts_with("https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&"),
-            "{asked}"
-        );
+        let asked = app.amazon.asked();
+        let confirms = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&";
+        assert!(asked.len() == 2 && asked.iter().all(|url| url.starts_with(confirms)), "{asked:?}");
         assert_eq!(app.count("event").await, 0);
     })
     .await;
