@@ -136,7 +136,7 @@ async fn refuse(conn: &mut PgConnection, followed: &Followed) -> sqlx::Result<()
         let word = Word { state: State::Withdrawn, since: followed.at };
         let event = EventKey::of(&event_id(followed, 0));
         let fact = Fact { identity: followed.token.identity, channel: Channel::Email, word, event };
-        consent::enter(conn, [fact]).await?;
+        consent::enter(conn, &[fact]).await?;
     }
     Ok(())
 }

@@ -255,7 +255,7 @@ async fn an_address_that_an_sdk_repeats_with_every_message_is_the_users() {
         assert_eq!(known_as(app, "jane@acme.example").await, "u1");
         let conflicts = app.get("/v1/conflicts").await.json();
         assert_eq!(
-            conflicts["data"][0]["claimed_by"]["user_id"], "u2",
+            conflicts["data"][0]["claimant_user_id"], "u2",
             "a later claim is a conflict: {conflicts}"
         );
         assert_eq!(app.count("identity_link").await, 2, "a claim is kept once, however often it is repeated");
