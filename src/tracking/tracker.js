@@ -140,12 +140,9 @@
     record('track', { event: 'page_left', properties: { path: page.path, url: page.url, seconds } }, {}, page)
   }
   const moved = () => {
-    if (!page || place().path === page.path) return
-    leave()
-    referrer = page.url
     clearTimeout(routing)
-    // The title follows the route; and if the page says itself what is in view, that is enough.
-    routing = setTimeout(api.page, 300)
+    // The title follows the route; and if the page says itself what is in view, or goes back at once, that is enough.
+    routing = page && place().path !== page.path && setTimeout(api.page, 300)
   }
 
   // The arguments of analytics.js: texts, then two objects; any may be missing.
@@ -166,6 +163,7 @@
     page(args) {
       leave()
       clearTimeout(routing)
+      if (routing) referrer = page.url
       routing = inView = told = 0
       page = place()
       look()

@@ -144,6 +144,17 @@ fn what_a_page_says_that_is_made_ready_in_advance_waits_until_it_is_seen() {
 }
 
 #[test]
+fn each_route_and_each_return_of_a_page_is_a_view_but_not_a_route_that_is_taken_back() {
+    let Some(visited) = visit("routes.js", "", 7) else { return };
+
+    assert_eq!(viewed(&visited), json!(["/", "/", "/customers", "/late", "/late", "/other", "/pricing"]));
+    let stays = visited.stays();
+    assert!(stays.iter().any(|stay| matches!(stay, ("/", 40..60))), "it is read on: {stays:?}");
+    assert!(visited.view("/pricing")["referrer"].as_str().unwrap().ends_with('/'), "{:#?}", visited.events);
+    assert!(visited.view("/customers")["url"].as_str().unwrap().ends_with("/#/customers"));
+}
+
+#[test]
 fn tabs_share_what_is_to_be_sent_and_keep_the_newest_two_hundred() {
     let Some(visited) = visit("delivery.js", "tabs", 202) else { return };
 
