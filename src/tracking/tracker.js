@@ -5,6 +5,10 @@
   const script = document.currentScript
   const [, host, writeKey] = /(.*)\/analytics\.js\/v1\/([^/]+)/.exec(script.src)
   const global = script.dataset.globalSegmentAnalyticsKey || 'analytics'
+  // An element of the page whose id is that name is no property of the window's own.
+  if (Object.hasOwn(window, global) && window[global] && !Array.isArray(window[global])) {
+    return console.warn('leadscore: window.' + global + ' is of another script; data-global-segment-analytics-key names ours')
+  }
   // A snippet, or the page, may have left calls here for us, each as [method, ...arguments].
   const api = (window[global] = Array.isArray(window[global]) ? window[global] : [])
   if (api.initialized) return

@@ -215,3 +215,10 @@ fn what_a_page_does_wrong_costs_nothing_else_and_is_said_in_the_console() {
 
     assert_eq!(visited.fields(&["type"]), json!([["heard"], ["page_viewed"], ["queued"]]));
 }
+
+#[test]
+fn another_script_that_has_the_name_keeps_it() {
+    let Some(visited) = visit("calls.js", "neighbours", 2) else { return };
+
+    assert_eq!(viewed(&visited), json!(["/beside", "/element"]), "nothing of theirs came here");
+}

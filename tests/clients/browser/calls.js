@@ -122,6 +122,25 @@ const pages = {
       await page.evaluate(() => analytics.track(''))
       match((await warned).text(), /^leadscore: 200 .*"rejected":\[\{/)
     })
+  },
+
+  // Another SDK has the name already: it keeps it. An element of the page has no claim to it.
+  async neighbours() {
+    const other = 'window.analytics = { track: () => "theirs", initialized: true }'
+    const sites = {
+      '/beside': `${tag('', other)}${tag('data-global-segment-analytics-key="leads"')}`,
+      '/element': `<section id="analytics"></section>${tag()}`
+    }
+    await stage(sites, async (context) => {
+      const [page, said] = await open(context, '/beside', 'leads')
+      await page.waitForLoadState()
+      equal(await page.evaluate(() => analytics.track('Theirs')), 'theirs')
+      equal(complaints(said).length, 1, said.join('\n'))
+      match(complaints(said)[0], /data-global-segment-analytics-key/)
+      await sent(page, 'leads')
+      await page.goto('/element')
+      await sent(page)
+    })
   }
 }
 
