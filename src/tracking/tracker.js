@@ -239,7 +239,7 @@
 
   // What happens by itself.
   const about = (element) => {
-    const properties = element.href ? { href: element.href } : {}
+    const properties = element.hasAttribute('href') ? { href: element.href } : {}
     for (const name in element.dataset) {
       if (/^lead[A-Z]/.test(name) && name !== 'leadEvent') properties[name[4].toLowerCase() + name.slice(5)] = element.dataset[name]
     }
@@ -256,7 +256,8 @@
       if (chosen && field.value) traits[field.dataset.leadField || field.name] = field.value
     }
     if (Object.keys(traits).length) api.identify(traits)
-    const name = form.getAttribute('name') || form.id || undefined
+    // A field called id or href hides the form's own property.
+    const name = form.getAttribute('name') || form.getAttribute('id') || undefined
     api.track(named || 'form_submitted', { form: name, path: place().path, ...about(form) })
   }
   const clicked = ({ target }) => {

@@ -7,7 +7,7 @@ const FORMS = `${stays}
   <a data-lead-event="demo_requested">Demo</a>
   <form id="plain"><button>Send</button></form>
   <form id="contact" data-lead-event="contact_sales_requested" data-lead-plan="pro">
-    <input type="password"><input value="jane@acme.example" data-lead-field="email">
+    <input name="id" value="7"><input name="href"><input type="password"><input value="jane@acme.example" data-lead-field="email">
     <button>Send</button>
   </form>`
 
@@ -77,6 +77,11 @@ const pages = {
     const snippet = (load) =>
       `<script>${max({ apiKey: WRITE_KEY, host, page: false, load }).replaceAll('https://', `${protocol}//`)}</script>`
     const act = async (page) => {
+      await page.evaluate(() => {
+        // As React does, whose fields lead around in circles.
+        const field = document.querySelector('[name=id]')
+        field.react = { field }
+      })
       await page.click('a')
       for (const form of ['#plain', '#contact']) await page.click(`${form} button`)
       await page.evaluate(() => history.pushState({}, '', '/further'))

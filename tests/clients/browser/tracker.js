@@ -15,7 +15,10 @@ const visits = {
         <button>Send</button>
       </form>
       <form id="search"><input type="search" name="q" value="secret"><button>Search</button></form>
-      <form id="login"><input type="password" value="secret"><button>Log in</button></form>
+      <form id="login">
+        <input value="secret@acme.example" data-lead-field="email"><input type="password" value="secret">
+        <button>Log in</button>
+      </form>
       <form data-lead-ignore><button id="ignored" data-lead-event="ignored">Other</button></form>`
     await stage(page, async (context) => {
       const page = await context.newPage()
