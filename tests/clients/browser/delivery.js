@@ -8,7 +8,7 @@ const track = (page, name, from, to, properties = {}) =>
   }, [name, from, to, properties])
 
 const obstacles = {
-  // Two tabs gather at once what cannot be sent, more in all than is kept, and then send it.
+  // Two tabs gather at once what cannot be sent, and then send it; later one of them gathers more than is kept.
   async tabs() {
     await stage(tag(), async (context) => {
       const tabs = [await context.newPage(), await context.newPage()]
@@ -17,10 +17,15 @@ const obstacles = {
         await sent(tab)
       }
       await context.setOffline(true)
-      await track(tabs[0], 'Dropped', 0, 30)
-      await Promise.all(tabs.map((tab, index) => track(tab, 'Kept', 100 * index, 100 * (index + 1))))
+      await Promise.all(tabs.map((tab, index) => track(tab, 'Shared', 90 * index, 90 * (index + 1))))
       await context.setOffline(false)
       for (const tab of tabs) await sent(tab)
+
+      await context.setOffline(true)
+      await track(tabs[0], 'Dropped', 0, 30)
+      await track(tabs[0], 'Kept', 0, 200)
+      await context.setOffline(false)
+      await sent(tabs[0])
     })
   },
 

@@ -97,12 +97,14 @@ const visits = {
         refused = Date.now()
         return route.fulfill(busy)
       }
-      await page.route('**/v1/batch', refuse, { times: 1 })
-      const [answered] = [page.waitForResponse('**/v1/batch'), page.goto('/pricing')]
+      // A page of its own, since what the other one sent as it was left may arrive late.
+      const again = await context.newPage()
+      await again.route('**/v1/batch', refuse, { times: 1 })
+      const [answered] = [again.waitForResponse('**/v1/batch'), again.goto('/pricing')]
       await answered
-      await page.waitForTimeout(200)
-      await page.evaluate(() => dispatchEvent(new Event('online')))
-      await sent(page)
+      await again.waitForTimeout(200)
+      await again.evaluate(() => dispatchEvent(new Event('online')))
+      await sent(again)
       if (Date.now() - refused < 1900) throw Error('it was to wait two seconds')
     })
   }
