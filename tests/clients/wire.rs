@@ -51,7 +51,8 @@ impl Wire {
         let (notes, left) = (Arc::clone(&carried), Arc::clone(&busy));
         thread::spawn(move || {
             for script in end.incoming().map_while(Result::ok) {
-                if left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+                {
                     thread::spawn(move || refuse(script));
                     continue;
                 }
