@@ -5,64 +5,82 @@
   const script = document.currentScript
   const [, host, writeKey] = /(.*)\/analytics\.js\/v1\/([^/]+)/.exec(script.src)
   const global = script.dataset.globalSegmentAnalyticsKey || 'analytics'
+  // An element of the page whose id is that name is no property of the window's own.
+  if (Object.hasOwn(window, global) && window[global] && !Array.isArray(window[global])) {
+    return console.warn('leadscore: window.' + global + ' is of another script; data-global-segment-analytics-key names ours')
+  }
   // A snippet, or the page, may have left calls here for us, each as [method, ...arguments].
   const api = (window[global] = Array.isArray(window[global]) ? window[global] : [])
   if (api.initialized) return
   const options = { ...script.dataset, ...api._loadOptions }
   const auto = ![false, 'off'].includes(options.auto)
+  // Of what others wrote, nothing that fails may stop us.
+  const attempt = (act) => { try { act() } catch (error) { console.error('leadscore:', error) } }
 
-  // The first two names are those of analytics.js, so that a visitor whom it knew stays the same.
+  // What is kept has names. The first are those of analytics.js, so that a visitor whom it knew stays the same.
   const DEVICE = 'ajs_anonymous_id'
-  const USER = 'ajs_user_id'
-  const QUEUE = 'leadscore_queue'
+  const PERSON = ['ajs_user_id', 'ajs_user_traits']
+  const COMPANY = ['ajs_group_id', 'ajs_group_properties']
   const CONSENT = 'leadscore_consent'
+  // Each message has a name of its own, so that two tabs cannot overwrite what the other one keeps.
+  const QUEUE = 'leadscore_queue_'
   const MOST_QUEUED = 200
   // A beacon takes 64 KiB, and a character at most three bytes.
   const MOST_CHARACTERS = 20000
 
-  // Where storage is closed or full, this page's memory has to do.
+  // Storage is read again each time, since other tabs write there too: who refuses in one has refused in all. What must
+  // not be stored yet, or cannot be where it is closed or full, is in this page's memory.
+  const memory = {}
   let storage = {}
   try { storage = localStorage || storage } catch {}
-  const recall = (name) => { try { return JSON.parse(storage[name]) } catch {} }
+  const recall = (name) => { try { return JSON.parse(memory[name] || storage[name]) } catch {} }
+  const forget = (name) => { delete memory[name]; delete storage[name] }
+  const store = (name) => { try { storage[name] = memory[name]; delete memory[name] } catch {} }
   const remember = (name, value) => {
-    const text = JSON.stringify(value)
-    try { storage[name] = text } catch { storage = { ...storage, [name]: text } }
+    memory[name] = JSON.stringify(value)
+    if (consent() === 'yes') store(name)
+    return value
   }
   const fresh = () =>
     Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join('')
 
-  // 'yes' sends, 'no' does nothing at all, and undefined holds what happens in memory until one of them is said.
+  // 'yes' sends, 'no' does nothing at all, and before one of them is said, what happens is held in memory; so it is while
+  // a page is made ready in advance, which nobody has seen yet.
   const objected = navigator.globalPrivacyControl || navigator.doNotTrack === '1'
-  let consent = objected ? 'no' : recall(CONSENT) || (options.consent === 'required' ? undefined : 'yes')
-  let held = []
-  let device = recall(DEVICE) || fresh()
-  let user = recall(USER)
-  const keep = () => {
-    if (consent !== 'yes') return
-    remember(DEVICE, device)
-    user ? remember(USER, user) : delete storage[USER]
-  }
+  const consent = () =>
+    objected ? 'no' : !document.prerendering && (storage[CONSENT] || memory[CONSENT] || (options.consent !== 'required' && 'yes'))
+  const device = () => recall(DEVICE) || remember(DEVICE, fresh())
+  const known = ([ID, TRAITS]) => ({
+    id: () => recall(ID),
+    traits: () => recall(TRAITS) || {},
+    identify(id, traits) {
+      const other = id && recall(ID) && recall(ID) !== '' + id
+      remember(TRAITS, { ...(!other && recall(TRAITS)), ...traits })
+      if (id) remember(ID, '' + id)
+    }
+  })
+  const person = known(PERSON)
+  const company = known(COMPANY)
 
   // Sending. A message leaves the queue only once the service has answered for it; if it had arrived all the same, the
   // service knows its id.
-  const queue = () => recall(QUEUE) || []
-  let timer, busy, failures = 0
+  let timer, busy, resting, failures = 0, made = 0
   const later = (milliseconds) => {
-    timer ||= setTimeout(() => { timer = 0; flush() }, milliseconds)
+    timer ||= setTimeout(() => { timer = resting = 0; flush() }, milliseconds)
   }
-  const enqueue = (messages) => {
-    remember(QUEUE, [...queue(), ...messages].slice(-MOST_QUEUED))
-    later(100)
-  }
+  // Oldest first, as their names sort.
+  const queue = () => [storage, memory].flatMap(Object.keys).filter((name) => name.startsWith(QUEUE)).sort()
   const pack = () => {
-    const batch = queue()
-    const text = () => JSON.stringify({ batch, writeKey, sentAt: new Date() })
-    while (batch.length > 1 && text().length > MOST_CHARACTERS) batch.length = batch.length >> 1
-    return [batch.map((message) => message.messageId), text()]
+    if (consent() !== 'yes') return [[]]
+    Object.keys(memory).forEach(store)
+    const names = queue()
+    const text = () => JSON.stringify({ batch: names.map(recall), writeKey, sentAt: new Date() })
+    while (names.length > 1 && text().length > MOST_CHARACTERS) names.length >>= 1
+    return [names, text()]
   }
   const flush = async () => {
-    const [ids, body] = pack()
-    if (busy || consent !== 'yes' || !ids.length) return
+    const [names, body] = pack()
+    if (busy || resting || !names.length) return
     busy = true
     let wait = Math.min(2 ** failures++, 60)
     try {
@@ -70,34 +88,42 @@
       const keepalive = body.length <= MOST_CHARACTERS
       const answer = await fetch(host + '/v1/batch', { method: 'POST', body, keepalive, redirect: 'error', credentials: 'omit' })
       if (answer.status < 500 && ![408, 429].includes(answer.status)) {
-        remember(QUEUE, queue().filter((message) => !ids.includes(message.messageId)))
+        names.forEach(forget)
         wait = failures = 0
-        if (!answer.ok) console.warn('leadscore:', answer.status, await answer.text())
-      } else wait = Math.max(wait, +answer.headers.get('Retry-After') || 0)
+        const said = await answer.text()
+        if (!answer.ok || /"rejected":\[[^\]]/.test(said)) console.warn('leadscore:', answer.status, said)
+      } else {
+        // The service has asked for it, so nothing that happens meanwhile cuts it short.
+        resting = wait = Math.max(wait, +answer.headers.get('Retry-After') || 0)
+      }
     } catch {}
     busy = false
     if (wait) {
       clearTimeout(timer)
       timer = 0
       later(1000 * wait)
-    } else if (queue().length) flush()
+    } else flush()
   }
 
   const listeners = {}
-  const record = (type, fields, { context, anonymousId, userId, timestamp, messageId } = {}, page = place()) => {
-    for (const listener of listeners[type] || []) listener(fields.event || fields.name, fields.properties || fields.traits)
-    if (consent === 'no') return
-    const message = {
-      type,
-      messageId: messageId || fresh(),
-      anonymousId: anonymousId || device,
-      userId: userId || user,
-      timestamp: timestamp || new Date(),
-      ...fields,
-      context: { page, userAgent: navigator.userAgent, locale: navigator.language, library: { name: 'leadscore.js' }, ...context }
+  const record = (type, fields, options, page = place()) => {
+    const { context, anonymousId, userId, timestamp, messageId } = options ||= {}
+    if (consent() === 'no') queue().forEach(forget)
+    else {
+      queue().slice(0, 1 - MOST_QUEUED).forEach(forget)
+      const id = fresh()
+      remember(QUEUE + (Date.now() * 1000 + made++) + id, {
+        type,
+        messageId: messageId || id,
+        anonymousId: anonymousId || device(),
+        userId: userId || person.id(),
+        timestamp: timestamp || new Date(),
+        ...fields,
+        context: { page, userAgent: navigator.userAgent, locale: navigator.language, library: { name: 'leadscore.js' }, ...context }
+      })
+      later(100)
     }
-    if (consent) enqueue([message])
-    else held = [...held, message].slice(-MOST_QUEUED)
+    for (const listener of listeners[type] || []) attempt(() => listener(...Object.values(fields), options))
   }
 
   // The page in view. A fragment that begins like a path is the route of a single-page application.
@@ -118,12 +144,9 @@
     record('track', { event: 'page_left', properties: { path: page.path, url: page.url, seconds } }, {}, page)
   }
   const moved = () => {
-    if (!page || place().path === page.path) return
-    leave()
-    referrer = page.url
     clearTimeout(routing)
-    // The title follows the route; and if the page says itself what is in view, that is enough.
-    routing = setTimeout(api.page, 300)
+    // The title follows the route; and if the page says itself what is in view, or goes back at once, that is enough.
+    routing = page && place().path !== page.path && setTimeout(api.page, 300)
   }
 
   // The arguments of analytics.js: texts, then two objects; any may be missing.
@@ -134,7 +157,7 @@
   }
   const seen = (type) => (args) => {
     const [name, category] = texts(args, 2).filter((text) => text).reverse()
-    record(type, { name, category, properties: args[0] || {} }, args[1])
+    record(type, { category, name, properties: args[0] || {} }, args[1])
   }
   const calls = {
     track(args) {
@@ -144,6 +167,7 @@
     page(args) {
       leave()
       clearTimeout(routing)
+      if (routing) referrer = page.url
       routing = inView = told = 0
       page = place()
       look()
@@ -152,26 +176,27 @@
     screen: seen('screen'),
     identify(args) {
       const [id] = texts(args, 1)
-      if (id) user = '' + id
-      keep()
-      record('identify', { traits: args[0] || {} }, args[1])
+      person.identify(id, args[0])
+      record('identify', { userId: person.id(), traits: args[0] || {} }, args[1])
     },
     group(args) {
-      const [groupId] = texts(args, 1)
-      record('group', { groupId, traits: args[0] || {} }, args[1])
+      const [id] = texts(args, 1)
+      company.identify(id, args[0])
+      record('group', { groupId: company.id(), traits: args[0] || {} }, args[1])
     },
     alias(args) {
       const [userId, previousId] = texts(args, 2)
-      record('alias', { userId, previousId: previousId || user || device }, args[0])
+      record('alias', { userId, previousId: previousId || person.id() || device() }, args[0])
     }
   }
   for (const name in calls) {
     api[name] = async (...args) => {
       // Snippets add what page it was; callers may add what is to be done afterwards.
       calls[name](args.filter((arg) => typeof arg !== 'function' && !(arg && arg.__t)))
-      for (const arg of args) if (typeof arg === 'function') arg()
+      for (const arg of args) if (typeof arg === 'function') attempt(arg)
     }
   }
+  const { group } = api
   const on = (kind) => (target, event, properties) => {
     const value = (given, element) => (typeof given === 'function' ? given(element) : given)
     for (const element of target ? (target.addEventListener ? [target] : target) : []) {
@@ -187,9 +212,10 @@
     trackClick: on('click'),
     trackForm: on('submit'),
     trackSubmit: on('submit'),
-    user: () => ({ id: () => user, anonymousId: () => device }),
-    setAnonymousId(id) { device = '' + id; keep() },
-    reset() { device = fresh(); user = undefined; keep() },
+    group: (...args) => (args.length ? group(...args) : company),
+    user: () => ({ ...person, anonymousId: (id) => (id === undefined ? device() : api.setAnonymousId(id)) }),
+    setAnonymousId: (id) => remember(DEVICE, id ? '' + id : fresh()),
+    reset() { [DEVICE, ...PERSON, ...COMPANY].forEach(forget) },
     ready(then) { then() },
     on(name, listener) { (listeners[name] ||= []).push(listener) },
     off(name, listener) { listeners[name] = (listeners[name] || []).filter((known) => known !== listener) },
@@ -199,9 +225,12 @@
     },
     consent(given) {
       if (objected) return
-      remember(CONSENT, (consent = given ? 'yes' : 'no'))
-      if (given) { keep(); enqueue(held) } else { for (const name of [DEVICE, USER, QUEUE]) delete storage[name]; api.reset() }
-      held = []
+      // In this order, since where storage is full there is no room for the answer before.
+      if (!given) { queue().forEach(forget); api.reset() }
+      forget(CONSENT)
+      memory[CONSENT] = given ? 'yes' : 'no'
+      store(CONSENT)
+      flush()
     }
   })
   for (const name of ['debug', 'register', 'addSourceMiddleware', 'addIntegrationMiddleware', 'addDestinationMiddleware']) {
@@ -210,7 +239,7 @@
 
   // What happens by itself.
   const about = (element) => {
-    const properties = element.href ? { href: element.href } : {}
+    const properties = element.hasAttribute('href') ? { href: element.href } : {}
     for (const name in element.dataset) {
       if (/^lead[A-Z]/.test(name) && name !== 'leadEvent') properties[name[4].toLowerCase() + name.slice(5)] = element.dataset[name]
     }
@@ -227,7 +256,8 @@
       if (chosen && field.value) traits[field.dataset.leadField || field.name] = field.value
     }
     if (Object.keys(traits).length) api.identify(traits)
-    const name = form.getAttribute('name') || form.id || undefined
+    // A field called id or href hides the form's own property.
+    const name = form.getAttribute('name') || form.getAttribute('id') || undefined
     api.track(named || 'form_submitted', { form: name, path: place().path, ...about(form) })
   }
   const clicked = ({ target }) => {
@@ -252,8 +282,8 @@
   addEventListener('pagehide', () => {
     if (routing) api.page()
     leave()
-    const [ids, body] = pack()
-    busy = consent === 'yes' && ids.length && navigator.sendBeacon(host + '/v1/batch', body)
+    const [names, body] = pack()
+    busy = names.length && navigator.sendBeacon(host + '/v1/batch', body)
   })
   addEventListener('pageshow', ({ persisted }) => {
     busy = false
@@ -262,11 +292,9 @@
   addEventListener('online', flush)
 
   const start = () => {
-    const call = ([name, ...args]) => api[name] && api[name](...args)
-    api.push = call
-    api.splice(0).forEach(call)
+    api.push = (call) => attempt(() => { const [name, ...args] = call; api[name](...args) })
+    api.splice(0).forEach(api.push)
     if (auto && !page && !api.invoked) api.page()
-    keep()
     flush()
   }
   // A page that is made ready in advance is not yet seen.

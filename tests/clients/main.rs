@@ -10,6 +10,7 @@ mod browser;
 mod crm;
 mod install;
 mod sdks;
+mod tracker;
 mod webhooks;
 mod wire;
 

@@ -150,3 +150,26 @@ fn a_refused_key_is_reported_by_the_sdks_and_not_tried_again() {
     let pythons = PYTHON.map(|module| (python(&for_python, module), 1));
     assert_give_up_at_once(nodes.into_iter().chain([(node(&for_node, "jitsu.js", &[]), 1)]).chain(pythons));
 }
+
+#[test]
+fn a_service_that_can_take_no_more_is_tried_again_and_nothing_is_lost_or_doubled() {
+    let (Some(for_node), Some(for_python)) = (install::node(), install::python()) else {
+        eprintln!("passed over: there is no node or npm, or no python3 that can make a venv");
+        return;
+    };
+    let nodes = NODE.map(|package| node(&for_node, "tracker.js", &[package]));
+    let stage = Stage::set();
+    let at = Clock::System.now().to_rfc3339_opts(SecondsFormat::Millis, false);
+
+    for (before, mut script) in
+        (0..).zip(nodes.into_iter().chain(PYTHON.map(|module| python(&for_python, module))))
+    {
+        stage.wire.refuse(1);
+        stage.run(script.env("AT", &at));
+
+        assert_eq!(stage.wire.refusals_left(), 0, "{script:?} met it");
+        assert_eq!(outcomes(&stage), [MESSAGES, before * MESSAGES, 0], "{script:?}");
+        assert_are_jane(&stage.leads());
+    }
+    stage.strike();
+}

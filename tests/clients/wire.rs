@@ -3,7 +3,10 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -13,6 +16,10 @@ use crate::http;
 const ANSWER: &[u8] = b"HTTP/1.1 ";
 /// How long the status is that follows.
 const STATUS: usize = 3;
+
+/// What is said in place of the service that can take no more.
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 type Note = Arc<Mutex<Vec<u8>>>;
 
@@ -30,6 +37,8 @@ pub(crate) struct Wire {
     /// Where the service is to listen.
     pub(crate) service: SocketAddr,
     carried: Arc<Mutex<Vec<Carried>>>,
+    /// How many of the next connections are told that the service can take no more.
+    busy: Arc<AtomicUsize>,
 }
 
 impl Wire {
@@ -38,16 +47,32 @@ impl Wire {
         let address = |listener: &TcpListener| listener.local_addr().expect("an address");
         let (end, carried) = (free(), Arc::<Mutex<Vec<Carried>>>::default());
         let (host, service) = (format!("http://{}", address(&end)), address(&free()));
-        let notes = Arc::clone(&carried);
+        let busy = Arc::<AtomicUsize>::default();
+        let (notes, left) = (Arc::clone(&carried), Arc::clone(&busy));
         thread::spawn(move || {
             for script in end.incoming().map_while(Result::ok) {
+                if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+                {
+                    thread::spawn(move || refuse(script));
+                    continue;
+                }
                 let note = Carried::default();
                 notes.lock().expect("notes").push(note.clone());
                 // If the service is away, the script sees its connection end.
                 let _ = note.connect(script, service);
             }
         });
-        Wire { host, service, carried }
+        Wire { host, service, carried, busy }
+    }
+
+    /// Has so many of the next connections told that the service can take no more.
+    pub(crate) fn refuse(&self, connections: usize) {
+        self.busy.store(connections, Ordering::Relaxed);
+    }
+
+    /// How many of those are still to come.
+    pub(crate) fn refusals_left(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Sends everything again that has gone over the wire, each connection's on one of its own; it must be answered as
@@ -77,6 +102,15 @@ impl Carried {
         thread::spawn(move || carry(service, to_script, &self.answered));
         Ok(())
     }
+}
+
+/// Answers as the service does that can take no more, and hears the script out.
+fn refuse(mut script: TcpStream) -> std::io::Result<()> {
+    let mut bytes = [0; 16 * 1024];
+    let _begun = script.read(&mut bytes)?;
+    script.write_all(BUSY)?;
+    while let 1.. = script.read(&mut bytes)? {}
+    Ok(())
 }
 
 fn carry(mut from: TcpStream, mut to: TcpStream, note: &Note) {

@@ -1,6 +1,6 @@
 // SDKs for web pages as their documentation shows, with only the host changed. The argument says which, and how it sends.
 import { readFileSync } from 'node:fs'
-import { HOST, WRITE_KEY, stage } from './stage.js'
+import { HOST, WRITE_KEY, stage, taken } from './stage.js'
 
 const file = (path) => readFileSync(new URL(`node_modules/${path}`, import.meta.url))
 
@@ -41,20 +41,11 @@ const sdks = {
   'rudder-beacon': rudder({ useBeacon: true, beaconQueueOptions: { flushQueueInterval: 500 } })
 }
 
-/// How many messages the service has taken.
-const taken = async () => {
-  const metrics = await (await fetch(`${HOST}/metrics`)).text()
-  return Number(/^leadscore_events_total{outcome="accepted"} (\d+)$/m.exec(metrics)?.[1] ?? 0)
-}
-
 const { files, page: html } = sdks[process.argv[2]]
 await stage(html, async (context) => {
   const page = await context.newPage()
   page.on('pageerror', (error) => { throw error })
   await page.goto('/pricing')
   await page.waitForFunction(() => window.done)
-  for (const began = Date.now(); (await taken()) < 4; ) {
-    if (Date.now() - began > 20000) throw Error('the page did not send it all')
-    await new Promise((soon) => setTimeout(soon, 50))
-  }
+  await taken(4)
 }, files)

@@ -3,21 +3,24 @@ import { createServer } from 'node:http'
 import { chromium } from 'playwright-core'
 
 export const { HOST, WRITE_KEY } = process.env
+const SCRIPT = `${HOST}/analytics.js/v1/${WRITE_KEY}/analytics.min.js`
 const BROWSER =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36'
 
 /// Opens a browser on a site, and fails if the browser asked anybody but the site and the service for anything. `files`
-/// are the site's, by path; every other path has the page.
+/// are the site's, by path; every other path has the page, or one of the pages, by path.
 export async function stage(page, act, files = {}) {
   const site = createServer(({ url }, response) => {
     const file = files[url]
     response.setHeader('Content-Type', file ? 'text/javascript' : 'text/html; charset=utf-8')
-    response.end(file || `<!doctype html><title>Acme</title><link rel="icon" href="data:,">${page}`)
+    response.end(file || `<!doctype html><title>Acme</title><link rel="icon" href="data:,">${page[url] ?? page}`)
   })
   await new Promise((listening) => site.listen(0, 'localhost', listening))
   const baseURL = `http://localhost:${site.address().port}`
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
+    // A page that the visitor leaves is kept, as it is for people.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
     // Whoever is asked, there is nobody else.
     args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1', '--disable-background-networking']
   })
@@ -36,6 +39,30 @@ export async function stage(page, act, files = {}) {
   }
 }
 
+/// The line that a page needs, and what is there before it, if anything; with attributes, if any.
+export const tag = (attributes = '', before = '') =>
+  `${before && `<script>${before}</script>`}<script async src="${SCRIPT}" ${attributes}></script>`
+
+// Nobody leaves the page by a form or a link unless the test says so.
+export const stays = `<script>
+  addEventListener('click', (event) => event.target.closest('a') && event.preventDefault())
+  addEventListener('submit', (event) => event.preventDefault())
+</script>`
+
 /// Waits until the tracker has nothing left to send.
-export const sent = (page) =>
-  page.waitForFunction(() => window.analytics?.initialized && !JSON.parse(localStorage.leadscore_queue || '[]').length)
+export const sent = (page, name = 'analytics') =>
+  page.waitForFunction(
+    (name) => window[name]?.initialized && !Object.keys(localStorage).some((key) => key.startsWith('leadscore_queue')),
+    name
+  )
+
+/// Waits until the service has taken so many messages.
+export async function taken(count) {
+  const outcome = /^leadscore_events_total{outcome="accepted"} (\d+)$/m
+  for (const began = Date.now(); ; await new Promise((soon) => setTimeout(soon, 50))) {
+    const metrics = await (await fetch(`${HOST}/metrics`)).text()
+    const accepted = Number(outcome.exec(metrics)?.[1] ?? 0)
+    if (accepted >= count) return
+    if (Date.now() - began > 20000) throw Error(`the page sent ${accepted} of ${count} messages`)
+  }
+}
