@@ -114,6 +114,7 @@ fn address(text: &str) -> Result<String, NotAnIdentity> {
 pub struct Named {
     principal: Identity,
     links: Vec<(Identity, IdentityId)>,
+    email: Option<String>,
     creates: bool,
 }
 
@@ -126,16 +127,18 @@ impl Named {
         anonymous_id: Option<Identity>,
         joins: bool,
     ) -> Option<Named> {
+        let address = email.as_ref().map(|email| email.value.clone());
         let mut strongest_first = [user_id, email, anonymous_id].into_iter().flatten();
         let principal = strongest_first.next()?;
         let links =
             if joins { strongest_first.map(|weaker| (weaker, principal.id)).collect() } else { Vec::new() };
-        Some(Named { principal, links, creates: true })
+        Some(Named { principal, links, email: address, creates: true })
     }
 
     /// One identity alone.
     pub fn one(identity: Identity) -> Named {
-        Named { principal: identity, links: Vec::new(), creates: true }
+        let email = Some(&identity).filter(|one| one.kind == Kind::Email).map(|one| one.value.clone());
+        Named { principal: identity, links: Vec::new(), email, creates: true }
     }
 
     /// One identity alone, of which no lead is made if there is none: what is said of it waits in the log until
@@ -148,7 +151,7 @@ impl Named {
     pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
         let parent = user_id.id;
         let links = former.into_iter().filter(|one| one.id != parent).map(|one| (one, parent)).collect();
-        Named { principal: user_id, links, creates: true }
+        Named { principal: user_id, links, email: None, creates: true }
     }
 
     /// The identity that the event hangs on.
@@ -166,9 +169,9 @@ impl Named {
         self.creates
     }
 
-    /// The e-mail address named, if there is one.
+    /// The e-mail address named, if there is one, also beside a user id that it does not join.
     pub fn email(&self) -> Option<&str> {
-        self.all().find(|identity| identity.kind == Kind::Email).map(Identity::value)
+        self.email.as_deref()
     }
 
     /// All identities named.
