@@ -19,6 +19,24 @@ pub const LONGEST_EVENT_ID: usize = 512;
 /// How far ahead of the service's clock an event may say it happened; up to this it counts as happening now.
 pub const MOST_AHEAD_HOURS: i64 = 24;
 
+/// What people give an address for: they send a form, sign up, ask for something. Of all else an address is not looked at where
+/// nothing more is said of the person: a page view describes nobody, nor does what only happens to somebody, and attributes
+/// with each of them would have the lead's profile written anew with each.
+const HANDS_OVER: [&str; 12] = [
+    "chat_started",
+    "consultation_requested",
+    "contact_sales_requested",
+    "content_downloaded",
+    "demo_requested",
+    "email_subscribed",
+    "event_registered",
+    "form_submitted",
+    "proposal_requested",
+    "signed_up",
+    "trial_started",
+    "webinar_registered",
+];
+
 /// A valid event, ready for the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
@@ -104,9 +122,8 @@ impl Found {
         let held_until =
             verdicts::held_until(&self.kind, verdicts::verdict(finding), occurred_at, arrival.at);
         let said = self.said();
-        // What only happens to somebody describes nobody, whatever address it names.
-        let describes = self.kind == "identify" || self.traits.is_some();
-        let traits = validity::record(self.traits, self.named.email().filter(|_| describes));
+        let address = self.named.email().filter(|_| self.describes());
+        let traits = validity::record(self.traits, address);
         let id = match self.id {
             Some(id) => id,
             None => fresh_id(),
@@ -131,6 +148,13 @@ impl Found {
             held_until,
             api_key: arrival.api_key,
         })
+    }
+
+    /// Whether it says of a person who that is. Who is only named in passing, as an e-mail provider names whom it reports on,
+    /// has not given an address here, not even by an `email_subscribed`.
+    fn describes(&self) -> bool {
+        let gives = self.named.creates() && HANDS_OVER.contains(&self.kind.as_str());
+        gives || self.kind == "identify" || self.traits.is_some()
     }
 
     /// A digest of type, identities, time, properties and traits. Not of when it was sent or of circumstances:

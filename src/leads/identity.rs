@@ -114,6 +114,8 @@ fn address(text: &str) -> Result<String, NotAnIdentity> {
 pub struct Named {
     principal: Identity,
     links: Vec<(Identity, Identity)>,
+    /// The address named, also where it joins nobody.
+    email: Option<String>,
     creates: bool,
 }
 
@@ -126,11 +128,12 @@ impl Named {
         anonymous_id: Option<Identity>,
         joins: bool,
     ) -> Option<Named> {
+        let address = email.as_ref().map(|email| email.value.clone());
         let mut strongest_first = [user_id, email, anonymous_id].into_iter().flatten();
         let principal = strongest_first.next()?;
         let follows = |weaker| (weaker, principal.clone());
         let links = if joins { strongest_first.map(follows).collect() } else { Vec::new() };
-        Some(Named { principal, links, creates: true })
+        Some(Named { principal, links, email: address, creates: true })
     }
 
     /// Sorts out what an event of a type names. An identify joins all; what happened to a mail is of its address.
@@ -148,7 +151,8 @@ impl Named {
 
     /// One identity alone.
     pub fn one(identity: Identity) -> Named {
-        Named { principal: identity, links: Vec::new(), creates: true }
+        let email = Some(&identity).filter(|one| one.kind == Kind::Email).map(|one| one.value.clone());
+        Named { principal: identity, links: Vec::new(), email, creates: true }
     }
 
     /// One identity alone, of which no lead is made if there is none: what is said of it waits in the log until
@@ -161,14 +165,14 @@ impl Named {
     /// is named beside it.
     fn of_mail(email: Identity, user_id: Option<Identity>) -> Named {
         let links = user_id.into_iter().map(|user| (email.clone(), user)).collect();
-        Named { principal: email, links, creates: true }
+        Named { links, ..Named::one(email) }
     }
 
     /// An alias: everything known under the former ids belongs to `user_id`.
     pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
         let former = former.into_iter().filter(|one| *one != user_id);
         let links = former.map(|one| (one, user_id.clone())).collect();
-        Named { principal: user_id, links, creates: true }
+        Named { principal: user_id, links, email: None, creates: true }
     }
 
     /// The identity that the event hangs on.
@@ -186,9 +190,9 @@ impl Named {
         self.creates
     }
 
-    /// The e-mail address named, if there is one.
+    /// The e-mail address named, if there is one, also beside a user id that it does not join.
     pub fn email(&self) -> Option<&str> {
-        self.all().find(|identity| identity.kind == Kind::Email).map(Identity::value)
+        self.email.as_deref()
     }
 
     /// All identities named, the principal first.

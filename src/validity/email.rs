@@ -60,11 +60,8 @@ impl Address {
     pub(super) fn parse(text: &str) -> Option<Address> {
         let address = EmailAddress::parse_with_options(text, SYNTAX).ok()?;
         let Ok(Host::Domain(domain)) = Host::parse(address.domain()) else { return None };
-        if domain.contains('_') {
-            return None;
-        }
         let kind = Kind::of(address.local_part(), &domain);
-        Some(Address { domain, kind })
+        company::is_public(&domain).then_some(Address { domain, kind })
     }
 
     /// The domain of the company whose address it is.
@@ -92,6 +89,9 @@ mod tests {
             ("info@acme.example", "role"),
             ("Sales+eu@acme.example", "role"),
             ("no-reply@acme.example", "role"),
+            ("info-de@acme.example", "role"),
+            ("Sales2@acme.example", "role"),
+            ("b.rand@acme.example", "work"),
             ("jane@mailinator.com", "disposable"),
             ("jane@any.thing.mailinator.com", "disposable"),
             ("info@yopmail.com", "disposable"),
@@ -123,6 +123,10 @@ mod tests {
             "Jane <jane@acme.example>",
             "jane@acme.example, joe@acme.example",
             "jane@acme_example.com",
+            "jane@gmail.con",
+            "jane@localhost.localdomain",
+            "jane@acme.local",
+            "jane@acme.invalid",
             &long,
         ] {
             assert_eq!(Address::parse(text), None, "{text}");

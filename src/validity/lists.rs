@@ -4,6 +4,7 @@ use std::{collections::HashSet, iter::successors, sync::LazyLock};
 
 static DISPOSABLE: LazyLock<HashSet<&str>> = LazyLock::new(|| entries(include_str!("lists/disposable.txt")));
 static FREE: LazyLock<HashSet<&str>> = LazyLock::new(|| entries(include_str!("lists/free.txt")));
+static HOSTS: LazyLock<HashSet<&str>> = LazyLock::new(|| entries(include_str!("lists/hosts.txt")));
 static ROLES: LazyLock<HashSet<&str>> = LazyLock::new(|| entries(include_str!("lists/roles.txt")));
 
 fn entries(list: &'static str) -> HashSet<&'static str> {
@@ -20,9 +21,26 @@ pub(super) fn is_free(domain: &str) -> bool {
     is_under(&FREE, domain)
 }
 
-/// Whether a name, in lower case, is that of a desk and not of a person.
+/// Whether what is at a domain, in lower case, is a page at somebody else's.
+pub(super) fn is_page_host(domain: &str) -> bool {
+    is_under(&HOSTS, domain)
+}
+
+/// Whether a name, in lower case, is that of a desk and not of a person: `sales`, `sales-team`, `sales2`, `sales.uk`.
 pub(super) fn is_role(name: &str) -> bool {
-    ROLES.contains(name)
+    let is_letter = |part: &&str| part.chars().count() == 1 && part.chars().all(char::is_alphabetic);
+    let parts: Vec<&str> = name.split(['.', '-', '_']).filter(|part| !part.is_empty()).collect();
+    // Beside a letter stands the surname that it is short for a first name of: `b.rand` is no brand.
+    if parts.len() > 1 && parts.iter().any(is_letter) {
+        return false;
+    }
+    let anywhere = match parts.as_slice() {
+        [own @ .., last] if last.len() == 2 && last.chars().all(char::is_alphabetic) => own,
+        all => all,
+    };
+    [&parts, anywhere].into_iter().map(<[&str]>::concat).any(|word| {
+        ROLES.contains(word.as_str()) || ROLES.contains(word.trim_end_matches(|c: char| c.is_ascii_digit()))
+    })
 }
 
 fn is_under(list: &HashSet<&str>, domain: &str) -> bool {
@@ -42,12 +60,14 @@ mod tests {
         let domain = |entry: &str| {
             entry.contains('.') && entry.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.'))
         };
-        let strange: Vec<&&str> = DISPOSABLE.union(&FREE).filter(|entry| !domain(entry)).collect();
+        let domains = || [&DISPOSABLE, &FREE, &HOSTS].into_iter().flat_map(|list| list.iter());
+        let strange: Vec<&&str> = domains().filter(|entry| !domain(entry)).collect();
+        let known: HashSet<&&str> = domains().collect();
 
         assert_eq!(strange, Vec::<&&str>::new());
-        assert_eq!(DISPOSABLE.intersection(&FREE).count(), 0);
-        assert!(ROLES.iter().all(|name| name.to_lowercase() == **name && !name.contains(['+', '@', ' '])));
-        assert!(DISPOSABLE.len() > 9_000 && FREE.len() > 4_000 && ROLES.len() > 900);
+        assert_eq!(known.len(), domains().count());
+        assert!(ROLES.iter().all(|name| name.chars().all(|c| c.is_lowercase() || c.is_ascii_digit())));
+        assert!(DISPOSABLE.len() > 9_000 && FREE.len() > 4_000 && ROLES.len() > 900 && HOSTS.len() > 80);
     }
 
     #[test]
@@ -55,9 +75,7 @@ mod tests {
         let registries: Vec<&&str> = DISPOSABLE
             .union(&FREE)
             .filter(|entry| {
-                psl::suffix(entry.as_bytes()).is_some_and(|suffix| {
-                    suffix.typ() == Some(psl::Type::Icann) && suffix.as_bytes() == entry.as_bytes()
-                })
+                psl::suffix(entry.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == **entry)
             })
             .collect();
 
@@ -65,11 +83,25 @@ mod tests {
     }
 
     #[test]
+    fn a_desk_is_known_however_its_name_is_written() {
+        let written =
+            ["no-reply", "noreply", "no_reply", "sales.team", "info-de", "info.uk", "sales2", "support-1"];
+        for name in written.iter().chain(&["info", "einkauf", "vertrieb", "rechnung", "ventes", "dpo", "cto"])
+        {
+            assert!(is_role(name), "{name}");
+        }
+    }
+
+    #[test]
     fn companies_and_names_are_on_no_list() {
         for domain in ["apple.com", "ibm.com", "facebook.com", "sap.com", "mit.edu", "acme.example", "com"] {
             assert!(!is_disposable(domain) && !is_free(domain), "{domain}");
         }
-        for name in ["jane", "per", "alexa", "paris", "md", "j"] {
+        let names = [
+            "jane", "per", "alexa", "paris", "china", "india", "berlin", "md", "j", "b.rand", "jane.uk", "1",
+            "-",
+        ];
+        for name in names {
             assert!(!is_role(name), "{name}");
         }
     }

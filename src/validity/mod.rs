@@ -12,10 +12,10 @@ mod email;
 mod lists;
 mod phone;
 
-use std::borrow::Cow;
-
 use scoring::profile::DERIVED;
 use serde_json::{Map, Value, json};
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use email::Address;
 
@@ -36,7 +36,7 @@ fn derive(traits: &Map<String, Value>, address: Option<&str>) -> Map<String, Val
     let mut derived = Map::new();
     let mut put = |name: &str, value: Value| derived.insert(name.to_owned(), value);
     let email = match (Said::of(traits.get("email")), address) {
-        (Said::Nothing, Some(address)) => Said::Text(Cow::Borrowed(address)),
+        (Said::Nothing, Some(address)) => Said::in_text(address),
         (said, _) => said,
     };
     let address = email.text().map(Address::parse);
@@ -54,7 +54,7 @@ fn derive(traits: &Map<String, Value>, address: Option<&str>) -> Map<String, Val
     let domain = websites.iter().filter_map(Said::text).find_map(company::domain);
     if let Some(domain) = domain.or_else(|| address.flatten()?.company()) {
         put("company_domain", json!(domain));
-    } else if websites.contains(&Said::Gone) {
+    } else if company::is_replaced(traits) || Said::of(traits.get("website")) == Said::Gone {
         put("company_domain", Value::Null);
     }
     derived
@@ -62,21 +62,31 @@ fn derive(traits: &Map<String, Value>, address: Option<&str>) -> Map<String, Val
 
 /// What an event says of an attribute.
 #[derive(Debug, PartialEq, Eq)]
-enum Said<'a> {
+enum Said {
     Nothing,
     /// It is null, or blank, as forms send what was not filled in.
     Gone,
-    Text(Cow<'a, str>),
+    Text(String),
 }
 
-impl<'a> Said<'a> {
-    fn of(value: Option<&'a Value>) -> Said<'a> {
+impl Said {
+    fn of(value: Option<&Value>) -> Said {
         match value {
             None => Said::Nothing,
             Some(Value::Null) => Said::Gone,
-            Some(Value::String(text)) if text.trim().is_empty() => Said::Gone,
-            Some(Value::String(text)) => Said::Text(Cow::Borrowed(text.trim())),
-            Some(other) => Said::Text(Cow::Owned(other.to_string())),
+            Some(Value::String(text)) => Said::in_text(text),
+            Some(other) => Said::in_text(&other.to_string()),
+        }
+    }
+
+    /// As it is read: without what nobody sees (marks of direction, joiners, a byte order mark that was copied along), and
+    /// with each letter and digit in its one usual form.
+    fn in_text(text: &str) -> Said {
+        let seen = |c: &char| c.general_category() != GeneralCategory::Format;
+        let text: String = text.chars().filter(seen).nfkc().collect();
+        match text.trim() {
+            "" => Said::Gone,
+            text => Said::Text(text.to_owned()),
         }
     }
 
@@ -157,6 +167,33 @@ mod tests {
         assert_eq!(domain(json!({"email": "jane@gmail.com", "website": "n/a"})), None, "nothing new");
         assert_eq!(domain(json!({"company": null})), Some(Value::Null));
         assert_eq!(domain(json!({"company": "Acme"})), None);
+    }
+
+    #[test]
+    fn another_company_has_another_place_or_none() {
+        let domain = |company: Value, address: Option<&str>| {
+            derived(&json!({"company": company}), address).get("company_domain").cloned()
+        };
+
+        for company in
+            [json!({"name": "Acme"}), json!({"name": "Acme", "website": "linkedin.com/company/acme"})]
+        {
+            assert_eq!(domain(company.clone(), None), Some(Value::Null));
+            assert_eq!(domain(company.clone(), Some("jane@gmail.com")), Some(Value::Null));
+            assert_eq!(domain(company, Some("jane@acme.example")), Some(json!("acme.example")));
+        }
+    }
+
+    #[test]
+    fn what_nobody_sees_and_how_a_letter_is_written_make_no_difference() {
+        let plain = json!({"email": "jane@bücher.example", "phone": "+49 30 9018200"});
+        let copied = json!({"email": "\u{feff}ja\u{200b}ne@bu\u{308}cher.example\u{200e}",
+            "phone": "\u{202a}＋４９ 30 9018200\u{202c}"});
+
+        assert_eq!(derived(&copied, None), derived(&plain, None));
+        assert_eq!(derived(&json!({}), Some("jane@bu\u{308}cher.example"))["email_valid"], true);
+        assert_eq!(derived(&json!({"phone": "\u{200b}"}), None), json!({"phone_valid": null}));
+        assert_eq!(derived(&json!({"phone": -491_519_018_200_i64}), None), json!({"phone_valid": false}));
     }
 
     #[test]

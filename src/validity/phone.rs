@@ -4,39 +4,58 @@
 //! numbers a country has given out is not asked: few forms ask for the country, and a number as it is dialled at home would be
 //! taken for wrong.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, sync::LazyLock};
+
+use regex::Regex;
 
 /// A subscriber's number in the smallest plans, and the most that E.164 allows.
 const DIGITS: RangeInclusive<usize> = 7..=15;
-/// How many digits at the end must not run on or repeat.
-const RUN: usize = 7;
+/// How many digits a subscriber's number often has within its area.
+const LOCAL: usize = 7;
+/// And together with its area's.
+const NATIONAL: usize = 10;
+
+/// A number with its signs; then perhaps an extension, `ext. 12`, `x12`, `#12`, `;ext=12`, and a remark, `(mobile)`.
+static WRITTEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let number = r"(?<number>\(?\+?[0-9(][0-9\s./()\p{Pd}\u{2212}]*?)";
+    let extension = r"(?:[\s,;]*(?:extension|ext|x|\#)[\s.:=]*[0-9]+)?";
+    let remark = r"(?:\s*\([\p{L}\s.]+\))?";
+    Regex::new(&format!(r"(?i)^(?:tel:\s*)?{number}{extension}{remark}$")).ok()
+});
 
 /// Whether a text can be a phone number.
 pub(super) fn is_possible(text: &str) -> bool {
-    let number = text.strip_prefix("tel:").unwrap_or(text);
-    let number = without_extension(number).trim();
-    let body = number.strip_prefix('+').unwrap_or(number);
-    let separates = |c: char| c.is_whitespace() || "-.()/\u{2010}\u{2011}\u{2013}".contains(c);
-    let digits: Vec<u32> = body.chars().filter_map(|c| c.to_digit(10)).collect();
-    body.chars().all(|c| c.is_ascii_digit() || separates(c))
-        && DIGITS.contains(&digits.len())
-        && !runs_on(&digits)
+    let written = WRITTEN.as_ref().and_then(|written| written.captures(text));
+    let digits = |number: &str| number.chars().filter_map(|c| c.to_digit(10)).collect::<Vec<u32>>();
+    written
+        .map(|parts| digits(&parts["number"]))
+        .is_some_and(|digits| DIGITS.contains(&digits.len()) && !is_filler(&digits))
 }
 
-/// `555 0100 ext. 12`, `555 0100 x12`, `555 0100 #12`: the number alone.
-fn without_extension(text: &str) -> &str {
-    let extension = |(at, c): (usize, char)| matches!(c, 'x' | 'X' | 'e' | 'E' | '#' | ';').then_some(at);
-    let Some(at) = text.char_indices().find_map(extension) else { return text };
-    let (number, rest) = text.split_at(at);
-    let rest = rest.trim_end_matches(|c: char| c.is_ascii_digit());
-    let rest = rest.trim().trim_end_matches(['.', '=', ':']).to_ascii_lowercase();
-    if ["x", "ext", "extension", "#", ";ext"].contains(&rest.as_str()) { number } else { text }
+/// Whether nobody has such a number, however it looks: it only counts on or repeats itself, with or without the digits of a
+/// country before it, or it ends in what fingers do first: 0000000, 1234567, 7654321.
+fn is_filler(digits: &[u32]) -> bool {
+    let last = |most: usize| &digits[digits.len().saturating_sub(most)..];
+    let local = last(LOCAL);
+    let fingers_first = (steps(local, 1) && local[0] <= 1) || (steps(local, 9) && local[LOCAL - 1] <= 1);
+    [digits, last(NATIONAL)].iter().any(|digits| counts_on(digits) || repeats(digits))
+        || steps(local, 0)
+        || fingers_first
 }
 
-/// The last digits are one and the same, or count up or down: 0000000, 1234567, 7654321.
-fn runs_on(digits: &[u32]) -> bool {
-    let last = digits.len().checked_sub(RUN).map_or(digits, |at| &digits[at..]);
-    [0, 1, 9].iter().any(|step| last.windows(2).all(|pair| (pair[0] + step) % 10 == pair[1]))
+/// 1234567890, 9876543.
+fn counts_on(digits: &[u32]) -> bool {
+    steps(digits, 1) || steps(digits, 9)
+}
+
+fn steps(digits: &[u32], step: u32) -> bool {
+    digits.windows(2).all(|pair| (pair[0] + step) % 10 == pair[1])
+}
+
+/// At least three times the same, but for the last digit: 1212121212, 1231231234, 0000001.
+fn repeats(digits: &[u32]) -> bool {
+    let all = &digits[..digits.len() - 1];
+    (1..=all.len() / 3).any(|period| all[period..].iter().zip(all).all(|(digit, before)| digit == before))
 }
 
 #[cfg(test)]
@@ -59,6 +78,16 @@ mod tests {
             "212-555-0142 #12",
             "tel:+12125550142;ext=12",
             "+123 456 789 012 340",
+            "TEL:+44-20-7946-0958",
+            "212-555-0142, ext. 12",
+            "212 555 0142,x12",
+            "+49 151 9018200 (mobile)",
+            "(+49) 30 9018200",
+            "020\u{2212}7946\u{2014}0958",
+            "+49 151 23456789",
+            "0151 23456789",
+            "(512) 345-6789",
+            "+49 151 34567890",
         ] {
             assert!(is_possible(text), "{text}");
         }
@@ -84,6 +113,14 @@ mod tests {
             "0123456789",
             "+49 7654321",
             "٥٥٥٠١٤٢",
+            "1231231234",
+            "+91 1231231234",
+            "1212121212",
+            "01212121212",
+            "+1 1234567890",
+            "+1 (555) 123-4567",
+            "000-000-0001",
+            "-4915123456701",
         ] {
             assert!(!is_possible(text), "{text}");
         }

@@ -61,6 +61,17 @@ async fn whatever_way_an_address_comes_it_is_looked_at_and_what_was_found_is_in_
             "POST",
             json!({"type": "form_submitted", "lead": {"email": "jane@gmail.com"}, "traits": {"title": "CEO"}}),
         ),
+        ("/v1/events", "POST", json!({"type": "signed_up", "lead": {"email": "Jane@Gmail.com"}})),
+        (
+            "/v1/events",
+            "POST",
+            json!({"type": "demo_requested", "lead": {"user_id": "u1", "email": "Jane@Gmail.com"}}),
+        ),
+        (
+            "/v1/track",
+            "POST",
+            json!({"userId": "u1", "event": "Trial Started", "context": {"traits": {"email": "jane@gmail.com"}}}),
+        ),
         ("/v1/identify", "POST", json!({"userId": "u1", "traits": {"email": "jane@gmail.com"}})),
         ("/v1/identify", "POST", json!({"userId": "u1", "context": {"traits": {"email": "jane@gmail.com"}}})),
         ("/v1/leads", "POST", json!({"user_id": "u1", "email": "jane@gmail.com"})),
@@ -104,6 +115,24 @@ async fn a_company_is_known_by_its_website_a_number_by_its_digits() {
         assert_eq!(derived(app).await, json!({"company_domain": "acme.co.uk", "phone_valid": false}));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_company_that_is_replaced_leaves_no_place_behind_whatever_order_it_is_told_in() {
+    let groups = [
+        ("2026-03-01T01:00:00Z", json!({"name": "Rival", "website": "rival.example"})),
+        ("2026-03-01T02:00:00Z", json!({"name": "Acme"})),
+    ];
+    for order in [[0, 1], [1, 0]] {
+        run(async |app| {
+            for (at, company) in order.map(|step: usize| &groups[step]) {
+                identify(app, at, json!({"company": company})).await;
+            }
+
+            assert_eq!(app.only_lead().await["profile"], json!({"company": {"name": "Acme"}}), "{order:?}");
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -192,6 +221,29 @@ async fn a_suspect_sign_up_waits_until_sales_has_reached_a_real_person() {
 }
 
 #[tokio::test]
+async fn a_suspect_sign_up_does_not_ripen_and_is_an_mql_once_a_crm_says_that_it_was_reached() {
+    run(async |app| {
+        let signed_up = json!({"title": "Director", "company": {"employees": 200, "industry": "software"}});
+        app.events(json!([
+            {"type": "signed_up", "lead": {"user_id": "u1", "email": "x@mailinator.com"}, "traits": signed_up},
+            {"type": "page_viewed", "lead": {"user_id": "u1"}, "properties": {"path": "/pricing"}},
+            {"type": "trial_started", "lead": {"user_id": "u1"}},
+        ]))
+        .await;
+        app.advance(TimeDelta::hours(2));
+        app.run_due().await;
+        let lead = app.only_lead().await;
+        assert_eq!([&lead["score"], &lead["stage"]], [&json!(40), &json!("lead")]);
+
+        let path = format!("/v1/leads/{}", lead["id"].as_str().unwrap());
+        let reached = take(app, "PATCH", &path, json!({"traits": {"reached": true}})).await;
+
+        assert_eq!([&reached["score"], &reached["stage"]], [&json!(70), &json!("mql")]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_lists_are_asked_once_and_a_replay_finds_what_they_said_then() {
     run(async |app| {
         identify(app, "2026-03-01T01:00:00Z", json!({"email": "x@mailinator.com"})).await;
@@ -215,13 +267,12 @@ async fn the_lists_are_asked_once_and_a_replay_finds_what_they_said_then() {
     .await;
 }
 
-#[test]
-fn an_event_is_known_again_by_what_its_sender_said_whatever_was_derived() {
-    let found = || Found {
+fn found(kind: &str, named: fn(Identity) -> Named) -> Found {
+    Found {
         id: Some("e1".to_owned()),
-        kind: "identify".to_owned(),
+        kind: kind.to_owned(),
         name: None,
-        named: Named::one(Identity::parse(Kind::Email, "jane@gmail.com").unwrap()),
+        named: named(Identity::parse(Kind::Email, "jane@gmail.com").unwrap()),
         original_at: None,
         sent_at: None,
         corrected: false,
@@ -229,17 +280,31 @@ fn an_event_is_known_again_by_what_its_sender_said_whatever_was_derived() {
         traits: None,
         context: None,
         hint: None,
-    };
+    }
+}
+
+#[test]
+fn an_event_is_known_again_by_what_its_sender_said_whatever_was_derived() {
     let arrival = Arrival { at: START.parse().unwrap(), api_key: None };
+    for kind in ["identify", "form_submitted"] {
+        let event = found(kind, Named::one).into_event(arrival, String::new).unwrap();
 
-    let event = found().into_event(arrival, String::new).unwrap();
+        assert_eq!(event.traits.unwrap()["derived"]["email_kind"], "free");
+        assert_eq!(
+            event.digest.to_be_bytes(),
+            found(kind, Named::one).said()[..8],
+            "an upgrade makes no other event of a repetition"
+        );
+    }
+}
 
-    assert_eq!(event.traits.unwrap()["derived"]["email_kind"], "free");
-    assert_eq!(
-        event.digest.to_be_bytes(),
-        found().said()[..8],
-        "an upgrade makes no other event of a repetition"
-    );
+#[test]
+fn who_is_only_named_in_passing_has_given_no_address() {
+    let arrival = Arrival { at: START.parse().unwrap(), api_key: None };
+    let traits = |named| found("email_subscribed", named).into_event(arrival, String::new).unwrap().traits;
+
+    assert_eq!(traits(Named::one).unwrap()["derived"]["email_kind"], "free");
+    assert_eq!(traits(Named::in_passing), None);
 }
 
 #[tokio::test]

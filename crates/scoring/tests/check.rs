@@ -165,6 +165,51 @@ fn a_label_that_no_lead_can_have_by_the_rules_is_warned_of() {
 }
 
 #[test]
+fn a_condition_on_what_is_never_derived_is_warned_of() {
+    let rule = |name: usize, when: Value| json!({"name": name.to_string(), "when": when, "points": 1});
+    let rules = |conditions: &[Value]| {
+        conditions.iter().enumerate().map(|(i, when)| rule(i, when.clone())).collect::<Value>()
+    };
+    let meant = [
+        json!({"field": "derived.email_kind", "in": ["Work", "role"]}),
+        json!({"field": "derived.email_kind", "starts_with": "dis"}),
+        json!({"field": "derived.email_valid", "eq": false}),
+        json!({"field": "derived.phone_valid", "exists": false}),
+        json!({"field": "derived.company_domain", "ends_with": ".example"}),
+        json!({"field": "derived.email_domain", "in": ["acme.example"]}),
+        json!({"field": "derived", "exists": true}),
+        json!({"field": "email_kind", "eq": "throwaway"}),
+    ];
+    let never = [
+        json!({"field": "derived.email_kind", "eq": "throwaway"}),
+        json!({"field": "derived.email_kind", "in": ["free", "throwaway"]}),
+        json!({"all": [{"field": "a", "eq": 1}, {"not": {"field": "derived.email_valid", "eq": "false"}}]}),
+        json!({"field": "derived.phone_valid", "contains": "true"}),
+        json!({"field": "derived.email_kind", "glob": "work?"}),
+        json!({"field": "derived.company_domain", "eq": true}),
+        json!({"field": "derived.email_domain", "gte": 1}),
+        json!({"any": [{"field": "derived.kind", "eq": "work"}]}),
+        json!({"field": "derived.email_domain.tld", "eq": "com"}),
+    ];
+
+    assert_eq!(rule_warnings(&rules(&meant)), Vec::<String>::new());
+    assert_eq!(
+        rule_warnings(&rules(&never)),
+        [
+            "0/when never_derived",
+            "1/when never_derived",
+            "2/when/all/1/not never_derived",
+            "3/when never_derived",
+            "4/when never_derived",
+            "5/when never_derived",
+            "6/when never_derived",
+            "7/when/any/0/field unknown_derived",
+            "8/when/field unknown_derived",
+        ]
+    );
+}
+
+#[test]
 fn the_documents_tests_are_run() {
     let mut document = document(&visits());
     document["tests"] = json!([

@@ -1,6 +1,7 @@
 //! Checks a model document: its mistakes, what is suspicious about it, and its own tests.
 
 mod attainable;
+mod derived;
 mod reach;
 mod rules;
 

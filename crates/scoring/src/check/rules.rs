@@ -1,7 +1,7 @@
 //! What is suspicious about rules and groups.
 
 use super::attainable::{Attainable, GroupBounds, RuleBounds, beyond_considered};
-use super::warning;
+use super::{derived, warning};
 use crate::mistake::Mistake;
 use crate::model::{Dimension, Group, MAX_OCCURRENCES, Model, Range, Rule, RuleKind, Take};
 use crate::points::Milli;
@@ -25,6 +25,7 @@ fn warn_of_group(pointer: &str, group: &Group, bounds: &GroupBounds, warnings: &
     for (i, (rule, rule_bounds)) in group.rules.iter().zip(&bounds.rules).enumerate() {
         let pointer = format!("{pointer}/rules/{i}");
         warn_of_rule(&pointer, rule, rule_bounds, warnings);
+        derived::warn_of_rule(&pointer, &rule.kind, warnings);
         if group.take == Take::Best && never_best(i, group, bounds) {
             let message = "raise its points or remove it; another rule of the group always weighs more";
             warnings.push(warning(pointer, "never_best", message));

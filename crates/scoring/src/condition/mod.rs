@@ -112,7 +112,8 @@ fn find<'a>(attributes: &'a Map<String, Value>, path: &[String]) -> Option<&'a V
 }
 
 impl Test {
-    fn holds(&self, value: Option<&Value>) -> bool {
+    /// Whether it holds for a field's value; none: it is unknown.
+    pub(crate) fn holds(&self, value: Option<&Value>) -> bool {
         let Some(value) = value else { return *self == Self::Exists(false) };
         match self {
             Self::Exists(expected) => *expected,
