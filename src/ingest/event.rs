@@ -151,10 +151,10 @@ impl Found {
     }
 
     /// Whether it says of a person who that is. Who is only named in passing, as an e-mail provider names whom it reports on,
-    /// has not given an address here, not even by an `email_subscribed`.
+    /// has not given an address here, not even by an `email_subscribed`; and a group's call describes the company.
     fn describes(&self) -> bool {
         let gives = self.named.creates() && HANDS_OVER.contains(&self.kind.as_str());
-        gives || self.kind == "identify" || self.traits.is_some()
+        gives || self.kind == "identify" || (self.traits.is_some() && self.kind != "group")
     }
 
     /// A digest of type, identities, time, properties and traits. Not of when it was sent or of circumstances:

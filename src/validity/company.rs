@@ -17,9 +17,10 @@ pub(super) fn places(traits: &Map<String, Value>) -> [Option<&Value>; 3] {
     [of("domain"), of("website"), traits.get("website")]
 }
 
-/// Whether a company is described, or taken back: the attribute is replaced whole, and the place of the one before goes with it.
-pub(super) fn is_replaced(traits: &Map<String, Value>) -> bool {
-    matches!(traits.get("company"), Some(Value::Object(_) | Value::Null))
+/// Whether the company is taken back. One that is described without a place is mostly the one that is known: a group's call
+/// often has a name alone.
+pub(super) fn is_gone(traits: &Map<String, Value>) -> bool {
+    traits.get("company").is_some_and(Value::is_null)
 }
 
 /// The company's domain by what is said of its website, with or without `https://` and path. None if it is nobody's own.

@@ -50,11 +50,11 @@ fn derive(traits: &Map<String, Value>, address: Option<&str>) -> Map<String, Val
     if phone != Said::Nothing {
         put("phone_valid", json!(phone.text().map(phone::is_possible)));
     }
-    let websites = company::places(traits).map(Said::of);
-    let domain = websites.iter().filter_map(Said::text).find_map(company::domain);
+    let places = company::places(traits).map(Said::of);
+    let domain = places.iter().filter_map(Said::text).find_map(company::domain);
     if let Some(domain) = domain.or_else(|| address.flatten()?.company()) {
         put("company_domain", json!(domain));
-    } else if company::is_replaced(traits) || Said::of(traits.get("website")) == Said::Gone {
+    } else if company::is_gone(traits) || places.contains(&Said::Gone) {
         put("company_domain", Value::Null);
     }
     derived
@@ -170,16 +170,17 @@ mod tests {
     }
 
     #[test]
-    fn another_company_has_another_place_or_none() {
+    fn a_company_that_is_taken_back_leaves_no_place_and_one_without_a_place_leaves_it_as_it_was() {
         let domain = |company: Value, address: Option<&str>| {
             derived(&json!({"company": company}), address).get("company_domain").cloned()
         };
 
-        for company in
-            [json!({"name": "Acme"}), json!({"name": "Acme", "website": "linkedin.com/company/acme"})]
-        {
-            assert_eq!(domain(company.clone(), None), Some(Value::Null));
-            assert_eq!(domain(company.clone(), Some("jane@gmail.com")), Some(Value::Null));
+        for gone in [Value::Null, json!({"name": "Acme", "website": null}), json!({"domain": " "})] {
+            assert_eq!(domain(gone.clone(), None), Some(Value::Null), "{gone}");
+            assert_eq!(domain(gone, Some("jane@acme.example")), Some(json!("acme.example")));
+        }
+        for company in [json!({"name": "Acme"}), json!({"website": "linkedin.com/company/acme"})] {
+            assert_eq!(domain(company.clone(), Some("jane@gmail.com")), None);
             assert_eq!(domain(company, Some("jane@acme.example")), Some(json!("acme.example")));
         }
     }
