@@ -8,14 +8,22 @@ use crate::{
     leads::consent::{State, Word},
 };
 
-/// The identities that were nobody's but this lead's.
+/// The identities that were nobody's but this lead's, and former user ids of it by which nobody is known.
 pub(super) async fn own_identities(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<IdentityId>> {
     sqlx::query_scalar!(
         r#"-- erasure::own_identities
         select distinct own.identity_id as "identity_id!: IdentityId" from identity_span own
         where own.lead_id = $1 and not exists (
             select from identity_span other where other.identity_id = own.identity_id and other.lead_id <> $1
-        )"#,
+        )
+        union
+        select former.identity_id from identity_span own join identity_link former on former.parent_id = own.identity_id
+        where own.lead_id = $1
+            and not exists (select from identity_span known where known.identity_id = former.identity_id)
+            and not exists (
+                select from identity_link elsewhere join identity_span other on other.identity_id = elsewhere.parent_id
+                where elsewhere.identity_id = former.identity_id and other.lead_id <> $1
+            )"#,
         lead as LeadId
     )
     .fetch_all(conn)

@@ -168,7 +168,8 @@ impl Named {
         Named { links, ..Named::one(email) }
     }
 
-    /// An alias: everything known under the former ids belongs to `user_id`.
+    /// An alias: everything known under the former ids belongs to `user_id`. A former one may be a device's id as well, so that
+    /// it is a user's is not said by this: as a user id it joins once somebody is known by it.
     pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
         let former = former.into_iter().filter(|one| *one != user_id);
         let links = former.map(|one| (one, user_id.clone())).collect();
@@ -193,6 +194,16 @@ impl Named {
     /// The e-mail address named, if there is one, also beside a user id that it does not join.
     pub fn email(&self) -> Option<&str> {
         self.email.as_deref()
+    }
+
+    /// Those of the identities named that are known by it, if it makes known: not a former user id, which may be none.
+    pub fn known_by_it(&self) -> impl Iterator<Item = &Identity> {
+        let is_former = |one: &Identity| {
+            one.kind == Kind::UserId
+                && *one != self.principal
+                && self.links.iter().any(|(weaker, _)| weaker == one)
+        };
+        self.all().filter(move |one| self.creates && !is_former(one))
     }
 
     /// All identities named, the principal first.

@@ -14,10 +14,12 @@ use super::{
 };
 use crate::ids::{IdentityId, LeadId};
 
-/// Records who was said to follow whom, and moves the spans that this changes.
+/// Records who was said to follow whom, and moves the spans that this changes, and those that what was said before changes only
+/// now.
 pub(super) async fn link(
     conn: &mut PgConnection,
     mentions: &[Mention<'_>],
+    waiting: Vec<(Kind, IdentityId, Fact)>,
     resolved: &mut Resolved,
     now: DateTime<Utc>,
 ) -> Result<(), ResolveError> {
@@ -25,6 +27,7 @@ pub(super) async fn link(
         .iter()
         .flat_map(|mention| mention.links().iter().map(|(child, parent)| (mention.at, child, parent.id())))
         .map(|(at, child, parent)| (child.kind(), child.id(), Fact { at, parent }))
+        .chain(waiting)
         .collect();
     if facts.is_empty() {
         return Ok(());
@@ -40,6 +43,11 @@ pub(super) async fn link(
 
     let mut changing = Changing::default();
     for (_, child, fact) in facts.iter().filter(|(kind, ..)| *kind == Kind::UserId) {
+        if !resolved.spans.contains_key(child) {
+            // As a user, nobody is known by it yet.
+            continue;
+        }
+        changing.load_parents(conn, resolved, &[*fact]).await?;
         changing.join_leads(conn, resolved, *child, fact.parent).await?;
     }
     let refold: Vec<(Kind, IdentityId)> = news(&facts, resolved);
@@ -124,6 +132,9 @@ impl Changing {
         let (Some(from), Some(into)) = (resolved.only_lead(former), resolved.only_lead(current)) else {
             return Ok(());
         };
+        // A lead that somebody has merged stays merged: the other comes to it.
+        let stays = from.lead != from.home && into.lead == into.home;
+        let (from, into) = if stays { (into, from) } else { (from, into) };
         self.load(conn, resolved, &[], &[from.lead]).await?;
         let everything: Vec<IdentityId> = resolved
             .spans
@@ -138,6 +149,11 @@ impl Changing {
                 span.parent_id = if identity == former { Some(current) } else { span.parent_id };
             }
             self.set(resolved, identity, spans);
+        }
+        if stays {
+            let mut spans = resolved.spans[&former].clone();
+            spans.iter_mut().for_each(|span| span.parent_id = Some(current));
+            self.set(resolved, former, spans);
         }
         Ok(())
     }

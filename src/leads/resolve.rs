@@ -72,7 +72,8 @@ pub async fn resolve(
     let claimed = claim(conn, now, &missing, &mut resolved).await?;
     resolved.settle(conn).await?;
     create(conn, ids, now, claimed, mentions, &mut resolved).await?;
-    link(conn, mentions, &mut resolved, now).await?;
+    let waiting = waiting_aliases(conn, &resolved).await?;
+    link(conn, mentions, waiting, &mut resolved, now).await?;
     identify(&mut resolved, now);
     Ok(resolved)
 }
@@ -157,9 +158,9 @@ async fn create(
     if missing.is_empty() {
         return Ok(());
     }
-    let creating = mentions.iter().filter(|mention| mention.named.creates());
-    let creating: HashSet<IdentityId> = creating.flat_map(Mention::identities).map(Identity::id).collect();
-    missing.retain(|identity| creating.contains(&identity.id()));
+    let known: HashSet<IdentityId> =
+        mentions.iter().flat_map(|mention| mention.named.known_by_it()).map(Identity::id).collect();
+    missing.retain(|identity| known.contains(&identity.id()));
     resolved.claimed = missing.iter().map(|identity| identity.id()).collect();
     let links = links_by_child(mentions);
     // Those that nobody speaks for come first; a former user id then takes the lead of the one it is an alias of.
@@ -195,6 +196,22 @@ async fn create(
     store::insert_leads(conn, &created, &identified, now).await?;
     store::insert_spans(conn, &spans).await?;
     Ok(())
+}
+
+/// What aliases have said of former user ids by which somebody is known only now.
+async fn waiting_aliases(
+    conn: &mut PgConnection,
+    resolved: &Resolved,
+) -> sqlx::Result<Vec<(Kind, IdentityId, Fact)>> {
+    let woken = |identity: &&IdentityId| {
+        resolved.kinds.get(*identity) == Some(&Kind::UserId) && resolved.spans.contains_key(*identity)
+    };
+    let woken: Vec<IdentityId> = resolved.waited.iter().filter(woken).copied().collect();
+    if woken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let links = store::links_of(conn, &woken).await?.into_iter();
+    Ok(links.map(|row| (Kind::UserId, row.identity_id, Fact { at: row.at, parent: row.parent_id })).collect())
 }
 
 type Links = BTreeMap<IdentityId, (Kind, Vec<Fact>)>;

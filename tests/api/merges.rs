@@ -592,3 +592,29 @@ async fn what_is_recorded_under_a_merged_leads_own_id_is_its_own_when_they_are_t
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_alias_leaves_a_merge_as_it_is_whichever_of_the_two_went_on() {
+    for first_goes_on in [true, false] {
+        run(async |app| {
+            let (one, two) = (known(app, "one", 1).await, known(app, "two", 1).await);
+            known(app, "three", 1).await;
+            let (heir, gone) = if first_goes_on { (&one, &two) } else { (&two, &one) };
+            merge(app, heir, gone).await;
+            let alias = json!({"type": "alias", "previousId": "one", "userId": "three"}).to_string();
+
+            app.post_with("/v1/alias", &[], alias).await;
+
+            let id = async |user: &str| {
+                app.get(&format!("/v1/leads/by/external_id/{user}")).await.json()["id"].clone()
+            };
+            assert_eq!((id("one").await, id("two").await), (id("three").await, id("three").await));
+            let log = app.pages(&format!("/v1/leads/{heir}/events?type=form_submitted")).await;
+            assert_eq!(log.len(), 3, "one person, with all the events");
+            unmerge(app, id("one").await.as_str().unwrap(), gone).await;
+            assert_eq!(id("one").await, id("three").await, "an alias is not undone by it");
+            assert_ne!(id("one").await, id("two").await);
+        })
+        .await;
+    }
+}

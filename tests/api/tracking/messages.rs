@@ -305,3 +305,55 @@ async fn what_happens_to_a_mail_is_of_its_address_which_is_the_users() {
     })
     .await;
 }
+
+/// An alias as analytics.js sends it: without a word of what the former id was.
+fn alias(user: &str, former: &str, time: &str) -> Value {
+    json!({"type": "alias", "userId": user, "previousId": former, "timestamp": format!("2026-03-02T{time}Z")})
+}
+
+#[tokio::test]
+async fn two_users_who_are_aliases_of_one_device_stay_two() {
+    run(async |app| {
+        let page = |time: &str| {
+            json!({"type": "page", "anonymousId": "kiosk", "properties": {"path": "/pricing"},
+            "timestamp": format!("2026-03-02T{time}Z")})
+        };
+
+        let batch = json!({"batch": [page("08:00:00"), alias("u1", "kiosk", "08:10:00"), page("08:20:00"),
+            alias("u2", "kiosk", "08:30:00"), page("08:40:00")]});
+        take(app, "/v1/batch", &batch).await;
+
+        let of = async |user: &str| app.get(&format!("/v1/leads/by/external_id/{user}")).await.json();
+        let (one, two) = (of("u1").await, of("u2").await);
+        assert_ne!(one["id"], two["id"]);
+        let views = async |lead: &Value| {
+            app.get(&format!("/v1/leads/{}/events?type=page_viewed", lead["id"].as_str().unwrap()))
+                .await
+                .json()["data"]
+                .as_array()
+                .unwrap()
+                .len()
+        };
+        assert_eq!((views(&one).await, views(&two).await), (2, 1), "each has what was seen in its time");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_former_user_id_joins_when_somebody_is_known_by_it_whatever_comes_first() {
+    let (says, trial) = (
+        alias("new", "old", "08:00:00"),
+        json!({"type": "track", "event": "Trial Started", "userId": "old"}),
+    );
+    for order in [[&says, &trial], [&trial, &says]] {
+        run(async |app| {
+            for message in order {
+                take(app, "/v1/batch", &json!({"batch": [message]})).await;
+            }
+
+            let lead = app.only_lead().await;
+            assert_eq!((&lead["user_id"], &lead["engagement"]), (&json!("new"), &json!(20_000)));
+        })
+        .await;
+    }
+}
