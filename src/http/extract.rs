@@ -103,7 +103,8 @@ pub fn unread(rejection: &BytesRejection) -> Problem {
 }
 
 fn stalled(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<TimeoutError>())
+    std::iter::successors(Some(error), |error| error.source())
+        .any(<dyn std::error::Error>::is::<TimeoutError>)
 }
 
 /// Reads JSON; a value that does not fit is named by its place.

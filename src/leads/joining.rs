@@ -152,7 +152,9 @@ impl Changing {
         }
         if stays {
             let mut spans = resolved.spans[&former].clone();
-            spans.iter_mut().for_each(|span| span.parent_id = Some(current));
+            for span in &mut spans {
+                span.parent_id = Some(current);
+            }
             self.set(resolved, former, spans);
         }
         Ok(())

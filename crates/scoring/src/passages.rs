@@ -167,4 +167,22 @@ mod tests {
     fn nothing_happens_to_a_lead_without_events() {
         assert_eq!(entered(&[], ALWAYS), []);
     }
+
+    #[test]
+    fn who_would_be_an_mql_now_has_entered_since_its_last_exit_and_not_left() {
+        let model = model(&json!({"enter": 8, "leave": 5, "dwell": "1d"}));
+        let profile = Map::new();
+        let stands = |events: &[(i64, &str)], last_exit: Option<Instant>, until: i64| {
+            let events = log(events);
+            is_mql(&mut Walk::new(&model, &profile, &events), ALWAYS, last_exit, day(until))
+        };
+        let visits = [(1, "page_viewed"), (3, "page_viewed")];
+
+        assert!(!stands(&visits, None, 0));
+        assert!(stands(&visits, None, 8), "below 5 since this day");
+        assert!(!stands(&visits, None, 10));
+        assert!(stands(&visits, Some(day(2)), 4), "the second visit opened it again");
+        assert!(!stands(&visits, Some(day(3)), 4), "nothing has been done since");
+        assert!(stands(&[(1, "demo_requested")], None, 60), "a raised hand does not leave by score");
+    }
 }
