@@ -101,6 +101,10 @@ async fn pgbench(
     Ok(format!("pgbench, one transaction an event: {tps:>6.0} events/s"))
 }
 
+const COPY: &str =
+    "copy copied (identity_id, event_key, id, type, name, occurred_at, received_at, original_at, sent_at,
+    verdict, digest, properties, traits, context, api_key_id) from stdin";
+
 /// What it does with nothing but the rows.
 async fn copy(conn: &mut PgConnection, leads: u64) -> anyhow::Result<String> {
     conn.execute("create table if not exists copied (like event including all)").await?;
@@ -114,11 +118,12 @@ async fn copy(conn: &mut PgConnection, leads: u64) -> anyhow::Result<String> {
         );
         writeln!(
             text,
-            "{identity}\t{key}\tevent-{number}\tpage_viewed\t\\N\t2026-03-02 09:00:00Z\t2026-03-02 09:00:00Z\t\\N\t\\N\thuman\t{number}\t{{\"path\": \"/pricing\", \"url\": \"https://www.acme.example/pricing\"}}\t\\N\t\\N\t\\N"
+            "{identity}\t{key}\tevent-{number}\tpage_viewed\t\\N\t2026-03-02 09:00:00Z\t2026-03-02 09:00:00Z\t\\N\t\\N\thuman\t{number}\t{{\"path\": \"/pricing\", \"url\": \"https://www.acme.example/pricing\"}}\t\\N\t{{\"userAgent\": \"{}\"}}\t\\N",
+            load::BROWSER
         )?;
     }
     let began = Instant::now();
-    let mut sink = conn.copy_in_raw("copy copied from stdin").await?;
+    let mut sink = conn.copy_in_raw(COPY).await?;
     sink.send(text.as_bytes()).await?;
     sink.finish().await?;
     Ok(format!(

@@ -23,7 +23,7 @@ use leadscore::{
     models,
 };
 use private_postgres::Cluster;
-use serde_json::{Value, json};
+use serde_json::{Map, json};
 use sqlx::{Connection, Executor, PgConnection};
 
 /// How many requests wait at once.
@@ -91,13 +91,15 @@ fn arrival(app: &App) -> Arrival {
     Arrival { at: app.clock.now(), api_key: None }
 }
 
+/// A person's browser, by which each event is judged.
+pub(crate) const BROWSER: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Safari/537.36";
+
 /// The event with this number, of this lead.
 fn event(app: &App, number: u64, lead: u64) -> NewEvent {
     let path = PATHS[usize::try_from(number).unwrap_or_default() % PATHS.len()];
-    let Value::Object(properties) = json!({"path": path, "url": format!("https://www.acme.example{path}")})
-    else {
-        unreachable!("an object")
-    };
+    let url = format!("https://www.acme.example{path}");
+    let properties = Map::from_iter([("path".to_owned(), json!(path)), ("url".to_owned(), json!(url))]);
+    let context = Map::from_iter([("userAgent".to_owned(), json!(BROWSER))]);
     let user = Identity::parse(Kind::UserId, &format!("user-{lead}")).ok();
     let found = Found {
         id: Some(format!("event-{number}")),
@@ -109,7 +111,7 @@ fn event(app: &App, number: u64, lead: u64) -> NewEvent {
         corrected: false,
         properties,
         traits: None,
-        context: None,
+        context: Some(context),
         hint: None,
     };
     found.into_event(arrival(app), String::new).expect("it is valid")
