@@ -105,23 +105,25 @@ impl Desk {
         {
             return Err(ResolveError::Changed);
         }
-        // Of whoever has got other identities all is told anew; of whoever was said something, what is new by it.
-        let mut heard: BTreeSet<LeadId> = resolved.moved.iter().copied().collect();
-        heard.extend(judge(conn, self.clock.now(), &mut resolved, items, &log).await?);
         let facts: Vec<Fact> = facts(items, &log).collect();
         let owners: BTreeSet<LeadId> = facts.iter().filter_map(|fact| owner(&resolved, fact)).collect();
-        let known: Vec<LeadId> = owners.difference(&heard).copied().collect();
-        let before = consent::of_leads(conn, &known).await?;
+        let decisions = decisions(items, &log);
+        let decided = decisions.iter().filter_map(|(_, event)| lead_of(&resolved, event));
+        let asked: BTreeSet<LeadId> = owners.iter().copied().chain(decided).collect();
+        // Of whoever has got other identities all is told anew; of the others what is new.
+        let joined: BTreeSet<LeadId> = resolved.moved.iter().copied().collect();
+        let before = consent::of_leads(conn, &asked.difference(&joined).copied().collect::<Vec<_>>()).await?;
+        judge(conn, self.clock.now(), &mut resolved, items, &log).await?;
+        carry_out(conn, &mut resolved, decisions).await?;
         consent::enter(conn, &facts).await?;
-        resolved.named.extend(owners.iter().copied());
-        heard.extend(owners);
+        resolved.named.extend(owners);
         let additions = additions(&resolved, items, &log);
         keep_touched(&mut resolved, items, &additions);
         let scored = self.live.scored(conn).await?;
         let policy = self.policies.current(conn).await?;
         let frame = Frame { scored: &scored, policy: &policy, now: self.clock.now(), ids: &self.ids };
         let standings = scores::apply(conn, frame, &mut resolved, &additions).await?;
-        scores::tell_consents(conn, frame, &resolved, heard, &before).await?;
+        scores::tell_consents(conn, frame, &resolved, asked.into_iter().chain(joined), &before).await?;
         Ok(Entered { resolved, log, standings })
     }
 }
@@ -223,54 +225,63 @@ impl Log {
     }
 }
 
-/// Looks again at the mails of which something new is said, and carries out what people have decided. Leads for which
-/// an event counts otherwise by it are to be replayed; those of whose consent it changes what is known come back.
+/// Looks again at the mails of which something new is said. Leads for which an event counts otherwise by it are to be replayed.
 async fn judge(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     resolved: &mut Resolved,
     items: &[Item<'_>],
     log: &Log,
-) -> sqlx::Result<BTreeSet<LeadId>> {
-    let fresh = || items.iter().enumerate().filter(|(index, item)| log.is_new(*index, item.event));
-    let mails: Vec<(IdentityId, &str)> = fresh().filter_map(|(_, item)| item.event.mail()).collect();
-    if !mails.is_empty() {
-        for changed in verdicts::judge_mails(conn, now, &mails).await? {
-            if let Some(lead) = resolved.lead_at(changed.identity_id, changed.occurred_at) {
-                resolved.doubt(lead);
-            }
-        }
+) -> sqlx::Result<()> {
+    let fresh = items.iter().enumerate().filter(|(index, item)| log.is_new(*index, item.event));
+    let mails: Vec<(IdentityId, &str)> = fresh.filter_map(|(_, item)| item.event.mail()).collect();
+    if mails.is_empty() {
+        return Ok(());
     }
-    let mut said: Vec<&NewEvent> =
-        fresh().map(|(_, item)| item.event).filter(|event| event.kind == VERDICT_CHANGED).collect();
-    said.sort_by_key(|event| (event.occurred_at, &event.id));
-    let mut heard = BTreeSet::new();
-    for event in said {
-        let (Some(decision), Some(lead)) = (Decision::read(&event.properties), lead_of(resolved, event))
-        else {
-            continue;
-        };
-        for decided in decision.carry_out(conn, lead, event.occurred_at).await? {
+    for changed in verdicts::judge_mails(conn, now, &mails).await? {
+        if let Some(lead) = resolved.lead_at(changed.identity_id, changed.occurred_at) {
             resolved.doubt(lead);
-            if agreed(conn, &decided, decision.verdict).await? {
-                heard.insert(lead);
-            }
         }
     }
-    Ok(heard)
+    Ok(())
 }
 
-/// Has what was said by an event on which somebody has decided hold, or not, as was decided; whether it said anything.
-async fn agreed(conn: &mut PgConnection, decided: &Decided, verdict: Verdict) -> sqlx::Result<bool> {
-    let Some((channel, state)) = consent::said(&decided.kind, &decided.properties) else { return Ok(false) };
+/// What people have decided on events, the earliest first, each with the event that says so.
+fn decisions<'a>(items: &[Item<'a>], log: &Log) -> Vec<(Decision, &'a NewEvent)> {
+    let new = |(index, item): (usize, &Item<'a>)| log.is_new(index, item.event).then_some(item.event);
+    let said = items.iter().enumerate().filter_map(new).filter(|event| event.kind == VERDICT_CHANGED);
+    let mut decisions: Vec<(Decision, &NewEvent)> =
+        said.filter_map(|event| Some((Decision::read(&event.properties)?, event))).collect();
+    decisions.sort_by_key(|(_, event)| (event.occurred_at, &event.id));
+    decisions
+}
+
+/// Carries decisions out. Leads for which an event counts otherwise by one are to be replayed.
+async fn carry_out(
+    conn: &mut PgConnection,
+    resolved: &mut Resolved,
+    decisions: Vec<(Decision, &NewEvent)>,
+) -> sqlx::Result<()> {
+    for (decision, event) in decisions {
+        let Some(lead) = lead_of(resolved, event) else { continue };
+        for decided in decision.carry_out(conn, lead, event.occurred_at).await? {
+            resolved.doubt(lead);
+            agree(conn, &decided, decision.verdict).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Has what was said by an event on which somebody has decided hold, or not, as was decided.
+async fn agree(conn: &mut PgConnection, decided: &Decided, verdict: Verdict) -> sqlx::Result<()> {
+    let Some((channel, state)) = consent::said(&decided.kind, &decided.properties) else { return Ok(()) };
     let word = Word { state, since: decided.occurred_at };
     let fact = Fact { identity: decided.identity_id, channel, word, event: decided.event_key };
     if consent::holds(state, verdict) {
-        consent::enter(conn, &[fact]).await?;
+        consent::enter(conn, &[fact]).await
     } else {
-        consent::forget(conn, &fact).await?;
+        consent::forget(conn, &fact).await
     }
-    Ok(true)
 }
 
 /// What is new, by the lead for which it counts; what is to wait is left out.

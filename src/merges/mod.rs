@@ -30,7 +30,7 @@ use crate::{
         self,
         event::{Arrival, Found, NewEvent},
     },
-    leads::{self, Cause, Lead, Resolved, Stage, Why, identity::Named},
+    leads::{self, Cause, Lead, Resolved, Stage, Why, consent, identity::Named},
     models,
     outbox::{self, Change, Kind},
     qualification::{self, Frame},
@@ -172,6 +172,7 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
     for id in scores::not_to_be_contacted(&mut tx, frame.live().id, &[into, lead]).await? {
         rows.entry(id).and_modify(|row| row.withheld_at = Some(now));
     }
+    let before = consent::of_leads(&mut tx, &[into]).await?;
     let stood = restoring::snapshot(&mut tx, &rows[&into]).await?;
     store::insert(&mut tx, &merge, &stood, said.request_key.as_deref()).await?;
     let properties = json!({"lead_id": lead, "into": into});
@@ -180,7 +181,7 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
     let why = Why::said(Cause::Merge, now, &said.author, Some(&said.reason));
     leads::take_in(&mut tx, &mut resolved, lead, into, &why).await?;
     scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
-    scores::tell_consents(&mut tx, frame, &resolved, [into], &BTreeMap::new()).await?;
+    scores::tell_consents(&mut tx, frame, &resolved, [into], &before).await?;
     tx.commit().await?;
     Ok(Decided { merge, new: true })
 }
@@ -241,6 +242,7 @@ async fn try_to_unmerge(
     let now = app.clock.now();
     let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
 
+    let before = consent::of_leads(&mut tx, &[end]).await?;
     let why = Why::said(Cause::Unmerge, now, &said.author, Some(&said.reason));
     store::undo(&mut tx, merge.id, now, &said.author, &said.reason, said.request_key.as_deref()).await?;
     let (mut resolved, homes) = restoring::part(&mut tx, end, lead, &merge, &why).await?;
@@ -260,7 +262,7 @@ async fn try_to_unmerge(
         outbox::publish(&mut tx, &app.ids, &[change]).await?;
     }
     scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
-    scores::tell_consents(&mut tx, frame, &resolved, [lead, end], &BTreeMap::new()).await?;
+    scores::tell_consents(&mut tx, frame, &resolved, [lead, end], &before).await?;
     tx.commit().await?;
     let undone = (Some(now), Some(said.author.clone()), Some(said.reason.clone()));
     let (undone_at, undone_by, undone_reason) = undone;

@@ -1,6 +1,6 @@
 //! What others are told of a change of standing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -10,14 +10,15 @@ use crate::{
     ids::LeadId,
     leads::{
         Resolved, Stage,
-        consent::{self, Channels},
+        consent::{self, Channel, Channels},
     },
     outbox::{self, Change, Kind},
     qualification::Frame,
 };
 
 /// Tells how the channels of some leads stand, those that are known, where it is not how they stood `before`: who follows along
-/// writes to nobody whom another identity of the same person forbids it. Of whom nothing is known from before all is told.
+/// writes to nobody whom another identity of the same person forbids it. Of whom nothing is known from before all is told; null
+/// of a channel of which nothing is said any more.
 pub async fn tell_consents(
     conn: &mut PgConnection,
     frame: Frame<'_>,
@@ -31,17 +32,20 @@ pub async fn tell_consents(
             .get(id)
             .is_some_and(|lead| lead.stage() != Stage::Anonymous && lead.merged_into.is_none())
     };
-    let heard: Vec<LeadId> = heard.into_iter().filter(known).collect();
-    let mut changes = Vec::new();
-    for (lead_id, channels) in consent::of_leads(conn, &heard).await? {
-        let stood = |channel| Some(before.get(&lead_id)?.get(channel)?.state);
-        let new = channels.iter().filter(|(channel, word)| stood(channel) != Some(word.state));
-        changes.extend(new.map(|(channel, word)| Change {
-            lead_id,
-            kind: Kind::ConsentChanged,
-            at: frame.now,
-            data: json!({"channel": channel, "state": word.state}),
-        }));
+    let heard: BTreeSet<LeadId> = heard.into_iter().filter(known).collect();
+    let after = consent::of_leads(conn, &heard.iter().copied().collect::<Vec<_>>()).await?;
+    let (mut changes, nothing) = (Vec::new(), Channels::new());
+    for lead_id in heard {
+        let stood = before.get(&lead_id).unwrap_or(&nothing);
+        let stands = after.get(&lead_id).unwrap_or(&nothing);
+        let channels: BTreeSet<Channel> = stood.keys().chain(stands.keys()).copied().collect();
+        for channel in channels {
+            let state = |channels: &Channels| channels.get(&channel).map(|word| word.state);
+            if state(stood) != state(stands) {
+                let data = json!({"channel": channel, "state": state(stands)});
+                changes.push(Change { lead_id, kind: Kind::ConsentChanged, at: frame.now, data });
+            }
+        }
     }
     outbox::publish(conn, frame.ids, &changes).await
 }

@@ -312,6 +312,22 @@ async fn a_machine_may_refuse_and_not_agree_and_what_was_said_before_comes_back(
 }
 
 #[tokio::test]
+async fn who_follows_the_feed_learns_that_nobody_has_agreed() {
+    run(async |app| {
+        app.events(json!([{"id": "yes", "type": "email_subscribed", "lead": {"email": JANE}}])).await;
+        let jane = app.lead("jane").await;
+        let start = here(app).await;
+        let body = json!({"verdict": "machine", "reason": "a form robot", "author": "ann"}).to_string();
+
+        app.post(&format!("/v1/leads/{}/events/yes/verdict", jane["id"].as_str().unwrap()), body).await;
+
+        assert_eq!(channels(app, JANE).await, json!({}));
+        assert_eq!(told_since(app, &start, &jane).await, json!({"email": null}));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_is_said_on_a_shared_device_is_said_by_whoever_uses_it_then() {
     run(async |app| {
         let at = |minutes: i64| app.now() - TimeDelta::minutes(minutes);
