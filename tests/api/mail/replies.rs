@@ -1,7 +1,12 @@
 //! What is refused, and the status by which each provider does as it should.
 
+use std::{convert::Infallible, time::Duration};
+
+use axum::{body::Body, http::Request};
+use futures_util::stream;
 use leadscore::http::LARGEST_BODY;
 use serde_json::{Value, json};
+use tower_http::timeout::TimeoutBody;
 
 use super::{Case, SendgridKey, forget_events, provider, send, source};
 use crate::harness::{TestApp, run};
@@ -148,6 +153,29 @@ async fn a_body_that_cannot_be_had_is_refused_by_the_status_that_each_provider_u
                 (broken, "invalid_body"),
                 "{name}"
             );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_to_be_sent_again() {
+    run(async |app| {
+        for (name, status) in [
+            ("sendgrid", 503),
+            ("mailgun", 503),
+            ("postmark", 503),
+            ("ses", 503),
+            ("resend", 503),
+            ("brevo", 429),
+        ] {
+            let path = source(app, &spoilt(app, name).0).await;
+            let nothing = Body::from_stream(stream::pending::<Result<&str, Infallible>>());
+            let stalled = Body::new(TimeoutBody::new(Duration::from_millis(1), nothing));
+
+            let answer = app.send(Request::post(path).body(stalled).unwrap()).await;
+
+            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (status, "overloaded"), "{name}");
         }
     })
     .await;
