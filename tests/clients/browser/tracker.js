@@ -1,6 +1,6 @@
 // The tracker of the service, on pages that use it as docs/tracking.md shows. The argument says what the visitor does.
 import { createRequire } from 'node:module'
-import { HOST, WRITE_KEY, sent, stage, stays, tag } from './stage.js'
+import { HOST, WRITE_KEY, sent, stage, stays, tag, taken } from './stage.js'
 
 const visits = {
   // Looks at a page, goes on to the prices within the application, asks for a demo there, and writes to the company.
@@ -37,6 +37,7 @@ const visits = {
       await page.clock.fastForward('01:20')
       await sent(page)
       await page.goto('about:blank')
+      await taken(7)
     })
   },
 
