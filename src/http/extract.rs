@@ -91,7 +91,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Why a body could not be had.
-pub fn unread(rejection: &BytesRejection) -> Problem {
+fn unread(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(Code::TooLarge, "The body is too large; send less at once.");
     }

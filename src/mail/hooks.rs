@@ -1,8 +1,7 @@
 //! `/v1/hooks/{provider}/{token}`: where providers send to.
 
 use axum::{
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
+    extract::State,
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
@@ -12,7 +11,7 @@ use super::{providers::Provider, sources, take};
 use crate::{
     app::App,
     http::{
-        extract::{Json, Path, unread},
+        extract::{Body, Json, Path},
         problem::Problem,
     },
     ingest::Answer,
@@ -33,7 +32,7 @@ async fn take_hook(
     State(app): State<App>,
     Path((provider, token)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Body, Problem>,
 ) -> Response {
     let Some(provider) = Provider::named(&provider) else {
         return Problem::not_found("e-mail provider").into_response();
@@ -61,9 +60,9 @@ async fn taken(
     provider: Provider,
     token: &str,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Result<Body, Problem>,
 ) -> Result<Answer, Problem> {
-    let body = body.map_err(|rejection| unread(&rejection))?;
+    let Body(body) = body?;
     let verification = sources::of_token(app, provider, token).await?;
     let verification = verification.ok_or_else(|| Problem::not_found("mail source"))?;
     let (answer, passed_over) = take(app, &verification, headers, &body).await?;

@@ -199,3 +199,23 @@ async fn whoever_was_not_to_be_written_to_is_not_when_the_address_comes_again() 
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_former_id_by_which_nobody_was_ever_known_goes_with_the_person() {
+    run(async |app| {
+        let alias = json!({"type": "alias", "userId": "ann", "previousId": "her-browser"}).to_string();
+        app.post_with("/v1/alias", &[], alias).await;
+        assert_eq!(
+            count(app, "identity").await,
+            3,
+            "her own, and the former one as a user's and as a device's"
+        );
+
+        assert_eq!(erase(app, &id(app, "ann").await).await, StatusCode::NO_CONTENT);
+
+        for table in ["identity", "identity_link", "identity_span"] {
+            assert_eq!(count(app, table).await, 0, "{table}");
+        }
+    })
+    .await;
+}
