@@ -108,7 +108,8 @@ pub(super) async fn delete_links(conn: &mut PgConnection, identities: &[Identity
     Ok(())
 }
 
-/// What they agreed to, and what they said before that. What they refused last stays refused: an identity's id is a hash.
+/// What they agreed to, what a later yes answers, and what they have said again since. What they refuse stays refused: an
+/// identity's id is a hash.
 pub(super) async fn delete_permissions(
     conn: &mut PgConnection,
     identities: &[IdentityId],
@@ -117,7 +118,10 @@ pub(super) async fn delete_permissions(
         "-- erasure::delete_permissions
         delete from consent said where identity_id = any($1) and (state = 'granted' or exists (
             select from consent later where later.identity_id = said.identity_id and later.channel = said.channel
-                and later.since > said.since
+                and later.since > said.since and (
+                    later.state = 'granted' and (later.list is null or later.list = said.list)
+                    or later.state = said.state and later.list is not distinct from said.list
+                )
         ))",
         identities as &[IdentityId]
     )

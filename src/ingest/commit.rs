@@ -17,7 +17,7 @@ use crate::{
     ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
     leads::{
         self, Mention, ResolveError, Resolved,
-        consent::{self, Fact, Word},
+        consent::{self, Fact},
     },
     models::{self, Live},
     policy::Policies,
@@ -274,10 +274,10 @@ async fn carry_out(
 
 /// Has what was said by an event on which somebody has decided hold, or not, as was decided.
 async fn agree(conn: &mut PgConnection, decided: &Decided, verdict: Verdict) -> sqlx::Result<()> {
-    let Some((channel, state)) = consent::said(&decided.kind, &decided.properties) else { return Ok(()) };
-    let word = Word { state, since: decided.occurred_at };
-    let fact = Fact { identity: decided.identity_id, channel, word, event: decided.event_key };
-    if consent::holds(state, verdict) {
+    let Decided { identity_id, event_key, occurred_at, kind, properties, .. } = decided;
+    let fact = consent::fact(*identity_id, *event_key, *occurred_at, kind, properties);
+    let Some(fact) = fact else { return Ok(()) };
+    if consent::holds(fact.said.word.state, verdict) {
         consent::enter(conn, &[fact]).await
     } else {
         consent::forget(conn, &fact).await
@@ -300,16 +300,15 @@ fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> Addition
 /// What new items say of what people agree to.
 fn facts<'a>(items: &'a [Item<'a>], log: &'a Log) -> impl Iterator<Item = Fact> + 'a {
     items.iter().enumerate().filter_map(|(index, Item { event, .. })| {
-        let (channel, state) = consent::said(&event.kind, &event.properties)?;
         let (identity, event_key) = place(event);
-        let word = Word { state, since: event.occurred_at };
-        let holds = consent::holds(state, verdicts::verdict(event.finding));
-        (holds && log.is_new(index, event)).then_some(Fact { identity, channel, word, event: event_key })
+        let fact = consent::fact(identity, event_key, event.occurred_at, &event.kind, &event.properties)?;
+        let holds = consent::holds(fact.said.word.state, verdicts::verdict(event.finding));
+        (holds && log.is_new(index, event)).then_some(fact)
     })
 }
 
 fn owner(resolved: &Resolved, fact: &Fact) -> Option<LeadId> {
-    resolved.lead_at(fact.identity, fact.word.since)
+    resolved.lead_at(fact.said.identity, fact.said.word.since)
 }
 
 /// Leads that are only repeated are left as they are, unless somebody wants to know how they stand.

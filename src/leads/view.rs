@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 
 use super::{
     MqlBy, Stage,
-    consent::{Channel, Channels, Word, of_one},
+    consent::{Channels, Said, Word, of_one},
 };
 use crate::{
     clock::{to_instant, to_utc},
-    ids::{IdentityId, LeadId, ModelId},
+    ids::{LeadId, ModelId},
 };
 
 /// A lead with its score. Points other than `score` are in milli-points (1000 = one point).
@@ -70,15 +70,6 @@ pub(crate) struct Consent {
     pub channels: Channels,
 }
 
-/// A word on a channel, of one of a lead's identities.
-#[derive(Debug, serde::Deserialize)]
-pub(crate) struct ChannelWord {
-    identity: IdentityId,
-    channel: Channel,
-    #[serde(flatten)]
-    word: Word,
-}
-
 /// A lead as a statement of this room returns it.
 #[derive(Debug)]
 pub(crate) struct LeadRow {
@@ -99,7 +90,7 @@ pub(crate) struct LeadRow {
     pub(crate) model_id: ModelId,
     pub(crate) attributes: Option<Value>,
     pub(crate) do_not_contact: bool,
-    pub(crate) words: Option<Json<Vec<ChannelWord>>>,
+    pub(crate) words: Option<Json<Vec<Said>>>,
     pub(crate) last_activity_at: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
@@ -110,12 +101,6 @@ impl LeadRow {
     /// The state that its score is computed from.
     pub(crate) fn tally(&self) -> &[u8] {
         &self.tally
-    }
-}
-
-impl ChannelWord {
-    fn said(self) -> (IdentityId, Channel, Word) {
-        (self.identity, self.channel, self.word)
     }
 }
 
@@ -141,7 +126,7 @@ impl From<LeadRow> for LeadView {
             profile: fold.unwrap_or_default().to_profile(),
             consent: Consent {
                 do_not_contact: row.do_not_contact,
-                channels: of_one(row.words.into_iter().flat_map(|said| said.0).map(ChannelWord::said)),
+                channels: of_one(row.words.into_iter().flat_map(|said| said.0)),
             },
             last_activity_at: row.last_activity_at,
             created_at: row.created_at,
@@ -239,11 +224,11 @@ macro_rules! lead_rows {
                         own.home_lead_id is not null, i.value limit 1
                 ) as email,
                 (
-                    select json_agg(json_build_object('identity', c.identity_id, 'channel', c.channel, 'state', c.state, 'since', c.since))
+                    select json_agg(json_build_object('identity', c.identity_id, 'channel', c.channel, 'state', c.state, 'since', c.since, 'list', c.list))
                     from identity_span own join consent c on c.identity_id = own.identity_id
                         and c.since >= own.since and (own.until is null or c.since < own.until)
                     where own.lead_id = s.lead_id
-                ) as "words: sqlx::types::Json<Vec<crate::leads::view::ChannelWord>>"
+                ) as "words: sqlx::types::Json<Vec<crate::leads::consent::Said>>"
             from score s
             join lead l on l.id = s.lead_id
             left join lead_profile p on p.lead_id = s.lead_id

@@ -23,7 +23,7 @@ use crate::{
     },
     leads::{
         self,
-        consent::{self, Channel, Fact, State, Word},
+        consent::{self, Channel, Fact, Said, State, Word},
         identity::Named,
     },
     verdicts::{Finding, agents::Caller},
@@ -135,7 +135,8 @@ async fn refuse(conn: &mut PgConnection, followed: &Followed) -> sqlx::Result<()
     if followed.token.act == Act::Unsubscribe {
         let word = Word { state: State::Withdrawn, since: followed.at };
         let event = EventKey::of(&event_id(followed, 0));
-        let fact = Fact { identity: followed.token.identity, channel: Channel::Email, word, event };
+        let (identity, channel) = (followed.token.identity, Channel::Email);
+        let fact = Fact { said: Said { identity, channel, word, list: None }, event };
         consent::enter(conn, &[fact]).await?;
     }
     Ok(())

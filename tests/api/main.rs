@@ -9,6 +9,7 @@ mod changes;
 mod checklists;
 mod comparison;
 mod consent;
+mod consent_words;
 mod corrections;
 mod crm;
 mod description;

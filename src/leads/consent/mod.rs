@@ -1,9 +1,15 @@
 //! What people agree to, by channel: a gate of its own, which no score opens.
 //!
-//! Each identity's *consent* for a channel is the newest of its words, whatever order they came in. A no holds whoever is
-//! thought to have said it: a scanner that follows the link for unsubscribing has unsubscribed the address. A yes is a
-//! person's alone. A lead's is the most restrictive of its identities', so joining two people never permits what one of
-//! them refused; of a device that several people used, each has the words of its own time.
+//! Each identity's *consent* for a channel follows from its words and their instants, whatever order they came in:
+//!
+//! - **A no stands until the person says yes later.** A yes to one list of mails answers a no to that list only; a yes
+//!   without a list answers everything before it.
+//! - **A bounce marks its address.** It never takes the place of a no, and the next yes without a list removes the mark.
+//! - **A no holds whoever is thought to have said it**: a scanner that follows the link for unsubscribing has unsubscribed
+//!   the address. A yes is a person's alone.
+//!
+//! A lead's consent is the most restrictive of its identities', so joining two people never permits what one of them
+//! refused. Of a device that several people used, each has the words of its own time.
 
 pub(super) mod store;
 
@@ -20,6 +26,9 @@ use crate::ids::{EventKey, IdentityId, LeadId};
 
 /// The type of the event by which somebody records a consent.
 pub const CONSENT_CHANGED: &str = "consent_changed";
+
+/// How much of a list's name is kept, in characters.
+const LONGEST_LIST: usize = 100;
 
 /// A way to reach somebody.
 #[derive(
@@ -68,15 +77,25 @@ pub struct Word {
 /// What is known of some channels; nothing was said of the others.
 pub type Channels = BTreeMap<Channel, Word>;
 
-/// What one event said of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fact {
+/// A word of one identity on a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Said {
     /// Whose consent.
     pub identity: IdentityId,
     /// For what.
     pub channel: Channel,
     /// What was said.
+    #[serde(flatten)]
     pub word: Word,
+    /// The one list of mails of which it was said; none: of the whole channel.
+    pub list: Option<String>,
+}
+
+/// What one event said of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// What was said.
+    pub said: Said,
     /// By which event.
     pub event: EventKey,
 }
@@ -88,18 +107,19 @@ pub async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> 
 
 /// Takes back what an event said: it was not a person who said so.
 pub async fn forget(conn: &mut PgConnection, fact: &Fact) -> sqlx::Result<()> {
-    store::forget(conn, fact.identity, fact.event).await
+    store::forget(conn, fact.said.identity, fact.event).await
 }
 
 /// How each channel of some leads stands, of those of which anything was said.
 pub async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<BTreeMap<LeadId, Channels>> {
-    let mut said: BTreeMap<LeadId, Vec<(IdentityId, Channel, Word)>> = BTreeMap::new();
+    let mut said: BTreeMap<LeadId, Vec<Said>> = BTreeMap::new();
     if leads.is_empty() {
         return Ok(BTreeMap::new());
     }
     for row in store::of_leads(conn, leads).await? {
         let word = Word { state: row.state, since: row.since };
-        said.entry(row.lead_id).or_default().push((row.identity_id, row.channel, word));
+        let word = Said { identity: row.identity_id, channel: row.channel, word, list: row.list };
+        said.entry(row.lead_id).or_default().push(word);
     }
     Ok(said.into_iter().map(|(lead, words)| (lead, of_one(words))).collect())
 }
@@ -109,8 +129,21 @@ pub fn holds(state: State, verdict: Verdict) -> bool {
     state != State::Granted || verdict != Verdict::Machine
 }
 
-/// What an event of this type says of a channel, if anything.
-pub fn said(kind: &str, properties: &Map<String, Value>) -> Option<(Channel, State)> {
+/// What an event says of a channel, if anything. Its property `list`, a text or a whole number, narrows a yes or a no to
+/// one list of mails of its `provider`.
+pub fn fact(
+    identity: IdentityId,
+    event: EventKey,
+    since: DateTime<Utc>,
+    kind: &str,
+    properties: &Map<String, Value>,
+) -> Option<Fact> {
+    let (channel, state) = state(kind, properties)?;
+    let list = list(properties).filter(|_| state != State::Bounced);
+    Some(Fact { said: Said { identity, channel, word: Word { state, since }, list }, event })
+}
+
+fn state(kind: &str, properties: &Map<String, Value>) -> Option<(Channel, State)> {
     let text = |name: &str| properties.get(name).cloned();
     match kind {
         "email_subscribed" => Some((Channel::Email, State::Granted)),
@@ -128,26 +161,27 @@ pub fn said(kind: &str, properties: &Map<String, Value>) -> Option<(Channel, Sta
     }
 }
 
-impl Word {
-    /// Whether it stands against another of the same identity: the newer does, and of two of one instant the more
-    /// restrictive.
-    pub fn outlasts(&self, other: &Word) -> bool {
-        (self.since, self.state) > (other.since, other.state)
-    }
+/// The name of the list that properties name: unique among providers.
+fn list(properties: &Map<String, Value>) -> Option<String> {
+    let name = match properties.get("list")? {
+        Value::String(name) if !name.trim().is_empty() => name.clone(),
+        Value::Number(number) if number.is_i64() => number.to_string(),
+        _ => return None,
+    };
+    let provider = properties.get("provider").and_then(Value::as_str).unwrap_or_default();
+    Some(format!("{provider}/{name}").chars().take(LONGEST_LIST).collect())
 }
 
-/// What holds for one who goes by several identities: of each the newest word, and of those the most restrictive, by
+/// What holds for one who goes by several identities: of each the word that stands, and of those the most restrictive, by
 /// channel.
-pub fn of_one(words: impl IntoIterator<Item = (IdentityId, Channel, Word)>) -> Channels {
-    let mut newest: BTreeMap<(IdentityId, Channel), Word> = BTreeMap::new();
-    for (identity, channel, word) in words {
-        let place = newest.entry((identity, channel)).or_insert(word);
-        if word.outlasts(place) {
-            *place = word;
-        }
+pub fn of_one(words: impl IntoIterator<Item = Said>) -> Channels {
+    let mut of_each: BTreeMap<(IdentityId, Channel), Vec<Said>> = BTreeMap::new();
+    for said in words {
+        of_each.entry((said.identity, said.channel)).or_default().push(said);
     }
     let mut channels = Channels::new();
-    for ((_, channel), word) in newest {
+    for ((_, channel), words) in of_each {
+        let Some(word) = standing(&words) else { continue };
         let place = channels.entry(channel).or_insert(word);
         if (word.state, word.since) > (place.state, place.since) {
             *place = word;
@@ -156,63 +190,40 @@ pub fn of_one(words: impl IntoIterator<Item = (IdentityId, Channel, Word)>) -> C
     channels
 }
 
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-
-    use super::*;
-
-    fn word(state: State, hours: i64) -> Word {
-        Word { state, since: DateTime::UNIX_EPOCH + TimeDelta::hours(hours) }
+/// The word that stands of all that one identity said of one channel: the newest no that no later yes answers; else the
+/// newest bounce that none answers; else the newest yes. Of two of one instant the more restrictive stands.
+fn standing(words: &[Said]) -> Option<Word> {
+    let mut newest_yes: BTreeMap<Option<&str>, DateTime<Utc>> = BTreeMap::new();
+    for said in words.iter().filter(|said| said.word.state == State::Granted) {
+        let at = newest_yes.entry(said.list.as_deref()).or_insert(said.word.since);
+        *at = said.word.since.max(*at);
     }
+    let answered = |said: &Said| {
+        let scopes = [None, said.list.as_deref()];
+        scopes.iter().any(|scope| newest_yes.get(scope).is_some_and(|yes| *yes > said.word.since))
+    };
+    let weight = |word: &Word| (word.state.kind(), word.since, word.state);
+    let stands = words.iter().filter(|said| said.word.state == State::Granted || !answered(said));
+    stands.map(|said| said.word).max_by_key(weight)
+}
 
-    fn identity(number: u128) -> IdentityId {
-        IdentityId(uuid::Uuid::from_u128(number))
-    }
-
-    #[test]
-    fn the_newest_word_of_an_identity_stands_and_of_one_instant_the_more_restrictive() {
-        let stands = |words: &[Word]| {
-            let of_mails = words.iter().map(|word| (identity(1), Channel::Email, *word));
-            of_one(of_mails)[&Channel::Email]
-        };
-
-        assert_eq!(stands(&[word(State::Granted, 2), word(State::Complained, 1)]), word(State::Granted, 2));
-        assert_eq!(stands(&[word(State::Complained, 1), word(State::Granted, 2)]), word(State::Granted, 2));
-        assert_eq!(stands(&[word(State::Granted, 1), word(State::Withdrawn, 1)]), word(State::Withdrawn, 1));
-    }
-
-    #[test]
-    fn anybody_may_refuse_and_a_person_alone_may_agree() {
-        assert!(!holds(State::Granted, Verdict::Machine));
-        assert!(holds(State::Granted, Verdict::Suspect) && holds(State::Granted, Verdict::Human));
-        assert!(
-            [State::Bounced, State::Withdrawn, State::Complained]
-                .iter()
-                .all(|state| holds(*state, Verdict::Machine))
-        );
-    }
-
-    #[test]
-    fn of_several_identities_the_most_restrictive_word_holds() {
-        let words = [
-            (identity(1), Channel::Email, word(State::Granted, 9)),
-            (identity(2), Channel::Email, word(State::Withdrawn, 1)),
-            (identity(2), Channel::Phone, word(State::Granted, 3)),
-        ];
-
-        let channels = of_one(words);
-
-        assert_eq!(channels[&Channel::Email], word(State::Withdrawn, 1));
-        assert_eq!(channels[&Channel::Phone].state, State::Granted);
-        assert_eq!(channels.get(&Channel::Sms), None);
-    }
-
-    #[test]
-    fn a_full_mailbox_says_nothing_of_consent() {
-        let bounce = |kind: &str| Map::from_iter([("bounce_type".to_owned(), Value::from(kind))]);
-        assert_eq!(said("email_bounced", &bounce("soft")), None);
-        assert_eq!(said("email_bounced", &bounce("hard")), Some((Channel::Email, State::Bounced)));
-        assert_eq!(said("email_bounced", &Map::new()), Some((Channel::Email, State::Bounced)));
+impl State {
+    /// Of what kind a word is, the one that stands against the others last.
+    fn kind(self) -> Kind {
+        match self {
+            State::Granted => Kind::Yes,
+            State::Bounced => Kind::Undeliverable,
+            State::Withdrawn | State::Complained => Kind::No,
+        }
     }
 }
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Yes,
+    Undeliverable,
+    No,
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,20 +8,22 @@ use crate::ids::{EventKey, IdentityId, LeadId, ModelId};
 
 /// Enters facts; those that are there stay once.
 pub(super) async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
-    let identities: Vec<IdentityId> = facts.iter().map(|fact| fact.identity).collect();
-    let channels: Vec<Channel> = facts.iter().map(|fact| fact.channel).collect();
-    let states: Vec<State> = facts.iter().map(|fact| fact.word.state).collect();
-    let since: Vec<DateTime<Utc>> = facts.iter().map(|fact| fact.word.since).collect();
+    let identities: Vec<IdentityId> = facts.iter().map(|fact| fact.said.identity).collect();
+    let channels: Vec<Channel> = facts.iter().map(|fact| fact.said.channel).collect();
+    let states: Vec<State> = facts.iter().map(|fact| fact.said.word.state).collect();
+    let since: Vec<DateTime<Utc>> = facts.iter().map(|fact| fact.said.word.since).collect();
+    let lists: Vec<Option<String>> = facts.iter().map(|fact| fact.said.list.clone()).collect();
     let events: Vec<EventKey> = facts.iter().map(|fact| fact.event).collect();
     sqlx::query!(
         "-- consent::enter
-        insert into consent (identity_id, channel, state, since, event_key)
-        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::uuid[])
+        insert into consent (identity_id, channel, state, since, list, event_key)
+        select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::uuid[])
         on conflict do nothing",
         &identities as &[IdentityId],
         &channels as &[Channel],
         &states as &[State],
         &since,
+        &lists as &[Option<String>],
         &events as &[EventKey]
     )
     .execute(conn)
@@ -53,6 +55,7 @@ pub(super) struct WordRow {
     pub(super) channel: Channel,
     pub(super) state: State,
     pub(super) since: DateTime<Utc>,
+    pub(super) list: Option<String>,
 }
 
 /// Every word that was said for some leads, by each identity in the time in which it was theirs.
@@ -60,7 +63,8 @@ pub(super) async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx:
     sqlx::query_as!(
         WordRow,
         r#"-- consent::of_leads
-        select own.lead_id, c.identity_id, c.channel as "channel: Channel", c.state as "state: State", c.since
+        select own.lead_id, c.identity_id, c.channel as "channel: Channel", c.state as "state: State", c.since,
+            c.list
         from identity_span own
         join consent c on c.identity_id = own.identity_id
             and c.since >= own.since and (own.until is null or c.since < own.until)
@@ -82,7 +86,8 @@ pub(in crate::leads) struct SuppressedRow {
 }
 
 /// The addresses that are not to be written to, in the order of their ids, after one. What was said by one of a person's
-/// identities holds for all of its addresses, but for a bounce, which is of the address alone.
+/// identities holds for all of its addresses, but for a bounce, which is of the address alone. Which word of an identity
+/// stands is decided here as `standing` decides it.
 pub(in crate::leads) async fn suppressed(
     conn: &mut PgConnection,
     live: ModelId,
@@ -93,14 +98,22 @@ pub(in crate::leads) async fn suppressed(
         SuppressedRow,
         r#"-- consent::suppressed
         with words as (
-            select distinct on (c.identity_id, whose.lead_id) c.identity_id, whose.lead_id, c.state, c.since
+            select c.identity_id, whose.lead_id, c.state, c.since, c.list
             from consent c left join identity_span whose on whose.identity_id = c.identity_id
                 and c.since >= whose.since and (whose.until is null or c.since < whose.until)
             where c.channel = 'email'
-            order by c.identity_id, whose.lead_id, c.since desc,
-                array_position(array['granted', 'bounced', 'withdrawn', 'complained'], c.state) desc
+        ), yes as (
+            select identity_id, lead_id, list, max(since) as since from words
+            where state = 'granted' group by identity_id, lead_id, list
         ), refused as (
-            select * from words where state <> 'granted'
+            select distinct on (identity_id, lead_id) identity_id, lead_id, state, since
+            from words said
+            where state <> 'granted' and not exists (
+                select from yes where yes.identity_id = said.identity_id and yes.lead_id is not distinct from said.lead_id
+                    and (yes.list is null or yes.list = said.list) and yes.since > said.since
+            )
+            order by identity_id, lead_id, state = 'bounced', since desc,
+                array_position(array['bounced', 'withdrawn', 'complained'], state) desc
         ), people as (
             select lead_id from refused where state <> 'bounced'
             union
