@@ -56,6 +56,8 @@ pub(super) struct News {
     pub(super) email: String,
     pub(super) at: Option<DateTime<Utc>>,
     pub(super) message_id: Option<String>,
+    /// The one list of mails to which an unsubscription or a subscription is limited.
+    pub(super) list: Option<String>,
     /// The link that was followed: clicked, or the one by which somebody unsubscribed.
     pub(super) url: Option<String>,
     pub(super) user_agent: Option<String>,
@@ -95,6 +97,7 @@ impl News {
             email: address(email).to_owned(),
             at: None,
             message_id: None,
+            list: None,
             url: None,
             user_agent: None,
             ip: None,
@@ -114,6 +117,7 @@ impl News {
         };
         let said = [
             ("message_id", self.message_id.as_deref()),
+            ("list", self.list.as_deref()),
             ("url", self.url.as_deref()),
             ("bounce_type", bounce),
         ];

@@ -58,6 +58,8 @@ fn parse(body: &[u8]) -> Option<Value> {
         "event-data": {
             "event": event,
             "severity": "permanent",
+            "reason": "bounce",
+            "delivery-status": {"code": field("code")},
             "recipient": field("recipient"),
             "timestamp": field("timestamp"),
             "url": field("url"),
@@ -74,9 +76,8 @@ fn news(event: &Value) -> Option<News> {
         "delivered" => What::Delivered,
         "opened" => What::Opened,
         "clicked" => What::Clicked,
-        // Of an address that is on the account's own list nothing new is said.
-        "failed" if text(event, "/reason").is_some_and(|why| why.starts_with("suppress-")) => return None,
-        "failed" if text(event, "/severity").as_deref() == Some("permanent") => What::BouncedHard,
+        // What failed for now is tried again.
+        "failed" if text(event, "/severity").as_deref() == Some("permanent") => failure(event)?,
         "complained" => What::Complained,
         "unsubscribed" => What::Unsubscribed,
         _ => return None,
@@ -95,6 +96,24 @@ fn news(event: &Value) -> Option<News> {
         machine: text(event, "/client-info/bot").is_some(),
         ..News::new(what, &email, &[&kind, &email, &told[0], &told[1], &told[2], &told[3]])
     })
+}
+
+/// What it means that Mailgun has given a mail up.
+fn failure(event: &Value) -> Option<What> {
+    let status = |field: &str| text(event, &format!("/delivery-status/{field}"));
+    let code = status("code").unwrap_or_default();
+    match (text(event, "/reason")?.as_str(), code.as_str()) {
+        // The address is on the account's own list (`suppress-…`): Mailgun has told why before.
+        (_, "605" | "606" | "607") => None,
+        // The receiving server has refused the address: an SMTP or an enhanced status code of class 5.
+        ("bounce", code) if code.is_empty() || code.starts_with('5') => {
+            let soft = status("bounce-type").as_deref() == Some("soft");
+            Some(if soft { What::BouncedSoft } else { What::BouncedHard })
+        }
+        // No server took it in time (`old`, 602); it was refused for its sender or content (`espblock`); it has no server.
+        ("bounce" | "old" | "espblock" | "generic" | "greylisted", _) => Some(What::BouncedSoft),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -129,12 +148,5 @@ mod tests {
             assert!(body.contains(from) && !key.verifies(body.replacen(from, to, 1).as_bytes()), "{from}");
         }
         assert!(!key.verifies(b"{}") && !key.verifies(b"") && !key.verifies(&[0xff, 0xfe]));
-    }
-
-    #[test]
-    fn an_address_on_the_accounts_own_list_is_no_news() {
-        let body = br#"{"event-data": {"event": "failed", "severity": "permanent", "reason": "suppress-bounce", "recipient": "a@b.example"}}"#;
-
-        assert_eq!(read(body), Some(Read { news: Vec::new(), passed_over: 1 }));
     }
 }

@@ -3,6 +3,8 @@
 pub(super) mod brevo;
 pub(super) mod mailgun;
 pub(super) mod postmark;
+#[cfg(test)]
+mod readings;
 pub(super) mod resend;
 pub(super) mod sendgrid;
 pub(super) mod ses;

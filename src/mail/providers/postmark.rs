@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::mail::news::{News, Read, What, date_time, text};
 
+/// The message stream of a mail that names none. Each stream has a list of suppressions of its own.
+const DEFAULT_STREAM: &str = "outbound";
+
 pub(in crate::mail) fn read(body: &[u8]) -> Option<Read> {
     let event: Value = serde_json::from_slice(body).ok()?;
     text(&event, "/RecordType")?;
@@ -29,6 +32,8 @@ fn news(event: &Value) -> Option<News> {
     Some(News {
         at: times.iter().find_map(|place| date_time(event, place)),
         message_id,
+        list: matches!(what, What::Complained | What::Unsubscribed | What::Subscribed)
+            .then(|| text(event, "/MessageStream").unwrap_or_else(|| DEFAULT_STREAM.to_owned())),
         url,
         user_agent: text(event, "/UserAgent"),
         ip: text(event, "/Geo/IP"),
@@ -44,17 +49,25 @@ fn bounce(kind: &str) -> Option<What> {
         }
         "SpamComplaint" => Some(What::Complained),
         "Unsubscribe" => Some(What::Unsubscribed),
-        "Subscribe" => Some(What::Subscribed),
+        // Tried again, answered by a program, or of the account and not of the address. `Subscribe` is what a bounced
+        // mail was taken for: a guess is no yes.
         _ => None,
     }
 }
 
+/// A change of a list of suppressions. Only what the recipient did speaks for the person: what the customer or Postmark's
+/// staff decide (`Customer`, `Admin`) is neither a no nor a yes. That mails bounce is of the address, whoever entered it.
 fn subscription(event: &Value) -> Option<What> {
-    match (event.get("SuppressSending")?.as_bool()?, text(event, "/SuppressionReason").as_deref()) {
-        (false, _) => Some(What::Subscribed),
+    let suppresses = event.get("SuppressSending")?.as_bool()?;
+    let reason = text(event, "/SuppressionReason").filter(|_| suppresses);
+    let by_recipient = text(event, "/Origin").as_deref() == Some("Recipient");
+    match (suppresses, reason.as_deref()) {
         (true, Some("HardBounce")) => Some(What::BouncedHard),
+        _ if !by_recipient => None,
         (true, Some("SpamComplaint")) => Some(What::Complained),
-        (true, _) => Some(What::Unsubscribed),
+        (true, Some("ManualSuppression")) => Some(What::Unsubscribed),
+        (true, _) => None,
+        (false, _) => Some(What::Subscribed),
     }
 }
 

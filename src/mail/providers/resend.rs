@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::header;
+use super::{header, ses};
 use crate::mail::news::{News, Read, What, date_time, own, text};
 
 /// How far the time of a signature may be from now.
@@ -65,10 +65,8 @@ fn news(event: &Value, id: &str) -> Option<News> {
         "email.delivered" => What::Delivered,
         "email.opened" => What::Opened,
         "email.clicked" => What::Clicked,
-        "email.bounced" if text(event, "/data/bounce/type").as_deref() == Some("Transient") => {
-            What::BouncedSoft
-        }
-        "email.bounced" => What::BouncedHard,
+        // Resend sends through Amazon, and passes its words on.
+        "email.bounced" => ses::bounce(event.pointer("/data/bounce")?, "type", "subType")?,
         "email.complained" => What::Complained,
         // That somebody is subscribed is said with every change of a contact, so it is no news.
         "contact.updated" if event.pointer("/data/unsubscribed") == Some(&Value::Bool(true)) => {

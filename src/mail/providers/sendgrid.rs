@@ -54,16 +54,17 @@ pub(in crate::mail) fn read(body: &[u8]) -> Option<Read> {
 
 fn news(event: &Value) -> Option<News> {
     let kind = text(event, "/event")?;
+    let group = text(event, "/asm_group_id").filter(|_| kind.starts_with("group_"));
     let what = match kind.as_str() {
         "delivered" => What::Delivered,
         "open" => What::Opened,
         "click" => What::Clicked,
-        // Blocked: the receiving server would not have it this time.
-        "bounce" if text(event, "/type").as_deref() == Some("blocked") => What::BouncedSoft,
-        "bounce" => What::BouncedHard,
+        "bounce" => bounce(event),
         "spamreport" => What::Complained,
         "unsubscribe" | "group_unsubscribe" => What::Unsubscribed,
-        "group_resubscribe" => What::Subscribed,
+        // To which group it is a yes must be known.
+        "group_resubscribe" if group.is_some() => What::Subscribed,
+        // `dropped`: SendGrid did not try, because of what it has told before or because of the mail itself.
         _ => return None,
     };
     let (email, message_id, url) =
@@ -76,6 +77,7 @@ fn news(event: &Value) -> Option<News> {
     Some(News {
         at: epoch(event, "/timestamp"),
         message_id,
+        list: group,
         url: url.filter(|_| matches!(what, What::Clicked | What::Unsubscribed)),
         user_agent: text(event, "/useragent"),
         // Of a delivery it is that of SendGrid's server.
@@ -83,6 +85,16 @@ fn news(event: &Value) -> Option<News> {
         machine: event.get("sg_machine_open") == Some(&Value::Bool(true)),
         ..news
     })
+}
+
+/// A bounce is hard if SendGrid gives the address up for what the address is, and not for what was sent or how.
+fn bounce(event: &Value) -> What {
+    let class = text(event, "/bounce_classification").unwrap_or_else(|| "Unclassified".to_owned());
+    match (text(event, "/type").as_deref(), class.as_str()) {
+        (Some("bounce"), "Invalid Address" | "Unclassified") => What::BouncedHard,
+        // `blocked`: the receiving server would not have it this time.
+        _ => What::BouncedSoft,
+    }
 }
 
 #[cfg(test)]
@@ -125,12 +137,5 @@ mod tests {
         let news = read(body).unwrap().news;
 
         assert_eq!((news[0].url.as_deref(), news[1].url.as_deref()), (Some("https://b.example/out"), None));
-    }
-
-    #[test]
-    fn a_block_is_a_soft_bounce() {
-        let body = br#"[{"event": "bounce", "type": "blocked", "email": "a@b.example", "sg_event_id": "x", "timestamp": 1}]"#;
-
-        assert_eq!(read(body).unwrap().news[0].what, What::BouncedSoft);
     }
 }

@@ -131,11 +131,14 @@ impl Message {
             "Delivery" => (What::Delivered, "delivery", listed(event, "/delivery/recipients")),
             "Open" => (What::Opened, "open", only_recipient(event)),
             "Click" => (What::Clicked, "click", only_recipient(event)),
-            "Bounce" if text(event, "/bounce/bounceType").as_deref() == Some("Permanent") => {
-                (What::BouncedHard, "bounce", listed(event, "/bounce/bouncedRecipients"))
+            "Bounce" => {
+                let what = bounce(event.get("bounce")?, "bounceType", "bounceSubType")?;
+                (what, "bounce", listed(event, "/bounce/bouncedRecipients"))
             }
-            "Bounce" => (What::BouncedSoft, "bounce", listed(event, "/bounce/bouncedRecipients")),
-            "Complaint" => (What::Complained, "complaint", listed(event, "/complaint/complainedRecipients")),
+            "Complaint" => {
+                let what = complaint(event.get("complaint")?)?;
+                (what, "complaint", listed(event, "/complaint/complainedRecipients"))
+            }
             "Subscription" => (subscription(event)?, "subscription", only_recipient(event)),
             _ => return None,
         };
@@ -143,6 +146,7 @@ impl Message {
         let told = |email: String| News {
             at: date_time(event, &place("timestamp")).or_else(|| self.sent_at()),
             message_id: text(event, "/mail/messageId"),
+            list: text(event, "/subscription/contactList"),
             url: text(event, &place("link")),
             user_agent: text(event, &place("userAgent")).filter(|_| what != What::Complained),
             ip: text(event, &place("ipAddress")),
@@ -166,6 +170,32 @@ fn listed(event: &Value, pointer: &str) -> Vec<String> {
 fn only_recipient(event: &Value) -> Vec<String> {
     let all = listed(event, "/mail/destination");
     if all.len() == 1 { all } else { Vec::new() }
+}
+
+/// What a bounce means, by the fields that have its type and subtype.
+pub(super) fn bounce(bounce: &Value, kind: &str, subtype: &str) -> Option<What> {
+    let told = |field: &str| bounce.get(field).and_then(Value::as_str).unwrap_or_default();
+    match (told(kind), told(subtype)) {
+        ("Permanent", "" | "General" | "NoEmail" | "Suppressed") => Some(What::BouncedHard),
+        // Nothing was sent, because of what Amazon has told before: `OnAccountSuppressionList`, `UnsubscribedRecipient`.
+        ("Permanent", _) => None,
+        // Notices of absence come as `Transient`, too.
+        ("Transient" | "Undetermined" | "", _) => Some(What::BouncedSoft),
+        _ => None,
+    }
+}
+
+/// What a complaint means. Only a report of abuse or fraud, or one without a type, says that a person called the mail spam.
+fn complaint(complaint: &Value) -> Option<What> {
+    if text(complaint, "/complaintSubType").is_some() {
+        // `OnAccountSuppressionList`: nothing was sent, because of a complaint that was told before.
+        return None;
+    }
+    match text(complaint, "/complaintFeedbackType").as_deref() {
+        None | Some("abuse" | "fraud") => Some(What::Complained),
+        // `not-spam` takes a complaint back; `auth-failure` and `virus` are found by programs; `other` says nothing.
+        Some(_) => None,
+    }
 }
 
 fn subscription(event: &Value) -> Option<What> {

@@ -1,6 +1,7 @@
 //! What e-mail providers tell.
 
 mod providers;
+mod refusals;
 mod replies;
 mod sources;
 
@@ -74,6 +75,11 @@ impl Case {
         let mut case = self.0.clone();
         case["headers"][name] = json!(value);
         Case(case)
+    }
+
+    /// A request with this body and the password that the recordings of Postmark have.
+    fn of_postmark(body: &Value) -> Case {
+        provider("postmark").0.case("click_event").with_body(&body.to_string())
     }
 
     /// The same, signed now by Resend's secret.
