@@ -90,3 +90,11 @@ pub fn is_collision(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
 }
+
+/// Whether the database does not take what a statement was given: a character, a number, a time or a length that it
+/// cannot hold. Others that are given the same will be refused too.
+pub fn is_content(error: &sqlx::Error) -> bool {
+    const CODES: [&str; 7] = ["22001", "22003", "22008", "22021", "22P02", "22P05", "54000"];
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(error, sqlx::Error::Encode(_)) || code.is_some_and(|code| CODES.contains(&code.as_ref()))
+}

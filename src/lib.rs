@@ -48,6 +48,7 @@ pub mod health;
 pub mod http;
 pub mod ids;
 pub mod ingest;
+pub mod json;
 pub mod keys;
 pub mod leads;
 pub mod links;

@@ -42,8 +42,8 @@ const FEATURES: [(&str, &[&str]); 26] = [
 ];
 
 /// What lies beneath the features and knows none of them.
-const FOUNDATION: [(&str, &[&str]); 4] =
-    [("clock", &[]), ("db", &[]), ("ids", &["clock"]), ("telemetry", &["config"])];
+const FOUNDATION: [(&str, &[&str]); 5] =
+    [("clock", &[]), ("db", &[]), ("ids", &["clock"]), ("json", &[]), ("telemetry", &["config"])];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -13,8 +13,9 @@ use crate::{
     ingest::{
         Rejection,
         event::{Arrival, Found, NewEvent, parse_time},
-        items::{LARGEST_ITEM, storable},
+        items::{DEEPEST, LARGEST_ITEM},
     },
+    json,
     keys::Key,
     leads::{
         api::By,
@@ -135,8 +136,9 @@ impl Said {
                 .map_err(|why| mistakes.add("/occurred_at", why.code, why.detail))
                 .ok()
         });
-        let traits = Value::Object(self.traits);
-        if let Err(why) = storable(&traits, 1) {
+        let mut traits = Value::Object(self.traits);
+        if let Err(why) = json::storable(&mut traits, DEEPEST) {
+            let why = Rejection::from(why);
             mistakes.add("/traits", why.code, why.detail);
         }
         if traits.to_string().len() > LARGEST_ITEM {

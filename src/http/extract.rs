@@ -2,15 +2,17 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_path_to_error::Segment;
 use tower_http::timeout::TimeoutError;
+use url::form_urlencoded;
 
 use super::problem::{Code, Problem, Violation};
+use crate::json;
 
 /// A JSON body in or out.
 #[derive(Debug)]
@@ -55,6 +57,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Problem> {
+        let given = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        no_nul(given)?;
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(query)) => Ok(Query(query)),
             Err(rejection) => Err(parameter(&rejection.body_text())),
@@ -70,11 +74,25 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Problem> {
+        if let Ok(given) = RawPathParams::from_request_parts(parts, state).await {
+            no_nul(given.iter())?;
+        }
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(path)) => Ok(Path(path)),
             Err(rejection) => Err(parameter(&rejection.body_text())),
         }
     }
+}
+
+/// Refuses parameters that hold the one character that the database does not take.
+fn no_nul<T: AsRef<str>>(given: impl Iterator<Item = (T, T)>) -> Result<(), Problem> {
+    for (name, value) in given {
+        if name.as_ref().contains('\0') || value.as_ref().contains('\0') {
+            let name = name.as_ref().replace('\0', "");
+            return Err(Problem::parameter(format!("{name}: text holds no NUL character (%00)")));
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong, without the words by which the framework says what it was doing.
@@ -109,10 +127,7 @@ fn stalled(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// Reads JSON; a value that does not fit is named by its place.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| misfit(&error))?;
-    json.end().map_err(|error| not_json(&error))?;
-    Ok(value)
+    json::read(body).map_err(|error| misfit(&error))
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {

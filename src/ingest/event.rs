@@ -3,10 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
-use super::rejection::Rejection;
+use super::{items::DEEPEST, rejection::Rejection};
 use crate::{
     clock::to_instant,
     ids::{EventKey, IdentityId, KeyId, digest},
+    json,
     leads::identity::Named,
     validity,
     verdicts::{self, Finding},
@@ -113,10 +114,11 @@ pub struct Arrival {
 impl Found {
     /// Checks the times, corrects them, seals what was said with a digest, and records what follows from it.
     pub fn into_event(
-        self,
+        mut self,
         arrival: Arrival,
         fresh_id: impl FnOnce() -> String,
     ) -> Result<NewEvent, Rejection> {
+        self.keep()?;
         let occurred_at = occurred_at(&self, arrival.at)?;
         let finding = self.hint.max(verdicts::of_event(&self.kind, &self.properties, self.context.as_ref()));
         let held_until =
@@ -148,6 +150,14 @@ impl Found {
             held_until,
             api_key: arrival.api_key,
         })
+    }
+
+    /// Checks that what was said can be kept, whoever brought it, and puts it into the form in which it is read back: what
+    /// is scored now is what a replay scores.
+    fn keep(&mut self) -> Result<(), Rejection> {
+        let objects = [Some(&mut self.properties), self.traits.as_mut(), self.context.as_mut()];
+        objects.into_iter().flatten().try_for_each(|fields| json::storable_fields(fields, DEEPEST))?;
+        Ok(())
     }
 
     /// Whether it says of a person who that is. Who is only named in passing, as an e-mail provider names whom it reports on,

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, value::RawValue};
 
 use super::rejection::Rejection;
-use crate::http::problem::{Code, Problem};
+use crate::{
+    http::problem::{Code, Problem},
+    json::{self, Unstorable},
+};
 
 /// How large one item may be, in bytes.
 pub const LARGEST_ITEM: usize = 64 * 1024;
@@ -67,34 +70,22 @@ pub fn object(raw: &str) -> Result<Map<String, Value>, Rejection> {
     if raw.contains(NOT_TEXT) {
         return Err(Rejection::new("invalid_utf8", "the event holds bytes that are not UTF-8"));
     }
-    let value: Value = serde_json::from_str(raw)
+    let mut value: Value = serde_json::from_str(raw)
         .map_err(|error| Rejection::new("invalid_json", format!("the event cannot be read: {error}")))?;
-    storable(&value, 1)?;
+    json::storable(&mut value, DEEPEST)?;
     match value {
         Value::Object(object) => Ok(object),
         _ => Err(Rejection::new("invalid_event", "an event is a JSON object")),
     }
 }
 
-/// Refuses what cannot be stored: NUL characters, and what lies deeper than [`DEEPEST`], counted on from `depth`.
-pub fn storable(value: &Value, depth: usize) -> Result<(), Rejection> {
-    if depth > DEEPEST {
-        return Err(Rejection::new("too_deep", format!("objects and arrays lie at most {DEEPEST} deep")));
+impl From<Unstorable> for Rejection {
+    fn from(why: Unstorable) -> Rejection {
+        match why {
+            Unstorable::Nul => Rejection::new("invalid_character", why.to_string()),
+            Unstorable::TooDeep => {
+                Rejection::new("too_deep", format!("objects and arrays lie at most {DEEPEST} deep"))
+            }
+        }
     }
-    match value {
-        Value::String(text) => no_nul(text),
-        Value::Array(items) => items.iter().try_for_each(|item| storable(item, depth + 1)),
-        Value::Object(fields) => fields.iter().try_for_each(|(name, item)| {
-            no_nul(name)?;
-            storable(item, depth + 1)
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
-    }
-}
-
-fn no_nul(text: &str) -> Result<(), Rejection> {
-    if text.contains('\0') {
-        return Err(Rejection::new("invalid_character", "text holds no NUL character (\\u0000)"));
-    }
-    Ok(())
 }

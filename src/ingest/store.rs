@@ -1,12 +1,13 @@
 //! SQL of the log.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use super::{event::NewEvent, rejection::Refused};
 use crate::{
     ids::{EventKey, IdentityId, Ids, KeyId},
+    json::Stored,
     verdicts::{Finding, verdict, word},
 };
 
@@ -28,12 +29,11 @@ pub(super) async fn insert(
     let found: Vec<Option<&str>> = events.iter().map(|event| event.finding.map(Finding::as_str)).collect();
     let held: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.held_until).collect();
     let digests: Vec<i64> = events.iter().map(|event| event.digest).collect();
-    let properties: Vec<sqlx::types::Json<_>> =
-        events.iter().map(|event| sqlx::types::Json(&event.properties)).collect();
-    let traits: Vec<Option<sqlx::types::Json<_>>> =
-        events.iter().map(|event| event.traits.as_ref().map(sqlx::types::Json)).collect();
-    let context: Vec<Option<sqlx::types::Json<_>>> =
-        events.iter().map(|event| event.context.as_ref().map(sqlx::types::Json)).collect();
+    let properties: Vec<Stored<_>> = events.iter().map(|event| Stored(&event.properties)).collect();
+    let traits: Vec<Option<Stored<_>>> =
+        events.iter().map(|event| event.traits.as_ref().map(Stored)).collect();
+    let context: Vec<Option<Stored<_>>> =
+        events.iter().map(|event| event.context.as_ref().map(Stored)).collect();
     let api_keys: Vec<Option<KeyId>> = events.iter().map(|event| event.api_key).collect();
     let rows = sqlx::query!(
         r#"-- ingest::insert
@@ -58,9 +58,9 @@ pub(super) async fn insert(
         &original as &[Option<DateTime<Utc>>],
         &sent as &[Option<DateTime<Utc>>],
         &digests,
-        &properties as &[sqlx::types::Json<&serde_json::Map<String, Value>>],
-        &traits as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
-        &context as &[Option<sqlx::types::Json<&serde_json::Map<String, Value>>>],
+        &properties as &[Stored<&Map<String, Value>>],
+        &traits as &[Option<Stored<&Map<String, Value>>>],
+        &context as &[Option<Stored<&Map<String, Value>>>],
         &api_keys as &[Option<KeyId>],
         &verdicts as &[&str],
         &found as &[Option<&str>],

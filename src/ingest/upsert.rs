@@ -119,7 +119,7 @@ impl Table {
         let known: Vec<LeadId> = resolved.leads.keys().copied().collect();
         let mut profiles = HashMap::with_capacity(known.len());
         for row in leads::profiles_of(conn, &known).await? {
-            profiles.insert(row.lead_id, row.fold()?);
+            profiles.insert(row.lead_id, row.fold().unwrap_or_default());
         }
         let (identities, keys): (Vec<_>, Vec<_>) = wishes.iter().map(|wish| place(wish.event)).unzip();
         let logged = store::known(conn, &identities, &keys).await?;

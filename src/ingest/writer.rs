@@ -318,11 +318,14 @@ fn is_collision(error: &ResolveError) -> bool {
     }
 }
 
-/// The database refuses what an item holds: data exceptions, violated constraints, exceeded limits.
+/// The database refuses what an item holds (data exceptions, violated constraints, exceeded limits), or what is kept of
+/// the item's lead cannot be read. In both cases the others of the batch can be written.
 fn is_content(error: &ResolveError) -> bool {
     match error {
         ResolveError::Changed => false,
-        ResolveError::Database(sqlx::Error::Encode(_)) => true,
+        ResolveError::Database(
+            sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. },
+        ) => true,
         ResolveError::Database(error) => ["22", "23", "54"].iter().any(|class| state(error).begins(class)),
     }
 }

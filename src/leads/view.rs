@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::{to_instant, to_utc},
     ids::{LeadId, ModelId},
+    json::Stored,
 };
 
 /// A lead with its score. Points other than `score` are in milli-points (1000 = one point).
@@ -88,7 +89,7 @@ pub(crate) struct LeadRow {
     pub(crate) band: String,
     pub(crate) next_change_at: Option<DateTime<Utc>>,
     pub(crate) model_id: ModelId,
-    pub(crate) attributes: Option<Value>,
+    pub(crate) attributes: Option<Stored>,
     pub(crate) do_not_contact: bool,
     pub(crate) words: Option<Json<Vec<Said>>>,
     pub(crate) last_activity_at: Option<DateTime<Utc>>,
@@ -107,7 +108,7 @@ impl LeadRow {
 impl From<LeadRow> for LeadView {
     fn from(row: LeadRow) -> LeadView {
         let fold: Option<Fold> =
-            row.attributes.and_then(|attributes| serde_json::from_value(attributes).ok());
+            row.attributes.and_then(|attributes| serde_json::from_value(attributes.0).ok());
         LeadView {
             id: row.id,
             user_id: row.user_id,

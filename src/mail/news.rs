@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::providers::Provider;
 use crate::{
     ids::digest,
-    ingest::{Rejection, event::Found, items},
+    ingest::{Rejection, event::Found},
     leads::identity::{Identity, Kind, Named},
     verdicts::Finding,
 };
@@ -129,7 +129,6 @@ impl News {
             .into_iter()
             .filter_map(|(name, said)| Some((name.to_owned(), json!(said?))))
             .collect();
-        items::storable(&json!([properties, context]), 1)?;
         Ok(Found {
             id: Some(format!("{}:{}", provider.as_str(), self.id)),
             kind: self.what.kind().to_owned(),

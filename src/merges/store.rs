@@ -97,7 +97,7 @@ pub(super) async fn insert(
         merge.merged_at,
         merge.author,
         merge.reason,
-        heir,
+        heir as _,
         request_key
     )
     .execute(conn)
@@ -134,7 +134,7 @@ pub(super) async fn set_heir(conn: &mut PgConnection, id: MergeId, heir: &Value)
         "-- merges::set_heir
         update lead_merge set heir = $2 where id = $1",
         id as MergeId,
-        heir
+        heir as _
     )
     .execute(conn)
     .await?;
@@ -170,6 +170,7 @@ pub(super) async fn answers_of(conn: &mut PgConnection, lead: LeadId) -> sqlx::R
     )
     .fetch_one(conn)
     .await
+    .map(Value::from)
 }
 
 /// Whether a lead was given an answer after an instant that is none of these others'.
@@ -213,7 +214,7 @@ pub(super) async fn replace_answers(
     sqlx::query!(
         "-- merges::replace_answers (insert)
         insert into checklist_answer select * from jsonb_populate_recordset(null::checklist_answer, $1)",
-        answers
+        answers as _
     )
     .execute(conn)
     .await?;

@@ -35,6 +35,7 @@ pub(super) async fn document(conn: &mut PgConnection, id: ModelId) -> sqlx::Resu
     )
     .fetch_optional(conn)
     .await
+    .map(|document| document.map(Value::from))
 }
 
 /// Publishes a first version, unless one is live: several instances may try at once.
@@ -52,7 +53,7 @@ pub(super) async fn insert_first(
         on conflict do nothing",
         id as ModelId,
         name,
-        document,
+        document as _,
         now
     )
     .execute(conn)
@@ -162,7 +163,7 @@ pub(super) async fn insert_draft(
             null as "role: Role""#,
         id as ModelId,
         name,
-        document,
+        document as _,
         now
     )
     .fetch_optional(conn)
@@ -186,7 +187,7 @@ pub(super) async fn update_draft(
             null as "role: Role""#,
         id as ModelId,
         name,
-        document
+        document as _
     )
     .fetch_one(conn)
     .await

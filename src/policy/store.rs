@@ -1,10 +1,10 @@
 //! SQL of policies.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 
 use super::{Document, Policy};
-use crate::ids::LeadId;
+use crate::{ids::LeadId, json::Stored};
 
 /// The number of the policy in force; 0 for the built-in one.
 pub(super) async fn last_version(conn: &mut PgConnection) -> sqlx::Result<i32> {
@@ -24,7 +24,7 @@ pub(super) async fn find(conn: &mut PgConnection, version: i32) -> sqlx::Result<
     }
     let row = sqlx::query!(
         r#"-- policy::find
-        select document as "document: Json<Document>", created_at, created_by from policy where version = $1"#,
+        select document as "document: Stored<Document>", created_at, created_by from policy where version = $1"#,
         version
     )
     .fetch_one(conn)
@@ -47,7 +47,7 @@ pub(super) async fn insert(
             case when not $5::boolean then null when before.version is null then $3 else before.reconsidered_at end
         from (values (1)) as one left join policy before on before.version = $1 - 1 and $5::boolean",
         policy.version,
-        Json(&policy.document) as _,
+        Stored(&policy.document) as _,
         now,
         by,
         same_exclusions

@@ -87,8 +87,7 @@ pub async fn excluded<'a>(
     }
     let mut profiles: BTreeMap<LeadId, Map<String, Value>> = BTreeMap::new();
     for row in leads::profiles_of(conn, leads).await? {
-        let fold: Option<Fold> = serde_json::from_value(row.attributes).ok();
-        profiles.insert(row.lead_id, fold.unwrap_or_default().to_profile());
+        profiles.insert(row.lead_id, row.fold().unwrap_or_default().to_profile());
     }
     for lead in leads {
         profiles.extend(known(*lead).map(|fold| (*lead, fold.to_profile())));

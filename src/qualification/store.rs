@@ -114,7 +114,7 @@ pub(super) async fn insert_offer(
         expires_at,
         offer.score,
         new.model_id as ModelId,
-        new.evidence,
+        &new.evidence as _,
         new.request_key
     )
     .execute(conn)

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{document::Queue, walk::Asked};
 use crate::{
     ids::LeadId,
+    json::Stored,
     leads::{MqlBy, Stage},
 };
 
@@ -33,7 +34,7 @@ pub(super) struct Candidate {
     pub(super) timezone: Option<String>,
     pub(super) country: Option<String>,
     /// Its profile as stored, if a condition asks for it.
-    pub(super) attributes: Option<Value>,
+    pub(super) attributes: Option<Stored>,
     /// When a claim on it was last completed.
     pub(super) contacted_at: Option<DateTime<Utc>>,
     /// The callback that was promised and is still to be made.
@@ -82,7 +83,7 @@ pub(super) enum ObstacleKind {
 impl Candidate {
     /// Its attributes, as far as they were read.
     pub(super) fn profile(&self) -> Map<String, Value> {
-        let fold = self.attributes.clone().and_then(|stored| serde_json::from_value::<Fold>(stored).ok());
+        let fold = self.attributes.clone().and_then(|stored| serde_json::from_value::<Fold>(stored.0).ok());
         fold.unwrap_or_default().to_profile()
     }
 

@@ -78,7 +78,7 @@ pub(super) async fn upsert(
         on conflict (name) do update set document = excluded.document, updated_at = excluded.updated_at
         returning name, document, created_at, updated_at",
         name,
-        document,
+        document as _,
         now
     )
     .fetch_one(conn)

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use scoring::{Event, Verdict, profile::Fold};
-use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use super::store;
-use crate::{clock::to_instant, ids::LeadId};
+use crate::{clock::to_instant, ids::LeadId, json::Stored};
 
 /// Everything that counts for one lead.
 #[derive(Debug, Default)]
@@ -40,8 +39,8 @@ impl store::LoggedEvent {
             kind: self.kind,
             occurred_at: to_instant(self.occurred_at),
             verdict: verdict(&self.verdict),
-            properties: object(self.properties).unwrap_or_default(),
-            traits: self.traits.and_then(object),
+            properties: Stored(self.properties).into_fields().unwrap_or_default(),
+            traits: self.traits.and_then(Stored::into_fields),
         }
     }
 }
@@ -51,12 +50,5 @@ fn verdict(text: &str) -> Verdict {
         "machine" => Verdict::Machine,
         "suspect" => Verdict::Suspect,
         _ => Verdict::Human,
-    }
-}
-
-fn object(value: Value) -> Option<Map<String, Value>> {
-    match value {
-        Value::Object(object) => Some(object),
-        _ => None,
     }
 }

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     ids::{IdentityId, LeadId, ModelId},
+    json::Stored,
     models::Version,
 };
 
@@ -216,12 +217,14 @@ impl Pass {
             [events.first, events.second, events.third].map(|field| field.into_iter().flatten());
         let mut properties = events.properties.into_iter().flatten();
         for (((place, kind), at), human) in said {
-            let next = |field: &mut dyn Iterator<Item = Option<Value>>| field.next().flatten();
+            let next =
+                |field: &mut dyn Iterator<Item = Option<Stored>>| field.next().flatten().map(Value::from);
             let found = [next(&mut first), next(&mut second), next(&mut third)];
             let all = (asked.all || kind == SCORE_ADJUSTED).then(|| properties.next()).flatten();
             let entry = place.and_then(|place| leads.get_mut(place));
             if let Some(tally) = entry.and_then(|entry| entry.tally.as_mut()) {
-                adding.add(tally, Read { kind, at, human, found, all: all.as_deref() });
+                adding
+                    .add(tally, Read { kind, at, human, found, all: all.as_ref().and_then(Stored::fields) });
             }
         }
     }

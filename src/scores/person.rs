@@ -44,8 +44,12 @@ impl People {
         let mut people: BTreeMap<LeadId, Person> = present
             .map(|id| (*id, Person { named: resolved.named.contains(id), ..Person::default() }))
             .collect();
-        for (lead, profile) in profiles(conn, additions, stale).await? {
-            people.entry(lead).or_default().profile = profile;
+        let mut stale = stale.clone();
+        for (lead, profile) in profiles(conn, additions, &stale).await? {
+            match profile {
+                Some(profile) => people.entry(lead).or_default().profile = profile,
+                None => drop(stale.insert(lead)),
+            }
         }
         for (lead, news) in additions.iter().filter(|(lead, _)| !stale.contains(lead)) {
             let person = people.entry(*lead).or_default();
@@ -79,8 +83,15 @@ impl People {
         for lead in asked {
             people.entry(*lead).or_default().reworded = true;
         }
+        let mut unreadable = Vec::new();
         for (lead, profile) in folds(conn, &leads).await? {
-            people.entry(lead).or_default().profile = profile;
+            match profile {
+                Some(profile) => people.entry(lead).or_default().profile = profile,
+                None => unreadable.push(lead),
+            }
+        }
+        for (lead, history) in log::read(conn, &unreadable).await? {
+            people.entry(lead).or_default().profile = history.profile;
         }
         Ok(People(people))
     }
@@ -127,7 +138,7 @@ async fn profiles(
     conn: &mut PgConnection,
     additions: &Additions<'_>,
     stale: &BTreeSet<LeadId>,
-) -> sqlx::Result<Vec<(LeadId, Fold)>> {
+) -> sqlx::Result<Vec<(LeadId, Option<Fold>)>> {
     let described: Vec<LeadId> = additions
         .iter()
         .filter(|(_, news)| news.iter().any(|addition| addition.traits.is_some()))
@@ -137,10 +148,11 @@ async fn profiles(
     folds(conn, &described).await
 }
 
-async fn folds(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<(LeadId, Fold)>> {
+/// What is stored of leads' attributes; none where it cannot be read: then they come from the log.
+async fn folds(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<(LeadId, Option<Fold>)>> {
     if leads.is_empty() {
         return Ok(Vec::new());
     }
-    let fold = |row: leads::ProfileRow| Ok((row.lead_id, row.fold()?));
-    leads::profiles_of(conn, leads).await?.into_iter().map(fold).collect()
+    let fold = |row: leads::ProfileRow| (row.lead_id, row.fold());
+    Ok(leads::profiles_of(conn, leads).await?.into_iter().map(fold).collect())
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     clock::to_instant,
     ids::LeadId,
+    json::Stored,
     leads::Resolved,
     models::{Covers, Scored, Version},
 };
@@ -61,8 +62,8 @@ async fn replay(conn: &mut PgConnection, sheet: &mut Sheet<'_>, leads: &[LeadId]
                 kind: &row.kind,
                 at: row.occurred_at,
                 human: row.human,
-                found: [row.first, row.second, row.third],
-                all: row.properties.as_deref(),
+                found: [row.first, row.second, row.third].map(|field| field.map(Value::from)),
+                all: row.properties.as_ref().and_then(Stored::fields),
             };
             adding.add(tally, event);
         }

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
-use serde_json::{Map, Value};
-use sqlx::{PgConnection, types::Json};
+use serde_json::Value;
+use sqlx::PgConnection;
 
 use super::Standing;
-use crate::ids::{IdentityId, LeadId, ModelId};
+use crate::{
+    ids::{IdentityId, LeadId, ModelId},
+    json::Stored,
+};
 
 /// An event of a lead's log.
 pub(super) struct LoggedEvent {
@@ -18,7 +21,7 @@ pub(super) struct LoggedEvent {
     pub(super) occurred_at: DateTime<Utc>,
     pub(super) verdict: String,
     pub(super) properties: Value,
-    pub(super) traits: Option<Value>,
+    pub(super) traits: Option<Stored>,
 }
 
 /// The events that count for some leads, each lead's oldest first; those that wait are left out.
@@ -46,11 +49,11 @@ pub(super) struct CountedEvent {
     /// Or suspect.
     pub(super) human: bool,
     /// Those of the fields asked for that it has.
-    pub(super) first: Option<Value>,
-    pub(super) second: Option<Value>,
-    pub(super) third: Option<Value>,
+    pub(super) first: Option<Stored>,
+    pub(super) second: Option<Stored>,
+    pub(super) third: Option<Stored>,
     /// All, where they are asked for.
-    pub(super) properties: Option<Json<Map<String, Value>>>,
+    pub(super) properties: Option<Stored>,
 }
 
 /// Which properties of events are to be read.
@@ -73,8 +76,7 @@ pub(super) fn counted_events_of<'a>(
         r#"-- scores::counted_events_of
         select s.lead_id, e.type as kind, e.occurred_at, e.verdict = 'human' as "human!",
             e.properties -> $2 as first, e.properties -> $3 as second, e.properties -> $4 as third,
-            case when $5 or e.type = 'score_adjusted' then e.properties end
-                as "properties: Json<Map<String, Value>>"
+            case when $5 or e.type = 'score_adjusted' then e.properties end as properties
         from identity_span s
         join event e on e.identity_id = s.identity_id
             and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
@@ -97,11 +99,11 @@ pub(super) struct CountedEvents {
     pub(super) occurred_at: Vec<DateTime<Utc>>,
     pub(super) human: Vec<bool>,
     /// Of each event the first field asked for; none if none was.
-    pub(super) first: Option<Vec<Option<Value>>>,
-    pub(super) second: Option<Vec<Option<Value>>>,
-    pub(super) third: Option<Vec<Option<Value>>>,
+    pub(super) first: Option<Vec<Option<Stored>>>,
+    pub(super) second: Option<Vec<Option<Stored>>>,
+    pub(super) third: Option<Vec<Option<Stored>>>,
     /// Of those events alone whose properties are asked for whole.
-    pub(super) properties: Option<Vec<Json<Map<String, Value>>>>,
+    pub(super) properties: Option<Vec<Stored>>,
 }
 
 /// The events that count for whomever, from a page of the log to before another; none if there are none.
@@ -117,11 +119,11 @@ pub(super) async fn counted_events_between(
         r#"-- scores::counted_events_between
         select array_agg(identity_id) as "identities!: Vec<IdentityId>", string_agg(type, ' ') as "kinds!",
             array_agg(occurred_at) as "occurred_at!", array_agg(verdict = 'human') as "human!",
-            array_agg(properties -> $3) filter (where $3 is not null) as "first: Vec<Option<Value>>",
-            array_agg(properties -> $4) filter (where $4 is not null) as "second: Vec<Option<Value>>",
-            array_agg(properties -> $5) filter (where $5 is not null) as "third: Vec<Option<Value>>",
+            array_agg(properties -> $3) filter (where $3 is not null) as "first: Vec<Option<Stored>>",
+            array_agg(properties -> $4) filter (where $4 is not null) as "second: Vec<Option<Stored>>",
+            array_agg(properties -> $5) filter (where $5 is not null) as "third: Vec<Option<Stored>>",
             array_agg(properties) filter (where $6 or type = 'score_adjusted')
-                as "properties: Vec<Json<Map<String, Value>>>"
+                as "properties: Vec<Stored>"
         from event
         where ctid >= $1::text::tid and ctid < $2::text::tid and verdict <> 'machine' and held_until is null
         having count(*) > 0"#,

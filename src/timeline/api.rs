@@ -147,9 +147,6 @@ async fn list_events(
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let cursor: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
-    if query.r#type.as_ref().is_some_and(|kind| kind.contains('\0')) {
-        return Err(Problem::parameter("text holds no NUL character"));
-    }
     let lead = current(&app, id).await?.id;
     let mut conn = app.db.acquire().await?;
     let before = Place::bound(cursor, Kind::Event);

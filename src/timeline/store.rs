@@ -90,7 +90,7 @@ pub(super) async fn events(
             kind: row.kind,
             occurred_at: row.occurred_at,
             received_at: row.received_at,
-            properties: row.properties,
+            properties: row.properties.0,
             verdict: row.verdict,
             verdict_reason: row.verdict_reason,
             held_until: row.held_until,

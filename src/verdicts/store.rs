@@ -2,8 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use scoring::Verdict;
-use serde_json::{Map, Value};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 
 use super::{
     Decided, Finding, Judgement,
@@ -111,7 +110,7 @@ pub(super) async fn decide(
             and event.occurred_at >= s.since and (s.until is null or event.occurred_at < s.until)
             and (event.decided_at is null or event.decided_at <= $5)
         returning event.identity_id, event.event_key, event.type as kind, event.occurred_at,
-            event.properties as "properties: Json<Map<String, Value>>""#,
+            event.properties"#,
         lead as LeadId,
         event as EventKey,
         word(verdict),
@@ -125,7 +124,7 @@ pub(super) async fn decide(
         event_key: row.event_key,
         kind: row.kind,
         occurred_at: row.occurred_at,
-        properties: row.properties.0,
+        properties: row.properties.into_fields().unwrap_or_default(),
     });
     Ok(decided.collect())
 }

@@ -36,6 +36,7 @@ mod outcomes;
 mod policy;
 mod publishing;
 mod queues;
+mod readable;
 mod refusals;
 mod same_traffic;
 mod scopes;

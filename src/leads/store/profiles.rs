@@ -25,9 +25,10 @@ pub(crate) struct ProfileRow {
 }
 
 impl ProfileRow {
-    /// The attributes as they are folded on.
-    pub(crate) fn fold(self) -> sqlx::Result<Fold> {
-        serde_json::from_value(self.attributes).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    /// The attributes as they are folded on; none if they are in no form that this version writes. They are a cache: the
+    /// log has them too.
+    pub(crate) fn fold(self) -> Option<Fold> {
+        serde_json::from_value(self.attributes).ok()
     }
 }
 

@@ -1,11 +1,12 @@
 //! SQL of sources.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 
 use super::Source;
 use crate::{
     ids::SourceId,
+    json::Stored,
     mail::providers::{Provider, Verification},
 };
 
@@ -23,7 +24,7 @@ pub(super) async fn insert(
         source.provider.as_str(),
         source.name,
         token_hash,
-        Json(verification) as Json<&Verification>,
+        Stored(verification) as Stored<&Verification>,
         source.created_at
     )
     .execute(conn)
@@ -37,13 +38,13 @@ pub(super) async fn find_by_hash(
 ) -> sqlx::Result<Option<Verification>> {
     let found = sqlx::query_scalar!(
         r#"-- mail::find_by_hash
-        select verification as "verification: Json<Verification>"
+        select verification as "verification: Stored<Verification>"
         from mail_source where token_hash = $1 and deleted_at is null"#,
         token_hash
     )
     .fetch_optional(conn)
     .await?;
-    Ok(found.map(|Json(verification)| verification))
+    Ok(found.map(|Stored(verification)| verification))
 }
 
 /// The sources in use, newest last.

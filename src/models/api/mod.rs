@@ -25,6 +25,7 @@ use crate::{
         problem::{Code, Problem, Violation},
     },
     ids::ModelId,
+    json,
 };
 
 /// The calls of this room.
@@ -115,13 +116,14 @@ fn document_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
     let unreadable = |error: &dyn std::fmt::Display| {
         Problem::new(Code::InvalidBody, format!("The document cannot be read: {error}."))
     };
-    let document: Value = if kind.contains("yaml") {
+    let mut document: Value = if kind.contains("yaml") {
         let text = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
         document::from_yaml(text).map_err(|error| unreadable(&error))?
     } else {
         let hint = |error| format!("{error}; if it is YAML, send it with `Content-Type: application/yaml`");
-        serde_json::from_slice(body).map_err(|error| unreadable(&hint(error)))?
+        json::read(body).map_err(|error| unreadable(&hint(error.into_inner())))?
     };
+    json::storable(&mut document, json::DEEPEST).map_err(|error| unreadable(&error))?;
     match document {
         Value::Object(mut wrapper) if wrapper.len() == 1 && wrapper.contains_key("model") => {
             Ok(wrapper.remove("model").unwrap_or_default())

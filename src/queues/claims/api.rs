@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use scoring::Instant;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     app::App,
+    clock::to_utc,
     http::{
         auth::{Editor, Reader},
         etag::tagged,
@@ -298,7 +300,8 @@ struct Complete {
     /// What came of it, in the rep's words.
     note: Option<String>,
     /// When the rep promised to call again: until then the lead rests in every queue.
-    callback_at: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    callback_at: Option<Instant>,
 }
 
 /// The lead was worked: it rests, until the callback that was promised or for as long as the queue says.
@@ -312,7 +315,7 @@ async fn complete_claim(
 ) -> Result<Json<ClaimView>, Problem> {
     let Complete { token, note, callback_at } = optional(&body)?;
     let note = note.map(|note| short("/note", note, LONGEST_TEXT)).transpose()?;
-    act(&app, id, token, Act::Complete { note, callback_at }).await
+    act(&app, id, token, Act::Complete { note, callback_at: callback_at.map(to_utc) }).await
 }
 
 async fn act(app: &App, id: ClaimId, token: Option<i64>, act: Act) -> Result<Json<ClaimView>, Problem> {
@@ -327,11 +330,11 @@ fn optional<T: Default + DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 
 /// A text that says something, and not too much.
 fn short(pointer: &str, text: String, longest: usize) -> Result<String, Problem> {
-    if !text.trim().is_empty() && text.len() <= longest && !text.contains('\0') {
+    if !text.trim().is_empty() && text.len() <= longest {
         return Ok(text);
     }
     let mut faults = Faults::default();
-    faults.add::<()>(pointer, "invalid_text", format!("write 1 to {longest} bytes, and no NUL"));
+    faults.add::<()>(pointer, "invalid_text", format!("write 1 to {longest} bytes"));
     Err(refuse(faults))
 }
 

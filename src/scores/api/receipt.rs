@@ -1,8 +1,7 @@
 //! `GET /v1/leads/{id}/score`: the receipt.
 
 use axum::extract::State;
-use chrono::{DateTime, Utc};
-use scoring::{Evaluation, Receipt, Score};
+use scoring::{Evaluation, Instant, Receipt, Score};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use utoipa::{IntoParams, ToSchema};
@@ -24,7 +23,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct GetReceipt {
     /// Any instant, past or to come (RFC 3339); now if absent.
-    as_of: Option<DateTime<Utc>>,
+    #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
+    as_of: Option<Instant>,
     /// Any version of a model; the live one if absent.
     model: Option<ModelId>,
 }
@@ -55,8 +55,8 @@ pub(super) async fn get_receipt(
     Query(query): Query<GetReceipt>,
 ) -> Result<Json<ReceiptView>, Problem> {
     let case = open(&app, id, query.model).await?;
-    let as_of = query.as_of.unwrap_or_else(|| app.clock.now());
-    let evaluation = scoring::evaluate(&case.model.model, &Map::new(), &case.events, to_instant(as_of));
+    let as_of = query.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
+    let evaluation = scoring::evaluate(&case.model.model, &Map::new(), &case.events, as_of);
     Ok(Json(ReceiptView::of(&case, evaluation)))
 }
 

@@ -1,0 +1,75 @@
+//! JSON that comes from outside, and JSON that is kept: what the service takes, it can read back as the same value.
+//!
+//! *Read*: [`read`] takes a body, [`storable`] checks a value. Both refuse what the database cannot hold: NUL
+//! characters, and nesting that becomes too deep where it is kept inside something else. Both put every number into the
+//! form in which the database gives it back, so what is scored when it arrives is what a replay scores.
+//!
+//! *Stored*: every `jsonb` column is decoded as [`Stored`] (`sqlx.toml` says so). Decoding a value never fails, whatever
+//! another program has written there. So a row with an odd value costs no other row its place in a list.
+
+mod number;
+mod stored;
+mod strict;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+pub use stored::Stored;
+pub use strict::Strict;
+
+/// How deep objects and arrays of a request may lie in one another. What is kept of a request is kept inside other
+/// documents, a few levels further down; readers of JSON commonly stop at 100 to 128.
+pub const DEEPEST: usize = 64;
+
+/// Why a value cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unstorable {
+    /// A text or a name holds the character NUL, which Postgres does not take.
+    #[error("text holds no NUL character (\\u0000)")]
+    Nul,
+    /// Objects and arrays lie too deep in one another.
+    #[error("objects and arrays lie too deep in one another")]
+    TooDeep,
+}
+
+/// Reads JSON from outside; the error names the place of what does not fit.
+pub fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(Strict::new(&mut reader))?;
+    let place = serde_path_to_error::Track::new().path();
+    reader.end().map_err(|error| serde_path_to_error::Error::new(place, error))?;
+    Ok(value)
+}
+
+/// Checks that a value can be kept, with at most `levels` of objects and arrays in one another, and puts its numbers
+/// into the form in which they are read back.
+pub fn storable(value: &mut Value, levels: usize) -> Result<(), Unstorable> {
+    match value {
+        Value::String(text) => no_nul(text),
+        Value::Number(number) => {
+            if let Some(kept) = number::kept(number) {
+                *number = kept;
+            }
+            Ok(())
+        }
+        Value::Array(items) => {
+            let within = levels.checked_sub(1).ok_or(Unstorable::TooDeep)?;
+            items.iter_mut().try_for_each(|item| storable(item, within))
+        }
+        Value::Object(fields) => storable_fields(fields, levels),
+        Value::Null | Value::Bool(_) => Ok(()),
+    }
+}
+
+/// The same for the fields of an object; the object itself is the first of the `levels`.
+pub fn storable_fields(fields: &mut Map<String, Value>, levels: usize) -> Result<(), Unstorable> {
+    let within = levels.checked_sub(1).ok_or(Unstorable::TooDeep)?;
+    fields.iter_mut().try_for_each(|(name, value)| {
+        no_nul(name)?;
+        storable(value, within)
+    })
+}
+
+fn no_nul(text: &str) -> Result<(), Unstorable> {
+    if text.contains('\0') { Err(Unstorable::Nul) } else { Ok(()) }
+}
