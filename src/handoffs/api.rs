@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
+use scoring::Instant;
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -13,6 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Answer, HandoffError, HandoffView, store};
 use crate::{
     app::App,
+    clock::to_utc,
     http::{
         auth::{Editor, Reader},
         etag::tagged,
@@ -96,7 +97,8 @@ struct RejectHandoff {
 #[serde(deny_unknown_fields, default)]
 struct RecycleHandoff {
     /// Until when at least the lead is to be left alone; the model's cooldown holds besides.
-    until: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    until: Option<Instant>,
     /// Why.
     reason: Option<String>,
     /// Who says so; the key's name if absent.
@@ -127,9 +129,6 @@ async fn list_handoffs(
     let limit = page::limit(query.limit)?;
     let before: Option<HandoffId> = query.cursor.as_deref().map(page::decode).transpose()?;
     let now = app.clock.now();
-    if query.rep.as_ref().is_some_and(|rep| rep.contains('\0')) {
-        return Err(Problem::parameter("text holds no NUL character"));
-    }
     let due_by = query.overdue.then_some(now);
     let filter = store::Filter { state: query.state, rep: query.rep, lead: query.lead_id, due_by };
     let mut conn = app.db.acquire().await?;
@@ -229,7 +228,7 @@ async fn recycle_handoff(
     let mut mistakes = Mistakes::default();
     let reason = mistakes.note("/reason", body.reason.as_deref(), LONGEST_TEXT);
     let answer = answer(&key, body.rep.as_deref(), body.note.as_deref(), mistakes)?;
-    respond(&app, super::recycle(&app, id, body.until, reason.as_deref(), &answer).await)
+    respond(&app, super::recycle(&app, id, body.until.map(to_utc), reason.as_deref(), &answer).await)
 }
 
 /// Somebody else is to answer. When it is due stays.

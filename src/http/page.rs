@@ -5,10 +5,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Datelike, Utc};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{extract::Json, problem::Problem};
+use super::{
+    extract::Json,
+    problem::{Code, Problem},
+};
+use crate::json;
 
 /// How many rows a page has when nobody says.
 pub const DEFAULT_LIMIT: u16 = 50;
@@ -74,13 +80,30 @@ pub fn limit(asked: Option<u16>) -> Result<u16, Problem> {
     }
 }
 
-/// Reads a cursor that [`Page::of`] or [`encode`] made.
+/// Reads a cursor that [`Page::of`] or [`encode`] made. What else is sent in its place is refused, whatever it holds: a
+/// key that is read can be asked for in the database.
 pub fn decode<K: DeserializeOwned>(cursor: &str) -> Result<K, Problem> {
     URL_SAFE_NO_PAD
         .decode(cursor)
         .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| Problem::parameter("the cursor is not one of this list's; start without one"))
+        .and_then(|bytes| json::read::<Value>(&bytes).ok())
+        .filter(has_instants_in_range)
+        .and_then(|key| serde_json::from_value(key).ok())
+        .ok_or_else(|| {
+            Problem::new(Code::InvalidCursor, "The cursor is not one of this list's; start without one.")
+        })
+}
+
+/// Whether every date-time in a key lies in the years 0 to 9999: the database knows fewer years than chrono.
+fn has_instants_in_range(key: &Value) -> bool {
+    match key {
+        Value::String(text) => {
+            text.parse::<DateTime<Utc>>().map_or(true, |at| (0..=9999).contains(&at.year()))
+        }
+        Value::Array(items) => items.iter().all(has_instants_in_range),
+        Value::Object(fields) => fields.values().all(has_instants_in_range),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
 }
 
 /// A cursor that holds a key; [`decode`] reads it.

@@ -10,6 +10,8 @@ use serde::Serialize;
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
+use crate::db;
+
 /// What went wrong, as a stable word that programs may act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -20,6 +22,8 @@ pub enum Code {
     InvalidRequest,
     /// A query parameter or a part of the path is wrong.
     InvalidParameter,
+    /// The cursor is not one that this list gave out; start without one.
+    InvalidCursor,
     /// No key, or one that is not known.
     Unauthorized,
     /// The key may not do this.
@@ -56,10 +60,11 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 20] = [
         Code::InvalidBody,
         Code::InvalidRequest,
         Code::InvalidParameter,
+        Code::InvalidCursor,
         Code::Unauthorized,
         Code::MissingScope,
         Code::OriginNotAllowed,
@@ -84,6 +89,7 @@ impl Code {
             Code::InvalidBody => "invalid_body",
             Code::InvalidRequest => "invalid_request",
             Code::InvalidParameter => "invalid_parameter",
+            Code::InvalidCursor => "invalid_cursor",
             Code::Unauthorized => "unauthorized",
             Code::MissingScope => "missing_scope",
             Code::OriginNotAllowed => "origin_not_allowed",
@@ -106,7 +112,7 @@ impl Code {
     /// The status that goes with the code.
     pub fn status(self) -> StatusCode {
         match self {
-            Code::InvalidBody | Code::InvalidParameter => StatusCode::BAD_REQUEST,
+            Code::InvalidBody | Code::InvalidParameter | Code::InvalidCursor => StatusCode::BAD_REQUEST,
             Code::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
             Code::MissingScope | Code::OriginNotAllowed => StatusCode::FORBIDDEN,
@@ -234,11 +240,20 @@ impl IntoResponse for Problem {
 }
 
 impl From<sqlx::Error> for Problem {
-    /// A database that is away is worth another try; anything else is our fault, and said only in the log.
+    /// A database that is away is worth another try. What it does not take, the caller can mend. Anything else is our
+    /// fault, and said only in the log.
     fn from(error: sqlx::Error) -> Problem {
         if is_away(&error) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
             return Problem::new(Code::Overloaded, "The database cannot be reached just now; try again.");
+        }
+        if db::is_content(&error) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the database does not take what a request holds"
+            );
+            let message = "The request holds a text, a number or a time that cannot be stored.";
+            return Problem::new(Code::InvalidRequest, message);
         }
         tracing::error!(error = &error as &dyn std::error::Error, "a statement failed");
         Problem::new(

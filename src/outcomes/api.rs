@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
+use scoring::Instant;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -13,6 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Outcome, OutcomeError, OutcomeView, Said, money::is_currency, store};
 use crate::{
     app::App,
+    clock::to_utc,
     http::{
         auth::{Editor, Reader},
         extract::{Json, Path},
@@ -47,7 +48,8 @@ struct RecordOutcome {
     /// What is to be remembered.
     note: Option<String>,
     /// When it happened; now if absent. The lead's stage changes now all the same.
-    occurred_at: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    occurred_at: Option<Instant>,
     /// The outcome that was recorded wrongly and in whose stead this one stands.
     replaces: Option<OutcomeId>,
     /// Who says so; the key's name if absent.
@@ -94,7 +96,8 @@ struct MoveLead {
     /// Why.
     reason: String,
     /// For `recycled`: until when at least the lead is to be left alone.
-    until: Option<DateTime<Utc>>,
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    until: Option<Instant>,
     /// Who says so; the key's name if absent.
     author: Option<String>,
 }
@@ -120,7 +123,7 @@ async fn record_outcome(
     check(&body, &mut mistakes);
     let said = Said {
         outcome: body.outcome,
-        occurred_at: body.occurred_at,
+        occurred_at: body.occurred_at.map(to_utc),
         by: mistakes.name("/author", body.author.as_deref(), &key),
         amount: body.amount,
         currency: body.currency,
@@ -209,7 +212,7 @@ async fn move_lead(
     mistakes.refuse()?;
     let target = match body.stage {
         StageByHand::Lead => Target::Lead,
-        StageByHand::Recycled => Target::Recycled(body.until),
+        StageByHand::Recycled => Target::Recycled(body.until.map(to_utc)),
         StageByHand::Disqualified => Target::Disqualified,
     };
     let lead = super::move_by_hand(&app, id, target, &by, &reason).await?;

@@ -126,7 +126,7 @@ async fn keys_are_listed_in_pages_that_hold_each_of_them_once() {
         assert_eq!(all["data"], json!(paged));
         assert_eq!((paged.len(), &all["has_more"], &all["next_cursor"]), (7, &json!(false), &Value::Null));
         assert_eq!(app.get("/v1/keys?limit=0").await.problem(), "invalid_parameter");
-        assert_eq!(app.get("/v1/keys?cursor=bm9uc2Vuc2U").await.problem(), "invalid_parameter");
+        assert_eq!(app.get("/v1/keys?cursor=bm9uc2Vuc2U").await.problem(), "invalid_cursor");
     })
     .await;
 }

@@ -19,6 +19,7 @@ mod erasure;
 mod events;
 mod foresight;
 mod handoffs;
+mod hostile;
 mod identities;
 mod incremental;
 mod keys;

@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use chrono::{DateTime, Utc};
+use scoring::Instant;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
+    clock::to_utc,
     http::{
         auth::Admin,
         extract::{Json, Path, Query},
@@ -54,7 +55,8 @@ struct ListDeliveries {
 #[serde(deny_unknown_fields)]
 struct Recover {
     /// What was put into line since then.
-    since: DateTime<Utc>,
+    #[schema(value_type = DateTime<Utc>)]
+    since: Instant,
 }
 
 /// What is delivered again.
@@ -123,7 +125,7 @@ async fn recover_deliveries(
     Path(id): Path<EndpointId>,
     Json(body): Json<Recover>,
 ) -> Result<(StatusCode, Json<Recovered>), Problem> {
-    let redelivered = recover(&app, id, body.since).await?.ok_or_else(missing)?;
+    let redelivered = recover(&app, id, to_utc(body.since)).await?.ok_or_else(missing)?;
     Ok((StatusCode::ACCEPTED, Json(Recovered { redelivered })))
 }
 
