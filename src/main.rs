@@ -70,7 +70,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             anyhow::ensure!(valid, "{} cannot be published", file.display());
             Ok(())
         }
-        Command::Openapi => Ok(std::io::stdout().write_all(http::openapi().to_yaml()?.as_bytes())?),
+        Command::Openapi => Ok(std::io::stdout().write_all(http::openapi().to_yaml().as_bytes())?),
         Command::Health { listen } => health::ask(listen),
         Command::PgSupervise { root, grace } => {
             Ok(private_postgres::supervise(&root, Duration::from_secs_f64(grace))?)

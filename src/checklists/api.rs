@@ -15,7 +15,7 @@ use crate::{
     app::App,
     http::{
         auth::{Editor, Reader},
-        etag::{require_match, tagged},
+        etag::{IfMatch, require_match, tagged},
         extract::{Json, Path},
         problem::Problem,
         said::{LONGEST_TEXT, Mistakes},
@@ -135,7 +135,7 @@ async fn get_qualification(
 /// Those that are left out stay as they are; `unknown` takes an answer back. Answers that stay the same keep who gave them
 /// and when.
 #[utoipa::path(put, path = "/v1/leads/{id}/qualification", tag = "Handoffs", request_body = Findings,
-    params(("id" = LeadId, Path)), security(("key" = ["read_write"])),
+    params(("id" = LeadId, Path), IfMatch), security(("key" = ["read_write"])),
     responses((status = 200, body = Qualification)))]
 async fn replace_qualification(
     State(app): State<App>,

@@ -19,7 +19,7 @@ use crate::{
     app::App,
     http::{
         auth::Editor,
-        etag::{require_match, stamped},
+        etag::{IfMatch, require_match, stamped},
         extract::{Json, Path},
         problem::{Code, Problem},
         said::idempotency_key,
@@ -75,7 +75,7 @@ async fn upsert_lead(
 /// `ETag` of a lead as it was read; one that has changed since, or does not exist, is left as it is (412).
 #[utoipa::path(put, path = "/v1/leads/by/{by}/{value}", tag = "Leads", request_body = LeadBody,
     params(("by" = inline(By), Path), ("value" = String, Path, description = "Percent-encoded."),
-        ("If-Match" = Option<String>, Header, description = "The lead's ETag"),
+        IfMatch,
         ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
     security(("key" = ["read_write"])),
     responses((status = 201, body = UpsertedLead, description = "A new lead"), (status = 200, body = UpsertedLead)))]
@@ -96,7 +96,7 @@ async fn upsert_lead_by(
 ///
 /// `If-Match` takes the `ETag` of the lead as it was read; if it has changed since, it is left as it is (412).
 #[utoipa::path(patch, path = "/v1/leads/{id}", tag = "Leads", request_body = TraitsBody,
-    params(("id" = LeadId, Path), ("If-Match" = Option<String>, Header, description = "The lead's ETag"),
+    params(("id" = LeadId, Path), IfMatch,
         ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
     security(("key" = ["read_write"])), responses((status = 200, body = UpsertedLead)))]
 async fn change_lead(

@@ -6,12 +6,22 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
+use utoipa::IntoParams;
 
 use super::{
     extract::Json,
     problem::{Code, Problem},
 };
 use crate::ids::digest;
+
+/// What a change that may be made conditional takes besides; [`require_match`] reads it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfMatch {
+    /// The `ETag` that you have: the change is refused with 412 if the thing is no longer the same.
+    #[param(rename = "If-Match")]
+    pub if_match: Option<String>,
+}
 
 /// The answer with an `ETag`, or 304 if the caller has it already.
 pub fn tagged(headers: &HeaderMap, body: impl Serialize) -> Response {

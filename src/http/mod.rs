@@ -21,7 +21,7 @@ use crate::{
     merges, models, outbox, outcomes, policy, publishing, queues, scores, timeline, tracking, webhooks,
 };
 
-pub use docs::openapi;
+pub use docs::{Description, openapi};
 
 /// How large a body may be, decompressed, in bytes.
 pub const LARGEST_BODY: usize = 10 * 1024 * 1024;

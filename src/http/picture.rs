@@ -4,9 +4,15 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use utoipa::ToSchema;
 
 /// A transparent picture of one pixel.
 const PIXEL: [u8; 43] = *b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
+
+/// A picture, as it is described.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Picture(pub &'static [u8]);
 
 /// The picture, to be fetched anew each time.
 pub fn picture() -> Response {

@@ -15,6 +15,7 @@ use crate::db;
 /// What went wrong, as a stable word that programs may act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProblemCode)]
 pub enum Code {
     /// The body is not what the call takes: not JSON, or cut off.
     InvalidBody,

@@ -53,7 +53,9 @@ impl Return {
 /// Accepted means: committed to disk, scored, and visible in every other answer. A bad item is reported by its index
 /// and sinks no other.
 #[utoipa::path(post, path = "/v1/events", tag = "Ingestion", params(Return),
-    request_body(content = super::native::EventDocument), responses((status = 200, body = Answer)))]
+    request_body(content((native::EventOrEvents = "application/json"), (String = "application/x-ndjson")),
+        description = "An event, an array of events, or an event a line"),
+    responses((status = 200, body = Answer)))]
 async fn send_events(
     State(app): State<App>,
     Sender(key): Sender,

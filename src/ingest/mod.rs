@@ -58,6 +58,7 @@ pub enum Outcome {
 
 /// The answer to a request that brought events.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = EventsAnswer)]
 pub struct Answer {
     /// How many events are new, committed and scored.
     pub accepted: usize,

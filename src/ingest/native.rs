@@ -10,8 +10,23 @@ use super::{
 };
 use crate::leads::identity::{Identity, Kind, Named};
 
+/// What `/v1/events` takes: an event, or several.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "documents what is split by hand, so that a bad event takes no neighbour with it"
+)]
+pub(super) enum EventOrEvents {
+    /// An event.
+    One(EventDocument),
+    /// At most 10 000 events.
+    Many(Vec<EventDocument>),
+}
+
 /// An event as it is sent to `/v1/events`.
 #[derive(ToSchema)]
+#[schema(as = NewEvent)]
 #[expect(dead_code, reason = "documents what `parse` reads by hand, so that each mistake has its own code")]
 pub(super) struct EventDocument {
     /// The sender's own id: the same id for the same lead again is a repetition, for ever. None: one is made.
@@ -36,6 +51,7 @@ pub(super) struct EventDocument {
 
 /// Whom an event is about: at least one of the three.
 #[derive(ToSchema)]
+#[schema(as = NewEventLead)]
 #[expect(dead_code, reason = "documents what `parse` reads by hand")]
 pub(super) struct LeadDocument {
     /// What the sender's own system calls the person.

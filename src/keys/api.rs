@@ -29,6 +29,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// A key, without the key itself.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Key)]
 struct KeyView {
     id: KeyId,
     name: String,

@@ -19,6 +19,7 @@ use crate::{
 
 /// A lead with its score. Points other than `score` are in milli-points (1000 = one point).
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Lead)]
 pub(crate) struct LeadView {
     /// The lead.
     pub id: LeadId,

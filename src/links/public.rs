@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{
     app::App,
-    http::{extract::Path, picture::picture, problem::Problem},
+    http::{
+        extract::Path,
+        picture::{Picture, picture},
+        problem::Problem,
+    },
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -36,7 +40,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// The answer is always a picture, whatever the token. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/o/{token}", tag = "E-mail", security(()),
     params(("token" = String, Path, description = "The token, and `.gif`")),
-    responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
+    responses((status = 200, body = Picture, content_type = "image/gif")))]
 async fn show_open_pixel(
     State(app): State<App>,
     method: Method,

@@ -5,6 +5,7 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{providers::Provider, sources, take};
@@ -21,13 +22,19 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(take_hook, probe_hook))
 }
 
+/// What a provider sends.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "documents what is verified before it is read")]
+struct Sent(Vec<u8>);
+
 /// Takes what an e-mail provider tells: `sendgrid`, `mailgun`, `postmark`, `ses`, `resend` or `brevo`.
 ///
 /// Verified on the raw bytes before it is read. Answered once it is on disk. A refusal has the status by which the provider
 /// does as it should: 406 to Mailgun and 403 to Postmark for what is never to be sent again, 429 to Brevo for what is.
 #[utoipa::path(post, path = "/v1/hooks/{provider}/{token}", tag = "E-mail", security(()),
     params(("provider" = String, Path), ("token" = String, Path, description = "The source's, as its `url` has it")),
-    request_body(content = String, description = "As the provider sends it"), responses((status = 200, body = Answer)))]
+    request_body(content = Sent, content_type = "application/octet-stream", description = "As the provider sends it"), responses((status = 200, body = Answer)))]
 async fn take_hook(
     State(app): State<App>,
     Path((provider, token)): Path<(String, String)>,

@@ -47,6 +47,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_model_that_is_shipped_fits_the_schema_that_it_names() {
+        let schema = serde_json::from_str(scoring::model::SCHEMA).unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let mut seen = 0;
+        for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let (first, _) = text.split_once('\n').unwrap();
+            let named = first.strip_prefix("# yaml-language-server: $schema=").unwrap();
+            assert_eq!(std::fs::read_to_string(folder.join(named)).unwrap(), scoring::model::SCHEMA);
+
+            let document = from_yaml(&text).unwrap();
+
+            let errors: Vec<String> =
+                validator.iter_errors(&document).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", file.display());
+            seen += 1;
+        }
+        assert!(seen >= 3, "{seen}");
+    }
+
+    #[test]
     fn a_key_that_stands_twice_is_a_mistake_and_named() {
         let error = from_yaml("fit:\n  max: 40\n  max: 10\n").unwrap_err();
         assert!(error.to_string().contains("max"), "{error}");

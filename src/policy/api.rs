@@ -11,7 +11,7 @@ use crate::{
     app::App,
     http::{
         auth::{Admin, Reader},
-        etag::{require_match, tagged},
+        etag::{IfMatch, require_match, tagged},
         extract::Json,
         problem::Problem,
         said::Mistakes,
@@ -55,7 +55,7 @@ async fn get_policy(
 /// time. Where the exclusions differ, every lead is looked at again in the background: an MQL that is now left out stops
 /// being one. `If-Match` guards against overwriting another's change.
 #[utoipa::path(put, path = "/v1/policy", tag = "Handoffs", security(("key" = ["admin"])), request_body = Document,
-    responses((status = 200, body = PolicyView)))]
+    params(IfMatch), responses((status = 200, body = PolicyView)))]
 async fn replace_policy(
     State(app): State<App>,
     Admin(key): Admin,

@@ -24,6 +24,7 @@ const LONGEST_LABEL: usize = 200;
 /// What the organisation has decided besides the model. What is left out is as in the built-in policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = PolicyDocument)]
 pub struct Document {
     /// Who is never offered to sales, whatever the score.
     pub exclusions: Vec<Exclusion>,
@@ -89,7 +90,7 @@ pub struct Terms {
     pub auto_offer: bool,
     /// Within which time sales is to answer, as `4h`; null: whenever.
     #[serde(with = "duration")]
-    #[schema(value_type = Option<String>, example = "4h")]
+    #[schema(value_type = Option<String>, default = "4h", example = "4h")]
     pub sla: Option<Span>,
     /// After which time an offer that nobody answers ends by itself; null: never.
     #[serde(with = "duration")]

@@ -24,7 +24,7 @@ use crate::{
     app::App,
     http::{
         auth::{Admin, Reader},
-        etag::{require_match, tagged},
+        etag::{IfMatch, require_match, tagged},
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::{Problem, Violation},
@@ -99,7 +99,8 @@ async fn get_queue(
 ///
 /// From the next call on leads are handed out by it; claims stay as they are.
 #[utoipa::path(put, path = "/v1/queues/{name}", tag = "Queues", security(("key" = ["admin"])),
-    params(("name" = String, Path, description = "Up to 63 of `a-z`, `0-9`, `_` and `-`")), request_body = Document,
+    params(("name" = String, Path, description = "Up to 63 of `a-z`, `0-9`, `_` and `-`"), IfMatch),
+    request_body = Document,
     responses((status = 200, body = QueueView), (status = 201, body = QueueView)))]
 async fn replace_queue(
     State(app): State<App>,
@@ -125,7 +126,7 @@ async fn replace_queue(
 
 /// Does away with a queue. Claims on its leads run out, and cannot be renewed.
 #[utoipa::path(delete, path = "/v1/queues/{name}", tag = "Queues", security(("key" = ["admin"])),
-    params(("name" = String, Path)), responses((status = 204)))]
+    params(("name" = String, Path), IfMatch), responses((status = 204)))]
 async fn delete_queue(
     State(app): State<App>,
     _admin: Admin,

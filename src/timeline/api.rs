@@ -60,29 +60,20 @@ struct GetTimeline {
     cursor: Option<String>,
 }
 
-/// Something that happened to a lead.
+/// Something that happened to a lead. `at` is when it happened; of an outcome, when it was recorded.
 #[derive(Debug, Serialize, ToSchema)]
-struct TimelineEntry {
-    /// When; of an outcome, when it was recorded.
-    at: DateTime<Utc>,
-    #[serde(flatten)]
-    what: Happening,
-}
-
-/// What happened.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
-enum Happening {
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum TimelineEntry {
     /// An event of the log.
-    Event(LoggedEvent),
+    Event { at: DateTime<Utc>, data: LoggedEvent },
     /// The lead passed from one stage to another.
-    Transition(Transition),
+    Transition { at: DateTime<Utc>, data: Transition },
     /// Sales was offered the lead.
-    HandoffOffered(Offered),
+    HandoffOffered { at: DateTime<Utc>, data: Offered },
     /// What became of the offer.
-    HandoffAnswered(Answered),
+    HandoffAnswered { at: DateTime<Utc>, data: Answered },
     /// What became of the lead was recorded.
-    Outcome(OutcomeView),
+    Outcome { at: DateTime<Utc>, data: OutcomeView },
 }
 
 /// A passage from one stage to another, with the standing of its moment. Points in milli-points but `score`.
@@ -171,23 +162,27 @@ async fn get_timeline(
     let conn = &mut *app.db.acquire().await?;
     let (at_most, bound) = (i64::from(limit) + 1, |kind| Place::bound(cursor, kind));
 
-    let mut found: Vec<(Place, Happening)> = Vec::new();
+    let mut found: Vec<(Place, TimelineEntry)> = Vec::new();
     for row in store::events(conn, lead, Only::default(), bound(Kind::Event), at_most).await? {
-        found.push((place(Kind::Event, &row), Happening::Event(row.what)));
+        let place = place(Kind::Event, &row);
+        found.push((place, TimelineEntry::Event { at: place.at, data: row.what }));
     }
     for row in store::transitions(conn, lead, bound(Kind::Transition), at_most).await? {
-        found.push((place(Kind::Transition, &row), Happening::Transition(row.what)));
+        let place = place(Kind::Transition, &row);
+        found.push((place, TimelineEntry::Transition { at: place.at, data: row.what }));
     }
     for row in store::offers(conn, lead, bound(Kind::Offer), at_most).await? {
-        found.push((place(Kind::Offer, &row), Happening::HandoffOffered(row.what)));
+        let place = place(Kind::Offer, &row);
+        found.push((place, TimelineEntry::HandoffOffered { at: place.at, data: row.what }));
     }
     for row in store::answers(conn, lead, bound(Kind::Answer), at_most).await? {
-        found.push((place(Kind::Answer, &row), Happening::HandoffAnswered(row.what)));
+        let place = place(Kind::Answer, &row);
+        found.push((place, TimelineEntry::HandoffAnswered { at: place.at, data: row.what }));
     }
     for row in store::outcomes(conn, lead, bound(Kind::Outcome), at_most).await? {
-        found.push((place(Kind::Outcome, &row), Happening::Outcome(row.what)));
+        let place = place(Kind::Outcome, &row);
+        found.push((place, TimelineEntry::Outcome { at: place.at, data: row.what }));
     }
     found.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
-    let entry = |(place, what): (Place, Happening)| TimelineEntry { at: place.at, what };
-    Ok(Page::of(found, limit, |(place, _)| *place).map(entry).respond(&uri))
+    Ok(Page::of(found, limit, |(place, _)| *place).map(|(_, entry)| entry).respond(&uri))
 }

@@ -8,7 +8,10 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema, openapi::OpenApi};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, request_body::RequestBodyBuilder},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -88,6 +91,9 @@ fn describe_calls(document: &mut OpenApi) {
             operation.summary = Some(format!("One `{long}` call of Segment's tracking API."));
             operation.description =
                 Some(format!("As `/v1/batch`, for one message whose `type` is `{long}`."));
+            let message = ContentBuilder::new().schema(Some(Ref::from_schema_name("SegmentMessage"))).build();
+            let body = RequestBodyBuilder::new().content("application/json", message);
+            operation.request_body = Some(RefOr::T(body.required(Some(Required::True)).build()));
         }
         document.paths.paths.insert(format!("/v1/{long}"), item);
     }
@@ -105,6 +111,45 @@ pub(super) struct Sent {
     pub(super) what: Option<String>,
 }
 
+/// A message of Segment's tracking API; other fields are passed over.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "documents what is read by hand, so that a bad message takes no neighbour with it"
+)]
+#[schema(as = SegmentMessage, rename_all = "camelCase")]
+struct Message {
+    /// `identify`, `track`, `page`, `screen`, `group` or `alias`; not needed where the path says so.
+    r#type: Option<String>,
+    /// The sender's own id: the same id for the same lead again is a repetition, for ever. None: one is made.
+    message_id: Option<String>,
+    /// What the sender's own system calls the person.
+    user_id: Option<String>,
+    /// A browser or device.
+    anonymous_id: Option<String>,
+    /// Of `alias`: what the person was called before.
+    previous_id: Option<String>,
+    /// Of `group`: which company.
+    group_id: Option<String>,
+    /// Of `track`: what happened, such as `Demo Requested`.
+    #[schema(example = "Demo Requested")]
+    event: Option<String>,
+    /// Of `page` and `screen`: its name.
+    name: Option<String>,
+    /// What is particular to the message.
+    properties: Option<Map<String, Value>>,
+    /// What it says of the person or, of `group`, of the company; null removes an attribute.
+    traits: Option<Map<String, Value>>,
+    /// Circumstances.
+    context: Option<Map<String, Value>>,
+    /// When it happened, by the sender's clock.
+    timestamp: Option<String>,
+    /// When it was sent, by the sender's clock.
+    sent_at: Option<String>,
+    /// The write key, if it is nowhere else.
+    write_key: Option<String>,
+}
+
 /// A batch of Segment's messages; other fields are passed over.
 #[derive(ToSchema)]
 #[expect(
@@ -112,9 +157,10 @@ pub(super) struct Sent {
     reason = "documents what is read by hand, so that a bad message takes no neighbour with it"
 )]
 #[expect(clippy::struct_field_names, reason = "the names are Segment's")]
+#[schema(as = SegmentBatch)]
 struct Batch {
-    /// Messages, each with its `type`: `identify`, `track`, `page`, `screen`, `group` or `alias`.
-    batch: Vec<Map<String, Value>>,
+    /// Messages, each with its `type`.
+    batch: Vec<Message>,
     /// When it was sent, by the sender's clock.
     #[schema(rename = "sentAt")]
     sent_at: Option<String>,

@@ -23,7 +23,7 @@ use crate::{
     app::App,
     http::{
         extract::{Path, Query},
-        picture::picture,
+        picture::{Picture, picture},
         problem::Problem,
     },
     verdicts::agents::Caller,
@@ -59,7 +59,7 @@ impl Pixel {
 /// every look at the picture is an event of its own. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/v1/pixel/{type}", tag = "Ingestion", security(()),
     params(("type" = String, Path, description = "`track`, `page`, …"), Pixel),
-    responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
+    responses((status = 200, body = Picture, content_type = "image/gif")))]
 pub(super) async fn send_pixel(
     State(app): State<App>,
     method: Method,
@@ -96,7 +96,7 @@ pub(super) struct PlainPixel {
 /// its own. The answer is always a picture. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/pixel/v1/{type}", tag = "Ingestion", security(()),
     params(("type" = String, Path, description = "`track` or `page`"), PlainPixel),
-    responses((status = 200, body = Vec<u8>, content_type = "image/gif")))]
+    responses((status = 200, body = Picture, content_type = "image/gif")))]
 pub(super) async fn send_plain_pixel(
     State(app): State<App>,
     method: Method,

@@ -4,17 +4,17 @@ use std::path::Path;
 
 use axum::http::header;
 use leadscore::http::{openapi, problem::Code};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     harness::{TestApp, run},
-    scopes::operations,
+    scopes::{Operation, operations},
 };
 
 #[tokio::test]
 async fn the_description_in_the_repository_is_what_the_code_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.yaml");
-    let said = openapi().to_yaml().unwrap();
+    let said = openapi().to_yaml();
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &said).unwrap();
     }
@@ -34,7 +34,7 @@ async fn the_service_hands_out_its_description() {
         let json = app.call("GET", "/openapi.json", None, "").await;
 
         assert_eq!(yaml.headers[header::CONTENT_TYPE], "application/yaml");
-        assert_eq!(String::from_utf8(yaml.body).unwrap(), openapi().to_yaml().unwrap());
+        assert_eq!(String::from_utf8(yaml.body).unwrap(), openapi().to_yaml());
         assert_eq!(json.json(), serde_json::to_value(openapi()).unwrap());
     })
     .await;
@@ -78,7 +78,7 @@ fn every_call_has_a_summary_a_name_and_a_failure() {
 #[test]
 fn every_code_of_a_problem_is_described() {
     let document = serde_json::to_value(openapi()).unwrap();
-    let schema = document["components"]["schemas"]["Code"].to_string();
+    let schema = document["components"]["schemas"]["ProblemCode"].to_string();
 
     for code in Code::ALL {
         assert!(schema.contains(&format!("\"{}\"", code.as_str())), "{}", code.as_str());
@@ -108,6 +108,91 @@ fn collect(value: &Value, references: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
         _ => {}
     }
+}
+
+#[test]
+fn rows_of_lists_and_variants_of_choices_have_names() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+
+    for (name, schema) in schemas.iter().filter(|(_, schema)| schema["properties"]["next_cursor"].is_object())
+    {
+        let rows = &schema["properties"]["data"]["items"];
+        assert!(rows["$ref"].is_string(), "{name}: {rows}");
+    }
+    assert!(schemas.contains_key("LeadPage") && !schemas.keys().any(|name| name.contains('_')));
+    let entry = &schemas["TimelineEntry"];
+    assert_eq!(entry["discriminator"]["propertyName"], "kind");
+    for (word, target) in entry["discriminator"]["mapping"].as_object().unwrap() {
+        let variant = document.pointer(target.as_str().unwrap().strip_prefix('#').unwrap()).unwrap();
+        assert_eq!(variant["properties"]["kind"]["enum"], json!([word]));
+    }
+}
+
+#[test]
+fn what_is_no_json_is_text_or_bytes() {
+    for operation in operations() {
+        let bodies = std::iter::once(&operation.described["requestBody"])
+            .chain(operation.described["responses"].as_object().unwrap().values());
+        let contents = bodies.filter_map(|body| body["content"].as_object()).flatten();
+        let document = serde_json::to_value(openapi()).unwrap();
+        for (kind, content) in contents.filter(|(kind, _)| !kind.ends_with("json")) {
+            let schema = &content["schema"];
+            let schema = match schema["$ref"].as_str() {
+                Some(target) => document.pointer(target.strip_prefix('#').unwrap()).unwrap(),
+                None => schema,
+            };
+            assert_eq!(schema["type"], "string", "{} {kind}: {schema}", operation.name());
+            let binary = kind.starts_with("image/") || kind == "application/octet-stream";
+            assert_eq!(schema["format"] == "binary", binary, "{} {kind}", operation.name());
+        }
+    }
+}
+
+#[test]
+fn headers_that_calls_read_and_write_are_declared() {
+    let takes = |operation: &Operation, name: &str| {
+        let parameters = operation.described["parameters"].as_array().into_iter().flatten();
+        parameters.into_iter().any(|one| one["name"] == name)
+    };
+    for operation in operations() {
+        let responses = &operation.described["responses"];
+        assert!(responses["default"]["headers"]["Retry-After"].is_object(), "{}", operation.name());
+        assert_eq!(responses["304"].is_object(), takes(&operation, "If-None-Match"), "{}", operation.name());
+        if responses["304"].is_object() {
+            for status in ["200", "304"] {
+                assert!(responses[status]["headers"]["ETag"].is_object(), "{} {status}", operation.name());
+            }
+        }
+        let replaces = ["PUT", "PATCH"].contains(&operation.method.as_str());
+        if replaces && operation.path != "/v1/models/{id}/shadow" {
+            assert!(takes(&operation, "If-Match"), "{}", operation.name());
+            assert!(responses["200"]["headers"]["ETag"].is_object(), "{}", operation.name());
+        }
+        let pages = operation.method == "GET" && takes(&operation, "cursor");
+        assert_eq!(responses["200"]["headers"]["Link"].is_object(), pages, "{}", operation.name());
+    }
+}
+
+#[tokio::test]
+async fn the_schema_of_a_model_document_is_handed_out_to_editors() {
+    run(async |app| {
+        let answer = app.call("GET", "/v1/models/schema.json", None, "").await;
+
+        assert_eq!(
+            (answer.status.as_u16(), &answer.headers[header::CONTENT_TYPE]),
+            (200, &"application/schema+json".parse().unwrap())
+        );
+        let schema = answer.json();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let model = app.get("/v1/models").await.json()["data"][0]["document"].clone();
+        assert!(validator.is_valid(&model), "{:?}", validator.validate(&model));
+        let components = serde_json::to_value(openapi()).unwrap()["components"]["schemas"].clone();
+        for part in schema["$defs"].as_object().unwrap().keys() {
+            assert!(components[format!("Model{part}")].is_object(), "{part}");
+        }
+    })
+    .await;
 }
 
 /// A file of the page for reading the description.

@@ -14,6 +14,11 @@ pub(crate) fn node() -> Option<PathBuf> {
     npm("node")
 }
 
+/// The folder with generators of clients for node, and with scripts that use such clients; none where node or npm is missing.
+pub(crate) fn generators() -> Option<PathBuf> {
+    npm("generated")
+}
+
 /// The folder with the scripts that drive a browser, and the browser; none where node, npm or the browser is missing.
 pub(crate) fn browser() -> Option<(PathBuf, PathBuf)> {
     let path = env::var_os("PATH")?;

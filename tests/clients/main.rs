@@ -1,5 +1,5 @@
-//! The real SDKs against the real service, with only the host changed; its own tracker in a real browser; and the real
-//! libraries by which receivers verify its webhooks.
+//! The real SDKs against the real service, with only the host changed; its own tracker in a real browser; the real
+//! libraries by which receivers verify its webhooks; and clients that real generators make of its description.
 //!
 //! Each is installed as its users install it and runs a script such as its documentation shows; `install` says how. A
 //! test is passed over, and says so, only where the language itself, or the browser, is missing.
@@ -8,6 +8,7 @@
 
 mod browser;
 mod crm;
+mod generated;
 mod install;
 mod sdks;
 mod tracker;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{super::load, document_of, refuse};
+use super::{super::load, ModelDocument, document_of, refuse};
 use crate::{
     app::App,
     clock::to_instant,
@@ -26,6 +26,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Evaluate {
     /// A model's document, or a version's id.
+    #[schema(value_type = DocumentOrVersion)]
     model: Value,
     /// The attributes, with what is derived from them as `derived`: no list is asked. Those that events carry come on top.
     #[serde(default)]
@@ -37,6 +38,15 @@ pub(super) struct Evaluate {
     /// For which instant; now if absent.
     #[schema(value_type = Option<DateTime<Utc>>)]
     as_of: Option<Instant>,
+}
+
+/// A model's document, or a version's id.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documents what `version` tells apart")]
+enum DocumentOrVersion {
+    Document(ModelDocument),
+    Version(ModelId),
 }
 
 /// A score with the lines that add up to it.
@@ -51,7 +61,8 @@ pub(super) struct Evaluated {
 /// Checks a model's document: every mistake with its place, its own tests, and warnings.
 ///
 /// The body is the document, in JSON or YAML, or `{"model": document}`. Nothing is stored.
-#[utoipa::path(post, path = "/v1/models/check", tag = "Models", request_body = Value,
+#[utoipa::path(post, path = "/v1/models/check", tag = "Models",
+    request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 200, body = Checked)))]
 pub(super) async fn check_model(
     _reader: Reader,

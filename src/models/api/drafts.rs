@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use super::{
     super::drafts::{self, DraftError},
-    ModelView, document_of, refuse,
+    ModelDocument, ModelView, document_of, refuse,
 };
 use crate::{
     app::App,
     http::{
         auth::Admin,
-        etag::{require_match, tagged},
+        etag::{IfMatch, require_match, tagged},
         extract::{Body, Path},
         problem::{Code, Problem},
     },
@@ -27,7 +27,8 @@ use crate::{
 ///
 /// The body is the document, in JSON or YAML. It must be a model (see `/v1/models/check`); its own tests may still fail, and must
 /// pass when it is published. Versions of one name count up.
-#[utoipa::path(post, path = "/v1/models", tag = "Models", security(("key" = ["admin"])), request_body = Value,
+#[utoipa::path(post, path = "/v1/models", tag = "Models", security(("key" = ["admin"])),
+    request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 201, body = ModelView, headers(("Location" = String)))))]
 pub(super) async fn create_draft(
     State(app): State<App>,
@@ -42,8 +43,9 @@ pub(super) async fn create_draft(
 }
 
 /// Puts another document in the place of a draft's. A version that leads have been scored by never changes.
-#[utoipa::path(put, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path)),
-    security(("key" = ["admin"])), request_body = Value,
+#[utoipa::path(put, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path), IfMatch),
+    security(("key" = ["admin"])),
+    request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 200, body = ModelView)))]
 pub(super) async fn replace_draft(
     State(app): State<App>,
@@ -59,7 +61,7 @@ pub(super) async fn replace_draft(
 }
 
 /// Throws a draft away.
-#[utoipa::path(delete, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path)),
+#[utoipa::path(delete, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path), IfMatch),
     security(("key" = ["admin"])), responses((status = 204)))]
 pub(super) async fn delete_draft(
     State(app): State<App>,

@@ -6,7 +6,7 @@ mod drafts;
 use axum::{
     extract::State,
     http::{HeaderMap, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use scoring::Mistake;
@@ -33,12 +33,14 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_models, drafts::create_draft))
         .routes(routes!(get_model, drafts::replace_draft, drafts::delete_draft))
+        .routes(routes!(get_model_schema))
         .routes(routes!(check::check_model))
         .routes(routes!(check::evaluate_model))
 }
 
 /// A version of a scoring model.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Model)]
 pub(super) struct ModelView {
     pub(super) id: ModelId,
     pub(super) name: String,
@@ -48,10 +50,17 @@ pub(super) struct ModelView {
     /// What leads are scored by it for, if they are.
     pub(super) role: Option<Role>,
     /// The rules.
+    #[schema(value_type = ModelDocument)]
     pub(super) document: Value,
     pub(super) created_at: DateTime<Utc>,
     pub(super) published_at: Option<DateTime<Utc>>,
 }
+
+/// A scoring model, as people write it. The description has [`scoring::model::SCHEMA`] in its place.
+#[derive(ToSchema)]
+#[schema(value_type = Object)]
+#[expect(dead_code, reason = "documents what the core reads by hand")]
+pub(super) struct ModelDocument(Value);
 
 /// What leads are scored by a version for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
@@ -66,6 +75,16 @@ pub(super) enum Role {
     Shadow,
     /// It was live last, and can be gone back to.
     Previous,
+}
+
+/// The JSON Schema (draft 2020-12) of a model document, for editors.
+///
+/// Write `# yaml-language-server: $schema=` and this address into the first line of a file. What a schema cannot say,
+/// such as that no two groups have one name, `/v1/models/check` finds.
+#[utoipa::path(get, path = "/v1/models/schema.json", tag = "Models", security(()),
+    responses((status = 200, body = Object, content_type = "application/schema+json")))]
+async fn get_model_schema() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/schema+json")], scoring::model::SCHEMA)
 }
 
 /// The versions there are.

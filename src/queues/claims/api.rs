@@ -104,6 +104,7 @@ impl ClaimView {
 /// Who asks for the next lead.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AskForNext)]
 struct Ask {
     /// The rep, by whatever name your own system has.
     rep: String,

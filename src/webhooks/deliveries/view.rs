@@ -32,6 +32,7 @@ pub(super) struct Delivery {
 
 /// One request and what came of it.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
 pub(super) struct AttemptView {
     /// From 1.
     number: i32,

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     http::{
         auth::Admin,
-        etag::{require_match, tagged},
+        etag::{IfMatch, require_match, tagged},
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::{Problem, Violation},
@@ -42,6 +42,7 @@ pub(in crate::webhooks) fn routes() -> OpenApiRouter<App> {
 
 /// A receiver of webhooks.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Webhook)]
 struct WebhookView {
     id: EndpointId,
     /// Where deliveries are sent.
@@ -193,7 +194,7 @@ async fn get_webhook(
 /// What is in line already goes to the new URL, too. Which types it gets counts for what has not been put into line yet.
 #[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "Webhooks", request_body = ChangeWebhook,
     params(("id" = EndpointId, Path),
-        ("If-Match" = Option<String>, Header, description = "Change it only if it still is what carried this `ETag`")),
+        IfMatch),
     responses((status = 200, body = WebhookView)))]
 async fn change_webhook(
     State(app): State<App>,

@@ -21,6 +21,10 @@ pub use rule::{Count, EventRule, Limit, MAX_OCCURRENCES, Matching, Repeat, Rule,
 pub use scale::{Grades, Scale, Step};
 pub use test::{Expectation, Test};
 
+/// The JSON Schema (draft 2020-12) of a model document, for editors and generators of clients. It takes every document
+/// that [`Model::parse`] takes, and refuses what a schema can refuse.
+pub const SCHEMA: &str = include_str!("schema.json");
+
 /// The most rules in one model.
 pub const MAX_RULES: usize = 500;
 

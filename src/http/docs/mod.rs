@@ -1,5 +1,7 @@
 //! The calls' description: `/openapi.yaml`, and `/docs` for reading it in a browser.
 
+mod description;
+
 use axum::{Router, http::header, routing::get};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response as Documented,
@@ -9,11 +11,13 @@ use utoipa::openapi::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+pub use description::Description;
+
 use super::problem::{Document, Violation};
 use crate::{app::App, keys::Scope};
 
 /// The whole description, as the code has it.
-pub fn openapi() -> OpenApi {
+pub fn openapi() -> Description {
     let (_, document) = super::calls().split_for_parts();
     finished(document)
 }
@@ -47,7 +51,7 @@ pub(super) fn document() -> OpenApi {
             InfoBuilder::new()
                 .title("Leadscore")
                 .version(env!("CARGO_PKG_VERSION"))
-                .description(Some(include_str!("openapi.md")))
+                .description(Some(include_str!("../openapi.md")))
                 .license(Some(
                     LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
                 ))
@@ -59,7 +63,7 @@ pub(super) fn document() -> OpenApi {
 }
 
 /// Adds what every call shares: how keys are sent, and what a failure looks like.
-fn finished(mut document: OpenApi) -> OpenApi {
+fn finished(mut document: OpenApi) -> Description {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     for (name, schema) in [
@@ -88,7 +92,7 @@ fn finished(mut document: OpenApi) -> OpenApi {
             call.security.get_or_insert_with(|| vec![SecurityRequirement::new("key", [scope.as_str()])]);
         }
     }
-    document
+    Description::of(&document)
 }
 
 /// The scope that a call needs which does not say otherwise.
@@ -124,9 +128,10 @@ fn reader() -> Config<'static> {
 
 /// Serves the description, as a file and for reading.
 pub(super) fn routes(document: OpenApi) -> Router<App> {
-    let document = finished(document);
-    let yaml = document.to_yaml().unwrap_or_default();
+    let description = finished(document);
+    let yaml = description.to_yaml();
+    let page = SwaggerUi::new("/docs").config(reader());
     Router::new()
         .route("/openapi.yaml", get(|| async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
-        .merge(SwaggerUi::new("/docs").config(reader()).url("/openapi.json", document))
+        .merge(page.external_url_unchecked("/openapi.json", description.to_json()))
 }
