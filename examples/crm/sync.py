@@ -183,7 +183,7 @@ class Sync:
                 break
             changed = dict.fromkeys(map(whose, page["data"]))
             self.write([lead for lead in map(self.lead, changed) if lead])
-            cursor = page["next_cursor"]
+            cursor = page["resume_cursor"]
             self.state.reached("leadscore", cursor)
             if not page["has_more"]:
                 return
@@ -191,7 +191,7 @@ class Sync:
 
     def copy(self):
         """Writes how all leads stand. What changes meanwhile is after the cursor that is taken first."""
-        start = self.leadscore.call("GET", "/v1/changes?limit=1&cursor=now")["next_cursor"]
+        start = self.leadscore.call("GET", "/v1/changes?limit=1&cursor=now")["resume_cursor"]
         following = ""
         while following is not None:
             page = self.leadscore.call("GET", f"/v1/leads?limit=500&sort=created_at{following}")

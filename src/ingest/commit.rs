@@ -116,7 +116,7 @@ impl Desk {
         judge(conn, self.clock.now(), &mut resolved, items, &log).await?;
         carry_out(conn, &mut resolved, decisions).await?;
         consent::enter(conn, &facts).await?;
-        resolved.named.extend(owners);
+        resolved.heard.extend(owners);
         let additions = additions(&resolved, items, &log);
         keep_touched(&mut resolved, items, &additions);
         let scored = self.live.scored(conn).await?;

@@ -44,6 +44,8 @@ pub struct Resolved {
     pub doubted: BTreeSet<LeadId>,
     /// Leads that go by another name than before: an identity has joined them.
     pub named: BTreeSet<LeadId>,
+    /// Leads of which something was said that a reader sees: what they agree to.
+    pub heard: BTreeSet<LeadId>,
     /// Leads made just now.
     pub created: HashSet<LeadId>,
     /// Identities that are given their first lead just now.

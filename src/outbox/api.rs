@@ -54,8 +54,10 @@ struct Changes {
     data: Vec<LeadChange>,
     /// Whether more are there already.
     has_more: bool,
+    /// What to send as `cursor` for what is there already; null if nothing more is.
+    next_cursor: Option<String>,
     /// What to send as `cursor` next time, now or later; keep it.
-    next_cursor: String,
+    resume_cursor: String,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -64,14 +66,15 @@ struct Changes {
 struct ListChanges {
     /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the last answer. Absent: from the oldest change that is kept. `now`: only
+    /// Where to go on: the `resume_cursor` of the last answer. Absent: from the oldest change that is kept. `now`: only
     /// what is still to come.
     cursor: Option<String>,
 }
 
 /// What happened to leads, in the order in which it became visible: for those who keep a copy.
 ///
-/// Ask, apply, keep `next_cursor`, ask again with it: at once while `has_more`, else after a while. No change is left
+/// Ask, apply, keep `resume_cursor`, ask again with it: at once while `has_more`, else after a while. `next_cursor` is null
+/// at the end, so that a program that knows nothing of this feed pages through it and stops. No change is left
 /// out, one lead's changes come in their order, and each comes once for a cursor. The answer holds everything that was
 /// committed when the call came. Changes are kept for 30 days, unless the operator chose another time; a cursor that is
 /// older is answered by 410 `cursor_expired`.
@@ -96,9 +99,11 @@ async fn list_changes(
         Stretch::Gone => return Err(expired()),
     };
     let reached = found.last().map_or(place.unwrap_or(Position(0)), |last| last.position);
-    let next_cursor = page::encode(&reached);
-    let link = page::link(&uri, &next_cursor).filter(|_| has_more);
-    let changes = Changes { data: found.into_iter().map(view).collect(), has_more, next_cursor };
+    let resume_cursor = page::encode(&reached);
+    let next_cursor = has_more.then(|| resume_cursor.clone());
+    let link = next_cursor.as_deref().and_then(|cursor| page::link(&uri, cursor));
+    let data = found.into_iter().map(view).collect();
+    let changes = Changes { data, has_more, next_cursor, resume_cursor };
     let mut response = Json(changes).into_response();
     if let Some(link) = link {
         response.headers_mut().insert(header::LINK, link);

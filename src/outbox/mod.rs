@@ -45,6 +45,13 @@ pub const AT_ONCE: i64 = 10_000;
 )]
 #[schema(as = ChangeType)]
 pub enum Kind {
+    /// The lead is known: it has its first user id or e-mail address. Told once of each lead, before all else.
+    #[serde(rename = "lead.created")]
+    Created,
+    /// What is known of the lead has changed: `attributes`, the names of those that have another value; `identities`,
+    /// whether it has got other identities.
+    #[serde(rename = "lead.updated")]
+    Updated,
     /// The published score: `from`, `to`.
     #[serde(rename = "lead.score_changed")]
     ScoreChanged,
@@ -97,7 +104,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 18] = [
+        Kind::Created,
+        Kind::Updated,
         Kind::ScoreChanged,
         Kind::BandChanged,
         Kind::StageChanged,
@@ -119,6 +128,8 @@ impl Kind {
     /// The word for it, as stored and sent.
     pub fn as_str(self) -> &'static str {
         match self {
+            Kind::Created => "lead.created",
+            Kind::Updated => "lead.updated",
             Kind::ScoreChanged => "lead.score_changed",
             Kind::BandChanged => "lead.band_changed",
             Kind::StageChanged => "lead.stage_changed",

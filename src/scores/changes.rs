@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{Standing, sheet::Sheet};
+use super::{Standing, person::People, sheet::Sheet};
 use crate::{
     ids::LeadId,
     leads::{
-        Resolved, Stage,
+        Lead, Resolved, Stage,
         consent::{self, Channel, Channels},
     },
     outbox::{self, Change, Kind},
@@ -50,11 +50,11 @@ pub async fn tell_consents(
     outbox::publish(conn, frame.ids, &changes).await
 }
 
-/// Of each lead whose published score, band or consent under the live model differs from what was stored, and of each
-/// that has become another's. Strangers are not told of: who follows along learns of them when they become known.
+/// Of each lead that has become known, of which another thing is known, or whose published score, band or consent under
+/// the live model differs from what was stored, and of each that has become another's. Strangers are not told of: who follows along learns of them when they become known.
 pub(super) fn of<'a>(
     frame: Frame<'_>,
-    live: &Sheet<'_>,
+    (live, people): (&Sheet<'_>, &People),
     standings: impl Iterator<Item = &'a Standing>,
     resolved: &Resolved,
 ) -> Vec<Change> {
@@ -63,6 +63,14 @@ pub(super) fn of<'a>(
         let mut tell = |kind: Kind, data: Value| {
             changes.push(Change { lead_id: standing.lead_id, kind, at: frame.now, data });
         };
+        let before = resolved.before(standing.lead_id).map(Lead::stage);
+        let attributes = people.get(standing.lead_id).map_or(&[][..], |person| &person.changed);
+        let identities = resolved.named.contains(&standing.lead_id);
+        if resolved.created.contains(&standing.lead_id) || before == Some(Stage::Anonymous) {
+            tell(Kind::Created, json!({}));
+        } else if identities || !attributes.is_empty() {
+            tell(Kind::Updated, json!({"attributes": attributes, "identities": identities}));
+        }
         let stored = live.stored(standing.lead_id);
         let score = stored.map(|row| row.score);
         if score != Some(standing.score) {

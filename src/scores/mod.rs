@@ -122,7 +122,7 @@ pub async fn apply(
         other.write(conn, given, &BTreeMap::new()).await?;
     }
     people.write(conn).await?;
-    let changes = changes::of(frame, &live, standings.values(), resolved);
+    let changes = changes::of(frame, (&live, &people), standings.values(), resolved);
     outbox::publish(conn, frame.ids, &changes).await?;
     store::delete(conn, &resolved.gone.keys().copied().collect::<Vec<_>>()).await?;
     resolved.save(conn).await?;

@@ -26,7 +26,9 @@ pub(super) struct Person {
     pub(super) reworded: bool,
     /// Something was said of the person, if only the same again later: the date counts when an older event comes late.
     described: bool,
-    /// An identity has joined.
+    /// The names of the attributes that have another value than was stored.
+    pub(super) changed: Vec<String>,
+    /// A reader sees something new of it besides: an identity has joined, or it was said what the person agrees to.
     pub(super) named: bool,
     /// All that counts for it, what is new included; for those that are replayed.
     pub(super) history: Option<History>,
@@ -41,13 +43,17 @@ impl People {
         stale: &BTreeSet<LeadId>,
     ) -> sqlx::Result<People> {
         let present = resolved.leads.keys().filter(|id| !resolved.gone.contains_key(id));
-        let mut people: BTreeMap<LeadId, Person> = present
-            .map(|id| (*id, Person { named: resolved.named.contains(id), ..Person::default() }))
-            .collect();
+        let named = |id| resolved.named.contains(id) || resolved.heard.contains(id);
+        let mut people: BTreeMap<LeadId, Person> =
+            present.map(|id| (*id, Person { named: named(id), ..Person::default() })).collect();
         let mut stale = stale.clone();
+        let mut before: BTreeMap<LeadId, Fold> = BTreeMap::new();
         for (lead, profile) in profiles(conn, additions, &stale).await? {
             match profile {
-                Some(profile) => people.entry(lead).or_default().profile = profile,
+                Some(profile) => {
+                    people.entry(lead).or_default().profile = profile.clone();
+                    before.insert(lead, profile);
+                }
                 None => drop(stale.insert(lead)),
             }
         }
@@ -67,6 +73,10 @@ impl People {
             (person.described, person.reworded) = (true, true);
             person.profile = std::mem::take(&mut history.profile);
             person.history = Some(history);
+        }
+        let nothing = Fold::default();
+        for (lead, person) in people.iter_mut().filter(|(_, person)| person.reworded) {
+            person.changed = differing(before.get(lead).unwrap_or(&nothing), &person.profile);
         }
         Ok(People(people))
     }
@@ -133,19 +143,39 @@ impl People {
     }
 }
 
-/// Only leads of whom something new is said need their attributes at hand; of a replayed one they come from the log.
+/// The attributes as they are stored, of those whose attributes may change: something new is said of them, or they are
+/// replayed.
 async fn profiles(
     conn: &mut PgConnection,
     additions: &Additions<'_>,
     stale: &BTreeSet<LeadId>,
 ) -> sqlx::Result<Vec<(LeadId, Option<Fold>)>> {
-    let described: Vec<LeadId> = additions
+    let described = additions
         .iter()
         .filter(|(_, news)| news.iter().any(|addition| addition.traits.is_some()))
-        .map(|(lead, _)| *lead)
-        .filter(|lead| !stale.contains(lead))
-        .collect();
-    folds(conn, &described).await
+        .map(|(lead, _)| *lead);
+    let asked: BTreeSet<LeadId> = described.chain(stale.iter().copied()).collect();
+    folds(conn, &asked.into_iter().collect::<Vec<_>>()).await
+}
+
+/// The names of the attributes whose values differ. Of an object that stays one, such as `company` or what was derived, the
+/// members that do: `company.domain`.
+fn differing(before: &Fold, after: &Fold) -> Vec<String> {
+    let (before, after) = (before.to_profile(), after.to_profile());
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let mut differing = Vec::new();
+    for name in names {
+        match (before.get(name), after.get(name)) {
+            (one, other) if one == other => {}
+            (Some(Value::Object(one)), Some(Value::Object(other))) => {
+                let members: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+                let members = members.into_iter().filter(|member| one.get(*member) != other.get(*member));
+                differing.extend(members.map(|member| format!("{name}.{member}")));
+            }
+            _ => differing.push(name.clone()),
+        }
+    }
+    differing
 }
 
 /// What is stored of leads' attributes; none where it cannot be read: then they come from the log.

@@ -131,7 +131,7 @@ async fn a_change_of_consent_is_told_of_and_shows_in_updated_at() {
     run(async |app| {
         app.events(json!([mail("page_viewed", JANE)])).await;
         let start =
-            app.get("/v1/changes?cursor=now").await.json()["next_cursor"].as_str().unwrap().to_owned();
+            app.get("/v1/changes?cursor=now").await.json()["resume_cursor"].as_str().unwrap().to_owned();
         app.advance(TimeDelta::minutes(1));
 
         app.events(json!([mail("email_complained", JANE)])).await;
@@ -258,7 +258,7 @@ async fn the_list_of_suppressions_is_read_page_by_page_and_not_with_a_write_key(
 
 /// Who follows the feed from here on.
 async fn here(app: &TestApp) -> String {
-    app.get("/v1/changes?cursor=now").await.json()["next_cursor"].as_str().unwrap().to_owned()
+    app.get("/v1/changes?cursor=now").await.json()["resume_cursor"].as_str().unwrap().to_owned()
 }
 
 /// What the feed has told of consents since, by lead: the last word on each channel.

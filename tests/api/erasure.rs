@@ -44,7 +44,7 @@ async fn nothing_is_left_of_an_erased_person_but_what_was_counted() {
             json!({"outcome": "won", "amount": {"value": 900, "currency": "EUR"}, "note": "Ann signed"});
         app.post(&format!("/v1/leads/{ann}/outcomes"), won.to_string()).await;
         let start =
-            app.get("/v1/changes?cursor=now").await.json()["next_cursor"].as_str().unwrap().to_owned();
+            app.get("/v1/changes?cursor=now").await.json()["resume_cursor"].as_str().unwrap().to_owned();
         let passages = count(app, "transition").await;
 
         assert_eq!(erase(app, &ann).await, StatusCode::NO_CONTENT);

@@ -99,7 +99,7 @@ pub(crate) async fn changes(app: &TestApp) -> Vec<Value> {
     loop {
         let page = app.get(&format!("/v1/changes?limit=500{cursor}")).await.json();
         found.extend(page["data"].as_array().unwrap().clone());
-        cursor = format!("&cursor={}", page["next_cursor"].as_str().unwrap());
+        cursor = format!("&cursor={}", page["resume_cursor"].as_str().unwrap());
         if page["has_more"] == false {
             return found;
         }

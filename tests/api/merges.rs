@@ -244,7 +244,7 @@ async fn what_people_decided_of_the_one_that_goes_on_stays_with_it() {
 async fn both_logs_and_the_feed_tell_of_it() {
     run(async |app| {
         let (one, two) = (known(app, "a", 0).await, known(app, "b", 0).await);
-        let cursor = app.get("/v1/changes?cursor=now").await.json()["next_cursor"].clone();
+        let cursor = app.get("/v1/changes?cursor=now").await.json()["resume_cursor"].clone();
 
         merge(app, &one, &two).await;
         unmerge(app, &one, &two).await;

@@ -50,7 +50,7 @@ fn data(page: &Value) -> Vec<Value> {
 }
 
 fn cursor(page: &Value) -> &str {
-    page["next_cursor"].as_str().unwrap_or_else(|| panic!("{page}"))
+    page["resume_cursor"].as_str().unwrap_or_else(|| panic!("{page}"))
 }
 
 #[tokio::test]
@@ -86,7 +86,8 @@ async fn the_feed_says_what_happened_to_whom_and_when() {
             }
           ],
           "has_more": false,
-          "next_cursor": "Mg"
+          "next_cursor": null,
+          "resume_cursor": "Mg"
         }
         "#);
         let lead_ids: Vec<&Value> =
@@ -133,6 +134,24 @@ async fn what_is_taken_back_never_happened() {
 }
 
 #[tokio::test]
+async fn a_program_that_pages_by_the_next_cursor_alone_comes_to_an_end() {
+    run(async |app| {
+        let [lead] = leads(app, 1).await[..] else { panic!("one lead") };
+        let changes: Vec<Change> = (0..5).map(|n| change(app, lead, json!(n))).collect();
+        publish(&mut app.database.connect().await, &app.app.ids, &changes).await.unwrap();
+
+        // As dlt's paginator does: it looks at `next_cursor`, and stops where there is none.
+        let rows = app.pages("/v1/changes?limit=2").await;
+
+        assert_eq!(
+            rows.iter().map(|row| &row["data"]).collect::<Vec<_>>(),
+            [&json!(0), &json!(1), &json!(2), &json!(3), &json!(4)]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_reader_pages_to_the_end_and_keeps_its_cursor_there() {
     run(async |app| {
         let [lead] = leads(app, 1).await[..] else { panic!("one lead") };
@@ -149,6 +168,7 @@ async fn a_reader_pages_to_the_end_and_keeps_its_cursor_there() {
         assert_eq!((data(&first), &first["has_more"]), (vec![json!(0), json!(1), json!(2)], &json!(true)));
         assert_eq!((data(&rest), &rest["has_more"]), (vec![json!(3), json!(4)], &json!(false)));
         assert_eq!((data(&nothing), cursor(&nothing)), (vec![], cursor(&rest)));
+        assert_eq!((&first["next_cursor"], &rest["next_cursor"]), (&first["resume_cursor"], &Value::Null));
         assert_eq!(data(&new), [json!(5)]);
         let linked = app.get("/v1/changes?limit=3").await;
         let link = linked.headers["link"].to_str().unwrap().to_owned();

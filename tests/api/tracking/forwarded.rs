@@ -126,7 +126,7 @@ async fn a_signed_delete_erases_the_person() {
         forward(app, &key, &trial("u1")).await;
         forward(app, &key, &trial("u2")).await;
         let start =
-            app.get("/v1/changes?cursor=now").await.json()["next_cursor"].as_str().unwrap().to_owned();
+            app.get("/v1/changes?cursor=now").await.json()["resume_cursor"].as_str().unwrap().to_owned();
 
         let answer = forward(app, &key, &delete("u1")).await;
         let again = forward(app, &key, &delete("u1")).await;
