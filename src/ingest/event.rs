@@ -190,14 +190,18 @@ pub fn check_kind(kind: &str) -> Result<(), Rejection> {
             format!("`{kind}` has a call of its own, which asks for author and reason"),
         ));
     }
-    let snake = |c: char| c == '_' || (c.is_alphanumeric() && !c.is_uppercase());
-    if kind.is_empty() || kind.len() > LONGEST_TYPE || !kind.chars().all(snake) {
+    if kind.is_empty() || kind.len() > LONGEST_TYPE || !kind.chars().all(may_stand_in_type) {
         return Err(Rejection::new(
             "invalid_event_type",
             format!("`type` is in snake_case (letters, digits and underscores), 1 to {LONGEST_TYPE} bytes"),
         ));
     }
     Ok(())
+}
+
+/// Whether a character may stand in the type of an event.
+pub fn may_stand_in_type(c: char) -> bool {
+    c == '_' || (c.is_alphanumeric() && !c.is_uppercase())
 }
 
 /// Refuses ids that could not be stored or shown.

@@ -12,6 +12,8 @@ mod bootstrap;
 mod credentials;
 mod envelope;
 mod forwarded;
+mod names;
 mod pixel;
+mod place;
 mod segment;
 mod tracker;

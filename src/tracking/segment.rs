@@ -1,15 +1,13 @@
 //! Segment's messages, and what they are to us.
 
-use axum::http::Uri;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use heck::ToSnakeCase;
 use serde_json::{Map, Value, json};
 
-use super::envelope::Envelope;
+use super::{envelope::Envelope, names, place};
 use crate::{
     ingest::{
         Rejection,
-        event::{Found, LONGEST_TYPE, check_id, check_kind, parse_time},
+        event::{Found, check_id, check_kind, parse_time},
         items,
     },
     leads::identity::{Identity, Kind, Named},
@@ -156,15 +154,9 @@ fn content(
     Ok(Content { kind, name, properties, traits: Some(traits).filter(|traits| !traits.is_empty()) })
 }
 
-/// A name as people write it, in snake case.
+/// The type of an event of this name.
 fn kind_of(name: &str) -> Result<String, Rejection> {
-    if name.len() > 4 * LONGEST_TYPE {
-        return Err(Rejection::new(
-            "invalid_event_type",
-            format!("`event` has at most {LONGEST_TYPE} bytes"),
-        ));
-    }
-    let snake = name.to_snake_case();
+    let snake = names::snake_case(name);
     let kind =
         KNOWN_NAMES.iter().find(|(theirs, _)| *theirs == snake).map_or(snake, |(_, ours)| (*ours).to_owned());
     if !scoring::is_activity(&kind) {
@@ -208,14 +200,9 @@ fn seen(
         let field = if field == "name" { "campaign" } else { field };
         add(&format!("utm_{field}"), Some(value.clone()));
     }
-    let address = properties.get("url").and_then(Value::as_str).and_then(|url| url.parse::<Uri>().ok());
-    if let Some(address) = address {
-        properties.entry("path").or_insert_with(|| json!(address.path()));
-        let query: Vec<(String, String)> =
-            serde_urlencoded::from_str(address.query().unwrap_or_default()).unwrap_or_default();
-        for (field, value) in query.into_iter().filter(|(field, _)| field.starts_with("utm_")) {
-            properties.entry(field).or_insert(Value::String(value));
-        }
+    let url = properties.get("url").and_then(Value::as_str).map(str::to_owned);
+    for (field, value) in url.as_deref().map(place::of_url).unwrap_or_default() {
+        properties.entry(field).or_insert(Value::String(value));
     }
     properties
 }
