@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     /// People's browsers, old and new, with names that look like those of machines.
-    const PEOPLE: [&str; 12] = [
+    const PEOPLE: [&str; 17] = [
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/148.0.0.0 Safari/537.36",
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.6 Safari/605.1.15",
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/150.0.0.0 Mobile/15E148 Safari/604.1",
@@ -106,6 +106,11 @@ mod tests {
         "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UQ1A.240205.004)",
         "SonyEricssonK700i/R2AC SEMC-Browser/4.0.2 Profile/MIDP-2.0 Configuration/CLDC-1.1 Java/1.5",
         OUTLOOK,
+        "Acme/12 CFNetwork/1568.100.1 Darwin/24.0.0",
+        "Acme/5.1 (com.acme.shop; build:42; iOS 18.1.0) Alamofire/5.9.1",
+        "Acme/5.1 (Android 14) okhttp/4.12.0",
+        "Rubyfox/3.0 (X11; Linux x86_64)",
+        "Mozilla/5.0 (Android 14; Mobile; rv:150.0) Gecko/150.0 Firefox/150.0 Dart/3.1",
     ];
     /// Shows a mail, or looks at one of its links.
     const OUTLOOK: &str = "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.4266; Pro)";
@@ -128,6 +133,72 @@ mod tests {
         "PostmanRuntime/7.39.0",
     ];
 
+    /// Libraries and tools of every language, as they name themselves.
+    const LIBRARIES: [&str; 62] = [
+        "GuzzleHttp/7",
+        "GuzzleHttp/6.5.5 curl/7.74.0 PHP/8.0.30",
+        "Guzzle/3.9.3 curl/7.35.0 PHP/5.6",
+        "Symfony HttpClient/Curl",
+        "PHP/8.3.4",
+        "HTTP_Request2/2.5.1 (https://pear.php.net/package/http_request2) PHP/8.1",
+        "PHP-Curl-Class/9.19.1 PHP/8.3",
+        "Laminas_Http_Client",
+        "Ruby",
+        "Ruby/3.3.0",
+        "Faraday v2.9.0",
+        "rest-client/2.1.0 (linux x86_64) ruby/3.2.2p53",
+        "Typhoeus - https://github.com/typhoeus/typhoeus",
+        "http.rb/5.2.0",
+        "Mechanize/2.10.0 Ruby/3.3.0p0",
+        "Dart/3.1 (dart:io)",
+        "RestSharp/106.15.0.0",
+        "RestSharp/112.1.0.0",
+        "Deno/1.40.4",
+        "Bun/1.1.30",
+        "Mozilla/5.0 (Windows NT; Windows NT 10.0; de-DE) WindowsPowerShell/5.1.19041.4046",
+        "Mozilla/5.0 (Windows NT 10.0; Microsoft Windows 10.0.22631; en-US) PowerShell/7.4.1",
+        "Mozilla/4.0 (compatible; Win32; WinHttp.WinHttpRequest.5)",
+        "python-requests/2.31.0",
+        "python-httpx/0.27.0",
+        "Python/3.11 aiohttp/3.9.5",
+        "Python-urllib/3.12",
+        "Python-httplib2/0.22.0 (gzip)",
+        "PycURL/7.45.3 libcurl/8.5.0",
+        "Go-http-client/1.1",
+        "Go-http-client/2.0",
+        "Go 1.1 package http",
+        "go-resty/2.11.0 (https://github.com/go-resty/resty)",
+        "fasthttp",
+        "okhttp/4.12.0",
+        "Java/17.0.9",
+        "Java-http-client/21.0.2",
+        "Apache-HttpClient/4.5.14 (Java/17.0.9)",
+        "Jakarta Commons-HttpClient/3.1",
+        "ReactorNetty/1.1.15",
+        "akka-http/10.5.3",
+        "Ktor client",
+        "scalaj-http/1.0",
+        "unirest-java/3.1.00",
+        "libwww-perl/6.77",
+        "HTTP-Tiny/0.088",
+        "axios/1.7.2",
+        "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)",
+        "node-superagent/8.1.2",
+        "got (https://github.com/sindresorhus/got)",
+        "undici",
+        "reqwest/0.12.5",
+        "ureq/2.10.0",
+        "hackney/1.20.1",
+        "curl/8.5.0",
+        "Wget/1.21.4",
+        "HTTPie/3.2.2",
+        "PostmanRuntime/7.39.0",
+        "insomnia/9.3.2",
+        "k6/0.52.0 (https://k6.io/)",
+        "Apache-JMeter/5.6.3",
+        "Mozilla/5.0 (linux) AppleWebKit/537.36 (KHTML, like Gecko) jsdom/22.1.0",
+    ];
+
     #[test]
     fn every_pattern_of_the_list_is_one() {
         let wrong: Vec<&str> = patterns().filter(|pattern| Regex::new(pattern).is_err()).collect();
@@ -138,7 +209,7 @@ mod tests {
 
     #[test]
     fn machines_are_known_by_their_user_agents_and_people_are_not_taken_for_them() {
-        for agent in BOTS {
+        for agent in BOTS.into_iter().chain(LIBRARIES) {
             assert_eq!(find("page_viewed", Some(agent)), Some(Finding::Bot), "{agent}");
         }
         for agent in PEOPLE {
