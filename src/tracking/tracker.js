@@ -245,15 +245,25 @@
     }
     return properties
   }
+  // A dotted name is a place in an object: `company.employees`. Who gives an object a text, as for `company`, names it.
+  // The objects have no prototype, so that every name is only a name.
+  const plain = (name) => Object.assign(Object.create(null), name && { name })
+  const put = (at, path, value) => {
+    const parts = /^\.|\.$|\.\./.test(path) ? [path] : path.split('.')
+    const last = parts.pop()
+    for (const part of parts) at = typeof at[part] === 'object' ? at[part] : (at[part] = plain(at[part]))
+    if (typeof at[last] === 'object') at[last].name ||= value
+    else at[last] = value
+  }
   const submitted = ({ target: form }) => {
     const named = form.dataset.leadEvent
     if (form.closest('[data-lead-ignore]')) return
     // Who searches or logs in has sent no form that anybody asks about.
     if (!named && (!auto || form.querySelector('[type=search], [type=password]'))) return
-    const traits = {}
+    const traits = plain()
     for (const field of form.querySelectorAll('[data-lead-field]')) {
       const chosen = !/checkbox|radio/.test(field.type) || field.checked
-      if (chosen && field.value) traits[field.dataset.leadField || field.name] = field.value
+      if (chosen && field.value) put(traits, field.dataset.leadField || field.name, field.value)
     }
     if (Object.keys(traits).length) api.identify(traits)
     // A field called id or href hides the form's own property.

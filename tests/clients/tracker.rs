@@ -50,7 +50,13 @@ fn a_visit_is_tracked_by_itself_and_names_the_visitor_by_marked_fields_alone() {
     assert_eq!(visited.of("form_submitted")["properties"], json!({"form": "contact", "path": "/pricing"}));
     let mut said = visited.of("identify")["traits"].clone();
     said.as_object_mut().unwrap().remove("derived");
-    assert_eq!(said, json!({"email": "Jane@acme.example", "title": "VP Sales"}));
+    let company = json!({"name": "Acme", "employees": "200"});
+    let team = json!({"size": "5", "name": "Sales"});
+    assert_eq!(
+        said,
+        json!({"email": "Jane@acme.example", "title": "VP Sales", "company": company, "team": team,
+            "__proto__": {"polluted": "yes"}, "a..b": "as it is"})
+    );
     assert!(
         !visited.events.iter().any(|event| event.to_string().contains("secret")),
         "{:#?}",

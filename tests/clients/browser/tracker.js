@@ -1,4 +1,5 @@
 // The tracker of the service, on pages that use it as docs/tracking.md shows. The argument says what the visitor does.
+import { equal } from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { HOST, WRITE_KEY, sent, stage, stays, tag, taken } from './stage.js'
 
@@ -12,6 +13,9 @@ const visits = {
         <input name="title" value="VP Sales" data-lead-field>
         <input type="checkbox" name="news" data-lead-field>
         <input name="budget" value="secret">
+        <input value="Acme" data-lead-field="company"><input value="200" data-lead-field="company.employees">
+        <input name="team.size" value="5" data-lead-field><input value="Sales" data-lead-field="team">
+        <input value="yes" data-lead-field="__proto__.polluted"><input value="as it is" data-lead-field="a..b">
         <button>Send</button>
       </form>
       <form id="search"><input type="search" name="q" value="secret"><button>Search</button></form>
@@ -34,6 +38,7 @@ const visits = {
       await page.clock.runFor(1000)
       await page.click('#demo b')
       for (const form of ['[name=contact]', '#search', '#login', '[data-lead-ignore]']) await page.click(`${form} button`)
+      equal(await page.evaluate(() => ({}).polluted), undefined)
       await page.clock.fastForward('01:20')
       await sent(page)
       await page.goto('about:blank')
