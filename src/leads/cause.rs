@@ -24,6 +24,8 @@ pub enum Cause {
     ScoreFell,
     /// A newly published model counts the same otherwise.
     ModelChange,
+    /// A model was rolled back, and the lead stands again where that model found it.
+    Rollback,
     /// The policy excludes whom it is.
     Excluded,
     /// The policy makes an SQL of whoever is as ripe as this without asking.
@@ -46,7 +48,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause there is.
-    pub const ALL: [Cause; 16] = [
+    pub const ALL: [Cause; 17] = [
         Cause::Identified,
         Cause::Merge,
         Cause::Unmerge,
@@ -54,6 +56,7 @@ impl Cause {
         Cause::HandRaise,
         Cause::ScoreFell,
         Cause::ModelChange,
+        Cause::Rollback,
         Cause::Excluded,
         Cause::Policy,
         Cause::Expired,
@@ -75,6 +78,7 @@ impl Cause {
             Cause::HandRaise => "hand_raise",
             Cause::ScoreFell => "score_fell",
             Cause::ModelChange => "model_change",
+            Cause::Rollback => "rollback",
             Cause::Excluded => "excluded",
             Cause::Policy => "policy",
             Cause::Expired => "expired",
@@ -99,6 +103,11 @@ impl Cause {
             Cause::HandRaise => matches!((from, to), (Lead | Recycled | Lost, Mql)),
             Cause::ScoreFell | Cause::Excluded => matches!((from, to), (Mql, Lead)),
             Cause::ModelChange => matches!((from, to), (Lead | Recycled | Lost, Mql) | (Mql, Lead)),
+            // The way back of every move that a model makes by itself.
+            Cause::Rollback => {
+                let decided = [Lead, Recycled, Lost, Mql, Sql];
+                from != to && decided.contains(&from) && decided.contains(&to)
+            }
             Cause::Policy | Cause::Accepted => matches!((from, to), (Mql, Sql)),
             Cause::Expired => matches!((from, to), (Mql, Lead | Recycled)),
             Cause::Rejected => matches!((from, to), (Mql, Lead | Recycled | Disqualified)),

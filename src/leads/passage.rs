@@ -163,6 +163,21 @@ impl Lead {
         }
     }
 
+    /// Whether the lead stands as another row says: its stage, its passage, and what its next passage waits for.
+    pub(crate) fn stands_as(&self, other: &Lead) -> bool {
+        let standing = |lead: &Lead| {
+            let Lead { stage, cycle, mql_by, last_exit_at, recycled_at, recycled_until, .. } = *lead;
+            (stage, cycle, mql_by, last_exit_at, recycled_at, recycled_until)
+        };
+        standing(self) == standing(other)
+    }
+
+    /// Stands as it stood before a model moved it. A word against contact that came since stays.
+    pub(crate) fn put_back(&mut self, stood: &Lead, why: &Why) {
+        let withheld_at = self.withheld_at;
+        self.give_back(&Lead { withheld_at, ..stood.clone() }, why);
+    }
+
     /// The moves made since this was asked last.
     pub fn take_passed(&mut self) -> Vec<Passed> {
         std::mem::take(&mut self.passed)
@@ -183,6 +198,11 @@ mod tests {
         score_fell: mql > lead
         model_change: lead recycled lost > mql
         model_change: mql > lead
+        rollback: lead > recycled lost mql sql
+        rollback: recycled > lead lost mql sql
+        rollback: lost > lead recycled mql sql
+        rollback: mql > lead recycled lost sql
+        rollback: sql > lead recycled lost mql
         excluded: mql > lead
         policy: mql > sql
         expired: mql > lead recycled

@@ -63,6 +63,12 @@ pub struct Scored {
     pub live: Arc<Version>,
     /// How far leads' stages have been looked at again since it went live; none: all have.
     pub settling: Option<Settling>,
+    /// Since when it has been.
+    pub live_since: DateTime<Utc>,
+    /// How many versions had been published when it was: a rollback is no publishing.
+    pub era: i32,
+    /// The one to which a rollback goes, if there is one.
+    pub kept: Option<ModelId>,
     /// Those under which leads are scored besides: being prepared, in shadow, or kept for a rollback.
     pub others: Vec<Other>,
 }
@@ -137,13 +143,14 @@ impl Live {
         for row in &rows {
             let version = self.version(conn, row.model_id).await?;
             match row.live_since {
-                Some(_) => live = Some((version, row.settling())),
+                Some(since) => live = Some((version, row.settling(), since, row.era)),
                 None => others.push(Other { version, covers: row.covers() }),
             }
         }
         self.forget_others(&rows.iter().map(|row| row.model_id).collect::<Vec<_>>());
-        let (live, settling) = live.ok_or(sqlx::Error::RowNotFound)?;
-        Ok(Scored { live, settling, others })
+        let (live, settling, live_since, era) = live.ok_or(sqlx::Error::RowNotFound)?;
+        let kept = rows.iter().find(|row| row.is_kept()).map(|row| row.model_id);
+        Ok(Scored { live, settling, live_since, era, kept, others })
     }
 
     async fn version(&self, conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Arc<Version>> {

@@ -88,9 +88,15 @@ pub(super) struct ScoredRow {
     rebuilt_at: Option<DateTime<Utc>>,
     settled_to: Option<LeadId>,
     settled_at: Option<DateTime<Utc>>,
+    pub(super) era: i32,
+    kept_until: Option<DateTime<Utc>>,
 }
 
 impl ScoredRow {
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept_until.is_some()
+    }
+
     pub(super) fn settling(&self) -> Option<Settling> {
         self.settled_at.is_none().then_some(Settling { to: self.settled_to, offers: self.offers })
     }
@@ -105,7 +111,7 @@ pub(super) async fn scored(conn: &mut PgConnection) -> sqlx::Result<Vec<ScoredRo
         ScoredRow,
         r#"-- models::scored
         select model_id, live_since, offers, rebuilt_to, rebuilt_at,
-            settled_to, settled_at
+            settled_to, settled_at, era, kept_until
         from scored_model where dropped_at is null"#
     )
     .fetch_all(conn)

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Mutex;
 
-use super::{KEPT, Purpose, Run, store};
+use super::{Purpose, Run, store, store::Switch};
 use crate::{
     app::App,
     ids::{LeadId, ModelId},
@@ -144,7 +144,7 @@ async fn put_to_use(app: &App, id: ModelId) -> sqlx::Result<Step> {
     }
     let now = app.clock.now();
     match run.purpose {
-        Purpose::Publish => store::switch(&mut tx, id, now, now + KEPT, run.offers).await?,
+        Purpose::Publish => store::switch(&mut tx, id, Switch::Publish, run.offers, now).await?,
         Purpose::Shadow => store::complete_shadow(&mut tx, id, now).await?,
     }
     tx.commit().await?;
@@ -206,7 +206,8 @@ impl Sweep for Clear {
         }
         let mut tx = app.db.begin().await?;
         let Some(id) = store::dropped(&mut tx).await? else { return Ok(0) };
-        let removed = store::remove_states(&mut tx, id, REMOVED).await?;
+        let removed = store::remove_states(&mut tx, id, REMOVED).await?
+            + store::remove_rollback_states(&mut tx, id, REMOVED).await?;
         if removed == 0 {
             store::delete(&mut tx, id).await?;
         }

@@ -2,7 +2,8 @@
 //!
 //! *Publishing*: leads get a state under the new version, from the log, in the background and in the order of their
 //! ids, while the old version serves; then the new one decides, in one step; then each lead's stage is looked at
-//! again by what it says. *Rollback*: the version before decides again, in one step, while its states are kept.
+//! again by what it says. *Rollback*: the version before decides again, in one step, while its states are kept; then each
+//! lead that the version moved, and to which nothing has happened since, is moved back ([`scores`](crate::scores)).
 //! *Shadow*: leads are scored by a version that decides nothing.
 //!
 //! The guarantees. From the moment at which a version is taken up ([`models::begin_change`]) every transaction that
@@ -24,6 +25,7 @@ use sqlx::PgConnection;
 
 pub use jobs::Reading;
 pub use pace::Pace;
+use store::Switch;
 pub use store::{Purpose, Run};
 
 use crate::{
@@ -82,7 +84,9 @@ pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, Publis
     let now = app.clock.now();
     match store::find(&mut tx, id).await? {
         Some(run) if run.dropped_at.is_some() => return Err(PublishError::Removing),
-        Some(run) if run.rebuilt_at.is_some() => store::switch(&mut tx, id, now, now + KEPT, offers).await?,
+        Some(run) if run.rebuilt_at.is_some() => {
+            store::switch(&mut tx, id, Switch::Publish, offers, now).await?;
+        }
         Some(_) => store::purpose_to_publish(&mut tx, id, offers).await?,
         None => store::insert(&mut tx, id, Purpose::Publish, offers, leads, now).await?,
     }
@@ -102,7 +106,7 @@ pub async fn roll_back(app: &App, id: ModelId, offers: bool) -> Result<Run, Publ
     if state != VersionState::Published && kept != id {
         return Err(PublishError::NotKept);
     }
-    store::switch(&mut tx, kept, now, now + KEPT, offers).await?;
+    store::switch(&mut tx, kept, Switch::Rollback, offers, now).await?;
     finish(tx, kept).await
 }
 

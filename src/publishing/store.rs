@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::KEPT;
 use crate::ids::{LeadId, ModelId};
 
 /// What leads are scored by a version for.
@@ -275,14 +276,24 @@ pub(super) async fn complete_settling(
     Ok(())
 }
 
+/// By what another version comes to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Switch {
+    /// It is published.
+    Publish,
+    /// The one that decides is rolled back.
+    Rollback,
+}
+
 /// Another version decides from now on. The one that did is kept for a while, and the one that was kept is dropped.
 pub(super) async fn switch(
     conn: &mut PgConnection,
     to: ModelId,
-    now: DateTime<Utc>,
-    kept_until: DateTime<Utc>,
+    how: Switch,
     offers: bool,
+    now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let kept_until = now + KEPT;
     sqlx::query!(
         "-- publishing::switch (drop the one before)
         update scored_model set dropped_at = $2
@@ -317,11 +328,13 @@ pub(super) async fn switch(
     sqlx::query!(
         "-- publishing::switch (live)
         update scored_model set purpose = 'publish', offers = $3, rebuilt_at = coalesce(rebuilt_at, $2),
-            live_since = $2, runner = null, runner_until = null
+            live_since = $2, runner = null, runner_until = null,
+            era = (select max(era) from scored_model) + case when $4 then 1 else 0 end
         where model_id = $1",
         to as ModelId,
         now,
-        offers
+        offers,
+        how == Switch::Publish
     )
     .execute(&mut *conn)
     .await?;
@@ -376,6 +389,24 @@ pub(super) async fn remove_states(conn: &mut PgConnection, id: ModelId, at_most:
         "-- publishing::remove_states
         delete from score where model_id = $1
             and lead_id = any(array(select lead_id from score where model_id = $1 limit $2))",
+        id as ModelId,
+        at_most
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Forgets how some leads stood under a version; how many there were.
+pub(super) async fn remove_rollback_states(
+    conn: &mut PgConnection,
+    id: ModelId,
+    at_most: i64,
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "-- publishing::remove_rollback_states
+        delete from rollback_state where model_id = $1
+            and lead_id = any(array(select lead_id from rollback_state where model_id = $1 limit $2))",
         id as ModelId,
         at_most
     )

@@ -55,16 +55,27 @@ pub fn advance(frame: Frame<'_>, occasion: Occasion, lead: &mut Lead, look: Look
     {
         go(lead, Target::Sql, Cause::Policy, at);
     }
+    Decided { transitions: made(frame, lead, look.score), dwell_ends_at }
+}
+
+/// Puts a locked lead back to where a model found it that is rolled back.
+pub fn put_back(frame: Frame<'_>, lead: &mut Lead, stood: &Lead, score: &Score) -> Vec<Transition> {
+    lead.put_back(stood, &Why::rule(Cause::Rollback, to_utc(score.as_of)));
+    made(frame, lead, score)
+}
+
+/// The passages that a lead has made, each with the score of now.
+fn made(frame: Frame<'_>, lead: &mut Lead, score: &Score) -> Vec<Transition> {
     let passed = lead.take_passed();
     let keep = |passed| Transition {
         id: frame.ids.next(),
         lead_id: lead.id,
-        at,
+        at: to_utc(score.as_of),
         passed,
-        score: look.score.clone(),
+        score: score.clone(),
         model_id: frame.live().id,
     };
-    Decided { transitions: passed.into_iter().map(keep).collect(), dwell_ends_at }
+    passed.into_iter().map(keep).collect()
 }
 
 /// Makes a move that the rules ask for; they ask for none that the table has not.

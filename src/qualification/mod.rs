@@ -20,9 +20,11 @@ mod store;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use advance::{Decided, Look, advance, decide, is_at_stake, is_offered};
+pub use advance::{Decided, Look, advance, decide, is_at_stake, is_offered, put_back};
 pub use gates::{Gate, excluded, gate};
-pub use offers::{End, NewOffer, Offer, OfferState, end, inherit, offer, open_offers, reopen};
+pub use offers::{
+    End, NewOffer, Offer, OfferState, end, inherit, offer, open_offers, put_offer_back, reopen,
+};
 pub use store::{Transition, copy_answers, give_back};
 
 use crate::{

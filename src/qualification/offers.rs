@@ -224,3 +224,23 @@ pub async fn reopen(
     }
     Ok(())
 }
+
+/// Puts an offer back to the state in which a model found it that is rolled back: open, accepted by the policy, or withdrawn.
+/// While an offer was withdrawn nobody could answer it: its clock stood still.
+pub async fn put_offer_back(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    id: HandoffId,
+    state: OfferState,
+) -> sqlx::Result<()> {
+    let reason = match state {
+        OfferState::Open => None,
+        OfferState::Accepted => Some("policy"),
+        _ => Some("rollback"),
+    };
+    if let Some(offer) = store::put_back(conn, id, state, reason, frame.now).await? {
+        let change = offer.change(state.kind(), frame.now, json!({"by": null, "reason": "rollback"}));
+        outbox::publish(conn, frame.ids, &[change]).await?;
+    }
+    Ok(())
+}

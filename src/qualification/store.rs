@@ -252,3 +252,31 @@ pub(super) async fn reopen(
     .fetch_optional(conn)
     .await
 }
+
+/// Gives an offer another state, at an instant and on nobody's word. An open one has as much time left as it had.
+pub(super) async fn put_back(
+    conn: &mut PgConnection,
+    id: HandoffId,
+    state: OfferState,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Offer>> {
+    sqlx::query_as!(
+        Offer,
+        r#"-- qualification::put_back
+        update handoff set state = $2, reason = $3, answered_by = null, note = null, recycle_until = null,
+            accepted_by = null,
+            answered_at = case when $2 <> 'open' then $4::timestamptz end,
+            accepted_at = case when $2 = 'accepted' then $4::timestamptz end,
+            due_at = case when $2 = 'open' then due_at + ($4 - answered_at) else due_at end,
+            expires_at = case when $2 = 'open' then expires_at + ($4 - answered_at) else expires_at end
+        where id = $1
+        returning id, lead_id, state as "state: OfferState", cycle, score, rep, due_at"#,
+        id as HandoffId,
+        state.as_str(),
+        reason,
+        now
+    )
+    .fetch_optional(conn)
+    .await
+}

@@ -162,6 +162,7 @@ macro_rules! candidates {
             cross join lateral (
                 select coalesce((
                     select t.at from transition t where t.lead_id = s.lead_id and t.to_stage = s.stage
+                        and t.cause <> 'rollback'
                     order by t.id desc limit 1
                 ), l.created_at) as since
             ) stay

@@ -18,10 +18,11 @@ mod offers;
 mod pass;
 mod person;
 mod rebuild;
+mod rollback;
 mod sheet;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scoring::EventRef;
@@ -37,6 +38,7 @@ pub use pass::{Pass, Prepared};
 pub use rebuild::rebuild;
 
 use person::People;
+use rollback::Moves;
 use sheet::{Circumstances, Sheet};
 
 use crate::{
@@ -110,11 +112,14 @@ pub async fn apply(
     let stale = live.stale().chain(others.iter().flat_map(Sheet::stale)).collect();
     let people = People::load(conn, resolved, additions, &stale).await?;
 
-    let mut passages = settle(conn, frame, resolved, &live, &people).await?;
+    let mut moves = Moves::default();
+    let mut passages = settle(conn, frame, resolved, (&live, &people), &mut moves).await?;
     for sheet in std::iter::once(&mut live).chain(&mut others) {
         sheet.take(Circumstances { now: frame.now, leads: resolved, people: &people, additions });
     }
-    let dwells = decide(conn, frame, resolved, (&live, &people), &mut passages).await?;
+    let given = Circumstances { now: frame.now, leads: resolved, people: &people, additions };
+    let looks = looks(conn, frame, given, &live).await?;
+    let dwells = decide(frame, resolved, (&live, additions), &looks, (&mut passages, &mut moves));
 
     let given = Circumstances { now: frame.now, leads: resolved, people: &people, additions };
     let standings = live.write(conn, given, &dwells).await?;
@@ -127,18 +132,19 @@ pub async fn apply(
     store::delete(conn, &resolved.gone.keys().copied().collect::<Vec<_>>()).await?;
     resolved.save(conn).await?;
     qualification::record(conn, frame.ids, &passages).await?;
-    offers::follow(conn, frame, resolved, &live, &passages).await?;
+    let touched = offers::follow(conn, frame, resolved, (&live, &moves.put_back), &passages).await?;
+    moves.keep(conn, frame, &passages, touched).await?;
     Ok(standings)
 }
 
-/// Decides by what a newly published model says of leads whose stages nobody has looked at since, before anything new
-/// is added: what comes of that is the model's doing.
+/// Decides by what the model says that went live of leads whose stages nobody has looked at since, before anything new is
+/// added: what comes of that is the model's doing. After a rollback a lead to which nothing has happened is put back.
 async fn settle(
     conn: &mut PgConnection,
     frame: Frame<'_>,
     resolved: &mut Resolved,
-    live: &Sheet<'_>,
-    people: &People,
+    (live, people): (&Sheet<'_>, &People),
+    moves: &mut Moves,
 ) -> sqlx::Result<Vec<Transition>> {
     let Some(settling) = frame.scored.settling else { return Ok(Vec::new()) };
     let mut waiting = BTreeMap::new();
@@ -151,44 +157,77 @@ async fn settle(
             waiting.insert(*id, (tally, live.evaluate(tally, state.as_of(frame.now))));
         }
     }
+    let ids: Vec<LeadId> = waiting.keys().copied().collect();
+    let mut noted = rollback::noted(conn, frame, &ids).await?;
     let looks = waiting.iter().map(|(id, (tally, score))| (*id, *tally, score));
     let excluded = people.excluded(conn, frame, resolved, looks).await?;
     let occasion = Occasion::ModelChange { offers: settling.offers };
     let mut passages = Vec::new();
     for (id, (tally, score)) in &waiting {
         let Some(lead) = resolved.leads.get_mut(id) else { continue };
-        let look = Look { score, tally, excluded: excluded.get(id).copied(), unfounded: false };
-        passages.extend(qualification::advance(frame, occasion, lead, look).transitions);
+        let before = lead.clone();
+        let made = match noted.remove(id).filter(|note| lead.stands_as(&note.left_as)) {
+            Some(note) => {
+                moves.put_back.insert(*id, note.offers);
+                qualification::put_back(frame, lead, &note.stood, score)
+            }
+            None => {
+                let look = Look { score, tally, excluded: excluded.get(id).copied(), unfounded: false };
+                qualification::advance(frame, occasion, lead, look).transitions
+            }
+        };
+        moves.look(before, lead, &made);
+        passages.extend(made);
     }
     Ok(passages)
 }
 
-/// Decides on each lead's stage; when those whose dwell is running are to be looked at again.
-async fn decide(
+/// What the policy and the log say of leads that the model alone does not.
+#[derive(Debug)]
+struct Looks {
+    excluded: BTreeMap<LeadId, Label>,
+    unfounded: BTreeSet<LeadId>,
+}
+
+async fn looks(
     conn: &mut PgConnection,
     frame: Frame<'_>,
-    resolved: &mut Resolved,
-    (live, people): (&Sheet<'_>, &People),
-    passages: &mut Vec<Transition>,
-) -> sqlx::Result<BTreeMap<LeadId, DateTime<Utc>>> {
+    given: Circumstances<'_>,
+    live: &Sheet<'_>,
+) -> sqlx::Result<Looks> {
     let looks = live.scored().map(|(id, state, score)| (id, &state.tally, score));
-    let excluded: BTreeMap<LeadId, Label> = people.excluded(conn, frame, resolved, looks).await?;
-    let unfounded = doubts::unfounded(conn, frame, resolved).await?;
+    let excluded = given.people.excluded(conn, frame, given.leads, looks).await?;
+    let unfounded = doubts::unfounded(conn, frame, given.leads).await?;
+    Ok(Looks { excluded, unfounded })
+}
+
+/// Decides on each lead's stage; when those whose dwell is running are to be looked at again.
+fn decide(
+    frame: Frame<'_>,
+    resolved: &mut Resolved,
+    (live, additions): (&Sheet<'_>, &Additions<'_>),
+    looks: &Looks,
+    (passages, moves): (&mut Vec<Transition>, &mut Moves),
+) -> BTreeMap<LeadId, DateTime<Utc>> {
     let mut dwells = BTreeMap::new();
     for (id, state, score) in live.scored() {
+        let untouched = !additions.contains_key(&id) && !resolved.moved.contains(&id);
+        let quiet = untouched && (moves.has(id) || resolved.before(id) == resolved.leads.get(&id));
         let Some(lead) = resolved.leads.get_mut(&id) else { continue };
+        let before = lead.clone();
         let occasion = Occasion::Life { active: state.is_active() };
         let look = Look {
             score,
             tally: &state.tally,
-            excluded: excluded.get(&id).copied(),
-            unfounded: unfounded.contains(&id),
+            excluded: looks.excluded.get(&id).copied(),
+            unfounded: looks.unfounded.contains(&id),
         };
         let Decided { transitions, dwell_ends_at } = qualification::advance(frame, occasion, lead, look);
+        moves.time(before, lead, &transitions, quiet);
         passages.extend(transitions);
         dwells.extend(dwell_ends_at.map(|ends_at| (id, ends_at)));
     }
-    Ok(dwells)
+    dwells
 }
 
 /// Those of some leads that are not to be contacted, by what is stored under a model.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{Evidence, log, sheet::Sheet};
+use super::{Evidence, log, rollback::Touched, sheet::Sheet};
 use crate::{
     clock::to_instant,
     ids::LeadId,
@@ -57,19 +57,20 @@ enum Due {
     Withdraw(&'static str),
 }
 
-/// Makes and takes back offers after leads have changed.
+/// Makes and takes back offers after leads have changed; what was done to which.
 pub(super) async fn follow(
     conn: &mut PgConnection,
     frame: Frame<'_>,
     resolved: &Resolved,
-    live: &Sheet<'_>,
+    (live, put_back): (&Sheet<'_>, &BTreeMap<LeadId, Vec<Touched>>),
     passages: &[Transition],
-) -> sqlx::Result<()> {
+) -> sqlx::Result<BTreeMap<LeadId, Vec<Touched>>> {
     let gone: Vec<(LeadId, LeadId)> = resolved.gone.iter().map(|(id, heir)| (*id, *heir)).collect();
     qualification::inherit(conn, frame, &gone).await?;
 
     let last: BTreeMap<LeadId, Cause> =
         passages.iter().map(|passage| (passage.lead_id, passage.passed.why.cause)).collect();
+    let mut touched: BTreeMap<LeadId, Vec<Touched>> = BTreeMap::new();
     let mut due: BTreeMap<LeadId, Due> = BTreeMap::new();
     for (id, state, _) in live.scored() {
         let (Some(before), Some(lead)) = (resolved.before(id), resolved.leads.get(&id)) else { continue };
@@ -77,25 +78,68 @@ pub(super) async fn follow(
         // An heir may have been given the other's offer just now; one that is itself again has its own back.
         let was = stood || gone.iter().any(|(_, heir)| *heir == id) || before.merged_into.is_some();
         let is = is_offered(lead, lead.do_not_contact(&state.tally));
+        let by_policy = last.get(&id) == Some(&Cause::Policy);
+        let back = put_back.get(&id);
+        if let Some(back) = back {
+            touched.insert(id, put_offers_back(conn, frame, back, is || by_policy).await?);
+        }
         match last.get(&id) {
             Some(Cause::Policy) => due.insert(id, Due::Accept),
-            _ if is && !stood && frame.policy.document.handoff.auto_offer => due.insert(id, Due::Offer),
+            _ if is && !stood && back.is_none() && frame.policy.document.handoff.auto_offer => {
+                due.insert(id, Due::Offer)
+            }
             cause if was && !is => due.insert(id, Due::Withdraw(why(lead, cause.copied()))),
             _ => None,
         };
     }
-    if due.is_empty() {
-        return Ok(());
+    if !due.is_empty() {
+        carry_out(conn, frame, resolved, due, &mut touched).await?;
     }
+    Ok(touched)
+}
+
+/// Puts offers back to the states in which a model found them that is rolled back: at last the one that was open, and only
+/// if the lead may have one.
+async fn put_offers_back(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    offers: &[Touched],
+    may_be_open: bool,
+) -> sqlx::Result<Vec<Touched>> {
+    let mut done = Vec::new();
+    let was_open = |touched: &&Touched| touched.was == Some(OfferState::Open);
+    let closed = offers.iter().filter(|touched| !was_open(touched));
+    let open = offers.iter().filter(was_open).filter(|_| may_be_open);
+    for Touched { id, was, is } in closed.chain(open) {
+        let to = was.filter(|was| matches!(was, OfferState::Open | OfferState::Accepted));
+        let to = to.unwrap_or(OfferState::Withdrawn);
+        if to != *is {
+            qualification::put_offer_back(conn, frame, *id, to).await?;
+            done.push(Touched { id: *id, was: Some(*is), is: to });
+        }
+    }
+    Ok(done)
+}
+
+/// Does what is due, and notes which offers it touched.
+async fn carry_out(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    resolved: &Resolved,
+    due: BTreeMap<LeadId, Due>,
+    touched: &mut BTreeMap<LeadId, Vec<Touched>>,
+) -> sqlx::Result<()> {
     let leads: Vec<LeadId> = due.keys().copied().collect();
     let mut open: BTreeMap<LeadId, Offer> =
         qualification::open_offers(conn, &leads).await?.into_iter().map(|one| (one.lead_id, one)).collect();
     for (id, due) in due {
         let Some(lead) = resolved.leads.get(&id) else { continue };
         let standing = open.remove(&id);
-        match (due, standing) {
+        let was = standing.as_ref().map(|_| OfferState::Open);
+        let done = match (due, standing) {
             (Due::Offer, None) => {
-                offer(conn, frame, lead, ByHand::default()).await?;
+                let offer = offer(conn, frame, lead, ByHand::default()).await?;
+                Some((offer.id, OfferState::Open))
             }
             (Due::Accept, standing) => {
                 let taken = match standing {
@@ -104,13 +148,16 @@ pub(super) async fn follow(
                 };
                 let accepted = End::ruled(OfferState::Accepted, Some("policy"));
                 qualification::end(conn, frame, &taken, &accepted).await?;
+                Some((taken.id, OfferState::Accepted))
             }
             (Due::Withdraw(why), Some(standing)) => {
                 let withdrawn = End::ruled(OfferState::Withdrawn, Some(why));
                 qualification::end(conn, frame, &standing, &withdrawn).await?;
+                Some((standing.id, OfferState::Withdrawn))
             }
-            (Due::Offer, Some(_)) | (Due::Withdraw(_), None) => {}
-        }
+            (Due::Offer, Some(_)) | (Due::Withdraw(_), None) => None,
+        };
+        touched.entry(id).or_default().extend(done.map(|(id, is)| Touched { id, was, is }));
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ mod publishing;
 mod queues;
 mod readable;
 mod refusals;
+mod rollback;
 mod same_traffic;
 mod scopes;
 mod timeline;

@@ -1,0 +1,175 @@
+//! What a rollback goes back to: how leads stood before the live version moved them.
+//!
+//! A version moves a lead *by itself* where nothing but its rules and time does: when the sweep looks at the lead after the
+//! version went live, and when the score changes later without an event. Each such move is noted for the version that is
+//! kept, with the offers that it made or ended. When the kept version is live again, a lead that still stands as the move
+//! left it is put back, and the offers with it. That is a move too, and is noted for the other version.
+//!
+//! Something has *happened* to a lead since a move if its row differs from the row that the move left, or one of its offers
+//! does: an event has moved it, a person has answered or decided, it was merged. Such a lead stays where it is. An event
+//! that moves nobody, and a claim, are no such thing.
+
+mod store;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use crate::{
+    ids::{HandoffId, LeadId},
+    leads::{Cause, Lead},
+    qualification::{Frame, OfferState, Transition},
+};
+
+/// What a move did to an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Touched {
+    /// Which.
+    pub(super) id: HandoffId,
+    /// Its state before; none: the move made it.
+    pub(super) was: Option<OfferState>,
+    /// Its state after.
+    pub(super) is: OfferState,
+}
+
+/// A move, as it is noted.
+#[derive(Debug, Clone)]
+pub(super) struct Noted {
+    /// The lead's row before.
+    pub(super) stood: Lead,
+    /// And after.
+    pub(super) left_as: Lead,
+    /// The offers that it touched.
+    pub(super) offers: Vec<Touched>,
+}
+
+/// What one transaction moves on the word of the live version alone.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    /// By a look after the version went live: the row before, and after.
+    looked_at: BTreeMap<LeadId, (Lead, Lead)>,
+    /// By time alone.
+    over_time: BTreeMap<LeadId, (Lead, Lead)>,
+    /// The leads that were put back, each with the offers to be put back.
+    pub(super) put_back: BTreeMap<LeadId, Vec<Touched>>,
+}
+
+/// The leads among these that the live version is to put back: it noted how they stood, and nothing has happened to their
+/// offers since. Whether the rows are as they were left is for the caller to see.
+pub(super) async fn noted(
+    conn: &mut PgConnection,
+    frame: Frame<'_>,
+    leads: &[LeadId],
+) -> sqlx::Result<BTreeMap<LeadId, Noted>> {
+    let mut noted = store::find(conn, frame.live().id, frame.scored.era, leads).await?;
+    let touched: Vec<LeadId> =
+        noted.iter().filter(|(_, note)| !note.offers.is_empty()).map(|(lead, _)| *lead).collect();
+    if touched.is_empty() {
+        return Ok(noted);
+    }
+    let offers = store::offers_of(conn, &touched).await?;
+    noted.retain(|lead, note| {
+        let mut own = offers.iter().filter(|offer| offer.lead_id == *lead);
+        note.offers.is_empty()
+            || own.all(|offer| match note.offers.iter().find(|touched| touched.id == offer.id) {
+                Some(touched) => touched.is == offer.state,
+                // One that was made since and answered has moved the lead.
+                None => offer.state != OfferState::Open,
+            })
+    });
+    Ok(noted)
+}
+
+impl Moves {
+    /// Notes what a look at a lead has done, on the word of the version that went live.
+    pub(super) fn look(&mut self, before: Lead, after: &Lead, passages: &[Transition]) {
+        let same = before.stands_as(after)
+            && (before.below_since, before.below_by_model) == (after.below_since, after.below_by_model);
+        if !same && passages.iter().all(|passage| is_by_rule(passage.passed.why.cause)) {
+            self.looked_at.insert(after.id, (before, after.clone()));
+        }
+    }
+
+    /// Notes what time has done to a lead, by the rules of the version that is live. `quiet`: nothing else was done to the
+    /// lead in this transaction but what has been noted.
+    pub(super) fn time(&mut self, before: Lead, after: &Lead, passages: &[Transition], quiet: bool) {
+        let by_rule = passages.iter().all(|passage| is_by_rule(passage.passed.why.cause));
+        if passages.is_empty() || !by_rule {
+            return;
+        }
+        match self.looked_at.get_mut(&after.id) {
+            Some((_, left_as)) if quiet => *left_as = after.clone(),
+            None if quiet => drop(self.over_time.insert(after.id, (before, after.clone()))),
+            _ => {}
+        }
+    }
+
+    /// Whether the version's look has moved a lead.
+    pub(super) fn has(&self, lead: LeadId) -> bool {
+        self.looked_at.contains_key(&lead)
+    }
+
+    /// Keeps the notes for the version to which a rollback goes, if there is one. The passages are in the log by now.
+    pub(super) async fn keep(
+        self,
+        conn: &mut PgConnection,
+        frame: Frame<'_>,
+        passages: &[Transition],
+        mut touched: BTreeMap<LeadId, Vec<Touched>>,
+    ) -> sqlx::Result<()> {
+        let Some(kept) = frame.scored.kept else { return Ok(()) };
+        let mut offers = |lead: &LeadId| touched.remove(lead).unwrap_or_default();
+        let mut notes = Vec::new();
+        for (lead, (stood, left_as)) in self.looked_at {
+            let offers = one_after_the_other(Vec::new(), offers(&lead));
+            notes.push((lead, Noted { stood, left_as, offers }));
+        }
+        let later: Vec<LeadId> = self.over_time.keys().copied().collect();
+        if !later.is_empty() {
+            let mut known = store::find(conn, kept, frame.scored.era, &later).await?;
+            let since = store::passages_since(conn, &later, frame.scored.live_since).await?;
+            for (lead, (mut before, left_as)) in self.over_time {
+                let here = passages.iter().filter(|passage| passage.lead_id == lead).count();
+                let offers = offers(&lead);
+                match known.remove(&lead) {
+                    Some(note) if before.stands_as(&note.left_as) => {
+                        let offers = one_after_the_other(note.offers, offers);
+                        notes.push((lead, Noted { stood: note.stood, left_as, offers }));
+                    }
+                    None if since.get(&lead).is_none_or(|passages| *passages <= here) => {
+                        // Since when the score is too low was said by this version.
+                        (before.below_since, before.below_by_model) = (None, false);
+                        notes.push((lead, Noted { stood: before, left_as, offers }));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        store::upsert(conn, kept, frame.scored.era, &notes).await
+    }
+}
+
+/// Whether a model's rules move leads for such a reason.
+fn is_by_rule(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::ModelChange
+            | Cause::Rollback
+            | Cause::Threshold
+            | Cause::HandRaise
+            | Cause::ScoreFell
+            | Cause::Policy
+    )
+}
+
+/// What two moves did to offers, as one move.
+fn one_after_the_other(mut first: Vec<Touched>, then: Vec<Touched>) -> Vec<Touched> {
+    for touched in then {
+        match first.iter_mut().find(|one| one.id == touched.id) {
+            Some(one) => one.is = touched.is,
+            None => first.push(touched),
+        }
+    }
+    first
+}

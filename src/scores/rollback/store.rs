@@ -1,0 +1,110 @@
+//! SQL of what a rollback goes back to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+
+use super::{Noted, Touched};
+use crate::{
+    ids::{HandoffId, LeadId, ModelId},
+    leads::Lead,
+    qualification::OfferState,
+};
+
+/// How some leads stood under a version, as noted in this era.
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    model: ModelId,
+    era: i32,
+    leads: &[LeadId],
+) -> sqlx::Result<BTreeMap<LeadId, Noted>> {
+    let rows = sqlx::query!(
+        r#"-- scores::find_rollback_states
+        select lead_id as "lead_id: LeadId", stood as "stood: Json<Lead>", left_as as "left_as: Json<Lead>",
+            offers as "offers: Json<Vec<Touched>>"
+        from rollback_state where model_id = $1 and lead_id = any($2) and era = $3"#,
+        model as ModelId,
+        leads as &[LeadId],
+        era
+    )
+    .fetch_all(conn)
+    .await?;
+    let note = |stood: Json<Lead>, left_as: Json<Lead>, offers: Json<Vec<Touched>>| Noted {
+        stood: stood.0,
+        left_as: left_as.0,
+        offers: offers.0,
+    };
+    Ok(rows.into_iter().map(|row| (row.lead_id, note(row.stood, row.left_as, row.offers))).collect())
+}
+
+/// Keeps how leads stood under a version, in the place of what was noted before.
+pub(super) async fn upsert(
+    conn: &mut PgConnection,
+    model: ModelId,
+    era: i32,
+    notes: &[(LeadId, Noted)],
+) -> sqlx::Result<()> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let leads: Vec<LeadId> = notes.iter().map(|(lead, _)| *lead).collect();
+    let stood: Vec<Json<&Lead>> = notes.iter().map(|(_, note)| Json(&note.stood)).collect();
+    let left_as: Vec<Json<&Lead>> = notes.iter().map(|(_, note)| Json(&note.left_as)).collect();
+    let offers: Vec<Json<&[Touched]>> = notes.iter().map(|(_, note)| Json(note.offers.as_slice())).collect();
+    sqlx::query!(
+        "-- scores::upsert_rollback_states
+        insert into rollback_state (model_id, lead_id, era, stood, left_as, offers)
+        select $1, lead_id, $2, stood, left_as, offers
+        from unnest($3::uuid[], $4::jsonb[], $5::jsonb[], $6::jsonb[]) as new (lead_id, stood, left_as, offers)
+        on conflict (model_id, lead_id) do update
+            set era = excluded.era, stood = excluded.stood, left_as = excluded.left_as, offers = excluded.offers",
+        model as ModelId,
+        era,
+        &leads as &[LeadId],
+        &stood as &[Json<&Lead>],
+        &left_as as &[Json<&Lead>],
+        &offers as &[Json<&[Touched]>]
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// An offer, and how far it has come.
+pub(super) struct OfferRow {
+    pub(super) id: HandoffId,
+    pub(super) lead_id: LeadId,
+    pub(super) state: OfferState,
+}
+
+/// Every offer of some leads.
+pub(super) async fn offers_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<OfferRow>> {
+    sqlx::query_as!(
+        OfferRow,
+        r#"-- scores::offers_of
+        select id, lead_id, state as "state: OfferState" from handoff where lead_id = any($1)"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// How many passages some leads have made after an instant.
+pub(super) async fn passages_since(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+    since: DateTime<Utc>,
+) -> sqlx::Result<HashMap<LeadId, usize>> {
+    let rows = sqlx::query!(
+        r#"-- scores::passages_since
+        select lead_id as "lead_id: LeadId", count(*) as "passages!" from transition
+        where lead_id = any($1) and at > $2 group by lead_id"#,
+        leads as &[LeadId],
+        since
+    )
+    .fetch_all(conn)
+    .await?;
+    let row = |lead, passages| (lead, usize::try_from(passages).unwrap_or(usize::MAX));
+    Ok(rows.into_iter().map(|each| row(each.lead_id, each.passages)).collect())
+}

@@ -1,0 +1,422 @@
+//! Whatever a publish moves, a rollback moves back.
+
+use axum::http::StatusCode;
+use chrono::TimeDelta;
+use proptest::{
+    prelude::*,
+    sample::{Index, select},
+    strategy::ValueTree,
+    test_runner::TestRunner,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{ADMIN, TestApp, run},
+    publishing::{publish, visits},
+};
+
+/// How many random stories.
+const CASES: u32 = 24;
+
+/// The same worth of a visit as [`visits`], with other thresholds and no dwell.
+fn strict(points: i64, enter: i64, leave: i64) -> Value {
+    let mut document = visits(points);
+    document["mql"] = json!({"enter": enter, "leave": leave});
+    document
+}
+
+async fn roll_back(app: &TestApp, model: &str, body: &str) {
+    let path = format!("/v1/models/{model}/rollback");
+    let answer = app.call("POST", &path, Some(ADMIN), body.to_owned()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+}
+
+async fn roll_back_at_once(app: &TestApp, model: &str) {
+    roll_back(app, model, "").await;
+    app.run_due().await;
+}
+
+async fn visit(app: &TestApp, user: &str, times: usize) {
+    app.advance(TimeDelta::seconds(1));
+    app.events(json!(vec![json!({"type": "page_viewed", "lead": {"user_id": user}}); times])).await;
+}
+
+async fn texts(app: &TestApp, statement: &'static str) -> Vec<String> {
+    sqlx::query_scalar(statement).fetch_all(&mut app.database.connect().await).await.unwrap()
+}
+
+/// Where every lead stands: its row, its offers that are open or accepted, and the queue in its order with the reasons for each place.
+async fn everything(app: &TestApp) -> Vec<String> {
+    let mut all = texts(
+        app,
+        "select (to_jsonb(l) - 'epoch')::text || ' | ' || coalesce((
+            select jsonb_agg(jsonb_build_array(h.id, h.state, h.cycle, h.rep, h.due_at, h.expires_at, h.score) order by h.id)
+            from handoff h where h.lead_id = l.id and state in ('open', 'accepted'))::text, '')
+        from lead l order by id",
+    )
+    .await;
+    let page = app.get("/v1/queues/sales/leads?limit=500").await.json();
+    all.extend(page["data"].as_array().unwrap().iter().map(|lead| format!("{} {}", lead["id"], lead["why"])));
+    all
+}
+
+async fn passages(app: &TestApp) -> Vec<String> {
+    texts(
+        app,
+        "select from_stage || ' > ' || to_stage || ': ' || cause || ' ' || cycle from transition order by seq",
+    )
+    .await
+}
+
+async fn offers(app: &TestApp) -> Vec<String> {
+    texts(app, "select state || coalesce(' ' || reason, '') from handoff order by id").await
+}
+
+async fn stage(app: &TestApp, user: &str) -> String {
+    app.lead(user).await["stage"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn whoever_lost_mql_by_the_version_has_stage_cycle_offer_and_place_back() {
+    run(async |app| {
+        publish(app, &visits(10)).await;
+        visit(app, "ann", 6).await;
+        visit(app, "bob", 7).await;
+        let before = everything(app).await;
+        let strict = publish(app, &strict(10, 95, 90)).await;
+        assert_eq!(stage(app, "ann").await, "lead");
+        assert_eq!(offers(app).await, ["withdrawn model_change", "withdrawn model_change"]);
+
+        roll_back(app, &strict, r#"{"offer_to_sales": true}"#).await;
+        app.run_due().await;
+
+        assert_eq!(everything(app).await, before);
+        let twice = |passage: &str| [passage.to_owned(), passage.to_owned()];
+        let expected = ["lead > mql: threshold 1", "mql > lead: model_change 1", "lead > mql: rollback 1"];
+        assert_eq!(passages(app).await, expected.map(twice).concat());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_gained_mql_by_the_version_has_not_and_the_offer_is_withdrawn() {
+    run(async |app| {
+        publish(app, &visits(1)).await;
+        visit(app, "ann", 6).await;
+        let before = everything(app).await;
+        let new = publish(app, &visits(2)).await;
+        let path = format!("/v1/models/{new}/rollback");
+        app.call("POST", &path, Some(ADMIN), "").await;
+        app.run_due().await;
+        assert_eq!(everything(app).await, before);
+
+        let generous = add(app, &visits(10)).await;
+        go_live(app, &generous, true).await;
+        assert_eq!((stage(app, "ann").await.as_str(), offers(app).await), ("mql", vec!["open".to_owned()]));
+        roll_back_at_once(app, &generous).await;
+
+        assert_eq!(everything(app).await, before);
+        assert_eq!(offers(app).await, ["withdrawn rollback"]);
+        assert_eq!(passages(app).await, ["lead > mql: model_change 1", "mql > lead: rollback 0"]);
+        visit(app, "ann", 44).await;
+        assert_eq!(app.lead("ann").await["stage"], "mql", "what comes later finds the gates as they were");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_left_by_the_version_after_its_dwell_or_by_its_faster_decay_comes_back_too() {
+    run(async |app| {
+        publish(app, &visits(10)).await;
+        visit(app, "ann", 6).await;
+        visit(app, "bob", 9).await;
+        let before = everything(app).await;
+        let mut fading = visits(10);
+        fading["dimensions"]["engagement"]["groups"][0]["rules"] = json!([
+            {"name": "visit", "event": "page_viewed", "points": 10, "window": "2d"},
+            {"name": "seven", "event": "page_viewed", "points": -6, "limit": {"count": 8}}
+        ]);
+        let fading = publish(app, &fading).await;
+
+        for _ in 0..4 {
+            app.advance(TimeDelta::days(1));
+            app.run_due().await;
+        }
+        assert_eq!(passages(app).await[2..], ["mql > lead: model_change 1", "mql > lead: score_fell 1"]);
+        roll_back_at_once(app, &fading).await;
+
+        let due = |all: Vec<String>| {
+            all.into_iter().map(|line| line.split(" | ").next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(due(everything(app).await), due(before));
+        assert_eq!(offers(app).await, ["open", "open"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_clock_of_an_offer_stands_still_while_it_is_withdrawn() {
+    run(async |app| {
+        publish(app, &visits(10)).await;
+        visit(app, "ann", 6).await;
+        app.advance(TimeDelta::hours(1));
+        let strict = publish(app, &strict(10, 95, 90)).await;
+
+        app.advance(TimeDelta::days(2));
+        app.run_due().await;
+        roll_back_at_once(app, &strict).await;
+
+        let offer = app.get("/v1/handoffs?state=open").await.json()["data"][0].clone();
+        let left =
+            offer["due_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap() - app.now();
+        assert_eq!(left, TimeDelta::hours(3) - TimeDelta::seconds(1), "of four hours");
+        assert_eq!(offer["overdue"], false);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_something_has_happened_to_since_stays_where_that_has_put_it() {
+    run(async |app| {
+        publish(app, &visits(10)).await;
+        for user in ["moved", "told", "silent", "busy"] {
+            visit(app, user, 6).await;
+        }
+        let strict = publish(app, &strict(10, 95, 90)).await;
+
+        visit(app, "moved", 4).await;
+        let told = app.lead("told").await["id"].as_str().unwrap().to_owned();
+        let word = json!({"stage": "disqualified", "reason": "a student", "author": "mia"});
+        assert_eq!(app.post(&format!("/v1/leads/{told}/stage"), word.to_string()).await.status, 200);
+        let silent = app.lead("silent").await["id"].as_str().unwrap().to_owned();
+        let word = json!({"state": "withdrawn", "reason": "said so"});
+        assert_eq!(app.post(&format!("/v1/leads/{silent}/consent"), word.to_string()).await.status, 201);
+        visit(app, "busy", 1).await;
+        roll_back_at_once(app, &strict).await;
+
+        let moved = app.lead("moved").await;
+        assert_eq!((&moved["stage"], &moved["cycle"]), (&json!("mql"), &json!(2)), "by its visits, anew");
+        assert_eq!(stage(app, "told").await, "disqualified");
+        let busy = app.lead("busy").await;
+        assert_eq!(
+            (&busy["stage"], &busy["cycle"]),
+            (&json!("mql"), &json!(1)),
+            "a visit that moves nobody is no matter"
+        );
+        let open = app.get("/v1/handoffs?state=open").await.json();
+        assert_eq!(open["data"].as_array().unwrap().len(), 2, "{open}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_goes_on_through_publish_and_rollback_and_keeps_nobody_from_coming_back() {
+    run(async |app| {
+        publish(app, &visits(10)).await;
+        for user in ["held", "called"] {
+            visit(app, user, 6).await;
+        }
+        let mut claims = Vec::new();
+        for rep in ["ann", "bob"] {
+            let claim = app.post("/v1/queues/sales/next", json!({"rep": rep}).to_string()).await.json();
+            claims.push(claim["id"].as_str().unwrap().to_owned());
+        }
+        let strict = publish(app, &strict(10, 95, 90)).await;
+        let renewed = app.post(&format!("/v1/claims/{}/renew", claims[0]), "{}").await;
+        assert_eq!(renewed.problem(), "claim_not_renewable");
+        assert_eq!(app.post(&format!("/v1/claims/{}/complete", claims[1]), "{}").await.status, 200);
+
+        roll_back_at_once(app, &strict).await;
+
+        assert_eq!(
+            (stage(app, "held").await, stage(app, "called").await),
+            ("mql".to_owned(), "mql".to_owned())
+        );
+        assert_eq!(app.post(&format!("/v1/claims/{}/renew", claims[0]), "{}").await.status, 200);
+        let page = app.get("/v1/queues/sales/leads").await.json();
+        let kinds: Vec<&Value> =
+            page["data"].as_array().unwrap().iter().map(|lead| &lead["obstacle"]["kind"]).collect();
+        assert!(kinds.contains(&&json!("claimed")) && kinds.contains(&&json!("resting")), "{kinds:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rollback_before_every_stage_was_looked_at_and_one_of_that_bring_back_what_each_found() {
+    run(async |app| {
+        publish(app, &visits(10)).await;
+        for n in 0..3 {
+            visit(app, &format!("u{n}"), 6).await;
+        }
+        let before = everything(app).await;
+        let strict = add(app, &strict(10, 95, 90)).await;
+        begin(app, &strict, false).await;
+        while crate::harness::rebuild_next(app, 10).await.unwrap() > 0 {}
+        visit_nobody(app, "u1").await;
+        assert_eq!(stage(app, "u1").await, "lead", "looked at before its turn");
+
+        roll_back(app, &strict, "").await;
+        visit_nobody(app, "u1").await;
+        assert_eq!(stage(app, "u1").await, "mql");
+        roll_back(app, &strict, "").await;
+        roll_back_at_once(app, &strict).await;
+
+        assert_eq!(everything(app).await, before);
+    })
+    .await;
+}
+
+/// An event that counts for nothing.
+async fn visit_nobody(app: &TestApp, user: &str) {
+    app.events(json!([{"type": "looked_away", "lead": {"user_id": user}}])).await;
+}
+
+async fn add(app: &TestApp, document: &Value) -> String {
+    app.advance(TimeDelta::seconds(1));
+    let answer = app.post("/v1/models", document.to_string()).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+async fn begin(app: &TestApp, model: &str, offers: bool) {
+    let path = format!("/v1/models/{model}/publish");
+    let answer = app.call("POST", &path, Some(ADMIN), json!({"offer_to_sales": offers}).to_string()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+}
+
+async fn go_live(app: &TestApp, model: &str, offers: bool) {
+    begin(app, model, offers).await;
+    app.run_due().await;
+}
+
+/// Two models, what people do under the first, and how the second is published.
+#[derive(Debug, Clone)]
+struct Story {
+    models: [Value; 3],
+    events: Vec<(usize, &'static str, i64)>,
+    offers: [bool; 2],
+    /// Whose event comes between the publish and the rollback.
+    meanwhile: Vec<Index>,
+}
+
+const PEOPLE: usize = 6;
+
+fn models() -> impl Strategy<Value = Value> {
+    let mql = (20..95_i64, 0..60_i64, any::<bool>(), any::<bool>(), any::<bool>());
+    let points = (1..40_i64, -30..60_i64, any::<bool>());
+    (points, mql, any::<bool>()).prop_map(
+        |((visit, trial, fades), (enter, below, leaves, dwells, cools), hands)| {
+            let mut document = visits(visit);
+            let rules = &mut document["dimensions"]["engagement"]["groups"][0]["rules"];
+            let mut trial = json!({"name": "trial", "event": "trial_started", "points": trial});
+            if fades {
+                trial["window"] = json!("2d");
+            }
+            rules.as_array_mut().unwrap().push(trial);
+            let mut mql = json!({"enter": enter});
+            if leaves {
+                mql["leave"] = json!((enter - below).max(0));
+            }
+            if dwells {
+                mql["dwell"] = json!("1d");
+            }
+            if cools {
+                mql["cooldown"] = json!("3d");
+            }
+            document["mql"] = mql;
+            document["hand_raise"] = if hands { json!(["demo_requested"]) } else { json!([]) };
+            document
+        },
+    )
+}
+
+fn stories() -> impl Strategy<Value = Story> {
+    let kinds =
+        select(vec!["page_viewed", "page_viewed", "trial_started", "demo_requested", "recycle", "accept"]);
+    let event = (0..PEOPLE, kinds, select(vec![0, 30, 90_000]));
+    let events = prop::collection::vec(event, 1..30);
+    let meanwhile = prop::collection::vec(any::<Index>(), 0..3);
+    ([models(), models(), models()], events, any::<[bool; 2]>(), meanwhile)
+        .prop_map(|(models, events, offers, meanwhile)| Story { models, events, offers, meanwhile })
+}
+
+/// A person of a story, who exists by then or not.
+fn user(case: u32, person: usize) -> String {
+    format!("c{case:03}p{person}")
+}
+
+async fn happens(app: &TestApp, case: u32, (person, kind, wait): (usize, &str, i64)) {
+    app.advance(TimeDelta::seconds(wait));
+    app.run_due().await;
+    let user = user(case, person);
+    if !["recycle", "accept"].contains(&kind) {
+        app.events(json!([{"type": kind, "lead": {"user_id": user}}])).await;
+        return;
+    }
+    let leads = app.get(&format!("/v1/leads?q={user}")).await.json();
+    let Some(lead) = leads["data"][0]["id"].as_str() else { return };
+    let open = app.get(&format!("/v1/handoffs?state=open&lead_id={lead}")).await.json();
+    if let Some(offer) = open["data"][0]["id"].as_str() {
+        app.post(&format!("/v1/handoffs/{offer}/{kind}"), "{}").await;
+    }
+}
+
+#[tokio::test]
+async fn a_publish_and_its_rollback_leave_everybody_as_they_were() {
+    run(async |app| {
+        let policy = json!({"handoff": {"auto_sql": {"min_score": 85}, "expires_after": "20d"}});
+        assert_eq!(app.call("PUT", "/v1/policy", Some(ADMIN), policy.to_string()).await.status, 200);
+        let mut runner = TestRunner::deterministic();
+        let mut moved = 0;
+        for case in 0..CASES {
+            let story = stories().new_tree(&mut runner).unwrap().current();
+            moved += usize::from(plays_out(app, case, &story).await);
+        }
+        assert!(moved > CASES as usize / 3, "only {moved} of the publishes moved anybody");
+    })
+    .await;
+}
+
+/// Plays a story; whether the publish moved anybody.
+async fn plays_out(app: &TestApp, case: u32, story: &Story) -> bool {
+    let [first, second, third] = &story.models;
+    publish(app, first).await;
+    for event in &story.events {
+        happens(app, case, *event).await;
+    }
+    let (second, third) = (add(app, second).await, add(app, third).await);
+    app.run_due().await;
+    let before = everything(app).await;
+
+    // There, and back; and again.
+    go_live(app, &second, story.offers[0]).await;
+    let there = everything(app).await;
+    roll_back_at_once(app, &second).await;
+    assert_eq!(everything(app).await, before, "case {case}, back: {story:#?}");
+    go_live(app, &second, story.offers[1]).await;
+    roll_back_at_once(app, &second).await;
+    assert_eq!(everything(app).await, before, "case {case}, back again: {story:#?}");
+    // There once more by rolling that back; and a third, of which the same holds.
+    roll_back_at_once(app, &second).await;
+    let second_stands = everything(app).await;
+    go_live(app, &third, story.offers[0]).await;
+    roll_back_at_once(app, &third).await;
+    assert_eq!(everything(app).await, second_stands, "case {case}, the third: {story:#?}");
+
+    // With traffic between, those who do nothing are as they were.
+    go_live(app, &third, story.offers[1]).await;
+    let busy: Vec<String> = story.meanwhile.iter().map(|index| user(case, index.index(PEOPLE))).collect();
+    for user in &busy {
+        app.events(json!([{"type": "page_viewed", "lead": {"user_id": user}}])).await;
+    }
+    roll_back_at_once(app, &third).await;
+    let mut ids = Vec::new();
+    for user in &busy {
+        ids.push(app.lead(user).await["id"].as_str().unwrap().to_owned());
+    }
+    let quiet = |all: Vec<String>| -> Vec<String> {
+        all.into_iter().filter(|line| ids.iter().all(|id| !line.contains(id.as_str()))).collect()
+    };
+    assert_eq!(quiet(everything(app).await), quiet(second_stands), "case {case}, meanwhile: {story:#?}");
+    there != before
+}
