@@ -37,8 +37,10 @@ pub enum Code {
     MethodNotAllowed,
     /// Another request changed the same thing first.
     Conflict,
-    /// The claim is over, or was never this one's.
+    /// The claim is over.
     ClaimEnded,
+    /// The claim goes on, and the token sent is not its own.
+    WrongToken,
     /// The lead is no longer one of the queue's: the claim runs out.
     ClaimNotRenewable,
     /// The rep has, or has had today, as many leads as the queue gives one.
@@ -61,7 +63,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 20] = [
+    pub const ALL: [Code; 21] = [
         Code::InvalidBody,
         Code::InvalidRequest,
         Code::InvalidParameter,
@@ -73,6 +75,7 @@ impl Code {
         Code::MethodNotAllowed,
         Code::Conflict,
         Code::ClaimEnded,
+        Code::WrongToken,
         Code::ClaimNotRenewable,
         Code::CapReached,
         Code::CriteriaMissing,
@@ -98,6 +101,7 @@ impl Code {
             Code::MethodNotAllowed => "method_not_allowed",
             Code::Conflict => "conflict",
             Code::ClaimEnded => "claim_ended",
+            Code::WrongToken => "wrong_token",
             Code::ClaimNotRenewable => "claim_not_renewable",
             Code::CapReached => "cap_reached",
             Code::CriteriaMissing => "criteria_missing",
@@ -121,6 +125,7 @@ impl Code {
             Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Code::Conflict
             | Code::ClaimEnded
+            | Code::WrongToken
             | Code::ClaimNotRenewable
             | Code::CapReached
             | Code::CriteriaMissing => StatusCode::CONFLICT,

@@ -227,9 +227,25 @@ impl From<OutcomeError> for Problem {
             OutcomeError::Offered(id) => {
                 conflict(format!("Handoff {id} of this lead is open; accept, reject or recycle it first."))
             }
-            OutcomeError::Already(stage) => {
-                conflict(format!("The lead is at stage {} already.", stage.as_str()))
+            OutcomeError::Already(stage, last) => {
+                let replace = last.map(|last| {
+                    format!(" If outcome {last} was recorded wrongly, send its id as `replaces`.")
+                });
+                conflict(format!(
+                    "The lead is at stage {} already.{}",
+                    stage.as_str(),
+                    replace.unwrap_or_default()
+                ))
             }
+            OutcomeError::SaidOtherwise(last, stage) => conflict(format!(
+                "The lead is at stage {}: outcome {last} says so. If that was recorded wrongly, send its id as `replaces`.",
+                stage.as_str()
+            )),
+            OutcomeError::NeverHad(stage) => conflict(format!(
+                "The lead is at stage {}: sales never took it, so it cannot be lost. Accept its handoff, or record an \
+                 opportunity, first.",
+                stage.as_str()
+            )),
             OutcomeError::Replaced => conflict("This outcome was replaced already; replace the last.".to_owned()),
             OutcomeError::UnknownReason(codes) => mistake(
                 "/reason",

@@ -64,8 +64,15 @@ pub(crate) enum OutcomeError {
     NotFound(&'static str),
     #[error("handoff {0} is open")]
     Offered(HandoffId),
+    /// An outcome says so already; which one.
     #[error("the lead is {} already", .0.as_str())]
-    Already(Stage),
+    Already(Stage, Option<OutcomeId>),
+    /// An outcome says otherwise, which only its correction changes.
+    #[error("an outcome says that the lead is {}", .1.as_str())]
+    SaidOtherwise(OutcomeId, Stage),
+    /// Sales never had the lead, so it cannot be lost.
+    #[error("sales never had the lead")]
+    NeverHad(Stage),
     #[error("the outcome has been replaced already")]
     Replaced,
     #[error("no such reason")]
@@ -129,9 +136,12 @@ pub(crate) async fn record(
         if stage != target.stage() {
             let cause = if said.replaces.is_some() { Cause::Correction } else { Cause::Outcome };
             let why = Why::said(cause, held.now, &said.by, said.reason.as_deref());
-            held.lead()?.pass(target, why)?;
+            if let Err(not) = held.lead()?.pass(target, why) {
+                return Err(refused(&mut held, said, not).await?);
+            }
         } else if said.replaces.is_none() && said.outcome != Outcome::Won {
-            return Err(OutcomeError::Already(stage));
+            let (_, last) = recorded_last(&mut held).await?;
+            return Err(OutcomeError::Already(stage, last));
         }
     }
     let (lead, now) = (held.id, held.now);
@@ -139,6 +149,28 @@ pub(crate) async fn record(
     outbox::publish(&mut held.tx, &app.ids, &[recorded.change(said.replaces)]).await?;
     held.keep(app).await?;
     Ok((recorded, true))
+}
+
+/// Why a lead that the table does not let go there cannot go there, as a person would put it.
+async fn refused(held: &mut Held, said: &Said, not: NotAllowed) -> sqlx::Result<OutcomeError> {
+    if said.replaces.is_none()
+        && let (Some(stage), Some(last)) = recorded_last(held).await?
+        && stage == not.from
+    {
+        return Ok(OutcomeError::SaidOtherwise(last, stage));
+    }
+    let never_had = matches!(not.from, Stage::Anonymous | Stage::Lead | Stage::Mql | Stage::Recycled);
+    Ok(match said.outcome {
+        Outcome::Lost if never_had => OutcomeError::NeverHad(not.from),
+        _ => not.into(),
+    })
+}
+
+/// The outcome that says where a lead stands, and the stage that it says.
+async fn recorded_last(held: &mut Held) -> sqlx::Result<(Option<Stage>, Option<OutcomeId>)> {
+    let all = store::list(&mut held.tx, held.id).await?;
+    let last = all.iter().find(|one| Some(one.id) == last(&all));
+    Ok((last.map(|last| last.outcome.target().stage()), last.map(|last| last.id)))
 }
 
 /// Marks what is replaced; whether the new outcome says where the lead stands: as the last one, or in the stead of the one

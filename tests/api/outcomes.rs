@@ -137,16 +137,22 @@ async fn what_cannot_have_become_of_a_lead_is_refused() {
         recorded(app, &opportunity, json!({"outcome": "opportunity"})).await;
         let before = app.count("outcome").await;
 
-        for (lead, body) in [
-            (plain.as_str(), json!({"outcome": "lost", "reason": "price"})),
-            (stranger, won(1)),
-            (&offered, won(1)),
-            (&customer, json!({"outcome": "opportunity"})),
-            (&customer, json!({"outcome": "lost", "reason": "price"})),
-            (&opportunity, json!({"outcome": "opportunity"})),
+        for (lead, body, says) in [
+            (plain.as_str(), json!({"outcome": "lost", "reason": "price"}), "sales never took it"),
+            (stranger, won(1), "no lead goes from anonymous to customer"),
+            (&offered, won(1), "is open; accept, reject or recycle it first"),
+            (
+                &customer,
+                json!({"outcome": "opportunity"}),
+                "says so. If that was recorded wrongly, send its id as `replaces`",
+            ),
+            (&customer, json!({"outcome": "lost", "reason": "price"}), "send its id as `replaces`"),
+            (&opportunity, json!({"outcome": "opportunity"}), "at stage opportunity already. If outcome"),
         ] {
             let refused = record(app, lead, body.clone()).await;
             assert_eq!((refused.status.as_u16(), refused.problem()), (409, "conflict".to_owned()), "{body}");
+            let said = refused.json()["message"].to_string();
+            assert!(said.contains(says), "{said}");
         }
         assert_eq!(app.count("outcome").await, before);
         recorded(app, &plain, won(1)).await;

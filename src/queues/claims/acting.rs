@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     app::App,
-    http::problem::{Code, Problem},
+    http::{
+        problem::{Code, Problem},
+        said::mistake,
+    },
     ids::{ClaimId, ModelId},
 };
 
@@ -52,6 +55,9 @@ pub(super) enum ActError {
     /// The lead is no longer one of the queue's; until when the claim holds.
     #[error("the lead has left the queue")]
     Left { queue: String, until: DateTime<Utc> },
+    /// There is no such queue any more; until when the claim holds.
+    #[error("the queue is no more")]
+    NoQueue { queue: String, until: DateTime<Utc> },
     /// A callback in the past.
     #[error("the callback lies in the past")]
     Past,
@@ -100,10 +106,11 @@ async fn renew(
     model: ModelId,
     now: DateTime<Utc>,
 ) -> Result<(), ActError> {
-    let left = || ActError::Left { queue: claim.queue.clone(), until: claim.expires_at };
-    let (_, queue) = find(conn, &claim.queue).await?.ok_or_else(left)?.ready()?;
+    let (name, until) = (claim.queue.clone(), claim.expires_at);
+    let Some(row) = find(conn, &name).await? else { return Err(ActError::NoQueue { queue: name, until }) };
+    let (_, queue) = row.ready()?;
     if !is_in(conn, &queue, claim, model, now).await? {
-        return Err(left());
+        return Err(ActError::Left { queue: name, until });
     }
     store::renew(conn, claim.id, claim.expires_at.max(now + queue.length)).await?;
     Ok(())
@@ -151,8 +158,8 @@ impl From<ActError> for Problem {
         match error {
             ActError::NotFound => Problem::not_found("claim"),
             ActError::Token => Problem::new(
-                Code::ClaimEnded,
-                "The token is not this claim's; send the one that came with it.",
+                Code::WrongToken,
+                "The token is not this claim's, which goes on; send the one that came with the claim.",
             ),
             ActError::Over { claim, state, again } => {
                 Problem::new(Code::ClaimEnded, what_happened(&claim, state, again))
@@ -164,8 +171,12 @@ impl From<ActError> for Problem {
                     until.to_rfc3339()
                 ),
             ),
+            ActError::NoQueue { queue, until } => Problem::new(
+                Code::ClaimNotRenewable,
+                format!("There is no queue `{queue}` any more; finish by {}.", until.to_rfc3339()),
+            ),
             ActError::Past => {
-                Problem::parameter("callback_at lies in the past; promise one that is still to come")
+                mistake("/callback_at", "already_past", "write an instant that is still to come")
             }
             ActError::Database(error) => error.into(),
         }
