@@ -151,9 +151,9 @@ async fn fill(bench: &Bench, conn: &mut PgConnection, leads: u64) -> anyhow::Res
             from made"
             .to_owned(),
         "insert into score (lead_id, model_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
-                tally, updated_at)
+                tally, updated_at, first_seen_at, hand_raised, hand_raised_at)
             select id, model_id, 'mql', false, made.score, made.score * 1000 + n % 997, fit, engagement, grade, band, as_of,
-                tally, at
+                tally, at, at, n % 101 = 0, case when n % 101 = 0 then at end
             from made, pattern"
             .to_owned(),
         "insert into transition (lead_id, id, at, from_stage, to_stage, cause, cycle, score, raw, fit, engagement, grade,

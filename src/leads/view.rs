@@ -55,7 +55,10 @@ pub(crate) struct LeadView {
     pub consent: Consent,
     /// When the person last did something.
     pub last_activity_at: Option<DateTime<Utc>>,
-    /// When it was first seen.
+    /// When the person first did something: the earliest of the events that count, also of those that came late. Null:
+    /// there is no such event.
+    pub first_seen_at: Option<DateTime<Utc>>,
+    /// When the lead came here.
     pub created_at: DateTime<Utc>,
     /// When its score, stage, attributes or identities last changed; activity alone does not count.
     pub updated_at: DateTime<Utc>,
@@ -94,6 +97,7 @@ pub(crate) struct LeadRow {
     pub(crate) do_not_contact: bool,
     pub(crate) words: Option<Json<Vec<Said>>>,
     pub(crate) last_activity_at: Option<DateTime<Utc>>,
+    pub(crate) first_seen_at: Option<DateTime<Utc>>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) tally: Vec<u8>,
@@ -131,6 +135,7 @@ impl From<LeadRow> for LeadView {
                 channels: of_one(row.words.into_iter().flat_map(|said| said.0)),
             },
             last_activity_at: row.last_activity_at,
+            first_seen_at: row.first_seen_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -213,6 +218,7 @@ macro_rules! lead_rows {
             r#"-- leads::view
             select s.lead_id as "id!: LeadId", s.stage as "stage: Stage", l.mql_by as "qualified_by: MqlBy", l.cycle,
                 l.created_at, s.score, s.raw, s.fit, s.engagement, s.grade, s.band, s.next_change_at, s.model_id, s.do_not_contact, s.last_activity_at,
+                s.first_seen_at,
                 s.updated_at, s.tally, p.attributes as "attributes?",
                 (
                     select i.value from identity_span own join identity i on i.id = own.identity_id

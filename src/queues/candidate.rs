@@ -25,7 +25,12 @@ pub(super) struct Candidate {
     pub(super) engagement: i64,
     pub(super) band: String,
     pub(super) grade: String,
+    /// When it came here.
     pub(super) created_at: DateTime<Utc>,
+    /// When it first did something that counts.
+    pub(super) first_seen_at: Option<DateTime<Utc>>,
+    /// When the person last asked for sales, by the live model.
+    pub(super) hand_raised_at: Option<DateTime<Utc>>,
     pub(super) last_activity_at: Option<DateTime<Utc>>,
     /// Since when it has been at its stage.
     pub(super) waiting_since: DateTime<Utc>,

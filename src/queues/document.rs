@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{
     hours::{Hours, OpeningHours},
     order::{Key, Order},
-    selection::{Picker, Selection},
+    selection::{Mark, Picker, Selection},
 };
 use crate::{http::problem::Violation, leads::Stage};
 
@@ -33,7 +33,7 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) filter: Selection,
     /// Tried in this order; a lead belongs to the first whose `when` it meets, and is not in the queue if it meets none.
-    #[serde(default = "by_score")]
+    #[serde(default = "asked_first")]
     pub(super) tiers: Vec<Tier>,
     /// How leads are handed out.
     #[serde(default)]
@@ -56,9 +56,10 @@ pub(super) struct Tier {
     /// Whom it takes; absent: everybody.
     #[serde(default, skip_serializing_if = "Selection::is_empty")]
     pub(super) when: Selection,
-    /// What its leads are ordered by: `score`, `raw`, `fit`, `engagement`, `created_at`, `last_activity_at`,
-    /// `waiting_since`, `contacted_at` or `callback_at`, with `-` in front for the greatest or latest first. Who has none
-    /// comes last. Ties: the better score, then the higher raw score, then the lead seen last.
+    /// What its leads are ordered by: `score`, `raw`, `fit`, `engagement`, `hand_raised_at`, `first_seen_at`, `created_at`,
+    /// `last_activity_at`, `waiting_since`, `contacted_at` or `callback_at`, with `-` in front for the greatest or latest
+    /// first. A lead that has none comes last. Ties: the better score, then the higher raw score, then the lead that first
+    /// did something last.
     #[serde(default = "default_keys")]
     #[schema(value_type = Vec<String>)]
     pub(super) order: Vec<Key>,
@@ -87,8 +88,12 @@ impl Default for Claims {
     }
 }
 
-fn by_score() -> Vec<Tier> {
-    vec![Tier { name: "score".to_owned(), when: Selection::default(), order: default_keys() }]
+fn asked_first() -> Vec<Tier> {
+    let asked = Selection { is: vec![Mark::HandRaised], ..Selection::default() };
+    vec![
+        Tier { name: "asked for sales".to_owned(), when: asked, order: vec![Key::NEWEST_ASKED] },
+        Tier { name: "by score".to_owned(), when: Selection::default(), order: default_keys() },
+    ]
 }
 
 fn default_keys() -> Vec<Key> {

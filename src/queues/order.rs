@@ -5,11 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What leads can be ordered by, as a document and the statement name it.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 11] = [
     "score",
     "raw",
     "fit",
     "engagement",
+    "hand_raised_at",
+    "first_seen_at",
     "created_at",
     "last_activity_at",
     "waiting_since",
@@ -30,11 +32,14 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Best score first; equal ones by the higher raw score, then by who was seen last.
+    /// Whoever asked for sales last first.
+    pub(super) const NEWEST_ASKED: Key = Key { field: "hand_raised_at", down: true };
+
+    /// Best score first; equal ones by the higher raw score, then by who first did something last.
     pub(super) const DEFAULT: [Key; 3] = [
         Key { field: "score", down: true },
         Key { field: "raw", down: true },
-        Key { field: "created_at", down: true },
+        Key { field: "first_seen_at", down: true },
     ];
 
     fn parse(text: &str) -> Option<Key> {
@@ -72,6 +77,8 @@ impl<'de> Deserialize<'de> for Key {
 pub(super) enum Order {
     /// [`Key::DEFAULT`], which an index holds ready.
     ByScore,
+    /// [`Key::NEWEST_ASKED`], then [`Key::DEFAULT`]: of whoever is an MQL for having asked, another index holds it ready.
+    ByHandRaise,
     /// By these, and then by [`Key::DEFAULT`].
     By(Vec<Key>),
 }
@@ -87,6 +94,9 @@ impl Order {
         if Key::DEFAULT.starts_with(keys) {
             return Ok(Order::ByScore);
         }
+        if keys == [Key::NEWEST_ASKED] {
+            return Ok(Order::ByHandRaise);
+        }
         if keys.len() > MOST_KEYS {
             return Err(format!("order by at most {MOST_KEYS} things"));
         }
@@ -97,6 +107,7 @@ impl Order {
     pub(super) fn keys(&self) -> Vec<Key> {
         let mut keys = match self {
             Order::ByScore => Vec::new(),
+            Order::ByHandRaise => vec![Key::NEWEST_ASKED],
             Order::By(keys) => keys.clone(),
         };
         for key in Key::DEFAULT {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use scoring::Milli;
 
 use super::{candidate::Candidate, document::Queue, selection::Mark};
-use crate::models::Version;
+use crate::{leads::MqlBy, models::Version};
 
 /// How many rules are named as reasons.
 const RULES: usize = 3;
@@ -28,10 +28,10 @@ pub(super) fn of(
     let by = |field| keys.iter().any(|key| key.field == field);
     for mark in &ready.when.said.is {
         match mark {
-            Mark::HandRaised => why.push("asked for sales".to_owned()),
+            Mark::HandRaised if !by("hand_raised_at") => why.push("asked for sales".to_owned()),
             Mark::CallbackDue if !by("callback_at") => why.push(said("callback_at", lead)),
             Mark::NeverContacted if !by("contacted_at") => why.push(said("contacted_at", lead)),
-            Mark::CallbackDue | Mark::NeverContacted | Mark::OwnedByRep => {}
+            Mark::HandRaised | Mark::CallbackDue | Mark::NeverContacted | Mark::OwnedByRep => {}
         }
     }
     if ready.when.said.waiting_longer_than.is_some() && !by("waiting_since") {
@@ -50,7 +50,16 @@ fn said(field: &str, lead: &Candidate) -> String {
         "raw" => format!("raw {} points", Milli(lead.raw)),
         "fit" => format!("fit {} points", Milli(lead.fit)),
         "engagement" => format!("engagement {} points", Milli(lead.engagement)),
-        "created_at" => format!("first seen {}", time(lead.created_at)),
+        "first_seen_at" => match lead.first_seen_at {
+            Some(at) => format!("first seen {}", time(at)),
+            None => "has done nothing yet".to_owned(),
+        },
+        "created_at" => format!("came {}", time(lead.created_at)),
+        "hand_raised_at" => match (lead.hand_raised_at, lead.mql_by) {
+            (Some(at), _) => format!("asked for sales {}", time(at)),
+            (None, Some(MqlBy::HandRaise)) => "asked for sales".to_owned(),
+            (None, _) => "never asked for sales".to_owned(),
+        },
         "waiting_since" => format!("{} since {}", lead.stage.as_str(), time(lead.waiting_since)),
         "last_activity_at" => match lead.last_activity_at {
             Some(at) => format!("last active {}", time(at)),

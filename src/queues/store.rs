@@ -139,7 +139,8 @@ macro_rules! candidates {
             Candidate,
             r#"-- queues::candidates
             select s.lead_id, s.stage as "stage: Stage", l.mql_by as "mql_by: MqlBy", s.score, s.raw, s.fit, s.engagement,
-                s.band, s.grade, l.created_at, s.last_activity_at, stay.since as "waiting_since!",
+                s.band, s.grade, l.created_at, s.first_seen_at, s.hand_raised_at, s.last_activity_at,
+                stay.since as "waiting_since!",
                 p.attributes -> 'owner' ->> 'value' as owner,
                 p.attributes -> 'territory' ->> 'value' as territory,
                 p.attributes -> 'timezone' ->> 'value' as timezone,
@@ -174,7 +175,7 @@ macro_rules! candidates {
                 and ($8::integer is null or s.score >= $8)
                 and ($9::text[] is null or coalesce(p.attributes -> 'owner' ->> 'value', '') = any($9))
                 and ($10::text[] is null or coalesce(p.attributes -> 'territory' ->> 'value', '') = any($10))
-                and (not $11 or l.mql_by = 'hand_raise')
+                and (not $11 or s.hand_raised)
                 and (not $12 or (
                     select true from claim c where c.lead_id = s.lead_id and c.outcome = 'completed' limit 1
                 ) is not true)
@@ -204,6 +205,7 @@ macro_rules! candidates {
             $span.after.map(|place| place.lead_id) as Option<LeadId>,
             $span.after.map(|place| place.score),
             $span.after.map(|place| place.raw),
+            $span.after.and_then(|place| place.first_seen_at),
             $($argument),*
         )
     };
@@ -219,6 +221,7 @@ pub(super) async fn candidates(
 ) -> sqlx::Result<Vec<Candidate>> {
     match order {
         Order::ByScore => by_score(conn, asked, narrowed, span).await,
+        Order::ByHandRaise => by_hand_raise(conn, asked, narrowed, span).await,
         Order::By(keys) => by_keys(conn, asked, narrowed, keys, span).await,
     }
 }
@@ -235,8 +238,32 @@ async fn by_score(
         narrowed,
         span,
         ["0::bigint as first, 0::bigint as second, 0::bigint as third"],
-        ["($16::uuid is null or (s.score, s.raw, s.lead_id) < ($17, $18, $16))
-            order by s.score desc, s.raw desc, s.lead_id desc"]
+        ["($16::uuid is null or (s.score, s.raw, coalesce(s.first_seen_at, '-infinity'), s.lead_id)
+                < ($17, $18, coalesce($19::timestamptz, '-infinity'), $16))
+            order by s.score desc, s.raw desc, coalesce(s.first_seen_at, '-infinity') desc, s.lead_id desc"]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Walks along the index of those who asked for sales, if the tier takes nobody else; else sorts.
+async fn by_hand_raise(
+    conn: &mut PgConnection,
+    asked: &Asked<'_>,
+    narrowed: &Narrowed,
+    span: Stretch<'_>,
+) -> sqlx::Result<Vec<Candidate>> {
+    candidates!(
+        asked,
+        narrowed,
+        span,
+        ["0::bigint as first, 0::bigint as second, 0::bigint as third"],
+        ["($16::uuid is null
+                or (coalesce(s.hand_raised_at, '-infinity'), s.score, s.raw, coalesce(s.first_seen_at, '-infinity'), s.lead_id)
+                < (coalesce($20::timestamptz, '-infinity'), $17, $18, coalesce($19::timestamptz, '-infinity'), $16))
+            order by coalesce(s.hand_raised_at, '-infinity') desc, s.score desc, s.raw desc,
+                coalesce(s.first_seen_at, '-infinity') desc, s.lead_id desc"],
+        span.after.and_then(|place| place.hand_raised_at)
     )
     .fetch_all(conn)
     .await
@@ -257,24 +284,30 @@ async fn by_keys(
         asked,
         narrowed,
         span,
-        ["coalesce($22::bigint * case $19::text
+        ["coalesce($23::bigint * case $20::text
                 when 'score' then s.score when 'raw' then s.raw when 'fit' then s.fit when 'engagement' then s.engagement
+                when 'hand_raised_at' then (extract(epoch from s.hand_raised_at) * 1000000)::bigint
+                when 'first_seen_at' then (extract(epoch from s.first_seen_at) * 1000000)::bigint
                 when 'created_at' then (extract(epoch from l.created_at) * 1000000)::bigint
                 when 'last_activity_at' then (extract(epoch from s.last_activity_at) * 1000000)::bigint
                 when 'waiting_since' then (extract(epoch from stay.since) * 1000000)::bigint
                 when 'contacted_at' then (extract(epoch from done.contacted_at) * 1000000)::bigint
                 when 'callback_at' then (extract(epoch from done.callback_at) * 1000000)::bigint
             end, 9223372036854775807) as first,
-            coalesce($23::bigint * case $20::text
+            coalesce($24::bigint * case $21::text
                 when 'score' then s.score when 'raw' then s.raw when 'fit' then s.fit when 'engagement' then s.engagement
+                when 'hand_raised_at' then (extract(epoch from s.hand_raised_at) * 1000000)::bigint
+                when 'first_seen_at' then (extract(epoch from s.first_seen_at) * 1000000)::bigint
                 when 'created_at' then (extract(epoch from l.created_at) * 1000000)::bigint
                 when 'last_activity_at' then (extract(epoch from s.last_activity_at) * 1000000)::bigint
                 when 'waiting_since' then (extract(epoch from stay.since) * 1000000)::bigint
                 when 'contacted_at' then (extract(epoch from done.contacted_at) * 1000000)::bigint
                 when 'callback_at' then (extract(epoch from done.callback_at) * 1000000)::bigint
             end, 9223372036854775807) as second,
-            coalesce($24::bigint * case $21::text
+            coalesce($25::bigint * case $22::text
                 when 'score' then s.score when 'raw' then s.raw when 'fit' then s.fit when 'engagement' then s.engagement
+                when 'hand_raised_at' then (extract(epoch from s.hand_raised_at) * 1000000)::bigint
+                when 'first_seen_at' then (extract(epoch from s.first_seen_at) * 1000000)::bigint
                 when 'created_at' then (extract(epoch from l.created_at) * 1000000)::bigint
                 when 'last_activity_at' then (extract(epoch from s.last_activity_at) * 1000000)::bigint
                 when 'waiting_since' then (extract(epoch from stay.since) * 1000000)::bigint
@@ -282,10 +315,11 @@ async fn by_keys(
                 when 'callback_at' then (extract(epoch from done.callback_at) * 1000000)::bigint
             end, 9223372036854775807) as third"],
         ["($16::uuid is null
-                or (keys.first, keys.second, keys.third, -s.score, -s.raw) > ($25, $26, $27, -$17::integer, -$18::bigint)
-                or (keys.first, keys.second, keys.third, s.score, s.raw) = ($25, $26, $27, $17, $18)
-                    and s.lead_id < $16)
-            order by keys.first, keys.second, keys.third, s.score desc, s.raw desc, s.lead_id desc"],
+                or (keys.first, keys.second, keys.third, -s.score, -s.raw) > ($26, $27, $28, -$17::integer, -$18::bigint)
+                or (keys.first, keys.second, keys.third, s.score, s.raw) = ($26, $27, $28, $17, $18)
+                    and (coalesce(s.first_seen_at, '-infinity'), s.lead_id) < (coalesce($19::timestamptz, '-infinity'), $16))
+            order by keys.first, keys.second, keys.third, s.score desc, s.raw desc,
+                coalesce(s.first_seen_at, '-infinity') desc, s.lead_id desc"],
         field(0),
         field(1),
         field(2),

@@ -36,6 +36,8 @@ pub(super) struct Place {
     pub(super) keys: [i64; 3],
     pub(super) score: i32,
     pub(super) raw: i64,
+    pub(super) first_seen_at: Option<DateTime<Utc>>,
+    pub(super) hand_raised_at: Option<DateTime<Utc>>,
     pub(super) lead_id: LeadId,
 }
 
@@ -122,6 +124,8 @@ impl Place {
             keys: [lead.first_key, lead.second_key, lead.third_key],
             score: lead.score,
             raw: lead.raw,
+            first_seen_at: lead.first_seen_at,
+            hand_raised_at: lead.hand_raised_at,
             lead_id: lead.lead_id,
         }
     }

@@ -91,6 +91,12 @@ pub struct Standing {
     pub due_at: Option<DateTime<Utc>>,
     /// When the person last did something.
     pub last_activity_at: Option<DateTime<Utc>>,
+    /// When the lead first did something: the earliest of its events that count; none: there is no such event.
+    pub first_seen_at: Option<DateTime<Utc>>,
+    /// Whether it is an MQL for having asked for sales.
+    pub hand_raised: bool,
+    /// When the person last asked for sales, by this version.
+    pub hand_raised_at: Option<DateTime<Utc>>,
     /// When anything changed that a reader sees.
     pub updated_at: DateTime<Utc>,
     tally: Vec<u8>,

@@ -41,6 +41,9 @@ pub async fn rebuild(
         sheet.put(lead, tally);
     }
     replay(conn, &mut sheet, &apart).await?;
+    sheet.saw_first(
+        &store::first_seen(conn, scored.live.id, &stale.iter().copied().collect::<Vec<_>>()).await?,
+    );
     let people = People::known(conn, leads, &stale).await?;
     let given = Circumstances { now, leads, people: &people, additions: &nothing_new };
     sheet.take(given);

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use scoring::{Score, Tally};
+use scoring::{EventRef, Model, Score, Tally, Verdict};
 use sqlx::PgConnection;
 
 use super::{Additions, Standing, person::People, store};
 use crate::{
     clock::{to_instant, to_utc},
     ids::LeadId,
-    leads::{Lead, Resolved},
+    leads::{Lead, MqlBy, Resolved},
     models::{Covers, Settling, Version},
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Circumstances<'a> {
 /// One lead's tally in the making, beside what is stored.
 pub(super) struct State {
     pub(super) tally: Tally,
+    /// When the lead first did something; as stored, until everything new is in it.
+    first_seen_at: Option<DateTime<Utc>>,
     /// The tally is to come from the log.
     stale: bool,
     stored: Option<store::StateRow>,
@@ -65,7 +67,8 @@ impl<'a> Sheet<'a> {
             let tally = row.as_ref().and_then(|row| Tally::decode(&version.model, &row.tally).ok());
             let stale = resolved.moved.contains(&lead) || (tally.is_none() && !created);
             let tally = tally.filter(|_| !stale).unwrap_or_else(|| Tally::new(&version.model));
-            states.insert(lead, State { tally, stale, stored: row });
+            let first_seen_at = row.as_ref().filter(|_| !stale).and_then(|row| row.first_seen_at);
+            states.insert(lead, State { tally, first_seen_at, stale, stored: row });
         }
         Ok(Sheet { version, states, scores: BTreeMap::new() })
     }
@@ -87,6 +90,14 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// Tells of leads that are to be replayed when each first did something, where another version knows: that does not
+    /// depend on the model.
+    pub(super) fn saw_first(&mut self, seen: &HashMap<LeadId, Option<DateTime<Utc>>>) {
+        for (lead, state) in self.states.iter_mut().filter(|(_, state)| state.stale) {
+            state.first_seen_at = seen.get(lead).copied().flatten();
+        }
+    }
+
     /// Adds what is new, or all there is, and evaluates.
     pub(super) fn take(&mut self, given: Circumstances<'_>) {
         let model = &self.version.model;
@@ -94,14 +105,14 @@ impl<'a> Sheet<'a> {
             let Some(person) = given.people.get(*lead) else { continue };
             match &person.history {
                 Some(history) if state.stale => {
-                    history.events.iter().for_each(|event| state.tally.add(model, event.as_ref()));
+                    history.events.iter().for_each(|event| state.add(model, event.as_ref()));
                 }
                 _ => given
                     .additions
                     .get(lead)
                     .into_iter()
                     .flatten()
-                    .for_each(|addition| state.tally.add(model, addition.event)),
+                    .for_each(|addition| state.add(model, addition.event)),
             }
             // An empty profile decides attribute rules too.
             if person.reworded || state.stored.is_none() {
@@ -166,6 +177,14 @@ impl<'a> Sheet<'a> {
 }
 
 impl State {
+    fn add(&mut self, model: &Model, event: EventRef<'_>) {
+        self.tally.add(model, event);
+        if event.verdict != Verdict::Machine {
+            let at = to_utc(event.occurred_at);
+            self.first_seen_at = Some(self.first_seen_at.map_or(at, |first| first.min(at)));
+        }
+    }
+
     /// Now, or the instant of the stored score if another machine's clock was ahead of ours.
     pub(super) fn as_of(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         self.stored.as_ref().map_or(now, |stored| stored.as_of.max(now))
@@ -216,6 +235,9 @@ impl State {
             next_change_at,
             due_at: [next_change_at, dwell_ends_at].into_iter().flatten().min(),
             last_activity_at: self.tally.last_human_activity().map(to_utc),
+            first_seen_at: self.first_seen_at,
+            hand_raised: lead.mql_by == Some(MqlBy::HandRaise),
+            hand_raised_at: self.tally.hand_raised_at().map(to_utc),
             updated_at: unseen.map_or(now, |row| row.updated_at),
             tally: self.tally.encode(),
         }
@@ -229,5 +251,6 @@ impl store::StateRow {
             && (self.score, self.raw) == (standing.score, standing.raw)
             && (self.fit, self.engagement) == (standing.fit, standing.engagement)
             && (self.next_change_at, self.due_at) == (standing.next_change_at, standing.due_at)
+            && (self.first_seen_at, self.hand_raised) == (standing.first_seen_at, standing.hand_raised)
     }
 }

@@ -246,7 +246,27 @@ pub(super) struct StateRow {
     pub(super) next_change_at: Option<DateTime<Utc>>,
     pub(super) due_at: Option<DateTime<Utc>>,
     pub(super) last_activity_at: Option<DateTime<Utc>>,
+    pub(super) first_seen_at: Option<DateTime<Utc>>,
+    pub(super) hand_raised: bool,
     pub(super) updated_at: DateTime<Utc>,
+}
+
+/// When some leads first did something, by what is stored under a version.
+pub(super) async fn first_seen(
+    conn: &mut PgConnection,
+    model: ModelId,
+    leads: &[LeadId],
+) -> sqlx::Result<HashMap<LeadId, Option<DateTime<Utc>>>> {
+    let rows = sqlx::query!(
+        r#"-- scores::first_seen
+        select lead_id as "lead_id: LeadId", first_seen_at from score
+        where lead_id = any($1) and model_id = (select $2::uuid)"#,
+        leads as &[LeadId],
+        model as ModelId
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.lead_id, row.first_seen_at)).collect())
 }
 
 pub(super) async fn states_of(
@@ -258,7 +278,7 @@ pub(super) async fn states_of(
         StateRow,
         "-- scores::states_of
         select lead_id, tally, score, raw, fit, engagement, band, do_not_contact, as_of, next_change_at, due_at,
-            last_activity_at, updated_at
+            last_activity_at, first_seen_at, hand_raised, updated_at
         from score where lead_id = any($1) and model_id = (select $2::uuid)",
         leads as &[LeadId],
         model as ModelId
@@ -303,6 +323,9 @@ struct Columns {
     next_change_at: Vec<Option<DateTime<Utc>>>,
     due_at: Vec<Option<DateTime<Utc>>>,
     last_activity_at: Vec<Option<DateTime<Utc>>>,
+    first_seen_at: Vec<Option<DateTime<Utc>>>,
+    hand_raised: Vec<bool>,
+    hand_raised_at: Vec<Option<DateTime<Utc>>>,
     tallies: Vec<Vec<u8>>,
     updated_at: Vec<DateTime<Utc>>,
 }
@@ -324,6 +347,9 @@ impl Columns {
             columns.next_change_at.push(standing.next_change_at);
             columns.due_at.push(standing.due_at);
             columns.last_activity_at.push(standing.last_activity_at);
+            columns.first_seen_at.push(standing.first_seen_at);
+            columns.hand_raised.push(standing.hand_raised);
+            columns.hand_raised_at.push(standing.hand_raised_at);
             columns.tallies.push(standing.tally.clone());
             columns.updated_at.push(standing.updated_at);
         }
@@ -339,9 +365,11 @@ macro_rules! write_states {
             $($before)+ + "
             from unnest($2::uuid[], $3::text[], $4::boolean[], $5::integer[], $6::bigint[], $7::bigint[],
                 $8::bigint[], $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[],
-                $14::timestamptz[], $15::bytea[], $16::timestamptz[])
+                $14::timestamptz[], $15::bytea[], $16::timestamptz[], $17::timestamptz[], $18::boolean[],
+                $19::timestamptz[])
                 as new (lead_id, stage, do_not_contact, score, raw, fit, engagement, grade, band, as_of,
-                    next_change_at, due_at, last_activity_at, tally, updated_at)
+                    next_change_at, due_at, last_activity_at, tally, updated_at, first_seen_at, hand_raised,
+                    hand_raised_at)
             " + $($after)+,
             $model as ModelId,
             &new.leads as &[LeadId],
@@ -358,7 +386,10 @@ macro_rules! write_states {
             &new.due_at as &[Option<DateTime<Utc>>],
             &new.last_activity_at as &[Option<DateTime<Utc>>],
             &new.tallies,
-            &new.updated_at
+            &new.updated_at,
+            &new.first_seen_at as &[Option<DateTime<Utc>>],
+            &new.hand_raised,
+            &new.hand_raised_at as &[Option<DateTime<Utc>>]
         )
         .execute($conn)
         .await?;
@@ -378,9 +409,11 @@ pub(super) async fn insert(
         standings,
         ["-- scores::insert
             insert into score (lead_id, model_id, stage, do_not_contact, score, raw, fit, engagement, grade, band,
-                as_of, next_change_at, due_at, last_activity_at, tally, updated_at)
+                as_of, next_change_at, due_at, last_activity_at, tally, updated_at, first_seen_at, hand_raised,
+                hand_raised_at)
             select lead_id, $1, stage, do_not_contact, score, raw, fit, engagement, grade, band,
-                as_of, next_change_at, due_at, last_activity_at, tally, updated_at"],
+                as_of, next_change_at, due_at, last_activity_at, tally, updated_at, first_seen_at, hand_raised,
+                hand_raised_at"],
         [""]
     )
 }
@@ -399,7 +432,9 @@ pub(super) async fn update(
             update score set stage = new.stage, do_not_contact = new.do_not_contact, score = new.score,
                 raw = new.raw, fit = new.fit, engagement = new.engagement, grade = new.grade, band = new.band,
                 as_of = new.as_of, next_change_at = new.next_change_at, due_at = new.due_at,
-                last_activity_at = new.last_activity_at, tally = new.tally, updated_at = new.updated_at"],
+                last_activity_at = new.last_activity_at, tally = new.tally, updated_at = new.updated_at,
+                first_seen_at = new.first_seen_at, hand_raised = new.hand_raised,
+                hand_raised_at = new.hand_raised_at"],
         ["where score.lead_id = new.lead_id and score.model_id = (select $1::uuid)"]
     )
 }

@@ -54,6 +54,7 @@ async fn a_lead_is_shown_with_its_score_its_profile_and_where_it_stands() {
           "cycle": 1,
           "email": "jane@acme.example",
           "engagement": 30000,
+          "first_seen_at": "2026-03-02T09:00:00Z",
           "fit": 35000,
           "grade": "A2",
           "id": "[id]",

@@ -32,6 +32,8 @@ async fn a_claim_names_lead_rep_token_and_end_and_says_why() {
           "state": "active",
           "token": 1,
           "why": [
+            "tier asked for sales, 1 of 2",
+            "asked for sales 2026-03-02 09:00:01 UTC",
             "score 30 (cold)",
             "raw 30 points",
             "first seen 2026-03-02 09:00:01 UTC",
@@ -147,7 +149,7 @@ async fn another_claims_token_does_nothing() {
         confused["id"] = mine["id"].clone();
 
         for verb in ["renew", "release", "skip", "complete"] {
-            assert_eq!(refused(app, &confused, verb).await.0, "claim_ended");
+            assert_eq!(refused(app, &confused, verb).await.0, "wrong_token", "the claim goes on");
         }
 
         assert_eq!(claim(app, &mine).await["state"], "active");
@@ -257,7 +259,10 @@ async fn what_a_rep_says_must_say_something() {
             assert!(answer.json().to_string().contains(place), "{answer:?}");
         }
         let past = act(app, &made, "complete", json!({"callback_at": app.now()})).await;
-        assert_eq!(past.problem(), "invalid_parameter");
+        assert_eq!(
+            (past.problem(), &past.json()["errors"][0]["pointer"]),
+            ("invalid_request".into(), &json!("/callback_at"))
+        );
         assert_eq!(ask(app, "sales", "").await.problem(), "invalid_request");
         assert_eq!(ask(app, "nobodys", "ann").await.problem(), "not_found");
         let no_such = json!({"id": "01900000-0000-7000-8000-000000000000", "token": 1});

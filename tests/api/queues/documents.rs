@@ -31,7 +31,7 @@ async fn every_installation_begins_with_a_queue_for_sales() {
             "length": "30m",
             "rest": "1d"
           },
-          "description": "MQLs, best score first",
+          "description": "Whoever asked for sales first, the newest first; then the best score",
           "filter": {
             "stage": [
               "mql"
@@ -39,11 +39,22 @@ async fn every_installation_begins_with_a_queue_for_sales() {
           },
           "tiers": [
             {
-              "name": "score",
+              "name": "asked for sales",
+              "order": [
+                "-hand_raised_at"
+              ],
+              "when": {
+                "is": [
+                  "hand_raised"
+                ]
+              }
+            },
+            {
+              "name": "by score",
               "order": [
                 "-score",
                 "-raw",
-                "-created_at"
+                "-first_seen_at"
               ]
             }
           ],

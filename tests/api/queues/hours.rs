@@ -43,7 +43,7 @@ async fn who_is_outside_its_hours_is_passed_over_and_shown_with_the_reason() {
         // Monday, 10:00 in Berlin, 04:00 in New York, 18:00 in Tokyo.
         assert_eq!(
             asleep(app).await,
-            ["york America/New_York 2026-03-02T14:00:00Z", "tokyo Asia/Tokyo 2026-03-03T00:00:00Z"]
+            ["tokyo Asia/Tokyo 2026-03-03T00:00:00Z", "york America/New_York 2026-03-02T14:00:00Z"]
         );
         assert_eq!(next_user(app, "q", "ann").await, "nowhere");
         assert_eq!(next_user(app, "q", "ann").await, "-");

@@ -35,7 +35,7 @@ async fn who_asks_not_to_be_contacted_is_nobodys_at_once() {
             "do_not_contact",
             "asking for a demo does not bring it back"
         );
-        assert_eq!(ranked(app, "sales/leads?free=true").await, "a b", "but it can be handed out again");
+        assert_eq!(ranked(app, "sales/leads?free=true").await, "b a", "but it can be handed out again");
     })
     .await;
 }
@@ -97,7 +97,9 @@ async fn the_claims_of_a_queue_that_is_no_more_run_out() {
         let (one, other) = (next(app, "q", "ann").await.unwrap(), next(app, "q", "ann").await.unwrap());
         app.call("DELETE", "/v1/queues/q", Some(crate::harness::ADMIN), "").await;
 
-        assert_eq!(refused(app, &one, "renew").await.0, "claim_not_renewable");
+        let (code, said) = refused(app, &one, "renew").await;
+        assert_eq!(code, "claim_not_renewable");
+        assert!(said.starts_with("There is no queue `q` any more"), "{said}");
         let worked = done(app, &other, "complete", json!({})).await;
         assert_eq!(worked["rests_until"], json!(app.now() + TimeDelta::days(1)));
         assert_eq!(next_user(app, "sales", "bob").await, "-");

@@ -79,7 +79,7 @@ async fn ranked(app: &TestApp, path: &str) -> String {
     let page = app.get(&format!("/v1/queues/{path}")).await.json();
     let rows = page["data"].as_array().unwrap_or_else(|| panic!("{page}"));
     let shown = rows.iter().map(|row| match row["tier"].as_str().unwrap() {
-        "score" => user(row),
+        "asked for sales" | "by score" => user(row),
         tier => format!("{tier}:{}", user(row)),
     });
     shown.collect::<Vec<_>>().join(" ")

@@ -127,7 +127,7 @@ async fn a_filter_asks_for_everything_that_it_names() {
             (json!({"grade": ["Z9"]}), ""),
             (json!({"waiting_longer_than": "1s"}), "a b"),
         ] {
-            put(app, "some", json!({"filter": filter})).await;
+            put(app, "some", json!({"filter": filter, "tiers": [{"name": "by score"}]})).await;
             assert_eq!(ranked(app, "some/leads").await, expected, "{filter}");
             let first = expected.split(' ').next().filter(|first| !first.is_empty()).unwrap_or("-");
             let claim = next(app, "some", "ann").await;
@@ -146,7 +146,7 @@ async fn a_rep_gets_own_leads_and_nobodys_where_the_queue_says_so() {
         traits(app, "a", json!({"owner": "ann"})).await;
         traits(app, "b", json!({"owner": "bob"})).await;
         leads(app, &["nobody's", "a", "b"]).await;
-        put(app, "own", json!({"filter": {"is": ["owned_by_rep"]}})).await;
+        put(app, "own", json!({"filter": {"is": ["owned_by_rep"]}, "tiers": [{"name": "by score"}]})).await;
 
         assert_eq!(ranked(app, "own/leads").await, "nobody's b a");
         assert_eq!(ranked(app, "own/leads?rep=ann").await, "nobody's a");
@@ -197,6 +197,8 @@ async fn asking_for_the_next_lead_again_and_again_gives_the_ranking() {
             json!({}),
             handbook(),
             json!({"tiers": [{"name": "old", "order": ["created_at"]}]}),
+            json!({"tiers": [{"name": "old", "order": ["first_seen_at", "-hand_raised_at"]}]}),
+            json!({"tiers": [{"name": "asked, all of them", "order": ["-hand_raised_at"]}]}),
             json!({"tiers": [{"name": "fit", "order": ["-fit", "engagement"]}]}),
             json!({"tiers": [{"name": "called", "order": ["-contacted_at"]}]}),
             json!({"tiers": [{"name": "callbacks", "order": ["callback_at", "-last_activity_at", "raw"]}]}),
