@@ -11,8 +11,11 @@ use serde_path_to_error::Segment;
 use tower_http::timeout::TimeoutError;
 use url::form_urlencoded;
 
-use super::problem::{Code, Problem, Violation};
-use crate::json;
+use super::{
+    aside::in_place,
+    problem::{Code, Problem, Violation},
+};
+use crate::json::{self, Unstorable};
 
 /// A JSON body in or out.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(Problem::new(Code::UnsupportedMediaType, message));
         }
         let Body(body) = Body::from_request(request, state).await?;
-        parse(&body).map(Json)
+        in_place(body.len(), || parse(&body)).map(Json)
     }
 }
 
@@ -140,7 +143,11 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     }
     let said = error.inner().to_string();
     let message = said.split(" at line ").next().unwrap_or_default().to_owned();
-    let code = ["unknown field", "missing field"].into_iter().find(|code| message.starts_with(code));
+    let code = match message.as_str() {
+        said if said == Unstorable::Nul.to_string() => Some("invalid_character"),
+        said if said == Unstorable::TooDeep.to_string() => Some("too_deep"),
+        said => ["unknown field", "missing field"].into_iter().find(|code| said.starts_with(code)),
+    };
     let pointer = pointer(error.path());
     let place = if pointer.is_empty() { "The body" } else { pointer.as_str() };
     let summary = format!("{place}: {message}");

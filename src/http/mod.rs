@@ -1,6 +1,7 @@
 //! The frame: the router as a table of contents, the layers in order, and what every call shares. It knows no
 //! room but to mount it.
 
+pub mod aside;
 pub mod auth;
 mod decompress;
 mod docs;

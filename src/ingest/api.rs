@@ -16,6 +16,7 @@ use super::{
 use crate::{
     app::App,
     http::{
+        aside::in_place,
         auth::Sender,
         extract::{Body, Json, Query},
         problem::{Code, Problem},
@@ -63,11 +64,13 @@ async fn send_events(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<Answer>, Problem> {
-    let text = items::text(&body);
-    let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };
-    let parse = |raw: &str| native::parse(items::object(raw)?);
-    let submission =
-        read(&app, &key, Caller::of(&headers), raw.into_iter().enumerate(), answer.leads(&key), parse);
+    let submission = in_place(body.len(), || {
+        let text = items::text(&body);
+        let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };
+        let parse = |raw: &str| native::parse(items::object(raw)?);
+        let items = raw.into_iter().enumerate();
+        Ok::<_, Problem>(read(&app, &key, Caller::of(&headers), items, answer.leads(&key), parse))
+    })?;
     Ok(Json(submit(&app.writers, submission).await?))
 }
 

@@ -1,16 +1,88 @@
 //! Model documents as people write them: YAML with the keys of the JSON.
+//!
+//! A short YAML text can keep a reader busy for minutes: by nesting, and by aliases that repeat aliases. So it is measured
+//! before it is read.
 
-use std::{io::Write, path::Path};
+use std::{collections::HashMap, io::Write, path::Path};
 
 use anyhow::Context;
+use saphyr_parser::{Event, Parser, ScanError};
 use scoring::check;
 use serde_json::Value;
 
+use crate::json;
+
+/// How large a document may be, in bytes. The models that come with the service have up to 21 KB.
+pub const LARGEST: usize = 512 * 1024;
+/// How many values a document may have. What an alias repeats counts each time.
+pub const MOST_VALUES: usize = 100_000;
+
+/// Why a document cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is too large.
+    #[error("a model has at most {LARGEST} bytes")]
+    TooLarge,
+    /// Its lists and objects lie too deep in one another.
+    #[error("lists and objects lie at most {} deep in one another", json::DEEPEST)]
+    TooDeep,
+    /// It has too many values, or an alias stands within what it repeats.
+    #[error("a model has at most {MOST_VALUES} values, counting each time what an alias repeats")]
+    TooManyValues,
+    /// It is no YAML.
+    #[error(transparent)]
+    NoYaml(#[from] ScanError),
+    /// It is YAML, but no document of JSON's values.
+    #[error(transparent)]
+    NoDocument(#[from] yaml_serde::Error),
+}
+
 /// Reads a document in YAML (of which JSON is a part).
-pub fn from_yaml(text: &str) -> Result<Value, yaml_serde::Error> {
+pub fn from_yaml(text: &str) -> Result<Value, Unreadable> {
+    measure(text)?;
     // By way of YAML's own values, which refuse a key that stands twice.
     let document: yaml_serde::Value = yaml_serde::from_str(text)?;
-    yaml_serde::from_value(document)
+    Ok(yaml_serde::from_value(document)?)
+}
+
+/// Refuses a text that would take long to read, at the first place that shows it.
+fn measure(text: &str) -> Result<(), Unreadable> {
+    if text.len() > LARGEST {
+        return Err(Unreadable::TooLarge);
+    }
+    // What is open: its anchor, and how many values came before it.
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut sizes: HashMap<usize, usize> = HashMap::new();
+    let mut values = 0_usize;
+    for event in Parser::new_from_str(text) {
+        match event?.0 {
+            Event::Scalar(_, _, anchor, _) => {
+                values += 1;
+                sizes.insert(anchor, 1);
+            }
+            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
+                open.push((anchor, values));
+                values += 1;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some((anchor, before)) = open.pop() {
+                    sizes.insert(anchor, values - before);
+                }
+            }
+            Event::Alias(anchor) => {
+                let repeated = sizes.get(&anchor).ok_or(Unreadable::TooManyValues)?;
+                values = values.saturating_add(*repeated);
+            }
+            _ => {}
+        }
+        if open.len() > json::DEEPEST {
+            return Err(Unreadable::TooDeep);
+        }
+        if values > MOST_VALUES {
+            return Err(Unreadable::TooManyValues);
+        }
+    }
+    Ok(())
 }
 
 /// Checks a document in a file for a person at a terminal: what is wrong, what is suspicious, which tests fail.
@@ -73,5 +145,26 @@ mod tests {
         let error = from_yaml("fit:\n  max: 40\n  max: 10\n").unwrap_err();
         assert!(error.to_string().contains("max"), "{error}");
         assert_eq!(from_yaml("{\"max\": 10.5}").unwrap(), serde_json::json!({"max": 10.5}));
+    }
+
+    #[test]
+    fn a_text_that_would_take_minutes_to_read_is_refused_before_it_is_read() {
+        let said = |text: String| from_yaml(&text).unwrap_err().to_string();
+        for open in ["[", "{a: ", "[? ", "- ", "? ", "- - ", "a: - "] {
+            let text = open.repeat(100_000 / open.len());
+            assert!(measure(&text).is_err(), "{open}");
+        }
+        let repeating = format!("a: &a [{}]\nb: [{}]", "x,".repeat(5_000), "*a,".repeat(3_000));
+        assert!(said(repeating).contains("alias"));
+        let doubling: String = (1..40).map(|n| format!("a{n}: &a{n} [*a{}, *a{}]\n", n - 1, n - 1)).collect();
+        assert!(said(format!("a0: &a0 [x]\n{doubling}")).contains("alias"));
+        assert!(said("a: &a [*a]".to_owned()).contains("alias"), "within what it repeats");
+        assert!(said(format!("a: {}", "x".repeat(LARGEST))).contains("bytes"));
+    }
+
+    #[test]
+    fn anchors_and_nesting_that_people_write_are_read() {
+        let text = format!("a: &a {{x: [1]}}\nb: [*a, *a]\nc: {}{}", "[".repeat(60), "]".repeat(60));
+        assert_eq!(from_yaml(&text).unwrap()["b"], serde_json::json!([{"x": [1]}, {"x": [1]}]));
     }
 }

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     app::App,
     http::{
+        aside::in_place,
         auth,
         extract::{Body, Json, Query},
         problem::{Code, Problem},
@@ -230,7 +231,8 @@ pub(super) async fn receive(
     let parse = |raw: &str| segment::parse(call, &envelope, items::object(raw)?);
     let deletions = forwarded::deletions(signed, &raw);
     let messages = raw.iter().copied().enumerate().filter(|(index, _)| !deletions.contains_key(index));
-    let submission = ingest::api::read(&app, &key, caller, messages, want_leads, parse);
+    let submission =
+        in_place(body.len(), || ingest::api::read(&app, &key, caller, messages, want_leads, parse));
     if let ([only], [_]) = (submission.refused.as_slice(), raw.as_slice())
         && only.rejection.code == segment::UNSIGNED_DELETE
     {

@@ -364,7 +364,7 @@ async fn every_mistake_is_named_with_a_pointer_to_it() {
             (json!({"user_id": " ", "email": "jane"}), "/user_id invalid_user_id, /email invalid_email"),
             (json!({"user_id": "u1", "traits": []}), "/traits invalid"),
             (json!({"user_id": "u1", "traits": {"email": "a@x.example"}}), "/traits/email no_trait"),
-            (json!({"user_id": "u1", "traits": {"a": "\u{0}"}}), "/traits invalid_character"),
+            (json!({"user_id": "u1", "traits": {"a": "\u{0}"}}), "/traits/a invalid_character"),
             (json!({"user_id": "u1", "traits": {"a": "x".repeat(65 * 1024)}}), "/traits too_large"),
             (json!({"user_id": "u1", "occurred_at": "yesterday"}), "/occurred_at invalid_time"),
             (

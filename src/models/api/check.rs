@@ -14,6 +14,7 @@ use crate::{
     app::App,
     clock::to_instant,
     http::{
+        aside::aside,
         auth::Reader,
         extract::{Body, Json},
         problem::{Problem, Violation},
@@ -69,8 +70,8 @@ pub(super) async fn check_model(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<Checked>, Problem> {
-    let document = document_of(&headers, &body)?;
-    let report = check::check(&document);
+    let checked = move || document_of(&headers, &body).map(|document| check::check(&document));
+    let report = aside(checked).await??;
     let valid = report.errors.is_empty() && report.tests.iter().all(|test| test.passed);
     Ok(Json(Checked { valid, report }))
 }
@@ -99,13 +100,17 @@ pub(super) async fn evaluate_model(
         .into_iter()
         .filter(|event| event.id.is_empty() || seen.insert(event.id.clone()))
         .collect();
+    let profile = body.profile;
     let evaluation = if let Some(id) = version(&body.model)? {
         let known = load(&mut *app.db.acquire().await?, id).await?;
         let known = known.ok_or_else(|| Problem::not_found("version of a model"))?;
-        scoring::evaluate(&known.model, &body.profile, &events, as_of)
+        aside(move || scoring::evaluate(&known.model, &profile, &events, as_of)).await?
     } else {
-        let model = Model::parse(&body.model).map_err(|mistakes| refuse(&mistakes, "/model"))?;
-        scoring::evaluate(&model, &body.profile, &events, as_of)
+        let evaluated = move || {
+            let model = Model::parse(&body.model).map_err(|mistakes| refuse(&mistakes, "/model"))?;
+            Ok::<_, Problem>(scoring::evaluate(&model, &profile, &events, as_of))
+        };
+        aside(evaluated).await??
     };
     Ok(Json(Evaluated { score: evaluation.score, receipt: evaluation.receipt }))
 }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     app::App,
     http::{
+        aside::aside,
         auth::Admin,
         etag::{IfMatch, require_match, tagged},
         extract::{Body, Path},
@@ -36,7 +37,7 @@ pub(super) async fn create_draft(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let (model, document) = model_of(&headers, &body)?;
+    let (model, document) = aside(move || model_of(&headers, &body)).await??;
     let version = drafts::create(&app, model.name(), &document).await?;
     let location = [(header::LOCATION, format!("/v1/models/{}", version.id))];
     Ok((StatusCode::CREATED, location, tagged(&HeaderMap::new(), &version)).into_response())
@@ -54,7 +55,8 @@ pub(super) async fn replace_draft(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let (model, document) = model_of(&headers, &body)?;
+    let given = headers.clone();
+    let (model, document) = aside(move || model_of(&given, &body)).await??;
     let unchanged = |version: &ModelView| require_match(&headers, version);
     let version = drafts::replace(&app, id, unchanged, model.name(), &document).await?;
     Ok(tagged(&HeaderMap::new(), &version))

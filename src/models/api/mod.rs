@@ -131,6 +131,9 @@ fn refuse(mistakes: &[Mistake], pointer: &str) -> Problem {
 
 /// The document in a body: JSON or YAML, plain or as `{"model": document}`.
 fn document_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
+    if body.len() > document::LARGEST {
+        return Err(Problem::new(Code::TooLarge, format!("{}.", document::Unreadable::TooLarge)));
+    }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let unreadable = |error: &dyn std::fmt::Display| {
         Problem::new(Code::InvalidBody, format!("The document cannot be read: {error}."))

@@ -359,7 +359,7 @@ async fn of_rules(app: &TestApp, operation: &str, user: &str) -> Option<Ask> {
             Some(Ask::json("POST", "/v1/mail-sources", &body))
         }
         "POST /v1/keys" => {
-            let body = json!({"name": user, "scopes": ["read"], "allowed_origins": ["https://a.example"]});
+            let body = json!({"name": user, "scopes": ["ingest"], "allowed_origins": ["https://a.example"]});
             Some(Ask::json("POST", "/v1/keys", &body))
         }
         _ => None,
