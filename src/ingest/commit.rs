@@ -22,7 +22,7 @@ use crate::{
     models::{self, Live},
     policy::Policies,
     qualification::Frame,
-    scores::{self, Addition, Additions, Standing},
+    scores::{self, Addition, Additions, Overfull, Standing},
     verdicts::{self, Decided, Decision},
 };
 
@@ -122,7 +122,17 @@ impl Desk {
         let scored = self.live.scored(conn).await?;
         let policy = self.policies.current(conn).await?;
         let frame = Frame { scored: &scored, policy: &policy, now: self.clock.now(), ids: &self.ids };
-        let standings = scores::apply(conn, frame, &mut resolved, &additions).await?;
+        let standings = scores::apply(conn, frame, &mut resolved, &additions).await;
+        let standings = standings.map_err(|error| match scores::overfull(error) {
+            Ok(Overfull(events)) => {
+                let named = |event: &&NewEvent| {
+                    lead_of(&resolved, event).is_some_and(|lead| events.contains(&(lead, event.id.clone())))
+                };
+                let full = items.iter().map(|item| item.event).filter(named);
+                ResolveError::Overfull(full.map(place).collect())
+            }
+            Err(error) => ResolveError::Database(error),
+        })?;
         scores::tell_consents(conn, frame, &resolved, asked.into_iter().chain(joined), &before).await?;
         Ok(Entered { resolved, log, standings })
     }
@@ -133,6 +143,16 @@ pub(super) struct Entered {
     pub(super) resolved: Resolved,
     pub(super) log: Log,
     standings: BTreeMap<LeadId, Standing>,
+}
+
+/// Why an event is not taken that would give its lead too many attributes.
+pub(super) fn too_many_attributes() -> Rejection {
+    let detail = format!(
+        "a lead has at most {} attributes, removed ones too, of {} KiB together",
+        scores::MOST_ATTRIBUTES,
+        scores::MOST_BYTES / 1024
+    );
+    Rejection::new("too_many_attributes", detail)
 }
 
 /// Why an event is not taken whose id is that of another.

@@ -1,7 +1,7 @@
 //! The writers: tasks that take what has gathered and commit it.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Outcome, Submission,
-    commit::{Desk, Item, Refusal},
+    commit::{Desk, Item, Place, Refusal, place, too_many_attributes},
     rejection::Rejection,
     upsert::{Upserted, Upserts, Wish},
 };
@@ -220,15 +220,28 @@ async fn write_items(desk: &Desk, items: &[Item<'_>], refused: &[Refusal<'_>]) -
     outcomes
 }
 
-/// Commits, beginning again while others are changing the same leads.
+/// Commits, beginning again while others are changing the same leads, and without the items that would give a lead too
+/// many attributes.
 async fn commit(
     desk: &Desk,
     items: &[Item<'_>],
     refused: &[Refusal<'_>],
 ) -> Result<Vec<Outcome>, ResolveError> {
     let mut tries = 1;
+    let mut full: HashSet<Place> = HashSet::new();
     loop {
-        match desk.commit(items, refused).await {
+        let fits = |item: &&Item<'_>| !full.contains(&place(item.event));
+        let kept: Vec<Item<'_>> = items.iter().filter(fits).copied().collect();
+        match desk.commit(&kept, refused).await {
+            Err(ResolveError::Overfull(events)) if !events.is_empty() => full.extend(events),
+            Ok(outcomes) if !full.is_empty() => {
+                let mut outcomes = outcomes.into_iter();
+                let outcome = |item: &Item<'_>| match full.contains(&place(item.event)) {
+                    true => Some(Outcome::Rejected(too_many_attributes())),
+                    false => outcomes.next(),
+                };
+                return Ok(items.iter().filter_map(outcome).collect());
+            }
             Err(error) if is_collision(&error) && tries < TRIES => {
                 tokio::time::sleep(Duration::from_millis(1 << tries)).await;
                 tries += 1;
@@ -273,6 +286,9 @@ async fn settle(desk: &Desk, wishes: &[Wish<'_>]) -> Vec<Result<Upserted, Busy>>
                 }
                 later.into_iter().rev().for_each(|index| open.push_front(index));
             }
+            Err(ResolveError::Overfull(_)) if round.len() == 1 => {
+                outcomes[round[0]] = Ok(Upserted::Rejected(too_many_attributes()));
+            }
             Err(error) if is_content(&error) && round.len() > 1 => {
                 together = 1;
                 round.into_iter().rev().for_each(|index| open.push_front(index));
@@ -314,6 +330,7 @@ async fn upsert(desk: &Desk, wishes: &[Wish<'_>]) -> Result<Vec<Option<Upserted>
 fn is_collision(error: &ResolveError) -> bool {
     match error {
         ResolveError::Changed => true,
+        ResolveError::Overfull(_) => false,
         ResolveError::Database(error) => db::is_collision(error),
     }
 }
@@ -323,6 +340,7 @@ fn is_collision(error: &ResolveError) -> bool {
 fn is_content(error: &ResolveError) -> bool {
     match error {
         ResolveError::Changed => false,
+        ResolveError::Overfull(_) => true,
         ResolveError::Database(
             sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. },
         ) => true,

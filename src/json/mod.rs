@@ -70,6 +70,19 @@ pub fn storable_fields(fields: &mut Map<String, Value>, levels: usize) -> Result
     })
 }
 
+/// About how many bytes a value has as JSON text.
+pub fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 4,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| size(item) + 1).sum::<usize>() + 2,
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| name.len() + size(value) + 4).sum::<usize>() + 2
+        }
+    }
+}
+
 fn no_nul(text: &str) -> Result<(), Unstorable> {
     if text.contains('\0') { Err(Unstorable::Nul) } else { Ok(()) }
 }

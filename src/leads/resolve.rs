@@ -16,7 +16,7 @@ use super::{
     resolved::{Resolved, Seat},
     store,
 };
-use crate::ids::{IdentityId, Ids, LeadId};
+use crate::ids::{EventKey, IdentityId, Ids, LeadId};
 
 /// What one event names, and when it happened.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,9 @@ pub enum ResolveError {
     /// Somebody else changed the same identities meanwhile: roll back and begin again.
     #[error("the identities changed while they were being read")]
     Changed,
+    /// These events would give a lead more attributes than it may have: roll back, and begin again without them.
+    #[error("a lead would have more attributes than it may")]
+    Overfull(Vec<(IdentityId, EventKey)>),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),

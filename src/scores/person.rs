@@ -3,16 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scoring::{Score, Tally, profile::Fold};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
-use super::{Additions, History, log};
+use super::{Addition, Additions, History, log};
 use crate::{
     ids::LeadId,
+    json,
     leads::{self, Resolved},
     policy::Label,
     qualification::{self, Frame},
 };
+
+/// How many attributes a lead may have, removed ones too: each event that describes the lead reads and writes all of them.
+pub const MOST_ATTRIBUTES: usize = 1_000;
+/// How large they may be together, in bytes.
+pub const MOST_BYTES: usize = 256 * 1024;
 
 /// The leads that a transaction is about, by id.
 #[derive(Default)]
@@ -57,22 +63,25 @@ impl People {
                 None => drop(stale.insert(lead)),
             }
         }
+        let mut overfull = BTreeSet::new();
         for (lead, news) in additions.iter().filter(|(lead, _)| !stale.contains(lead)) {
             let person = people.entry(*lead).or_default();
-            for addition in news {
-                if let Some(traits) = addition.traits {
-                    person.described = true;
-                    let (at, id) = (addition.event.occurred_at, addition.event.id);
-                    person.reworded |= person.profile.apply(traits, at, id);
-                }
-            }
+            let full = person.describe(news);
+            overfull.extend(full.into_iter().map(|id| (*lead, id.to_owned())));
         }
         for (lead, mut history) in log::read(conn, &stale.iter().copied().collect::<Vec<_>>()).await? {
             let person = people.entry(lead).or_default();
             // What moved away may have left nothing behind, and that is to be written too.
             (person.described, person.reworded) = (true, true);
+            if let Some(news) = additions.get(&lead) {
+                let full = history.before(news).describe(news);
+                overfull.extend(full.into_iter().map(|id| (lead, id.to_owned())));
+            }
             person.profile = std::mem::take(&mut history.profile);
             person.history = Some(history);
+        }
+        if !overfull.is_empty() {
+            return Err(refused(Overfull(overfull)));
         }
         let nothing = Fold::default();
         for (lead, person) in people.iter_mut().filter(|(_, person)| person.reworded) {
@@ -140,6 +149,87 @@ impl People {
             .map(|(lead, person)| (*lead, serde_json::to_value(&person.profile).unwrap_or_default()))
             .unzip();
         if leads.is_empty() { Ok(()) } else { leads::upsert_profiles(conn, &leads, &attributes).await }
+    }
+}
+
+impl Person {
+    /// Folds in what is said of a person; the ids of the events that would give the lead more attributes than it may have.
+    /// What such an event says is left out.
+    fn describe<'a>(&mut self, news: &[Addition<'a>]) -> Vec<&'a str> {
+        let mut full = Vec::new();
+        for addition in news {
+            let Some(traits) = addition.traits else { continue };
+            let (at, id) = (addition.event.occurred_at, addition.event.id);
+            if !fits(&self.profile, traits) {
+                let mut after = self.profile.clone();
+                after.apply(traits, at, id);
+                if exceeds(&self.profile, &after) {
+                    full.push(id);
+                    continue;
+                }
+            }
+            self.described = true;
+            self.reworded |= self.profile.apply(traits, at, id);
+        }
+        full
+    }
+}
+
+impl History {
+    /// The person without what is new, by the log that has it already.
+    fn before(&self, news: &[Addition<'_>]) -> Person {
+        let new: BTreeSet<&str> = news.iter().map(|addition| addition.event.id).collect();
+        let mut profile = Fold::default();
+        for event in self.events.iter().filter(|event| !new.contains(event.id.as_str())) {
+            if let Some(traits) = &event.traits {
+                profile.apply(traits, event.occurred_at, &event.id);
+            }
+        }
+        Person { profile, ..Person::default() }
+    }
+}
+
+/// Whether a lead has room for all that an event says, even if nothing of it is known yet.
+fn fits(profile: &Fold, traits: &Map<String, Value>) -> bool {
+    let (attributes, bytes) = extent(profile);
+    let more: usize = traits.iter().map(|(name, value)| name.len() + json::size(value) + 2).sum();
+    // A name and a value take at least three bytes.
+    attributes + more / 3 <= MOST_ATTRIBUTES && bytes + more <= MOST_BYTES
+}
+
+/// Whether a lead would have more attributes than it may, and more than it has. A lead that has too many, since it was
+/// joined from several, can still be told what changes none of that.
+fn exceeds(before: &Fold, after: &Fold) -> bool {
+    let (attributes, bytes) = extent(after);
+    if attributes <= MOST_ATTRIBUTES && bytes <= MOST_BYTES {
+        return false;
+    }
+    let (had, had_bytes) = extent(before);
+    (attributes > MOST_ATTRIBUTES && attributes > had) || (bytes > MOST_BYTES && bytes > had_bytes)
+}
+
+/// How many attributes there are, removed ones too, and about how many bytes they have.
+fn extent(fold: &Fold) -> (usize, usize) {
+    fold.iter().fold((0, 0), |(attributes, bytes), (name, dated)| {
+        (attributes + 1, bytes + name.len() + json::size(&dated.value))
+    })
+}
+
+/// Events that would give a lead more attributes than it may have, by the lead and the event's id.
+#[derive(Debug, thiserror::Error)]
+#[error("a lead would have more attributes than it may")]
+pub struct Overfull(pub BTreeSet<(LeadId, String)>);
+
+/// The error by which a transaction ends that must not be committed; [`overfull`] knows it again.
+fn refused(why: Overfull) -> sqlx::Error {
+    sqlx::Error::Encode(Box::new(why))
+}
+
+/// What an error of [`apply`](super::apply) says of leads that would have too many attributes; any other comes back.
+pub fn overfull(error: sqlx::Error) -> Result<Overfull, sqlx::Error> {
+    match error {
+        sqlx::Error::Encode(why) => why.downcast().map(|why| *why).map_err(sqlx::Error::Encode),
+        error => Err(error),
     }
 }
 

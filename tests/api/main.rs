@@ -5,6 +5,7 @@
 mod harness;
 
 mod bodies;
+mod bounds;
 mod changes;
 mod checklists;
 mod comparison;
