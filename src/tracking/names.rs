@@ -13,7 +13,7 @@ pub(super) fn snake_case(name: &str) -> String {
     let letters: String = name.to_snake_case().chars().flat_map(letters).collect();
     let words = match join(letters.split('_')) {
         empty if empty.is_empty() => {
-            join(name.chars().filter(is_symbol).map(|c| format!("u{:x}", u32::from(c))))
+            join(name.chars().filter(|c| is_symbol(*c)).map(|c| format!("u{:x}", u32::from(c))))
         }
         words => words,
     };
@@ -31,9 +31,9 @@ fn letters(c: char) -> Vec<char> {
 }
 
 /// Whether a character says something by itself. Punctuation does not, nor do marks that change the look of another one.
-fn is_symbol(c: &char) -> bool {
+fn is_symbol(c: char) -> bool {
     let marks = ['\u{2000}'..='\u{206f}', '\u{fe00}'..='\u{fe0f}', '\u{feff}'..='\u{feff}'];
-    !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !marks.iter().any(|marks| marks.contains(c))
+    !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !marks.iter().any(|marks| marks.contains(&c))
 }
 
 fn join(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
@@ -117,7 +117,7 @@ mod tests {
 
                 prop_assert!(kind.len() <= LONGEST_TYPE && kind.chars().all(may_stand_in_type), "{kind:?}");
                 prop_assert_eq!(snake_case(&kind), kind.clone(), "{:?}", name);
-                let says = |c: char| c.is_alphanumeric() || is_symbol(&c);
+                let says = |c: char| c.is_alphanumeric() || is_symbol(c);
                 prop_assert_eq!(kind.is_empty(), !name.chars().any(says), "{:?}", name);
             }
         }

@@ -102,9 +102,11 @@ fn news(event: &Value) -> Option<News> {
 fn failure(event: &Value) -> Option<What> {
     let status = |field: &str| text(event, &format!("/delivery-status/{field}"));
     let code = status("code").unwrap_or_default();
+    // The address is on the account's own list (`suppress-…`): Mailgun has told why before.
+    if ["605", "606", "607"].contains(&code.as_str()) {
+        return None;
+    }
     match (text(event, "/reason")?.as_str(), code.as_str()) {
-        // The address is on the account's own list (`suppress-…`): Mailgun has told why before.
-        (_, "605" | "606" | "607") => None,
         // The receiving server has refused the address: an SMTP or an enhanced status code of class 5.
         ("bounce", code) if code.is_empty() || code.starts_with('5') => {
             let soft = status("bounce-type").as_deref() == Some("soft");

@@ -177,10 +177,9 @@ pub(super) fn bounce(bounce: &Value, kind: &str, subtype: &str) -> Option<What> 
     let told = |field: &str| bounce.get(field).and_then(Value::as_str).unwrap_or_default();
     match (told(kind), told(subtype)) {
         ("Permanent", "" | "General" | "NoEmail" | "Suppressed") => Some(What::BouncedHard),
-        // Nothing was sent, because of what Amazon has told before: `OnAccountSuppressionList`, `UnsubscribedRecipient`.
-        ("Permanent", _) => None,
         // Notices of absence come as `Transient`, too.
         ("Transient" | "Undetermined" | "", _) => Some(What::BouncedSoft),
+        // Nothing was sent, because of what Amazon has told before: `OnAccountSuppressionList`, `UnsubscribedRecipient`.
         _ => None,
     }
 }
