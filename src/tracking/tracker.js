@@ -245,7 +245,7 @@
     }
     return properties
   }
-  // A dotted name is a place in an object: `company.employees`. Who gives an object a text, as for `company`, names it.
+  // A dotted name is a place in an object, as company.employees is. A text for the object itself, company, is its name.
   // The objects have no prototype, so that every name is only a name.
   const plain = (name) => Object.assign(Object.create(null), name && { name })
   const put = (at, path, value) => {
