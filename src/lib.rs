@@ -31,11 +31,12 @@
 //! - [`sweep`]: the frame around background work
 //! - [`demo`]: a believable month of traffic
 //!
-//! and beneath them [`app`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`health`], [`telemetry`].
+//! and beneath them [`app`], [`command`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`health`], [`telemetry`].
 
 pub mod app;
 pub mod checklists;
 pub mod clock;
+pub mod command;
 pub mod comparison;
 pub mod config;
 pub mod corrections;

@@ -10,25 +10,21 @@ mod sending;
 mod service;
 mod traffic;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use chrono::{DateTime, SubsecRound, Utc};
+use cli::{connection::Connection, screen};
 use serde_json::Value;
 
 use crate::clock::Clock;
-pub use service::Key;
 use service::Service;
 use traffic::Plan;
 
 /// How to fill a running service.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
-    /// Where the service is
-    #[arg(long, env = "LEADSCORE_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
-    pub url: String,
-
-    /// A secret key (sk_…) of the service that may do everything: it was shown when `leadscore serve` first started
-    #[arg(long, env = "LEADSCORE_ADMIN_KEY", hide_env_values = true)]
-    pub key: Option<Key>,
+    /// The service. The key must be one that may do everything.
+    #[command(flatten)]
+    pub connection: Connection,
 
     /// Which people, and what they do; the same seed is the same traffic
     #[arg(long, default_value_t = 1)]
@@ -57,12 +53,8 @@ pub struct Settings {
 
 /// Sends the month, and shows what came of it.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let key = settings.key.clone().context(
-        "which key? Give --key sk_… or set LEADSCORE_ADMIN_KEY. The admin key was shown when `leadscore serve` first \
-         started, unless LEADSCORE_ADMIN_KEY was set for it: then it is that one",
-    )?;
     let clock = Clock::System;
-    let service = Service::new(&settings.url, key)?;
+    let service = Service::new(&settings.connection)?;
     let plan = plan(&settings, &service, clock.now()).await?;
     let events = traffic::traffic(&plan);
     let mut out = std::io::stdout();
@@ -74,7 +66,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             let receipt = service.receipt(&lead).await?;
             leads.push((lead, receipt));
         }
-        report::queue(&mut out, &leads, clock.now())?;
+        report::queue(&mut out, &leads, clock.now(), screen::width())?;
     }
     Ok(())
 }

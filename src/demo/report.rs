@@ -6,7 +6,8 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use comfy_table::{CellAlignment, Table, presets};
+use cli::words::{ago, short};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::{
@@ -40,8 +41,13 @@ pub(super) fn summary(out: &mut impl Write, sent: &Sent, seed: u64) -> io::Resul
     Ok(())
 }
 
-/// Shows the top of the queue, with what each score is made of.
-pub(super) fn queue(out: &mut impl Write, leads: &[(Lead, Receipt)], now: DateTime<Utc>) -> io::Result<()> {
+/// Shows the top of the queue, with what each score is made of, in lines of at most `width` columns.
+pub(super) fn queue(
+    out: &mut impl Write,
+    leads: &[(Lead, Receipt)],
+    now: DateTime<Utc>,
+    width: Option<u16>,
+) -> io::Result<()> {
     if leads.is_empty() {
         return writeln!(out, "\nThe queue `sales` is empty: no lead is an MQL by the live model.");
     }
@@ -56,6 +62,9 @@ pub(super) fn queue(out: &mut impl Write, leads: &[(Lead, Receipt)], now: DateTi
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
         }
+    }
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
     writeln!(out, "{}", table.trim_fmt())
 }
@@ -85,23 +94,10 @@ fn reasons(receipt: &Receipt) -> Vec<String> {
     lines.into_iter().filter_map(|line| line.rule.as_deref().map(visible)).take(2).collect()
 }
 
-/// A text that somebody sent, without what would play tricks on a terminal, and of bounded length.
+/// A text that somebody sent, fit for a terminal and of bounded length.
 fn visible(text: &str) -> String {
-    const LONGEST: usize = 32;
-    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-    if text.chars().count() > LONGEST {
-        shown.push('…');
-    }
-    shown
-}
-
-fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    match (now - at).num_minutes() {
-        ..=0 => "just now".to_owned(),
-        minutes @ 1..60 => format!("{minutes} min ago"),
-        minutes @ 60..2_880 => format!("{} h ago", minutes / 60),
-        minutes => format!("{} d ago", minutes / 1_440),
-    }
+    const LONGEST: usize = 33;
+    short(text, LONGEST)
 }
 
 #[cfg(test)]
@@ -135,7 +131,7 @@ mod tests {
         let lines =
             || vec![line("small", 1), line("great", 9_000), line("sad", -5_000), line("middling", 5_000)];
         let leads: Vec<_> = leads.iter().map(|lead| (lead.clone(), Receipt { lines: lines() })).collect();
-        queue(&mut out, &leads, DateTime::UNIX_EPOCH + TimeDelta::hours(3)).unwrap();
+        queue(&mut out, &leads, DateTime::UNIX_EPOCH + TimeDelta::hours(3), None).unwrap();
         String::from_utf8(out).unwrap()
     }
 

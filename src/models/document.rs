@@ -3,11 +3,9 @@
 //! A short YAML text can keep a reader busy for minutes: by nesting, and by aliases that repeat aliases. So it is measured
 //! before it is read.
 
-use std::{collections::HashMap, io::Write, path::Path};
+use std::collections::HashMap;
 
-use anyhow::Context;
 use saphyr_parser::{Event, Parser, ScanError};
-use scoring::check;
 use serde_json::Value;
 
 use crate::json;
@@ -85,37 +83,10 @@ fn measure(text: &str) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// Checks a document in a file for a person at a terminal: what is wrong, what is suspicious, which tests fail.
-/// Whether it could be published.
-pub fn check_file(path: &Path, out: &mut impl Write) -> anyhow::Result<bool> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let document =
-        from_yaml(&text).with_context(|| format!("{} is neither YAML nor JSON", path.display()))?;
-    let report = check::check(&document);
-    for (word, findings) in [("error", &report.errors), ("warning", &report.warnings)] {
-        for finding in findings {
-            writeln!(
-                out,
-                "{word}: {}: {}",
-                if finding.pointer.is_empty() { "/" } else { &finding.pointer },
-                finding.message
-            )?;
-        }
-    }
-    for test in &report.tests {
-        writeln!(out, "test: {}: {}", test.name, if test.passed { "passed" } else { "FAILED" })?;
-        for failure in &test.failures {
-            writeln!(out, "      {failure}")?;
-        }
-    }
-    if report.passed() {
-        writeln!(out, "{} can be published", path.display())?;
-    }
-    Ok(report.passed())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
