@@ -30,7 +30,7 @@ fn a_rep_is_handed_leads_and_ends_each_claim() {
     assert_eq!(handed, [service.get(&format!("/v1/claims/{raj}")).body]);
     let wrong = run(&service, &["claims", "skip", raj, "--reason", "in a meeting", "--token", "99"]);
     assert_eq!(wrong.code, Some(1));
-    assert_snapshot!(settled(&wrong.err));
+    assert!(wrong.err.contains("token"), "{}", wrong.err);
     out(&service, &["claims", "release", raj]);
     let raj = json_out(&service, &["next", "--rep", "bob"])[0]["id"].as_str().unwrap().to_owned();
     assert_snapshot!(settled(&out(

@@ -218,6 +218,7 @@ fn show(screen: &mut Screen, claims: &[Claim]) -> std::io::Result<()> {
         ]);
     }
     keep_whole(&mut rows, 0);
+    keep_whole(&mut rows, 3);
     screen.table(rows)
 }
 
