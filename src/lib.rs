@@ -64,6 +64,7 @@ pub mod qualification;
 pub mod queues;
 pub mod scores;
 pub mod serve;
+pub mod spelling;
 pub mod sweep;
 pub mod telemetry;
 pub mod timeline;

@@ -42,8 +42,14 @@ const FEATURES: [(&str, &[&str]); 26] = [
 ];
 
 /// What lies beneath the features and knows none of them.
-const FOUNDATION: [(&str, &[&str]); 5] =
-    [("clock", &[]), ("db", &[]), ("ids", &["clock"]), ("json", &[]), ("telemetry", &["config"])];
+const FOUNDATION: [(&str, &[&str]); 6] = [
+    ("clock", &[]),
+    ("db", &[]),
+    ("ids", &["clock"]),
+    ("json", &[]),
+    ("spelling", &[]),
+    ("telemetry", &["config"]),
+];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -86,7 +86,7 @@ async fn upsert_lead_by(
     headers: HeaderMap,
     Json(body): Json<LeadBody>,
 ) -> Result<Response, Problem> {
-    let identity = by.identity(&value)?;
+    let identity = by.identity_of_somebody(&value)?;
     let seen = seen(&app, &headers, &identity).await?;
     let caller = Caller { app: &app, key: &key, id: idempotency_key(&headers)? };
     answer(&app, body.event(caller, Some(&(by, identity)))?, seen).await

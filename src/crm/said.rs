@@ -75,7 +75,7 @@ impl LeadBody {
             let keyed = path.filter(|(path, _)| *path == by).map(|(_, keyed)| keyed.clone());
             let Some(text) = text else { return keyed };
             let pointer = format!("/{name}");
-            match (Identity::parse(kind, &text), keyed) {
+            match (Identity::of_somebody(kind, &text), keyed) {
                 (Err(why), _) => mistakes.add(&pointer, &format!("invalid_{name}"), why.to_string()),
                 (Ok(said), Some(keyed)) if said != keyed => {
                     mistakes.add(&pointer, "contradiction", "it is not that of the path; leave it out");

@@ -235,7 +235,7 @@ impl Log {
 
     pub(super) fn said(&self, index: usize, event: &NewEvent) -> Said {
         let place = place(event);
-        if self.digests.get(&place) != Some(&event.digest) {
+        if !self.digests.get(&place).is_some_and(|digest| event.repeats(*digest)) {
             Said::Otherwise
         } else if self.fresh.contains(&place) && self.first.get(&place) == Some(&index) {
             Said::New

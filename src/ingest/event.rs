@@ -20,6 +20,10 @@ pub const LONGEST_EVENT_ID: usize = 512;
 /// How far ahead of the service's clock an event may say it happened; up to this it counts as happening now.
 pub const MOST_AHEAD_HOURS: i64 = 24;
 
+/// In the place of a digest: what was said cannot be compared any more, so whatever comes under the event's id is taken for a
+/// repetition.
+pub const UNCOMPARED: i64 = 0;
+
 /// What people give an address for: they send a form, sign up, ask for something. Of all else an address is not looked at where
 /// nothing more is said of the person: a page view describes nobody, nor does what only happens to somebody, and attributes
 /// with each of them would have the lead's profile written anew with each.
@@ -254,6 +258,11 @@ impl NewEvent {
     pub(super) fn mail(&self) -> Option<(IdentityId, &str)> {
         let message = self.properties.get("message_id")?.as_str()?;
         verdicts::is_of_mail(&self.kind).then_some((self.named.principal().id(), message))
+    }
+
+    /// Whether the event in the log that has its id and this digest is the same.
+    pub(super) fn repeats(&self, digest: i64) -> bool {
+        digest == self.digest || digest == UNCOMPARED
     }
 
     /// The event as the scoring core sees it.

@@ -25,7 +25,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 pub(crate) use commit::Desk;
-pub use rejection::{Refused, RejectedItem, Rejection};
+pub use rejection::{Refused, RejectedItem, Rejection, Warning};
 pub use upsert::{Upserted, Upserts};
 pub use writer::{Busy, WRITERS, Writers};
 
@@ -66,6 +66,9 @@ pub struct Answer {
     pub duplicates: usize,
     /// Those that were not taken.
     pub rejected: Vec<RejectedItem>,
+    /// What is to be known of items that were taken; left out where there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// The leads of the events that were, if the key may read and `return=leads` was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads: Option<Vec<AnsweredLead>>,
@@ -95,6 +98,10 @@ pub async fn submit(writers: &Writers, submission: Submission) -> Result<Answer,
     }
     for refused in &submission.refused {
         answer.reject(refused.index, refused.rejection.clone());
+    }
+    for (index, event) in &submission.events {
+        let set_aside = event.named.set_aside().iter();
+        answer.warnings.extend(set_aside.map(|kind| Warning::placeholder(*index, *kind)));
     }
     let places: Vec<usize> = submission.events.iter().map(|(index, _)| *index).collect();
     for (index, outcome) in places.into_iter().zip(writers.write(submission).await?) {

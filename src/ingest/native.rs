@@ -8,7 +8,7 @@ use super::{
     event::{Found, check_id, check_kind, parse_time},
     rejection::Rejection,
 };
-use crate::leads::identity::{Identity, Kind, Named};
+use crate::leads::identity::{Given, Kind, Named};
 
 /// What `/v1/events` takes: an event, or several.
 #[derive(ToSchema)]
@@ -101,12 +101,10 @@ pub(crate) fn parse(mut item: Map<String, Value>) -> Result<Found, Rejection> {
 
 fn named(item: &mut Map<String, Value>, kind: &str) -> Result<Named, Rejection> {
     let mut lead = object(item, "lead", "invalid_lead")?.unwrap_or_default();
+    let mut given = Given::default();
     let mut identity = |field: &'static str, kind: Kind, code: &'static str| {
-        let text = text(&mut lead, field, code)?;
-        let parse = |text: String| {
-            Identity::parse(kind, &text).map_err(|why| Rejection::new(code, format!("`lead.{field}`: {why}")))
-        };
-        text.map(parse).transpose()
+        let Some(text) = text(&mut lead, field, code)? else { return Ok(None) };
+        given.read(kind, &text).map_err(|why| Rejection::new(code, format!("`lead.{field}`: {why}")))
     };
     let user_id = identity("user_id", Kind::UserId, "invalid_user_id")?;
     let email = identity("email", Kind::Email, "invalid_email")?;
@@ -117,12 +115,13 @@ fn named(item: &mut Map<String, Value>, kind: &str) -> Result<Named, Rejection> 
             format!("`lead.{unknown}`: a lead is named by `user_id`, `email` and `anonymous_id`"),
         ));
     }
-    Named::by(kind, user_id, email, anonymous_id).ok_or_else(|| {
-        Rejection::new(
-            "missing_identity",
-            "`lead` names at least one of `user_id`, `email` and `anonymous_id`",
-        )
-    })
+    let set_aside = given.set_aside();
+    let Some(named) = Named::by(kind, user_id, email, anonymous_id) else {
+        let detail = "`lead` names at least one of `user_id`, `email` and `anonymous_id`";
+        let missing = || Rejection::new("missing_identity", detail);
+        return Err(set_aside.first().map_or_else(missing, |kind| Rejection::placeholder(*kind)));
+    };
+    Ok(named.beside(set_aside))
 }
 
 fn text(item: &mut Map<String, Value>, field: &str, code: &'static str) -> Result<Option<String>, Rejection> {

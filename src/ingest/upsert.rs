@@ -142,7 +142,7 @@ impl Table {
             return Decision::PutOff;
         }
         if let (Some(lead), Some(digest)) = (lead, self.logged.get(&place(event))) {
-            let same = *digest == event.digest;
+            let same = event.repeats(*digest);
             return Decision::Settled(if same {
                 Upserted::Unchanged(lead)
             } else {

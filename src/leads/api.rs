@@ -179,11 +179,21 @@ pub(crate) enum By {
 impl By {
     /// The identity that a value is.
     pub(crate) fn identity(self, value: &str) -> Result<Identity, Problem> {
-        let (kind, name) = match self {
+        let (kind, name) = self.kind();
+        Identity::parse(kind, value).map_err(|why| Problem::parameter(format!("{name}: {why}")))
+    }
+
+    /// The same, where somebody is to be known by it from now on: a placeholder is refused.
+    pub(crate) fn identity_of_somebody(self, value: &str) -> Result<Identity, Problem> {
+        let (kind, name) = self.kind();
+        Identity::of_somebody(kind, value).map_err(|why| Problem::parameter(format!("{name}: {why}")))
+    }
+
+    fn kind(self) -> (Kind, &'static str) {
+        match self {
             By::ExternalId => (Kind::UserId, "external_id"),
             By::Email => (Kind::Email, "email"),
-        };
-        Identity::parse(kind, value).map_err(|why| Problem::parameter(format!("{name}: {why}")))
+        }
     }
 }
 

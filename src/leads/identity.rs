@@ -5,7 +5,11 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::ids::{IdentityId, hashed};
+use super::placeholder;
+use crate::{
+    ids::{IdentityId, hashed},
+    spelling,
+};
 
 /// How long a user id or anonymous id may be, in bytes.
 pub const LONGEST_ID: usize = 512;
@@ -18,13 +22,18 @@ pub const LONGEST_EMAIL: usize = 254;
 pub enum Kind {
     /// A browser or device before anybody said who uses it.
     AnonymousId,
-    /// An address, trimmed and in lower case.
+    /// An address: lower case, its domain in ASCII.
     Email,
     /// What the customer's own system calls the person.
     UserId,
 }
 
 impl Kind {
+    /// The kind of which this is the word.
+    pub fn named(word: &str) -> Option<Kind> {
+        [Kind::UserId, Kind::Email, Kind::AnonymousId].into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// The word for it, as stored.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,7 +55,7 @@ pub struct Identity {
 /// Why a text is no identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnIdentity {
-    /// Empty, or nothing but white space.
+    /// Empty, or nothing that anybody sees.
     #[error("it is empty")]
     Empty,
     /// Longer than is stored.
@@ -58,24 +67,51 @@ pub enum NotAnIdentity {
     /// Not of the form of an e-mail address.
     #[error("it does not read like an e-mail address")]
     NotAnAddress,
+    /// What programs write where they know nobody, such as `undefined`.
+    #[error("it is a placeholder that stands for nobody; leave it out where nobody is known")]
+    Placeholder,
 }
 
 impl Identity {
-    /// Reads an identity as a client sent it.
+    /// Reads an identity, however it is written: the value is its one normal form. That of an id is [`spelling::id`]; that of
+    /// an address is lower case with its domain in ASCII, without what nobody sees, without `mailto:` and without a name
+    /// around it.
     pub fn parse(kind: Kind, text: &str) -> Result<Identity, NotAnIdentity> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(NotAnIdentity::Empty);
-        }
-        if text.len() > if kind == Kind::Email { LONGEST_EMAIL } else { LONGEST_ID } {
+        let longest = if kind == Kind::Email { LONGEST_EMAIL } else { LONGEST_ID };
+        // What is longer than this by any reading is not read.
+        if text.len() > 8 * longest {
             return Err(NotAnIdentity::TooLong);
         }
-        if text.chars().any(char::is_control) {
+        let value = if kind == Kind::Email { spelling::plain(text) } else { spelling::id(text) };
+        if value.is_empty() {
+            return Err(NotAnIdentity::Empty);
+        }
+        if value.chars().any(char::is_control) {
             return Err(NotAnIdentity::ControlCharacter);
         }
-        let value = if kind == Kind::Email { address(text)? } else { text.to_owned() };
-        let id = IdentityId(hashed(&[b"identity", kind.as_str().as_bytes(), value.as_bytes()]));
-        Ok(Identity { kind, value, id })
+        let value = if kind == Kind::Email { address(&value)? } else { value };
+        if value.len() > longest {
+            return Err(NotAnIdentity::TooLong);
+        }
+        Ok(Identity { kind, id: id_of(kind, &value), value })
+    }
+
+    /// Reads an identity by which somebody is to be known: a placeholder is none.
+    pub fn of_somebody(kind: Kind, text: &str) -> Result<Identity, NotAnIdentity> {
+        match Identity::parse(kind, text) {
+            Ok(identity) if identity.is_placeholder() => Err(NotAnIdentity::Placeholder),
+            // `null` is no address, and nobody's.
+            Err(NotAnIdentity::NotAnAddress) if placeholder::is_id(text) => Err(NotAnIdentity::Placeholder),
+            read => read,
+        }
+    }
+
+    /// Whether it is what programs write where they know nobody.
+    pub fn is_placeholder(&self) -> bool {
+        match self.kind {
+            Kind::Email => placeholder::is_address(&self.value),
+            Kind::UserId | Kind::AnonymousId => placeholder::is_id(&self.value),
+        }
     }
 
     /// Its kind.
@@ -100,13 +136,67 @@ impl fmt::Display for Identity {
     }
 }
 
+fn id_of(kind: Kind, value: &str) -> IdentityId {
+    IdentityId(hashed(&[b"identity", kind.as_str().as_bytes(), value.as_bytes()]))
+}
+
+/// The normal form of an address that [`spelling::plain`] has read. A domain that is none on the internet stays as it is
+/// written, in lower case: providers tell of such addresses too.
 fn address(text: &str) -> Result<String, NotAnIdentity> {
-    let (local, domain) = text.rsplit_once('@').ok_or(NotAnIdentity::NotAnAddress)?;
+    let (local, domain) = bare(text).rsplit_once('@').ok_or(NotAnIdentity::NotAnAddress)?;
+    let domain =
+        spelling::domain(domain).unwrap_or_else(|| spelling::lower(domain).trim_end_matches('.').to_owned());
+    let value = format!("{}@{domain}", spelling::lower(local));
     let whole = !local.is_empty()
         && !domain.is_empty()
-        && !text.contains(char::is_whitespace)
-        && !local.contains('@');
-    if whole { Ok(text.to_lowercase()) } else { Err(NotAnIdentity::NotAnAddress) }
+        && !value.contains(char::is_whitespace)
+        && value.matches('@').count() == 1;
+    if whole { Ok(value) } else { Err(NotAnIdentity::NotAnAddress) }
+}
+
+/// The address in `Name <address>` and in `mailto:address?subject=…`.
+fn bare(text: &str) -> &str {
+    let mut text = text.trim();
+    loop {
+        let within = text.strip_suffix('>').and_then(|text| Some(text.rsplit_once('<')?.1));
+        let linked = text
+            .get(..LINK.len())
+            .filter(|scheme| scheme.eq_ignore_ascii_case(LINK))
+            .map(|_| text[LINK.len()..].split('?').next().unwrap_or_default());
+        match within.or(linked) {
+            Some(inner) => text = inner.trim(),
+            None => return text,
+        }
+    }
+}
+
+/// What a link to an address begins with.
+const LINK: &str = "mailto:";
+
+/// Reads the identities that an event gives, and sets placeholders aside.
+#[derive(Debug, Default)]
+pub struct Given {
+    set_aside: Vec<Kind>,
+}
+
+impl Given {
+    /// Reads one; none if it is a placeholder.
+    pub fn read(&mut self, kind: Kind, text: &str) -> Result<Option<Identity>, NotAnIdentity> {
+        match Identity::of_somebody(kind, text) {
+            Err(NotAnIdentity::Placeholder) => {
+                if !self.set_aside.contains(&kind) {
+                    self.set_aside.push(kind);
+                }
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
+
+    /// Which kinds were placeholders, in the order in which they were read.
+    pub fn set_aside(self) -> Vec<Kind> {
+        self.set_aside
+    }
 }
 
 /// The identities that one event names, at least one of the three.
@@ -117,6 +207,8 @@ pub struct Named {
     /// The address named, also where it joins nobody.
     email: Option<String>,
     creates: bool,
+    /// The kinds of identities that were placeholders.
+    set_aside: Vec<Kind>,
 }
 
 impl Named {
@@ -133,7 +225,7 @@ impl Named {
         let principal = strongest_first.next()?;
         let follows = |weaker| (weaker, principal.clone());
         let links = if joins { strongest_first.map(follows).collect() } else { Vec::new() };
-        Some(Named { principal, links, email: address, creates: true })
+        Some(Named { principal, links, email: address, creates: true, set_aside: Vec::new() })
     }
 
     /// Sorts out what an event of a type names. An identify joins all; what happened to a mail is of its address.
@@ -152,7 +244,7 @@ impl Named {
     /// One identity alone.
     pub fn one(identity: Identity) -> Named {
         let email = Some(&identity).filter(|one| one.kind == Kind::Email).map(|one| one.value.clone());
-        Named { principal: identity, links: Vec::new(), email, creates: true }
+        Named { principal: identity, links: Vec::new(), email, creates: true, set_aside: Vec::new() }
     }
 
     /// One identity alone, of which no lead is made if there is none: what is said of it waits in the log until
@@ -173,7 +265,18 @@ impl Named {
     pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
         let former = former.into_iter().filter(|one| *one != user_id);
         let links = former.map(|one| (one, user_id.clone())).collect();
-        Named { principal: user_id, links, email: None, creates: true }
+        Named { principal: user_id, links, email: None, creates: true, set_aside: Vec::new() }
+    }
+
+    /// The same, beside placeholders of these kinds.
+    #[must_use]
+    pub fn beside(self, set_aside: Vec<Kind>) -> Named {
+        Named { set_aside, ..self }
+    }
+
+    /// The kinds of identities beside these that were placeholders.
+    pub fn set_aside(&self) -> &[Kind] {
+        &self.set_aside
     }
 
     /// The identity that the event hangs on.

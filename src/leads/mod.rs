@@ -23,6 +23,7 @@ pub mod identity;
 mod joining;
 mod merging;
 mod passage;
+mod placeholder;
 mod resolve;
 mod resolved;
 mod stage;
@@ -40,7 +41,7 @@ pub use resolve::{Mention, ResolveError, lock, lock_free, lock_heir, look_up, re
 pub use resolved::Resolved;
 pub use stage::{MqlBy, Stage};
 pub(crate) use store::{
-    ProfileRow, after, delete_profiles, emails_of, family, homes_of, identity, know, lead_of,
+    ProfileRow, after, delete_profiles, emails_of, family, homes_of, identity, know, known_as, lead_of,
     lock as lock_rows, named, profiles_of, read, trail, update as update_rows, upsert_profiles,
 };
 

@@ -6,7 +6,7 @@ mod profiles;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub(crate) use identities::{emails_of, homes_of, identity, know, lead_of, named};
+pub(crate) use identities::{emails_of, homes_of, identity, know, known_as, lead_of, named};
 pub(super) use identities::{
     identities_following, insert_identities, insert_links, insert_spans, links_of, lock_identities,
     move_homes, move_spans, replace_spans, spans_of, with_identities,

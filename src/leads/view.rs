@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::{
     MqlBy, Stage,
     consent::{Channels, Said, Word, of_one},
+    identity::{Identity, Kind},
 };
 use crate::{
     clock::{to_instant, to_utc},
@@ -81,7 +82,8 @@ pub(crate) struct LeadRow {
     /// Its id.
     pub id: LeadId,
     pub(crate) user_id: Option<String>,
-    pub(crate) email: Option<String>,
+    /// Its own addresses before those that came by a merge.
+    pub(crate) emails: Option<Vec<String>>,
     pub(crate) stage: Stage,
     pub(crate) qualified_by: Option<MqlBy>,
     pub(crate) cycle: i32,
@@ -104,6 +106,16 @@ pub(crate) struct LeadRow {
 }
 
 impl LeadRow {
+    /// The address that the lead shows: the one in its attributes, if it is among its own, else the first.
+    fn email(&mut self) -> Option<String> {
+        let mut emails = self.emails.take()?;
+        let said =
+            self.attributes.as_ref().and_then(|attributes| attributes.0.pointer("/email/value")?.as_str());
+        let said = said.and_then(|said| Identity::parse(Kind::Email, said).ok());
+        let place = said.and_then(|said| emails.iter().position(|email| email == said.value()));
+        (!emails.is_empty()).then(|| emails.swap_remove(place.unwrap_or(0)))
+    }
+
     /// The state that its score is computed from.
     pub(crate) fn tally(&self) -> &[u8] {
         &self.tally
@@ -111,13 +123,14 @@ impl LeadRow {
 }
 
 impl From<LeadRow> for LeadView {
-    fn from(row: LeadRow) -> LeadView {
+    fn from(mut row: LeadRow) -> LeadView {
+        let email = row.email();
         let fold: Option<Fold> =
             row.attributes.and_then(|attributes| serde_json::from_value(attributes.0).ok());
         LeadView {
             id: row.id,
             user_id: row.user_id,
-            email: row.email,
+            email,
             stage: row.stage,
             qualified_by: row.qualified_by,
             cycle: row.cycle,
@@ -226,11 +239,10 @@ macro_rules! lead_rows {
                     order by own.home_lead_id is not null, own.parent_id is not null, i.value limit 1
                 ) as user_id,
                 (
-                    select i.value from identity_span own join identity i on i.id = own.identity_id
+                    select array_agg(i.value order by own.home_lead_id is not null, i.value)
+                    from identity_span own join identity i on i.id = own.identity_id
                     where own.lead_id = s.lead_id and i.kind = 'email'
-                    order by i.value = lower(p.attributes -> 'email' ->> 'value') desc nulls last,
-                        own.home_lead_id is not null, i.value limit 1
-                ) as email,
+                ) as emails,
                 (
                     select json_agg(json_build_object('identity', c.identity_id, 'channel', c.channel, 'state', c.state, 'since', c.since, 'list', c.list))
                     from identity_span own join consent c on c.identity_id = own.identity_id

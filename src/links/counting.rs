@@ -113,7 +113,7 @@ pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem
     let once = match token.act {
         // The same again once somebody has subscribed anew is not the same.
         Act::Unsubscribe => {
-            store::subscribed_at(&mut conn, token.identity).await?.map(|at| at.timestamp_micros())
+            store::subscribed_at(&mut conn, identity.id()).await?.map(|at| at.timestamp_micros())
         }
         Act::Open | Act::Click { .. } => Some(followed.at.timestamp()),
     };
@@ -135,8 +135,9 @@ async fn refuse(conn: &mut PgConnection, followed: &Followed) -> sqlx::Result<()
     if followed.token.act == Act::Unsubscribe {
         let word = Word { state: State::Withdrawn, since: followed.at };
         let event = EventKey::of(&event_id(followed, 0));
-        let (identity, channel) = (followed.token.identity, Channel::Email);
-        let fact = Fact { said: Said { identity, channel, word, list: None }, event };
+        let identity = leads::known_as(conn, followed.token.identity).await?;
+        let said = Said { identity, channel: Channel::Email, word, list: None };
+        let fact = Fact { said, event };
         consent::enter(conn, &[fact]).await?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::Framework;
 use crate::{
     http::said::Mistakes,
     leads::identity::{Identity, Kind},
+    spelling,
 };
 
 /// How many exclusions a policy may have.
@@ -272,11 +273,13 @@ impl Exclusion {
             mistakes.add(pointer, "not_one", "write exactly one of domain, email and tag");
         }
         if let Some(domain) = &mut self.domain {
-            *domain = domain.trim().trim_matches('.').to_lowercase();
-            let plain = |c: char| c.is_alphanumeric() || "-._".contains(c);
-            if domain.is_empty() || domain.len() > 253 || !domain.chars().all(plain) {
-                let pointer = format!("{pointer}/domain");
-                mistakes.add(&pointer, "invalid_domain", "write a domain such as rival.example");
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            match spelling::domain(domain.trim().trim_matches('.')) {
+                Some(normal) if normal.len() <= 253 && normal.chars().all(plain) => *domain = normal,
+                _ => {
+                    let pointer = format!("{pointer}/domain");
+                    mistakes.add(&pointer, "invalid_domain", "write a domain such as rival.example");
+                }
             }
         }
         if let Some(email) = &mut self.email {

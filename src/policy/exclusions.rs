@@ -6,8 +6,12 @@ use scoring::profile::DERIVED;
 use serde_json::{Map, Value};
 
 use super::{Exclusion, Label};
+use crate::{
+    leads::identity::{Identity, Kind},
+    spelling,
+};
 
-/// By domain, address and tag, all in lower case.
+/// By domain and address in their normal forms, and by tag in lower case.
 #[derive(Debug, Default)]
 pub(super) struct Exclusions {
     domains: HashMap<String, Label>,
@@ -20,14 +24,15 @@ impl Exclusions {
     pub(super) fn of(lines: &[Exclusion]) -> Exclusions {
         let mut exclusions = Exclusions::default();
         for Exclusion { label, domain, email, tag } in lines {
+            // Policies that were written before there was one normal form hold others.
             let places = [
-                (&mut exclusions.domains, domain),
-                (&mut exclusions.emails, email),
-                (&mut exclusions.tags, tag),
+                (&mut exclusions.domains, domain.as_deref().map(normal_domain)),
+                (&mut exclusions.emails, email.as_deref().map(normal_email)),
+                (&mut exclusions.tags, tag.clone()),
             ];
             for (place, named) in places {
                 if let Some(named) = named {
-                    place.entry(named.clone()).or_insert(*label);
+                    place.entry(named).or_insert(*label);
                 }
             }
         }
@@ -39,16 +44,17 @@ impl Exclusions {
         emails: impl IntoIterator<Item = &'a str>,
         profile: &'a Map<String, Value>,
     ) -> Option<Label> {
+        if self.domains.is_empty() && self.emails.is_empty() {
+            return self.by_tags(profile.get("tags")?);
+        }
         let said = profile.get("email").and_then(Value::as_str);
         let domain = |place: &str, field: &str| profile.get(place)?.get(field)?.as_str();
         let companies = [domain("company", "domain"), domain(DERIVED, "company_domain")];
         emails
             .into_iter()
             .chain(said)
-            .find_map(|email| self.by_email(&email.trim().to_lowercase()))
-            .or_else(|| {
-                companies.iter().flatten().find_map(|domain| self.by_domain(&domain.trim().to_lowercase()))
-            })
+            .find_map(|email| self.by_email(&normal_email(email)))
+            .or_else(|| companies.iter().flatten().find_map(|domain| self.by_domain(&normal_domain(domain))))
             .or_else(|| self.by_tags(profile.get("tags")?))
     }
 
@@ -70,6 +76,15 @@ impl Exclusions {
         let tag = |text: &Value| self.tags.get(&text.as_str()?.trim().to_lowercase()).copied();
         texts.iter().find_map(tag)
     }
+}
+
+fn normal_domain(text: &str) -> String {
+    spelling::domain(text).unwrap_or_else(|| spelling::lower(text))
+}
+
+fn normal_email(text: &str) -> String {
+    let email = Identity::parse(Kind::Email, text);
+    email.map_or_else(|_| spelling::lower(text), |email| email.value().to_owned())
 }
 
 #[cfg(test)]
@@ -107,6 +122,23 @@ mod tests {
         assert_eq!(label(&[], &company), Some(Label::Competitor));
         let website = json!({"company": {"name": "Rival"}, "derived": {"company_domain": "rival.example"}});
         assert_eq!(label(&[], &website), Some(Label::Competitor));
+    }
+
+    #[test]
+    fn a_domain_is_left_out_however_it_is_written() {
+        let spelled = ["bücher.example", "BÜCHER.example.", "xn--bcher-kva.example"];
+        for (excluded, sent) in spelled.iter().flat_map(|one| spelled.iter().map(move |two| (one, two))) {
+            let exclusions = Exclusions::of(&[line(Label::Competitor, Some(excluded), None, None)]);
+            let label = |emails: &[String], profile: &Value| {
+                exclusions.label(emails.iter().map(String::as_str), profile.as_object().unwrap())
+            };
+            assert_eq!(
+                label(&[format!("j@{sent}")], &json!({})),
+                Some(Label::Competitor),
+                "{excluded} {sent}"
+            );
+            assert_eq!(label(&[], &json!({"company": {"domain": sent}})), Some(Label::Competitor));
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use document::{
     AcceptNeeds, AutoSql, Document, Exclusion, ExpiredTo, Label, LossReason, RejectReason, Terms, Then,
 };
 pub use framework::{Criterion, Framework};
-pub use store::{Walk, next_walk, reconsidered};
+pub use store::{Walk, next_walk, reconsider, reconsidered};
 
 use crate::{app::App, http::problem::Problem, models};
 use exclusions::Exclusions;

@@ -57,6 +57,18 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Has all leads be looked at again if the policy in force leaves anybody out.
+pub async fn reconsider(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- policy::reconsider
+        update policy set reconsidered_to = null, reconsidered_at = null
+        where version = (select max(version) from policy) and document -> 'exclusions' <> '[]'"
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// How far leads have been looked at again by the policy in force.
 #[derive(Debug, Clone, Copy)]
 pub struct Walk {

@@ -29,7 +29,7 @@ use crate::{
         extract::{Body, Json, Query},
         problem::{Code, Problem},
     },
-    ingest::{self, Answer, api::Return, items},
+    ingest::{self, Answer, api::Return},
     keys::Scope,
     verdicts::agents::Caller,
 };
@@ -228,7 +228,7 @@ pub(super) async fn receive(
         envelope.sent_at = headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);
     }
     let want_leads = Return { what: query.what }.leads(&key);
-    let parse = |raw: &str| segment::parse(call, &envelope, items::object(raw)?);
+    let parse = |raw: &str| segment::parse(call, &envelope, segment::message(raw)?);
     let deletions = forwarded::deletions(signed, &raw);
     let messages = raw.iter().copied().enumerate().filter(|(index, _)| !deletions.contains_key(index));
     let submission =

@@ -2,6 +2,8 @@
 //!
 //! The answer is always a picture, whatever became of the message: browsers show errors in its place.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::{RawQuery, State},
     http::{HeaderMap, Method},
@@ -11,8 +13,8 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::RawValue};
 use utoipa::IntoParams;
 
 use super::{
@@ -43,8 +45,9 @@ pub(super) struct Pixel {
 }
 
 impl Pixel {
-    /// The message, in either alphabet of base64, padded or not; an empty one, where there is none.
-    fn message(&self) -> Map<String, Value> {
+    /// The message, in either alphabet of base64, padded or not; an empty one, where there is none. Its fields stay as they
+    /// are written.
+    fn message(&self) -> BTreeMap<String, Box<RawValue>> {
         let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         // A plus sign in an address arrives as a space.
         let data = self.data.as_deref().unwrap_or_default().replace([' ', '-'], "+").replace('_', "/");
@@ -69,8 +72,11 @@ pub(super) async fn send_pixel(
 ) -> Response {
     let pixel = pixel.map(|Query(pixel)| pixel).unwrap_or_default();
     if method == Method::GET {
-        let message = pixel.message();
-        take(app, name, pixel.write_key, &headers, message).await;
+        let mut message = pixel.message();
+        if let Ok(id) = serde_json::value::to_raw_value(&app.ids.next()) {
+            message.entry("messageId".to_owned()).or_insert(id);
+        }
+        take(app, name, pixel.write_key, &headers, &message).await;
     }
     picture()
 }
@@ -115,7 +121,8 @@ pub(super) async fn send_plain_pixel(
         }
     }
     if method == Method::GET {
-        take(app, name, write_key, &headers, message).await;
+        message.entry("messageId").or_insert_with(|| app.ids.next().to_string().into());
+        take(app, name, write_key, &headers, &message).await;
     }
     picture()
 }
@@ -137,14 +144,13 @@ async fn take(
     name: Result<Path<String>, Problem>,
     write_key: Option<String>,
     headers: &HeaderMap,
-    mut message: Map<String, Value>,
+    message: &impl Serialize,
 ) {
     let call = name.ok().and_then(|Path(name)| Call::named(&name));
     let sent = Sent { write_key, what: None };
-    message.entry("messageId").or_insert_with(|| app.ids.next().to_string().into());
-    let body = Value::Object(message).to_string().into();
+    let Ok(body) = serde_json::to_vec(message) else { return };
     // Whoever fetches a picture is who looks at it, or a machine: it names itself.
-    if let Err(problem) = receive(app, call, sent, (headers, Caller::itself(headers)), body).await {
+    if let Err(problem) = receive(app, call, sent, (headers, Caller::itself(headers)), body.into()).await {
         tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
     }
 }

@@ -1,7 +1,9 @@
 //! Segment's messages, and what they are to us.
 
+use std::collections::HashMap;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{envelope::Envelope, names, place};
 use crate::{
@@ -10,7 +12,8 @@ use crate::{
         event::{Found, check_id, check_kind, parse_time},
         items,
     },
-    leads::identity::{Identity, Kind, Named},
+    leads::identity::{Given, Identity, Kind, Named},
+    spelling,
 };
 
 /// The methods of the tracking API.
@@ -51,11 +54,36 @@ const DELETE: &str = "delete";
 /// The code of a rejected message that may not have anybody forgotten.
 pub(super) const UNSIGNED_DELETE: &str = "unsigned_delete";
 
+/// The fields that hold ids. Some programs send numbers there.
+const IDS: [&str; 6] = ["userId", "anonymousId", "previousId", "previousID", "groupId", "messageId"];
+
+/// Reads a message, every digit of its ids included: a large number is read as it is written, not as a float.
+pub(super) fn message(raw: &str) -> Result<Map<String, Value>, Rejection> {
+    let mut message = items::object(raw)?;
+    let is_number = |field: &&str| message.get(*field).is_some_and(Value::is_number);
+    let numbers: Vec<&str> = IDS.into_iter().filter(is_number).collect();
+    if numbers.is_empty() {
+        return Ok(message);
+    }
+    let written: HashMap<String, &RawValue> = serde_json::from_str(raw).unwrap_or_default();
+    for field in numbers {
+        let digits = written.get(field).and_then(|number| spelling::number(number.get()));
+        let digits = digits.ok_or_else(|| {
+            Rejection::new(
+                "invalid_number",
+                format!("`{field}` is a number of too many digits; send it as text"),
+            )
+        })?;
+        message.insert(field.to_owned(), Value::String(digits));
+    }
+    Ok(message)
+}
+
 /// Whom a message wants forgotten; none: it says something else, or does not name a user id.
 pub(super) fn deletion(raw: &str) -> Option<Identity> {
-    let mut message = items::object(raw).ok()?;
+    let mut message = message(raw).ok()?;
     let user = text(&mut message, "userId")?;
-    (message.get("type")? == DELETE).then(|| Identity::parse(Kind::UserId, &user).ok())?
+    (message.get("type")? == DELETE).then(|| Identity::of_somebody(Kind::UserId, &user).ok())?
 }
 
 /// Reads a message. `call` is what the path names; in a batch each message says it in `type`.
@@ -221,35 +249,20 @@ fn named(
     said: &Content,
     context: &Map<String, Value>,
 ) -> Result<Named, Rejection> {
+    let mut given = Given::default();
     let mut identity = |field: &str, kind: Kind, code: &'static str| {
-        let parse = |text: String| {
-            Identity::parse(kind, &text).map_err(|why| Rejection::new(code, format!("`{field}`: {why}")))
-        };
-        text(message, field).map(parse).transpose()
+        let Some(text) = text(message, field) else { return Ok(None) };
+        given.read(kind, &text).map_err(|why| Rejection::new(code, format!("`{field}`: {why}")))
     };
     let user_id = identity("userId", Kind::UserId, "invalid_user_id")?;
     let anonymous_id = identity("anonymousId", Kind::AnonymousId, "invalid_anonymous_id")?;
-    let missing =
-        || Rejection::new("missing_identity", "a message names a `userId`, an `anonymousId` or an e-mail");
     if call == Call::Alias {
-        let former = ["previousId", "previousID"].iter().find_map(|field| text(message, field));
-        let former =
-            former.ok_or_else(|| Rejection::new("missing_previous_id", "an alias names a `previousId`"))?;
-        let user_id = user_id.ok_or_else(missing)?;
-        if former.trim() == user_id.value() {
-            return Named::new(Some(user_id), None, None, false).ok_or_else(missing);
-        }
-        // What was known before may have been a user id or an anonymous one.
-        let former = [Kind::UserId, Kind::AnonymousId].map(|kind| Identity::parse(kind, &former));
-        let former: Result<Vec<Identity>, _> = former.into_iter().collect();
-        let former =
-            former.map_err(|why| Rejection::new("invalid_previous_id", format!("`previousId`: {why}")))?;
-        return Ok(Named::alias(user_id, former));
+        return alias(message, user_id, given);
     }
     // An address that is none is no identity; the rest of the message still counts.
-    let address = |traits: Option<&Map<String, Value>>| {
+    let mut address = |traits: Option<&Map<String, Value>>| {
         let text = traits?.get("email")?.as_str()?;
-        Identity::parse(Kind::Email, text).ok()
+        given.read(Kind::Email, text).ok()?
     };
     let own = said.traits.as_ref().filter(|_| call != Call::Group);
     let in_properties = Some(&said.properties)
@@ -263,7 +276,36 @@ fn named(
         Some(_) if repeats => Named::new(user_id, email, None, true),
         user_id => Named::by(&said.kind, user_id, email, anonymous_id),
     };
-    named.ok_or_else(missing)
+    let set_aside = given.set_aside();
+    let Some(named) = named else { return Err(nobody(&set_aside)) };
+    Ok(named.beside(set_aside))
+}
+
+/// Why a message is not taken that names nobody.
+fn nobody(set_aside: &[Kind]) -> Rejection {
+    let detail = "a message names a `userId`, an `anonymousId` or an e-mail";
+    let missing = || Rejection::new("missing_identity", detail);
+    set_aside.first().map_or_else(missing, |kind| Rejection::placeholder(*kind))
+}
+
+/// Whom an alias makes one. What was known before may have been a user id or an anonymous one; a placeholder was neither.
+fn alias(
+    message: &mut Map<String, Value>,
+    user_id: Option<Identity>,
+    given: Given,
+) -> Result<Named, Rejection> {
+    let former = ["previousId", "previousID"].iter().find_map(|field| text(message, field));
+    let former =
+        former.ok_or_else(|| Rejection::new("missing_previous_id", "an alias names a `previousId`"))?;
+    let user_id = user_id.ok_or_else(|| nobody(&given.set_aside()))?;
+    let former = [Kind::UserId, Kind::AnonymousId].map(|kind| Identity::of_somebody(kind, &former));
+    let former: Result<Vec<Identity>, _> = former.into_iter().collect();
+    let former =
+        former.map_err(|why| Rejection::new("invalid_previous_id", format!("`previousId`: {why}")))?;
+    if former.contains(&user_id) {
+        return Ok(Named::one(user_id));
+    }
+    Ok(Named::alias(user_id, former))
 }
 
 /// A text, or a number that is meant as one; null and nothing are absent.

@@ -1,9 +1,8 @@
 //! E-mail addresses: whether one can be one, and whose it is likely to be.
 
-use email_address::{EmailAddress, Options};
-use url::Host;
-
 use super::{company, lists};
+use crate::spelling;
+use email_address::{EmailAddress, Options};
 
 /// As in RFC 5322, without what nobody types into a form: display names, bare hosts and addresses of machines.
 const SYNTAX: Options =
@@ -59,7 +58,7 @@ impl Address {
     /// Reads an address; none if the text can be none.
     pub(super) fn parse(text: &str) -> Option<Address> {
         let address = EmailAddress::parse_with_options(text, SYNTAX).ok()?;
-        let Ok(Host::Domain(domain)) = Host::parse(address.domain()) else { return None };
+        let domain = spelling::domain(address.domain())?;
         let kind = Kind::of(address.local_part(), &domain);
         company::is_public(&domain).then_some(Address { domain, kind })
     }

@@ -12,12 +12,11 @@ mod email;
 mod lists;
 mod phone;
 
+use email::Address;
 use scoring::profile::DERIVED;
 use serde_json::{Map, Value, json};
-use unicode_normalization::UnicodeNormalization;
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use email::Address;
+use crate::spelling;
 
 /// An event's traits with what follows from them, for the log. `address` is the e-mail address by which an event that
 /// describes a person names it; a trait `email` holds against it.
@@ -79,14 +78,11 @@ impl Said {
         }
     }
 
-    /// As it is read: without what nobody sees (marks of direction, joiners, a byte order mark that was copied along), and
-    /// with each letter and digit in its one usual form.
+    /// As it is read.
     fn in_text(text: &str) -> Said {
-        let seen = |c: &char| c.general_category() != GeneralCategory::Format;
-        let text: String = text.chars().filter(seen).nfkc().collect();
-        match text.trim() {
-            "" => Said::Gone,
-            text => Said::Text(text.to_owned()),
+        match spelling::plain(text) {
+            text if text.is_empty() => Said::Gone,
+            text => Said::Text(text),
         }
     }
 

@@ -43,6 +43,7 @@ mod refusals;
 mod rollback;
 mod same_traffic;
 mod scopes;
+mod spellings;
 mod timeline;
 mod tracking;
 mod validity;

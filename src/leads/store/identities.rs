@@ -314,24 +314,33 @@ struct IdentityRow {
 
 impl IdentityRow {
     fn identity(self) -> Option<Identity> {
-        let kind = [Kind::UserId, Kind::Email, Kind::AnonymousId]
-            .into_iter()
-            .find(|kind| kind.as_str() == self.kind)?;
-        Identity::parse(kind, &self.value).ok()
+        Identity::parse(Kind::named(&self.kind)?, &self.value).ok()
     }
 }
 
-/// The identity of this hash; none if nobody ever named it.
+/// The identity of this hash, or the one that it has become; none if nobody ever named it.
 pub(crate) async fn identity(conn: &mut PgConnection, id: IdentityId) -> sqlx::Result<Option<Identity>> {
     let found = sqlx::query_as!(
         IdentityRow,
         "-- leads::identity
-        select kind, value from identity where id = $1",
+        select kind, value from identity
+        where id in ($1, (select identity_id from former_identity where id = $1)) order by id = $1 limit 1",
         id as IdentityId
     )
     .fetch_optional(conn)
     .await?;
     Ok(found.and_then(IdentityRow::identity))
+}
+
+/// The id by which an identity is known now that had this one.
+pub(crate) async fn known_as(conn: &mut PgConnection, id: IdentityId) -> sqlx::Result<IdentityId> {
+    sqlx::query_scalar!(
+        r#"-- leads::known_as
+        select coalesce((select identity_id from former_identity where id = $1), $1) as "id!: IdentityId""#,
+        id as IdentityId
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// How an event names a lead that is to count for it from now on: by its strongest identity, which is a user id, else
