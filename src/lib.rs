@@ -56,6 +56,7 @@ pub mod links;
 pub mod mail;
 pub mod merges;
 pub mod models;
+pub mod normalisation;
 pub mod outbox;
 pub mod outcomes;
 pub mod policy;

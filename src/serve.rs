@@ -21,7 +21,7 @@ use crate::{
     http,
     ids::Ids,
     keys::{self, Made},
-    links, models, outbox,
+    links, models, normalisation, outbox,
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
     scores::jobs::{DueScores, Reconsider},
@@ -84,8 +84,10 @@ async fn serve(
     models::ensure_default(&app).await?;
     let made = keys::ensure(&app, settings.admin_key.clone(), settings.write_key.clone()).await?;
     links::ensure(&app).await?;
+    normalisation::ensure(&app).await?;
     sweep::start::<DueScores>(&app);
     sweep::start::<Reconsider>(&app);
+    sweep::start::<normalisation::jobs::Normalise>(&app);
     sweep::start::<Release>(&app);
     sweep::start::<Breach>(&app);
     sweep::start::<Expire>(&app);

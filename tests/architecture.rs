@@ -9,7 +9,7 @@ use std::{
 };
 
 /// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 26] = [
+const FEATURES: [(&str, &[&str]); 27] = [
     ("checklists", &["leads", "policy", "qualification", "scores"]),
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads", "verdicts"]),
@@ -27,6 +27,7 @@ const FEATURES: [(&str, &[&str]); 26] = [
     ("erasure", &["leads", "models", "outbox", "scores"]),
     ("merges", &["ingest", "keys", "leads", "models", "outbox", "qualification", "queues", "scores"]),
     ("models", &[]),
+    ("normalisation", &["ingest", "leads", "models", "policy", "qualification", "scores", "verdicts"]),
     ("outbox", &[]),
     ("outcomes", &["leads", "outbox", "qualification", "scores"]),
     ("policy", &["leads", "models"]),

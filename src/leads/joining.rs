@@ -90,7 +90,7 @@ struct Loss {
 
 /// The spans that are to be written, and the leads that lose or gain by it.
 #[derive(Default)]
-struct Changing {
+pub(super) struct Changing {
     spans: BTreeMap<IdentityId, Vec<Span>>,
     losing: BTreeMap<LeadId, Loss>,
     touched: BTreeSet<LeadId>,
@@ -99,7 +99,7 @@ struct Changing {
 impl Changing {
     /// Gives an identity new spans; if it stays with its lead, only the fact of following is new. Those that it has
     /// already, as when an alias is repeated, change nothing.
-    fn set(&mut self, resolved: &mut Resolved, identity: IdentityId, spans: Vec<Span>) {
+    pub(super) fn set(&mut self, resolved: &mut Resolved, identity: IdentityId, spans: Vec<Span>) {
         if resolved.spans.get(&identity) == Some(&spans) {
             return;
         }
@@ -122,7 +122,7 @@ impl Changing {
     }
 
     /// An alias: the two user ids are one person, so their leads are one.
-    async fn join_leads(
+    pub(super) async fn join_leads(
         &mut self,
         conn: &mut PgConnection,
         resolved: &mut Resolved,
@@ -132,6 +132,39 @@ impl Changing {
         let (Some(from), Some(into)) = (resolved.only_lead(former), resolved.only_lead(current)) else {
             return Ok(());
         };
+        self.bring_home(conn, resolved, from, into).await?;
+        let mut spans = resolved.spans[&former].clone();
+        for span in &mut spans {
+            span.parent_id = Some(current);
+        }
+        self.set(resolved, former, spans);
+        Ok(())
+    }
+
+    /// Two identities that stand for themselves are one: the lead that came later becomes the other. Comes back where that
+    /// is.
+    pub(super) async fn unite(
+        &mut self,
+        conn: &mut PgConnection,
+        resolved: &mut Resolved,
+        one: Seat,
+        other: Seat,
+    ) -> Result<Seat, ResolveError> {
+        let (from, into) = if one.home < other.home { (other, one) } else { (one, other) };
+        self.bring_home(conn, resolved, from, into).await
+    }
+
+    /// Has everything that is at home at one lead be at home at another; which of the two that was.
+    async fn bring_home(
+        &mut self,
+        conn: &mut PgConnection,
+        resolved: &mut Resolved,
+        from: Seat,
+        into: Seat,
+    ) -> Result<Seat, ResolveError> {
+        if from.home == into.home {
+            return Ok(into);
+        }
         // A lead that somebody has merged stays merged: the other comes to it.
         let stays = from.lead != from.home && into.lead == into.home;
         let (from, into) = if stays { (into, from) } else { (from, into) };
@@ -146,22 +179,26 @@ impl Changing {
             let mut spans = resolved.spans[&identity].clone();
             for span in spans.iter_mut().filter(|span| span.home == from.home) {
                 (span.lead_id, span.home) = (into.lead, into.home);
-                span.parent_id = if identity == former { Some(current) } else { span.parent_id };
             }
             self.set(resolved, identity, spans);
         }
-        if stays {
-            let mut spans = resolved.spans[&former].clone();
-            for span in &mut spans {
-                span.parent_id = Some(current);
+        Ok(into)
+    }
+
+    /// Notes that an identity is gone that had these spans, and that another has taken its place.
+    pub(super) fn leave(&mut self, resolved: &mut Resolved, place: IdentityId, before: &[Span]) {
+        let taken = resolved.spans.get(&place).cloned().unwrap_or_default();
+        for span in before {
+            if let Some(heir) = taken.iter().find(|one| one.home != span.home).map(Seat::of) {
+                self.losing.insert(span.home, Loss { lead: span.lead_id, heir });
             }
-            self.set(resolved, former, spans);
         }
-        Ok(())
+        resolved.moved.extend(before.iter().chain(&taken).map(|span| span.lead_id));
+        self.touched.extend(before.iter().map(|span| span.lead_id));
     }
 
     /// Folds an identity's facts anew; what follows an e-mail goes where the e-mail goes.
-    async fn follow(
+    pub(super) async fn follow(
         &mut self,
         conn: &mut PgConnection,
         resolved: &mut Resolved,
@@ -231,7 +268,7 @@ impl Changing {
         resolved.settle(conn).await
     }
 
-    async fn load_parents(
+    pub(super) async fn load_parents(
         &mut self,
         conn: &mut PgConnection,
         resolved: &mut Resolved,
@@ -244,13 +281,13 @@ impl Changing {
     }
 
     /// Writes the spans, and turns leads left without identities into signposts.
-    async fn write(
+    pub(super) async fn write(
         self,
         conn: &mut PgConnection,
         resolved: &mut Resolved,
         now: DateTime<Utc>,
     ) -> Result<(), ResolveError> {
-        if self.spans.is_empty() {
+        if self.spans.is_empty() && self.touched.is_empty() {
             return Ok(());
         }
         let spans: Vec<Span> = self.spans.into_values().flatten().collect();

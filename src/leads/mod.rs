@@ -26,6 +26,7 @@ mod passage;
 mod placeholder;
 mod resolve;
 mod resolved;
+mod respelling;
 mod stage;
 mod store;
 pub(crate) mod view;
@@ -39,6 +40,7 @@ pub(crate) use merging::{hand_over, part, take_in};
 pub use passage::{NotAllowed, Passed, Target, Why};
 pub use resolve::{Mention, ResolveError, lock, lock_free, lock_heir, look_up, resolve};
 pub use resolved::Resolved;
+pub use respelling::Respelling;
 pub use stage::{MqlBy, Stage};
 pub(crate) use store::{
     ProfileRow, after, delete_profiles, emails_of, family, homes_of, identity, know, known_as, lead_of,

@@ -2,6 +2,7 @@
 
 mod identities;
 mod profiles;
+mod respelling;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -12,6 +13,9 @@ pub(super) use identities::{
     move_homes, move_spans, replace_spans, spans_of, with_identities,
 };
 pub(crate) use profiles::{ProfileRow, delete_profiles, profiles_of, upsert_profiles};
+pub(super) use respelling::{
+    followers, forget_identity, insert_normal_identity, remember_former, rename_facts, rename_spans,
+};
 
 use super::{Lead, MqlBy, Stage};
 use crate::ids::LeadId;

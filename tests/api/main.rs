@@ -32,6 +32,7 @@ mod mail;
 mod merges;
 mod models;
 mod mutations;
+mod normalisation;
 mod operations;
 mod outbox;
 mod outcomes;

@@ -1,0 +1,175 @@
+//! An identity that is kept under another form than its normal one gets that: it is renamed, or joined with the identity
+//! that has the form already, as if there had been one from the start.
+//!
+//! Its facts (links, words of consent) become facts of the normal form. The spans of that identity, and of whatever follows
+//! it, are folded from them anew; leads that are left without identities become signposts, as by any other join.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{
+    ResolveError, Span,
+    identity::{Fact, Identity, Kind, beginning},
+    joining::Changing,
+    resolved::{Resolved, Seat},
+    store,
+};
+use crate::ids::IdentityId;
+
+/// An identity that is to get its normal form, held until the transaction ends.
+#[derive(Debug)]
+pub struct Respelling {
+    /// The identity as it is kept.
+    pub old: IdentityId,
+    /// Its normal form.
+    pub new: Identity,
+}
+
+impl Respelling {
+    /// Holds an identity by its id; none if it has its normal form, or none that it could get. A placeholder stays what it
+    /// is: what is known of it is of many people, and of nobody.
+    pub async fn hold(
+        conn: &mut PgConnection,
+        old: IdentityId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Respelling>, ResolveError> {
+        store::lock_identities(conn, &[old]).await?;
+        let Some(new) = store::identity(conn, old).await? else { return Ok(None) };
+        if new.id() == old || new.is_placeholder() {
+            return Ok(None);
+        }
+        store::insert_normal_identity(conn, old, &new, now).await?;
+        store::lock_identities(conn, &[new.id()]).await?;
+        Ok(Some(Respelling { old, new }))
+    }
+
+    /// Has all that is known of the identity be known of its normal form. The leads that this touches come back, locked;
+    /// those that changed are to be replayed.
+    pub async fn carry_out(
+        &self,
+        conn: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> Result<Resolved, ResolveError> {
+        let (old, new) = (self.old, self.new.id());
+        let followers = store::followers(conn, &[old, new]).await?;
+        let mut resolved = Resolved::about(std::iter::once(&self.new));
+        let everybody: BTreeSet<IdentityId> =
+            followers.iter().map(|(_, follower)| *follower).chain([old, new]).collect();
+        resolved.read(conn, &everybody.into_iter().collect::<Vec<_>>()).await?;
+        resolved.settle(conn).await?;
+
+        store::rename_facts(conn, old, new).await?;
+        store::rename_spans(conn, old, new).await?;
+        let before = resolved.spans.remove(&old);
+        let follows = |span: &&mut Span| span.parent_id == Some(old);
+        for span in resolved.spans.values_mut().flatten().filter(follows) {
+            span.parent_id = Some(new);
+        }
+
+        let mut changing = Changing::default();
+        self.take_over(conn, &mut changing, &mut resolved, before.unwrap_or_default()).await?;
+        for (kind, follower) in followers.into_iter().filter(|(_, follower)| ![old, new].contains(follower)) {
+            follow_again(conn, &mut changing, &mut resolved, (kind, follower), new).await?;
+        }
+        changing.write(conn, &mut resolved, now).await?;
+        store::remember_former(conn, old, new).await?;
+        store::forget_identity(conn, old).await?;
+        Ok(resolved)
+    }
+
+    /// Gives the normal form its spans: `before` are those of the old one.
+    async fn take_over(
+        &self,
+        conn: &mut PgConnection,
+        changing: &mut Changing,
+        resolved: &mut Resolved,
+        before: Vec<Span>,
+    ) -> Result<(), ResolveError> {
+        let new = self.new.id();
+        let known = resolved.spans.get(&new).cloned().unwrap_or_default();
+        let leads = known.iter().chain(&before).map(|span| span.lead_id);
+        resolved.moved.extend(leads);
+        let own = |span: &Span| span.parent_id.filter(|parent| *parent != new);
+        match (known.first(), before.first()) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => {}
+            (None, Some(_)) => {
+                let spans =
+                    before.iter().map(|span| Span { identity_id: new, parent_id: own(span), ..*span });
+                changing.set(resolved, new, spans.collect());
+            }
+            (Some(one), Some(other)) => {
+                let parent_id = own(one).or(own(other));
+                if self.new.kind() == Kind::UserId || parent_id.is_none() {
+                    let seat = changing.unite(conn, resolved, Seat::of(one), Seat::of(other)).await?;
+                    let span = Span {
+                        identity_id: new,
+                        since: beginning(),
+                        until: None,
+                        lead_id: seat.lead,
+                        home: seat.home,
+                        parent_id,
+                    };
+                    changing.set(resolved, new, vec![span]);
+                }
+            }
+        }
+        self.follow(conn, changing, resolved).await?;
+        changing.leave(resolved, new, &before);
+        Ok(())
+    }
+
+    /// Has the normal form follow whom the facts of both say.
+    async fn follow(
+        &self,
+        conn: &mut PgConnection,
+        changing: &mut Changing,
+        resolved: &mut Resolved,
+    ) -> Result<(), ResolveError> {
+        let new = self.new.id();
+        let mut facts = facts_of(conn, &[new]).await?.remove(&new).unwrap_or_default();
+        if facts.is_empty() {
+            return Ok(());
+        }
+        changing.load_parents(conn, resolved, &facts).await?;
+        if self.new.kind() != Kind::UserId {
+            return changing.follow(conn, resolved, self.new.kind(), new, &mut facts).await;
+        }
+        for fact in facts {
+            changing.join_leads(conn, resolved, new, fact.parent).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Has whatever was said to follow an identity do so: by its facts, of which some name another parent now.
+async fn follow_again(
+    conn: &mut PgConnection,
+    changing: &mut Changing,
+    resolved: &mut Resolved,
+    (kind, follower): (Kind, IdentityId),
+    parent: IdentityId,
+) -> Result<(), ResolveError> {
+    if !resolved.spans.contains_key(&follower) {
+        // A former user id by which nobody is known.
+        return Ok(());
+    }
+    if kind == Kind::UserId {
+        return changing.join_leads(conn, resolved, follower, parent).await;
+    }
+    let mut facts = facts_of(conn, &[follower]).await?.remove(&follower).unwrap_or_default();
+    changing.follow(conn, resolved, kind, follower, &mut facts).await
+}
+
+async fn facts_of(
+    conn: &mut PgConnection,
+    children: &[IdentityId],
+) -> sqlx::Result<BTreeMap<IdentityId, Vec<Fact>>> {
+    let mut facts: BTreeMap<IdentityId, Vec<Fact>> = BTreeMap::new();
+    for row in store::links_of(conn, children).await? {
+        facts.entry(row.identity_id).or_default().push(Fact { at: row.at, parent: row.parent_id });
+    }
+    Ok(facts)
+}

@@ -1,0 +1,121 @@
+//! Identities that were written down before there was one normal form get that, as if they had had it from the start.
+//!
+//! An earlier release kept apart what is one identity by now: `jane@bücher.example` and `jane@xn--bcher-kva.example`. Before
+//! the service is ready, a pass goes through all identities in the order of their ids. Each one that is kept under another form
+//! is renamed, or joined with the one that has the form already: its events, its links, its words of consent. Events that were
+//! sent under both are one, and the first is kept. Leads that become one by it are joined as by an `identify`, and replayed.
+//!
+//! The guarantees. Each identity is one transaction, under a lock that the pass has to itself: a pass that is killed goes on
+//! from its last note, and one that runs on two instances at once does everything once. What is stored equals a replay before
+//! and after each. An instance of an earlier release that still runs beside this one may write the old forms again; so the
+//! pass is repeated every hour for a day ([`jobs::Normalise`]).
+
+pub mod jobs;
+mod store;
+
+use chrono::TimeDelta;
+
+use crate::{
+    app::App,
+    db,
+    ids::IdentityId,
+    leads::{ResolveError, Respelling},
+    models, policy,
+    qualification::Frame,
+    scores::{self, Additions},
+    verdicts,
+};
+
+/// Which normal form identities have: it counts up when [`crate::leads::identity`] makes another one of the same text.
+const FORM: i32 = 1;
+/// How many identities are looked at in one statement.
+const PAGE: i64 = 50_000;
+/// How often it is tried while others change the same leads.
+const TRIES: u32 = 8;
+/// For how long after the first pass identities are looked at again, and how often.
+const WATCHED: (TimeDelta, TimeDelta) = (TimeDelta::days(1), TimeDelta::hours(1));
+
+/// Brings every identity into its normal form, if that has not been done; how many had another one.
+pub async fn ensure(app: &App) -> sqlx::Result<usize> {
+    let state = store::state(&mut *app.db.acquire().await?).await?;
+    if state.version >= FORM {
+        return Ok(0);
+    }
+    let mut changed = 0;
+    while let Some(found) = step(app).await? {
+        changed += found;
+    }
+    // Whom the policy leaves out is compared in the normal form too.
+    policy::reconsider(&mut *app.db.acquire().await?).await?;
+    if changed > 0 {
+        tracing::info!(identities = changed, "identities have got their normal form");
+    }
+    Ok(changed)
+}
+
+/// Looks at the next page of identities; how many had another form than the normal one. None: the pass is at its end.
+async fn step(app: &App) -> sqlx::Result<Option<usize>> {
+    let mut conn = app.db.acquire().await?;
+    let state = store::state(&mut conn).await?;
+    let page = store::page(&mut conn, state.reached, PAGE).await?;
+    let unusual = match page.last {
+        Some(_) => page.unusual,
+        // Who wrote under a form that was gone by then, is looked after at the end.
+        None => store::written_again(&mut conn).await?,
+    };
+    drop(conn);
+    let mut changed = 0;
+    for identity in unusual {
+        changed += usize::from(attempt(app, identity).await);
+    }
+    let mut conn = app.db.acquire().await?;
+    match page.last {
+        Some(last) => store::note(&mut conn, last).await?,
+        None => store::finish(&mut conn, FORM, app.clock.now()).await?,
+    }
+    Ok(page.last.map(|_| changed))
+}
+
+/// Whether an identity had another form than its normal one. One that cannot be changed stays as it is, and is tried again by
+/// the next pass.
+async fn attempt(app: &App, identity: IdentityId) -> bool {
+    for tries in 1..=TRIES {
+        match normalise(app, identity).await {
+            Ok(changed) => return changed,
+            Err(ResolveError::Changed) if tries < TRIES => {}
+            Err(ResolveError::Database(error)) if db::is_collision(&error) && tries < TRIES => {}
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(%identity, error, "an identity could not be brought into its normal form");
+            }
+        }
+    }
+    false
+}
+
+/// Gives one identity its normal form, in one transaction; false if it has that.
+async fn normalise(app: &App, identity: IdentityId) -> Result<bool, ResolveError> {
+    let mut tx = models::begin(&app.db).await?;
+    store::take_turn(&mut tx).await?;
+    let now = app.clock.now();
+    let Some(respelling) = Respelling::hold(&mut tx, identity, now).await? else { return Ok(false) };
+    let new = respelling.new.id();
+    store::drop_repeated_events(&mut tx, identity, new).await?;
+    let mails = store::rename_events(&mut tx, identity, new).await?;
+    let mut resolved = respelling.carry_out(&mut tx, now).await?;
+    let mails: Vec<(IdentityId, &str)> = mails.iter().map(|mail| (new, mail.as_str())).collect();
+    for changed in verdicts::judge_mails(&mut tx, now, &mails).await? {
+        if let Some(lead) = resolved.lead_at(changed.identity_id, changed.occurred_at) {
+            resolved.doubt(lead);
+        }
+    }
+    resolved.keep(|_| false);
+    let scored = app.live.scored(&mut tx).await?;
+    let policy = app.policies.current(&mut tx).await?;
+    let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
+    scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
+    let moved: Vec<_> = resolved.moved.iter().copied().collect();
+    scores::tell_consents(&mut tx, frame, &resolved, moved, &std::collections::BTreeMap::new()).await?;
+    tx.commit().await?;
+    Ok(true)
+}
