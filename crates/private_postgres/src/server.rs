@@ -43,8 +43,8 @@ const FAST_STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long an immediate shutdown may take.
 const IMMEDIATE_STOP_LIMIT: Duration = Duration::from_secs(15);
 
-/// A log longer than this is put aside before a start.
-const LOG_LIMIT: u64 = 16 << 20;
+/// A log longer than this is put aside, in bytes.
+pub(crate) const LOG_LIMIT: u64 = 16 << 20;
 
 /// A server that accepts connections.
 #[derive(Debug)]
@@ -222,11 +222,20 @@ pub(crate) fn stop(layout: &Layout) -> Result<(), SuperviseError> {
     Err(SuperviseError::StillRunning { data: layout.data() })
 }
 
+/// Puts a log aside that has become longer than `limit`, as a copy, and empties it: the server goes on appending to the file
+/// that it has open. What it writes between the two is lost.
+pub(crate) fn bound_log(path: &Path, limit: u64) -> Result<(), FileError> {
+    if fs::metadata(path).is_ok_and(|meta| meta.len() > limit) {
+        let old = path.with_extension("log.old");
+        fs::copy(path, &old).about("copy", path)?;
+        File::options().write(true).open(path).and_then(|log| log.set_len(0)).about("empty", path)?;
+    }
+    Ok(())
+}
+
 /// The log for appending, and its length so far; a long one is put aside.
 fn open_log(path: &Path) -> Result<(File, u64), FileError> {
-    if fs::metadata(path).is_ok_and(|meta| meta.len() > LOG_LIMIT) {
-        fs::rename(path, path.with_extension("log.old")).about("rename", path)?;
-    }
+    bound_log(path, LOG_LIMIT)?;
     let log = File::options().append(true).create(true).mode(0o600).open(path).about("open", path)?;
     let length = log.metadata().about("look at", path)?.len();
     Ok((log, length))
@@ -262,5 +271,25 @@ mod tests {
     #[test]
     fn an_eighth_of_the_memory_is_shared_within_bounds() {
         assert_eq!([0, 512, 8_192, 65_536].map(shared_megabytes), [128, 128, 1_024, 2_048]);
+    }
+
+    #[test]
+    fn a_log_that_is_too_long_is_put_aside_and_written_on_from_its_beginning() {
+        use std::io::Write;
+
+        let folder = std::env::temp_dir().join(format!("pp-log-{}", std::process::id()));
+        fs::create_dir(&folder).expect("a folder");
+        let path = folder.join("postgres.log");
+        let (mut log, _) = open_log(&path).expect("a log");
+        log.write_all(b"long").expect("room");
+
+        bound_log(&path, 4).expect("it is ours");
+        assert_eq!(fs::read(&path).expect("a log"), b"long", "it is not too long yet");
+        bound_log(&path, 3).expect("it is ours");
+        log.write_all(b"new").expect("room");
+
+        assert_eq!(fs::read(&path).expect("a log"), b"new");
+        assert_eq!(fs::read(path.with_extension("log.old")).expect("the old one"), b"long");
+        fs::remove_dir_all(folder).expect("it is ours");
     }
 }

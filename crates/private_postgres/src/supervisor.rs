@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use crate::error::{About, FileError, StartError, SuperviseError};
@@ -18,6 +18,9 @@ const SPAWN_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a supervisor takes the lock on its office to be held by somebody who only looks.
 const PEEK_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often the length of the log is looked at.
+const LOG_POLL: Duration = Duration::from_secs(10);
 
 /// How often the end of the grace period is looked for.
 const GRACE_POLL: Duration = Duration::from_millis(50);
@@ -33,6 +36,9 @@ pub fn supervise(root: &Path, grace: Duration) -> Result<(), SuperviseError> {
     let _ = nix::unistd::setsid();
     let layout = Layout::resolve(root, &|_| {}).map_err(Box::new)?;
     let Some(office) = take_office(&layout)? else { return Ok(()) };
+    let log = layout.log();
+    // It ends with the process.
+    thread::spawn(move || keep_log_short(&log));
     let lease = wait_for_the_last_user(&layout, grace)?;
     // A server whose folder was removed ends by itself within a minute. If there is another by now, with
     // files of the same names, it is none of our business.
@@ -41,6 +47,16 @@ pub fn supervise(root: &Path, grace: Duration) -> Result<(), SuperviseError> {
     drop(office);
     drop(lease);
     stopped
+}
+
+/// Bounds the log for as long as the process lives.
+fn keep_log_short(log: &Path) {
+    loop {
+        sleep(LOG_POLL);
+        if let Err(error) = server::bound_log(log, server::LOG_LIMIT) {
+            tracing::debug!(%error, "the log stays as long as it is");
+        }
+    }
 }
 
 /// The lock that marks the supervisor, unless there is one already.
