@@ -2,11 +2,12 @@
 
 use axum::{
     extract::{OriginalUri, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,7 +18,8 @@ use crate::{
         auth::Admin,
         extract::{Json, Path, Query},
         page::{self, Page},
-        problem::{Problem, Violation},
+        problem::{Code, Problem, Violation},
+        said::idempotency_key,
     },
     ids::KeyId,
 };
@@ -109,15 +111,21 @@ async fn list_keys(
 }
 
 /// Makes a key.
+///
+/// With `Idempotency-Key`, the same call again makes no second key. Its answer is 409 `conflict` and names the key that was
+/// made; the key itself is shown once and cannot be shown again.
 #[utoipa::path(post, path = "/v1/keys", tag = "Operations", request_body = CreateKey,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Of the key")),
     responses((status = 201, body = KeyWithSecret)))]
 async fn create_key(
     State(app): State<App>,
     _admin: Admin,
+    headers: HeaderMap,
     Json(body): Json<CreateKey>,
 ) -> Result<(StatusCode, Json<KeyWithSecret>), Problem> {
     let body = body.normalised();
     let prefix = validate(&body)?;
+    let request_key = idempotency_key(&headers)?;
     let secret = Secret::generate(prefix, &app.ids);
     let new = NewKey {
         name: &body.name,
@@ -125,14 +133,31 @@ async fn create_key(
         origins: &body.allowed_origins,
         signing_secret: body.signing_secret.as_ref(),
         environment: false,
+        request_key: request_key.as_deref(),
     };
     let mut conn = app.db.acquire().await?;
-    let key = store::insert(&mut conn, &app.ids, &secret, prefix, &new, app.clock.now()).await?;
+    let key = match store::insert(&mut conn, &app.ids, &secret, prefix, &new, app.clock.now()).await {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            return Err(made_before(&mut conn, request_key.as_deref().unwrap_or_default()).await?);
+        }
+        made => made?,
+    };
+    app.keys.forget();
     let shown = KeyWithSecret { record: view(key), key: secret.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// Revokes a key: it stops working within five seconds.
+/// The problem of a call that has made its key already.
+async fn made_before(conn: &mut PgConnection, request_key: &str) -> Result<Problem, sqlx::Error> {
+    let (id, last_four) = store::made_by(conn, request_key).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let message = format!(
+        "A call with this Idempotency-Key has made the key {id}, which ends in {last_four} and was shown in its answer. If \
+         you have not got that, revoke it by DELETE /v1/keys/{id} and make another under a new Idempotency-Key."
+    );
+    Ok(Problem::new(Code::Conflict, message))
+}
+
+/// Revokes a key: it stops working at once, on other instances within a second.
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "Operations", params(("id" = KeyId, Path)),
     responses((status = 204)))]
 async fn revoke_key(

@@ -2,34 +2,31 @@
 //!
 //! A write key (`wk_…`) may stand in a web page and only sends events; a secret key (`sk_…`) has scopes. Only a
 //! SHA-256 of a key is stored: keys are long and random, so a slow hash would add nothing. A key that the
-//! service makes ends in a checksum, by which scanners recognise one that leaked. A key known here is believed
-//! for [`BELIEVED_SECONDS`] without asking the database, so a revoked key stops working within that time on
-//! every instance, and at once on the one that revoked it.
+//! service makes ends in a checksum, by which scanners recognise one that leaked. The keys in use are held in memory for
+//! [`BELIEVED`] ([`ring`]), so a revoked key stops working within that time on every instance, and at once on the one that
+//! revoked it.
 //!
 //! A write key with a *signing secret* is another service's that signs what it sends, such as Segment's: nothing is taken with
 //! it that is not signed, and what is signed may ask for more than a public key's request.
 
 pub mod api;
+mod ring;
 mod signing;
 mod store;
 
-use std::{collections::HashMap, fmt, sync::RwLock};
+use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
 
+pub use ring::{BELIEVED, KeyRing};
 pub use signing::SigningSecret;
 pub use store::{Key, NewKey};
 
-use crate::{app::App, clock::Clock, ids::Ids};
+use crate::{app::App, ids::Ids};
 
-/// For how long a key is believed before the database is asked again.
-pub const BELIEVED_SECONDS: i64 = 5;
 /// How short a key given by the operator may be, prefix included.
 pub const SHORTEST_GIVEN_KEY: usize = 24;
 
-const MOST_REMEMBERED: usize = 10_000;
 const RANDOM_CHARACTERS: usize = 32;
 const CHECKSUM_CHARACTERS: usize = 6;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -133,57 +130,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Keys by their hash, and when the database was last asked about each.
-type Known = HashMap<Vec<u8>, (Key, DateTime<Utc>)>;
-
-/// Remembers, for a short time, the keys that were used.
-#[derive(Debug)]
-pub struct KeyRing {
-    clock: Clock,
-    known: RwLock<Known>,
-}
-
-impl KeyRing {
-    /// An empty ring.
-    pub fn new(clock: Clock) -> KeyRing {
-        KeyRing { clock, known: RwLock::default() }
-    }
-
-    /// The record of a key in the clear; none if it is unknown or revoked.
-    pub async fn find(&self, db: &PgPool, presented: &str) -> Result<Option<Key>, sqlx::Error> {
-        let hash = hash_of(presented);
-        let now = self.clock.now();
-        if let Some((key, seen)) = self.read().get(&hash)
-            && now - *seen < TimeDelta::seconds(BELIEVED_SECONDS)
-        {
-            return Ok(Some(key.clone()));
-        }
-        let found = store::find_by_hash(&mut *db.acquire().await?, &hash).await?;
-        let mut known = self.write();
-        if known.len() >= MOST_REMEMBERED {
-            known.clear();
-        }
-        match &found {
-            Some(key) => known.insert(hash, (key.clone(), now)),
-            None => known.remove(&hash),
-        };
-        Ok(found)
-    }
-
-    /// Asks the database again from now on.
-    pub fn forget(&self) {
-        self.write().clear();
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
-        self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
-        self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 /// The keys that this start made, to be shown once.
 #[derive(Debug, Default)]
 pub struct Made {
@@ -225,7 +171,7 @@ async fn ensure_one(
         (Prefix::Write, false) => "first write key",
         (Prefix::Secret, false) => "first admin key",
     };
-    let new = NewKey { name, scopes, origins: &[], signing_secret: None, environment };
+    let new = NewKey { name, scopes, origins: &[], signing_secret: None, environment, request_key: None };
     store::insert(&mut tx, &app.ids, &secret, prefix, &new, now).await?;
     tx.commit().await?;
     app.keys.forget();
@@ -234,6 +180,13 @@ async fn ensure_one(
 
 fn hash_of(key: &str) -> Vec<u8> {
     Sha256::digest(key.as_bytes()).to_vec()
+}
+
+/// Whether a key ends in the checksum that the service gives to the keys that it makes.
+fn has_checksum(key: &str) -> bool {
+    let body = [Prefix::Write, Prefix::Secret].iter().find_map(|prefix| key.strip_prefix(prefix.as_str()));
+    let parts = body.and_then(|body| body.split_at_checked(body.len().checked_sub(CHECKSUM_CHARACTERS)?));
+    parts.is_some_and(|(body, end)| checksum(body) == end)
 }
 
 fn checksum(body: &str) -> String {

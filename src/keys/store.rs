@@ -36,6 +36,19 @@ impl Key {
     }
 }
 
+/// A key with its hash.
+struct Row {
+    hash: Vec<u8>,
+    id: KeyId,
+    name: String,
+    prefix: String,
+    last_four: String,
+    scopes: Vec<String>,
+    origins: Vec<String>,
+    signing_secret: Option<SigningSecret>,
+    created_at: DateTime<Utc>,
+}
+
 /// A key to be made.
 #[derive(Debug)]
 pub struct NewKey<'a> {
@@ -49,6 +62,8 @@ pub struct NewKey<'a> {
     pub signing_secret: Option<&'a SigningSecret>,
     /// Whether the operator's settings gave it.
     pub environment: bool,
+    /// The idempotency key of the call that makes it. A second key under it violates a constraint.
+    pub request_key: Option<&'a str>,
 }
 
 /// Lets one starting instance at a time look for keys and make them.
@@ -62,16 +77,21 @@ pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-pub(super) async fn find_by_hash(conn: &mut PgConnection, hash: &[u8]) -> sqlx::Result<Option<Key>> {
-    sqlx::query_as!(
-        Key,
-        "-- keys::find_by_hash
-        select id, name, prefix, last_four, scopes, origins, signing_secret, created_at
-        from api_key where hash = $1 and revoked_at is null",
-        hash
+/// Every key in use, by its hash.
+pub(super) async fn in_use(conn: &mut PgConnection) -> sqlx::Result<Vec<(Vec<u8>, Key)>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "-- keys::in_use
+        select hash, id, name, prefix, last_four, scopes, origins, signing_secret, created_at
+        from api_key where revoked_at is null"
     )
-    .fetch_optional(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    let key = |row| {
+        let Row { hash, id, name, prefix, last_four, scopes, origins, signing_secret, created_at } = row;
+        (hash, Key { id, name, prefix, last_four, scopes, origins, signing_secret, created_at })
+    };
+    Ok(rows.into_iter().map(key).collect())
 }
 
 pub(super) async fn any(conn: &mut PgConnection, prefix: Prefix) -> sqlx::Result<bool> {
@@ -116,8 +136,9 @@ pub(super) async fn insert(
     sqlx::query_as!(
         Key,
         "-- keys::insert
-        insert into api_key (id, name, hash, prefix, last_four, scopes, origins, environment, created_at, signing_secret)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        insert into api_key (id, name, hash, prefix, last_four, scopes, origins, environment, created_at, signing_secret,
+            request_key)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         on conflict (hash) do update set revoked_at = null, environment = excluded.environment
         returning id, name, prefix, last_four, scopes, origins, signing_secret, created_at",
         ids.next(),
@@ -129,10 +150,26 @@ pub(super) async fn insert(
         new.origins,
         new.environment,
         now,
-        new.signing_secret as Option<&SigningSecret>
+        new.signing_secret as Option<&SigningSecret>,
+        new.request_key
     )
     .fetch_one(conn)
     .await
+}
+
+/// The key that a call with this idempotency key has made, and its last four characters.
+pub(super) async fn made_by(
+    conn: &mut PgConnection,
+    request_key: &str,
+) -> sqlx::Result<Option<(KeyId, String)>> {
+    let row = sqlx::query!(
+        "-- keys::made_by
+        select id, last_four from api_key where request_key = $1",
+        request_key
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.id, row.last_four)))
 }
 
 /// Revokes what the operator's settings gave before and no longer name.

@@ -132,7 +132,7 @@ async fn keys_are_listed_in_pages_that_hold_each_of_them_once() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_dead_at_once_here_and_within_five_seconds_elsewhere() {
+async fn a_revoked_key_is_dead_at_once_here_and_within_a_second_elsewhere() {
     run(async |app| {
         let made = create(app, &json!({"name": "website", "scopes": ["ingest"]})).await.json();
         let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
@@ -143,12 +143,70 @@ async fn a_revoked_key_is_dead_at_once_here_and_within_five_seconds_elsewhere() 
 
         assert_eq!((revoked.status.as_u16(), revoked.body.len()), (204, 0));
         assert_eq!(status(app, key).await, 401);
-        app.advance(TimeDelta::seconds(5));
+        app.advance(TimeDelta::seconds(1));
         assert_eq!(status(&elsewhere, key).await, 401);
         assert_eq!(app.pages("/v1/keys").await.len(), 2, "it is listed no more");
         let again = app.call("DELETE", &format!("/v1/keys/{id}"), Some(ADMIN), "").await;
         assert_eq!((again.status.as_u16(), again.problem()), (404, "not_found".to_owned()));
         elsewhere.app.shut_down().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_key_works_at_once_elsewhere() {
+    run(async |app| {
+        let elsewhere = app.second_instance().await;
+        assert_eq!(status(&elsewhere, WRITE).await, 200);
+
+        let made = create(app, &json!({"name": "website", "scopes": ["ingest"]})).await.json();
+
+        assert_eq!(status(&elsewhere, made["key"].as_str().unwrap()).await, 200);
+        elsewhere.app.shut_down().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_is_refused_without_asking_the_database() {
+    run(async |app| {
+        let elsewhere = app.second_instance().await;
+        assert_eq!(status(&elsewhere, WRITE).await, 200);
+        elsewhere.app.db.close().await;
+
+        for wrong in [
+            "",
+            "wk_",
+            "wk_test_no_such_key_at_all",
+            &"x".repeat(5_000),
+            "sk_€€€€€€€€",
+            WRITE.trim_end_matches('j'),
+        ] {
+            assert_eq!(status(&elsewhere, wrong).await, 401, "{wrong}");
+        }
+        assert_eq!(status(&elsewhere, WRITE).await, 200, "nor does a key that is known");
+        elsewhere.app.shut_down().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_call_that_makes_a_key_makes_no_second_one_when_it_is_repeated() {
+    run(async |app| {
+        let call = async || {
+            let body = json!({"name": "website", "scopes": ["ingest"]}).to_string();
+            let headers = [("content-type", "application/json"), ("idempotency-key", "terraform-7")];
+            app.post_with("/v1/keys", &headers, body).await
+        };
+        let made = call().await.json();
+
+        let again = call().await;
+
+        assert_eq!((again.status.as_u16(), again.problem()), (409, "conflict".to_owned()));
+        let message = again.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(made["id"].as_str().unwrap()), "{message}");
+        assert!(!message.contains(made["key"].as_str().unwrap()), "{message}");
+        assert_eq!(app.count("api_key").await, 3);
     })
     .await;
 }
