@@ -49,8 +49,9 @@ const answers = {
         await refused
         await route.continue()
       })
-      const [answered] = [other.waitForResponse('**/v1/batch'), other.click('a')]
-      await other.waitForRequest('**/v1/batch')
+      const [asking, answered] = [other.waitForRequest('**/v1/batch'), other.waitForResponse('**/v1/batch')]
+      await other.click('a')
+      await asking
       await asked.evaluate(() => analytics.consent(false))
       await other.waitForFunction(() => localStorage.leadscore_consent)
       refuse()

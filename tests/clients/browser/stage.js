@@ -7,6 +7,9 @@ const SCRIPT = `${HOST}/analytics.js/v1/${WRITE_KEY}/analytics.min.js`
 const BROWSER =
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36'
 
+/// How long anything is waited for, in milliseconds: only what hangs takes so long, however busy the machine.
+const DEADLINE = 300_000
+
 /// Opens a browser on a site, and fails if the browser asked anybody but the site and the service for anything. `files`
 /// are the site's, by path; every other path has the page, or one of the pages, by path.
 export async function stage(page, act, files = {}) {
@@ -19,6 +22,7 @@ export async function stage(page, act, files = {}) {
   const baseURL = `http://localhost:${site.address().port}`
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
+    timeout: DEADLINE,
     // A page that the visitor leaves is kept, as it is for people.
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
     // Whoever is asked, there is nobody else.
@@ -26,6 +30,7 @@ export async function stage(page, act, files = {}) {
   })
   try {
     const context = await browser.newContext({ baseURL, userAgent: BROWSER })
+    context.setDefaultTimeout(DEADLINE)
     const strangers = new Set()
     context.on('request', (request) => {
       const { protocol, origin } = new URL(request.url())
@@ -63,6 +68,6 @@ export async function taken(count) {
     const metrics = await (await fetch(`${HOST}/metrics`)).text()
     const accepted = Number(outcome.exec(metrics)?.[1] ?? 0)
     if (accepted >= count) return
-    if (Date.now() - began > 20000) throw Error(`the page sent ${accepted} of ${count} messages`)
+    if (Date.now() - began > DEADLINE) throw Error(`the page sent ${accepted} of ${count} messages`)
   }
 }
