@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     clock::Clock,
     db::Pools,
+    http::body::{self, Budget},
     ids::Ids,
     ingest::{Desk, Writers},
     keys::KeyRing,
@@ -64,6 +65,10 @@ pub struct Parts {
     pub couriers: Arc<Couriers>,
     /// Everything that must finish before the process may end.
     pub tasks: TaskTracker,
+    /// What the bodies of requests are paid from.
+    pub bodies: Budget,
+    /// Cancelled when the service is about to stop: it is no longer ready, but still serves.
+    pub leaving: CancellationToken,
     /// Cancelled when the service is to stop.
     pub stop: CancellationToken,
     /// Cancelled when no request is served any more: until then the writers take what requests bring.
@@ -74,6 +79,23 @@ pub struct Parts {
     pub public_url: String,
     /// For how long changes are kept.
     pub changes_kept: TimeDelta,
+    /// What is kept of refused items.
+    pub rejects: Rejects,
+}
+
+/// What is kept of refused items.
+#[derive(Debug, Clone, Copy)]
+pub struct Rejects {
+    /// For how long.
+    pub kept: TimeDelta,
+    /// How many.
+    pub most: i64,
+}
+
+impl Default for Rejects {
+    fn default() -> Rejects {
+        Rejects { kept: TimeDelta::days(30), most: 50_000 }
+    }
 }
 
 /// What the operator chooses.
@@ -87,6 +109,10 @@ pub struct Settings {
     pub webhooks: webhooks::Settings,
     /// Who fetches what Amazon has.
     pub amazon: Fetch,
+    /// How much of bodies is held.
+    pub bodies: body::Limits,
+    /// What is kept of refused items.
+    pub rejects: Rejects,
 }
 
 impl Default for Settings {
@@ -96,6 +122,8 @@ impl Default for Settings {
             changes_kept: TimeDelta::days(30),
             webhooks: webhooks::Settings::default(),
             amazon: Fetch::default(),
+            bodies: body::Limits::default(),
+            rejects: Rejects::default(),
         }
     }
 }
@@ -132,16 +160,20 @@ impl App {
             amazon: Amazon::new(settings.amazon),
             couriers: Couriers::new(settings.webhooks),
             tasks,
+            bodies: Budget::new(settings.bodies),
+            leaving: CancellationToken::new(),
             stop,
             served,
             metrics,
             public_url: settings.public_url,
             changes_kept: settings.changes_kept,
+            rejects: settings.rejects,
         }))
     }
 
     /// Stops: nothing new begins, what has begun is finished, connections are closed.
     pub async fn shut_down(&self) {
+        self.leaving.cancel();
         self.stop.cancel();
         self.served.cancel();
         self.tasks.close();

@@ -16,6 +16,7 @@ use ipnet::IpNet;
 
 use crate::{
     app,
+    http::{body, listen},
     keys::{Prefix, Secret},
     mail::Fetch,
     webhooks::{self, address::Reachable},
@@ -63,6 +64,14 @@ pub struct Serve {
     #[arg(long, env = "LEADSCORE_CHANGES_KEPT_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub changes_kept_days: u16,
 
+    /// For how many days refused items are kept in the table rejected_events
+    #[arg(long, env = "LEADSCORE_REJECTS_KEPT_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub rejects_kept_days: u16,
+
+    /// How many refused items are kept at most, the newest
+    #[arg(long, env = "LEADSCORE_REJECTS_KEPT", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub rejects_kept: u32,
+
     /// Networks to which webhooks may be sent besides the public internet, such as 10.1.0.0/16; a comma between several
     #[arg(long, env = "LEADSCORE_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
@@ -71,9 +80,64 @@ pub struct Serve {
     #[arg(long, env = "LEADSCORE_WEBHOOK_TIMEOUT", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=120))]
     pub webhook_timeout: u16,
 
+    /// How much clients may take, and how long
+    #[command(flatten)]
+    pub limits: Limits,
+
     /// How log lines look
     #[arg(long, env = "LEADSCORE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// How much clients may take, and how long.
+#[derive(Debug, Clone, Args)]
+pub struct Limits {
+    /// Connections that clients may have open at once; one more is answered 503
+    #[arg(long, env = "LEADSCORE_MAX_CONNECTIONS", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+
+    /// MiB of request bodies, unpacked, that are held at once in all; a body for which there is no room is answered 503
+    #[arg(long, env = "LEADSCORE_BODY_MEMORY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(16..=4000))]
+    pub body_memory: u16,
+
+    /// How many seconds the head of a request may take to arrive
+    #[arg(long, env = "LEADSCORE_HEADER_TIMEOUT", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub header_timeout: u16,
+
+    /// How many seconds the whole body of a request may take to arrive
+    #[arg(long, env = "LEADSCORE_BODY_TIMEOUT", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub body_timeout: u16,
+
+    /// How many seconds a connection may be open without a request
+    #[arg(long, env = "LEADSCORE_IDLE_TIMEOUT", default_value_t = 75, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub idle_timeout: u16,
+
+    /// How many seconds the service still serves after SIGTERM, while /readyz says that it is not ready
+    #[arg(long, env = "LEADSCORE_STOP_DELAY", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=600))]
+    pub stop_delay: u16,
+
+    /// How many seconds requests that have begun may take after that
+    #[arg(long, env = "LEADSCORE_STOP_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=600))]
+    pub stop_timeout: u16,
+}
+
+impl Limits {
+    /// How many connections there may be, and how long they may take.
+    pub fn connections(&self) -> listen::Limits {
+        listen::Limits {
+            connections: self.max_connections as usize,
+            head: Duration::from_secs(self.header_timeout.into()),
+            idle: Duration::from_secs(self.idle_timeout.into()),
+        }
+    }
+
+    fn bodies(&self) -> body::Limits {
+        body::Limits {
+            in_flight: usize::from(self.body_memory) << 20,
+            whole: Duration::from_secs(self.body_timeout.into()),
+            ..body::Limits::default()
+        }
+    }
 }
 
 /// How log lines look.
@@ -115,6 +179,11 @@ impl Serve {
                 timeout: Duration::from_secs(self.webhook_timeout.into()),
             },
             amazon: Fetch::Internet,
+            bodies: self.limits.bodies(),
+            rejects: app::Rejects {
+                kept: TimeDelta::days(self.rejects_kept_days.into()),
+                most: self.rejects_kept.into(),
+            },
         }
     }
 

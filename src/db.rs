@@ -1,6 +1,6 @@
 //! The connection pools and the schema.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use anyhow::Context;
 use sqlx::{
@@ -9,8 +9,12 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-/// Every migration, embedded.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+/// Every migration, embedded. The database may have newer ones: `schema_floor` says whether this program can work with them.
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!();
+    migrations.set_ignore_missing(true);
+    migrations
+});
 
 /// How long a connection to the database may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,12 +31,16 @@ pub struct Pools {
 
 /// Connects, and says plainly why if that fails.
 pub async fn connect(options: PgConnectOptions, readers: u32, writers: u32) -> anyhow::Result<Pools> {
-    tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options))
+    let mut first = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options))
         .await
         .context("the database does not answer; check DATABASE_URL")?
-        .context("cannot reach the database; check DATABASE_URL")?
-        .close()
-        .await?;
+        .context("cannot reach the database; check DATABASE_URL")?;
+    let off = settings_off(&mut first).await?;
+    first.close().await?;
+    warn_of(&off);
+    // What was acknowledged is on disk, whatever the database does by default.
+    let durable = off.iter().any(|name| name == "synchronous_commit").then_some(("synchronous_commit", "on"));
+    let options = options.options(durable);
     // A list's filters are parameters: each call is planned for those that it has. A walk through a queue passes over the
     // leads that are held or rest by a hash of them, which has to fit.
     let lists = options.clone().options([("plan_cache_mode", "force_custom_plan"), ("work_mem", "32MB")]);
@@ -45,9 +53,53 @@ pub async fn connect(options: PgConnectOptions, readers: u32, writers: u32) -> a
     Ok(Pools { main: pool(lists, readers), writers: pool(lookups, writers) })
 }
 
+/// Those settings by which what is acknowledged is on disk after a crash that are off.
+async fn settings_off(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(
+        "select name from pg_settings
+        where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off' order by name",
+    )
+    .fetch_all(conn)
+    .await
+}
+
+fn warn_of(off: &[String]) {
+    for name in off {
+        if name == "synchronous_commit" {
+            tracing::warn!(
+                "the database has synchronous_commit=off; the service turns it on for its own sessions"
+            );
+        } else {
+            tracing::warn!(
+                "the database has {name}=off: a crash of its machine may lose or corrupt what was acknowledged"
+            );
+        }
+    }
+}
+
 /// Brings the schema up to date; several instances may try at once.
 pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
+    let fits = floor(pool)
+        .await
+        .context("cannot look at the database's schema")?
+        .is_none_or(|floor| floor <= newest());
+    anyhow::ensure!(fits, "the database's schema is too new for this version; run a newer one");
     MIGRATIONS.run(pool).await.context("cannot bring the database's schema up to date")
+}
+
+/// The newest migration that this program brings: its version, as far as the schema is concerned.
+fn newest() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// The oldest version of the program that may run on this schema, by its newest migration; none where no migration has said.
+async fn floor(pool: &PgPool) -> sqlx::Result<Option<i64>> {
+    let known: bool =
+        sqlx::query_scalar("select to_regclass('schema_floor') is not null").fetch_one(pool).await?;
+    if !known {
+        return Ok(None);
+    }
+    sqlx::query_scalar("select migration from schema_floor").fetch_optional(pool).await
 }
 
 fn pool(options: PgConnectOptions, size: u32) -> PgPool {
@@ -59,29 +111,33 @@ fn pool(options: PgConnectOptions, size: u32) -> PgPool {
         // Whoever waits for a lock sees, once it has it, what the one before has committed.
         ("default_transaction_isolation", "read committed"),
         ("timezone", "UTC"),
-        ("client_min_messages", "error"), // the rollback below warns when there was nothing to undo
+        ("client_min_messages", "error"), // a transaction that was left open is warned of below
     ]);
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(PATIENCE)
         // sqlx 0.9.0 can return a connection inside a transaction that a dropped future had begun; whoever
         // borrowed it next would lose what it wrote (its issues 4385 and 4393).
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                connection.execute("rollback").await?;
-                Ok(true)
-            })
-        })
+        .after_release(|connection, _| Box::pin(leave_no_transaction(connection)))
         .connect_lazy_with(options)
 }
 
-/// Whether the schema is exactly this version's.
-pub async fn is_current(pool: &PgPool) -> sqlx::Result<bool> {
+/// Ends the transaction that is open, if there is one. A `rollback` alone would have the server's log warn each time that
+/// there is none; after a `begin` there always is.
+async fn leave_no_transaction(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    // A transaction that has failed takes no `begin`.
+    if connection.execute("begin; rollback").await.is_err() {
+        connection.execute("rollback").await?;
+    }
+    Ok(true)
+}
+
+/// Whether the schema has all that this version needs, and nothing with which it cannot work.
+pub async fn is_fit(pool: &PgPool) -> sqlx::Result<bool> {
     let applied: Vec<i64> =
-        sqlx::query_scalar("select version from _sqlx_migrations where success order by version")
-            .fetch_all(pool)
-            .await?;
-    Ok(applied.into_iter().eq(MIGRATIONS.iter().map(|migration| migration.version)))
+        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(pool).await?;
+    let all = MIGRATIONS.iter().all(|migration| applied.contains(&migration.version));
+    Ok(all && floor(pool).await?.is_none_or(|floor| floor <= newest()))
 }
 
 /// Whether another transaction was in the way (a deadlock, a serialisation failure, a lock that took too long): the

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use chrono::{DateTime, Utc};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -93,6 +94,15 @@ pub fn hashed(parts: &[&[u8]]) -> Uuid {
     Uuid::new_v8(bytes)
 }
 
+/// The least UUIDv7 that is made at an instant: ids of rows that were made before are smaller.
+pub fn first_at(at: DateTime<Utc>) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(millis(at), &[0; 10]).into_uuid()
+}
+
+fn millis(at: DateTime<Utc>) -> u64 {
+    u64::try_from(at.timestamp_millis()).unwrap_or(0)
+}
+
 /// SHA-256 over the parts, each preceded by its length so that no two lists of parts agree by accident.
 pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
@@ -125,8 +135,7 @@ impl Ids {
     pub fn next(&self) -> Uuid {
         let mut tail = [0; 10];
         self.fill(&mut tail);
-        let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or(0);
-        uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
+        uuid::Builder::from_unix_timestamp_millis(millis(self.clock.now()), &tail).into_uuid()
     }
 
     /// Random bytes, for keys and tokens.

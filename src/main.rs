@@ -8,6 +8,10 @@ use leadscore::{
     demo, health, http, serve, telemetry,
 };
 
+/// Gives memory back that a burst of requests has needed; the C library's allocator keeps it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(command::asked()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,9 @@
 //! The service from start to stop.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io::Write, net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use private_postgres::Cluster;
 use sqlx::{Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::{
@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::App,
     clock::Clock,
-    config::Serve,
+    config::{Limits, Serve},
     db,
     handoffs::jobs::{Breach, Expire},
     http,
     ids::Ids,
+    ingest,
     keys::{self, Made},
     links, models, normalisation, outbox,
     publishing::jobs::{Clear, Rebuild, Settle},
@@ -34,8 +35,6 @@ use crate::{
 const DATABASE: &str = "leadscore";
 /// What an address of a database looks like.
 const EXAMPLE: &str = "postgres://user@host/database";
-/// How long requests that have begun may take when the service is told to stop.
-const DRAIN: Duration = Duration::from_secs(25);
 /// How long background work, and requests that have lost their connection, may take after that.
 const FINISH: Duration = Duration::from_secs(5);
 /// How often the service looks whether its own Postgres still runs.
@@ -100,18 +99,31 @@ async fn serve(
     sweep::start::<webhooks::jobs::FanOut>(&app);
     sweep::start::<webhooks::jobs::Deliver>(&app);
     sweep::start::<webhooks::jobs::Forget>(&app);
+    sweep::start::<ingest::jobs::ForgetRejected>(&app);
+    app.tasks.spawn(telemetry::keep_up(app.metrics.clone(), app.stop.clone()));
+    allow_files();
     // Before the greeting: whoever reads it may stop us in the same moment.
     let hard = CancellationToken::new();
-    heed_signals(app.stop.clone(), hard.clone())?;
+    let delay = Duration::from_secs(settings.limits.stop_delay.into());
+    heed_signals(&app, delay, hard.clone())?;
     greet(&app, &made)?;
-    let served = until_signal(&app, listener, &hard).await;
+    until_stopped(&app, listener, &settings.limits, &hard).await;
     // What is cut off here was acknowledged to nobody.
     tokio::select! {
         () = app.shut_down() => {}
         () = hard.cancelled() => {}
         () = tokio::time::sleep(FINISH) => tracing::warn!("some work was cut off"),
     }
-    served
+    Ok(())
+}
+
+/// Raises how many files the process may have open as far as it may: each connection is one.
+fn allow_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Starts the cluster, or joins the one that another process has started on the same folder.
@@ -173,40 +185,49 @@ fn greet(app: &App, made: &Made) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn until_signal(app: &App, listener: TcpListener, hard: &CancellationToken) -> anyhow::Result<()> {
+/// Serves until the service is to stop, and then as long as the requests take that have begun; a client that stalls holds
+/// up nothing beyond the setting.
+async fn until_stopped(app: &App, listener: TcpListener, limits: &Limits, hard: &CancellationToken) {
+    let patience = Duration::from_secs(limits.stop_timeout.into());
     let stop = app.stop.clone();
-    // An answer is small and its client waits for it: it goes out at once.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection without TCP_NODELAY");
-        }
-    });
-    let draining = stop.clone();
-    let serving = axum::serve(listener, http::router(app)).with_graceful_shutdown(stop.cancelled_owned());
     tokio::select! {
-        served = serving => served.context("the listener failed"),
-        () = hard.cancelled() => Ok(()),
-        () = async { draining.cancelled().await; tokio::time::sleep(DRAIN).await } => {
-            tracing::warn!("some connections were still open after {} seconds", DRAIN.as_secs());
-            Ok(())
+        () = http::listen::serve(listener, http::router(app), limits.connections(), stop.clone()) => {}
+        () = hard.cancelled() => {}
+        () = async { stop.cancelled().await; tokio::time::sleep(patience).await } => {
+            tracing::warn!("some connections were still open after {} seconds", patience.as_secs());
         }
     }
 }
 
-/// From now on the first Ctrl-C or SIGTERM stops softly, the second at once (what was acknowledged is safe either
-/// way).
-fn heed_signals(soft: CancellationToken, hard: CancellationToken) -> anyhow::Result<()> {
+/// From now on the first SIGTERM makes the service unready and, after the delay, stops it softly. Ctrl-C stops it softly
+/// without a delay: somebody waits. The second signal stops it at once (what was acknowledged is safe either way).
+fn heed_signals(app: &App, delay: Duration, hard: CancellationToken) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot heed signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot heed signals")?;
+    let (leaving, soft) = (app.leaving.clone(), app.stop.clone());
     tokio::spawn(async move {
-        for token in [soft, hard] {
+        let delay = tokio::select! {
+            _ = interrupt.recv() => Duration::ZERO,
+            _ = terminate.recv() => delay,
+        };
+        tracing::info!("stopping in {} seconds", delay.as_secs());
+        leaving.cancel();
+        let again = async {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            tracing::info!("stopping");
-            token.cancel();
+        };
+        let mut again = pin!(again);
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {
+                soft.cancel();
+                again.await;
+            }
+            () = &mut again => soft.cancel(),
         }
+        tracing::info!("stopping at once");
+        hard.cancel();
     });
     Ok(())
 }

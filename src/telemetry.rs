@@ -1,13 +1,16 @@
 //! Logs and counters.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, time::Duration};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
+/// How often what was recorded is put into the buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// Upper bounds of the buckets for durations, in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Upper bounds of the buckets for the size of a commit, in events.
@@ -38,4 +41,12 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).context("a recorder of metrics is set already")?;
     Ok(handle)
+}
+
+/// Puts what was recorded into the buckets from time to time, until the service stops: otherwise each sample is kept until
+/// somebody scrapes, and for ever where nobody does.
+pub async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+        metrics.run_upkeep();
+    }
 }

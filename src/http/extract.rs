@@ -2,34 +2,37 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_path_to_error::Segment;
-use tower_http::timeout::TimeoutError;
 use url::form_urlencoded;
 
 use super::{
     aside::in_place,
+    body::{self, LARGEST_BODY},
     problem::{Code, Problem, Violation},
 };
-use crate::json::{self, Unstorable};
+use crate::{
+    app::App,
+    json::{self, Unstorable},
+};
 
 /// A JSON body in or out.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Json<T>, Problem> {
+    async fn from_request(request: Request, app: &App) -> Result<Json<T>, Problem> {
         if !is_json(request.headers()) {
             let message = "Send the body with Content-Type: application/json.";
             return Err(Problem::new(Code::UnsupportedMediaType, message));
         }
-        let Body(body) = Body::from_request(request, state).await?;
+        let Body(body) = Body::from_request(request, app).await?;
         in_place(body.len(), || parse(&body)).map(Json)
     }
 }
@@ -38,11 +41,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 #[derive(Debug)]
 pub struct Body(pub Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl FromRequest<App> for Body {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Body, Problem> {
-        Bytes::from_request(request, state).await.map(Body).map_err(|rejection| unread(&rejection))
+    async fn from_request(request: Request, app: &App) -> Result<Body, Problem> {
+        body::read(app, request, LARGEST_BODY).await.map(Body)
     }
 }
 
@@ -109,23 +112,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
-}
-
-/// Why a body could not be had.
-fn unread(rejection: &BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(Code::TooLarge, "The body is too large; send less at once.");
-    }
-    // Who was only slow is to try again: what is refused as wrong, SDKs throw away.
-    if stalled(rejection) {
-        return Problem::new(Code::Overloaded, "The rest of the body did not come in time; send it again.");
-    }
-    Problem::new(Code::InvalidBody, "The body could not be read to its end; send it whole.")
-}
-
-fn stalled(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(<dyn std::error::Error>::is::<TimeoutError>)
 }
 
 /// Reads JSON; a value that does not fit is named by its place.

@@ -44,16 +44,17 @@ async fn live() -> Json<Health> {
     OK
 }
 
-/// The service can work: it is not stopping, the database answers, and its schema is up to date.
+/// The service can work: it is not about to stop, the database answers, and its schema has what this version needs.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", security(()), responses((status = 200, body = Health)))]
 async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
-    if app.stop.is_cancelled() {
+    if app.leaving.is_cancelled() || app.stop.is_cancelled() {
         return Err(Problem::new(Code::Overloaded, "The service is stopping."));
     }
-    let answered = tokio::time::timeout(PATIENCE, db::is_current(&app.db)).await;
-    let current = answered.map_err(|_| Problem::new(Code::Overloaded, "The database does not answer."))??;
-    if !current {
-        return Err(Problem::new(Code::Overloaded, "The database's schema is not this version's."));
+    let answered = tokio::time::timeout(PATIENCE, db::is_fit(&app.db)).await;
+    let fit = answered.map_err(|_| Problem::new(Code::Overloaded, "The database does not answer."))??;
+    if !fit {
+        let message = "The database's schema lacks what this version needs, or is too new for it.";
+        return Err(Problem::new(Code::Overloaded, message));
     }
     Ok(OK)
 }
@@ -63,6 +64,7 @@ async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
     responses((status = 200, body = String, content_type = "text/plain")))]
 async fn metrics(State(app): State<App>) -> Response {
     metrics::gauge!("leadscore_events_waiting").set(app.writers.waiting() as f64);
+    metrics::gauge!("leadscore_body_bytes").set(app.bodies.held() as f64);
     // Without the database the other counters are all the more wanted.
     if let Ok(Ok(overdue)) = tokio::time::timeout(PATIENCE, overdue(&app)).await {
         metrics::gauge!("leadscore_scores_overdue_seconds").set(overdue.as_seconds_f64());

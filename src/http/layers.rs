@@ -1,14 +1,13 @@
-//! What happens around every call, outermost first: it gets an id, is traced and counted; failures become problem
-//! documents; a panic becomes a failure; browsers are answered; bodies are decompressed and bounded; and the call
-//! itself runs to its end even when the client has gone.
+//! What happens around every call, outermost first: it gets an id, is traced and counted; browsers are told to keep
+//! answers to themselves; failures become problem documents; a panic becomes a failure; and the call itself runs to its end
+//! even when the client has gone.
 
 use std::time::Duration;
 
 use axum::{
     Router,
-    body::Body,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, header},
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -16,40 +15,55 @@ use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders},
-    map_request_body::MapRequestBodyLayer,
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
-    timeout::RequestBodyTimeoutLayer,
     trace::TraceLayer,
 };
+use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    LARGEST_BODY,
-    decompress::decompress,
+    body::Paid,
     problem::{self, Code, Problem},
 };
 use crate::app::App;
 
-/// How long a client may be silent in the middle of a body.
-const BODY_SILENCE: Duration = Duration::from_secs(30);
+/// How long the id may be that a client gives its request, in characters.
+const LONGEST_ID: usize = 128;
+/// What every answer says that does not say otherwise: it is what its type says, is not kept, and stands in no frame.
+const GUARDS: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
+];
 
 pub(super) fn around(router: Router<App>, app: &App) -> Router<App> {
     router
         .fallback(|| async { Problem::new(Code::NotFound, "There is nothing at this path; see /docs.") })
         .layer(
             ServiceBuilder::new()
+                .layer(middleware::from_fn(without_odd_id))
                 .layer(SetRequestIdLayer::x_request_id(FreshId(app.clone())))
                 .layer(PropagateRequestIdLayer::x_request_id())
                 .layer(TraceLayer::new_for_http().make_span_with(span))
                 .layer(middleware::from_fn(counted))
+                .layer(middleware::from_fn_with_state(app.clone(), guarded))
                 .layer(middleware::from_fn(problem::render))
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(cors())
-                .layer(RequestBodyTimeoutLayer::new(BODY_SILENCE))
-                .layer(MapRequestBodyLayer::new(Body::new))
-                .layer(middleware::from_fn(decompress))
-                .layer(DefaultBodyLimit::max(LARGEST_BODY))
                 .layer(middleware::from_fn_with_state(app.clone(), to_completion)),
         )
+}
+
+/// Takes an id away from a request that is not short and plain: it would stand in the log and in the answer.
+async fn without_odd_id(mut request: Request, next: Next) -> Response {
+    let name = HeaderName::from_static("x-request-id");
+    let plain = |value: &HeaderValue| {
+        (1..=LONGEST_ID).contains(&value.len())
+            && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(byte))
+    };
+    if !request.headers().get(&name).is_none_or(plain) {
+        request.headers_mut().remove(name);
+    }
+    next.run(request).await
 }
 
 #[derive(Clone)]
@@ -66,17 +80,47 @@ fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let id =
         request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-");
-    tracing::info_span!("request", method = %request.method(), route, id)
+    tracing::info_span!("request", method = method(request.method()), route, id)
 }
 
 async fn counted(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let method = request.method().as_str().to_owned();
+    let method = method(request.method());
     let began = std::time::Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_str().to_owned();
     metrics::histogram!("leadscore_http_seconds", "method" => method, "route" => route, "status" => status)
         .record(began.elapsed());
+    response
+}
+
+/// The method's name, as far as there are methods here: a client may write anything in its place.
+fn method(method: &Method) -> &'static str {
+    const KNOWN: [Method; 7] = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+    ];
+    const NAMES: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    KNOWN.iter().position(|known| known == method).map_or("other", |at| NAMES[at])
+}
+
+/// Adds what browsers are to know of an answer. A service that is about to stop has clients come again on new connections,
+/// so that they find another instance.
+async fn guarded(State(app): State<App>, request: Request, next: Next) -> Response {
+    let may_close = request.version() <= Version::HTTP_11;
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in GUARDS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if may_close && app.leaving.is_cancelled() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
@@ -86,6 +130,11 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!(panic = said.unwrap_or("no text"), "a request ended in a panic");
     Problem::new(Code::Internal, "Something went wrong on our side; the request's id finds it in our log.")
         .into_response()
+}
+
+/// Lets pages of any site make these calls and read their answers. No other call is for pages of other sites.
+pub(super) fn for_any_site(calls: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    calls.layer(cors())
 }
 
 /// Browsers send events from any site: the origin is mirrored, since SDKs send credentials along and `*` would not
@@ -106,10 +155,18 @@ fn cors() -> CorsLayer {
 }
 
 /// Runs the call in a task of its own: a client that goes away, or a timeout around it, drops the waiting and not
-/// the work. So no transaction is ever dropped half-way, and a stop waits for what has begun.
-async fn to_completion(State(app): State<App>, request: Request, next: Next) -> Response {
+/// the work. So no transaction is ever dropped half-way, and a stop waits for what has begun. What the body was paid with
+/// is given back at the end.
+async fn to_completion(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let span = tracing::Span::current();
-    let work = tracing::Instrument::instrument(next.run(request), span);
+    let paid = Paid::default();
+    request.extensions_mut().insert(paid.clone());
+    let answer = async move {
+        let response = next.run(request).await;
+        drop(paid);
+        response
+    };
+    let work = tracing::Instrument::instrument(answer, span);
     match app.tasks.spawn(work).await {
         Ok(response) => response,
         Err(error) => match error.try_into_panic() {

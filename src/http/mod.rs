@@ -3,12 +3,13 @@
 
 pub mod aside;
 pub mod auth;
-mod decompress;
+pub mod body;
 mod docs;
 pub mod etag;
 pub mod extract;
 mod health;
 mod layers;
+pub mod listen;
 pub mod page;
 pub mod picture;
 pub mod problem;
@@ -24,15 +25,11 @@ use crate::{
 
 pub use docs::{Description, openapi};
 
-/// How large a body may be, decompressed, in bytes.
-pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
-
 /// Every documented call, by who makes it.
 fn calls() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(docs::document())
-        // Trackers, SDKs and back ends send events.
-        .merge(ingest::api::routes())
-        .merge(tracking::api::routes())
+        // Trackers, SDKs and back ends send events, from pages of any site.
+        .merge(layers::for_any_site(ingest::api::routes().merge(tracking::api::routes())))
         // Mails, and those who read them.
         .merge(links::api::routes())
         .merge(mail::api::routes())

@@ -25,9 +25,6 @@ use crate::{
     verdicts::agents::Caller,
 };
 
-/// How much of a refused item is kept, in bytes.
-const KEPT_OF_REFUSED: usize = 64 * 1024;
-
 /// The calls of this room.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(send_events))
@@ -98,8 +95,7 @@ pub fn read<'a>(
         match event {
             Ok(event) => submission.events.push((index, event)),
             Err(rejection) => {
-                let body = raw.as_bytes()[..raw.len().min(KEPT_OF_REFUSED)].to_vec();
-                submission.refused.push(Refused { index, rejection, body });
+                submission.refused.push(Refused::new(index, rejection, raw.as_bytes()));
             }
         }
     }

@@ -1,5 +1,11 @@
 //! From bytes to items: each is read by itself, so that one that cannot be read takes no neighbour with it.
 
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::{Map, Value, value::RawValue};
 
 use super::rejection::Rejection;
@@ -20,7 +26,10 @@ pub const MOST_ITEMS: usize = 10_000;
 const NOT_TEXT: char = '\u{10FFFF}';
 
 /// A body as text. Bytes that are no UTF-8 are marked, so that only the items with them are refused.
-pub fn text(body: &[u8]) -> String {
+pub fn text(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(body) {
+        return Cow::Borrowed(text);
+    }
     let mut text = String::with_capacity(body.len());
     for chunk in body.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -28,34 +37,66 @@ pub fn text(body: &[u8]) -> String {
             text.push(NOT_TEXT);
         }
     }
-    text
+    Cow::Owned(text)
+}
+
+/// The items of an array, not read yet. Of more than a request may hold, one is kept and the rest are only passed over, so
+/// that millions of small ones take no memory.
+#[derive(Debug)]
+pub struct Items<'a>(Vec<&'a str>);
+
+impl<'a> Items<'a> {
+    /// The items; more than a request may hold are refused.
+    pub fn bounded(self) -> Result<Vec<&'a str>, Problem> {
+        if self.0.len() > MOST_ITEMS {
+            let message = format!("A request holds at most {MOST_ITEMS} items; send them in several.");
+            return Err(Problem::new(Code::TooLarge, message));
+        }
+        Ok(self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Array)
+    }
+}
+
+struct Array;
+
+impl<'de> Visitor<'de> for Array {
+    type Value = Items<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Items<'de>, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= MOST_ITEMS {
+            let Some(item) = array.next_element::<&RawValue>()? else { return Ok(Items(items)) };
+            items.push(item.get());
+        }
+        while array.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Items(items))
+    }
 }
 
 /// Splits a body (one item or an array of them) without reading the items.
 pub fn split(text: &str) -> Result<Vec<&str>, Problem> {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
-    let items = if trimmed.starts_with('[') {
-        let raw: Vec<&RawValue> = serde_json::from_str(trimmed).map_err(|error| unreadable(&error))?;
-        raw.into_iter().map(RawValue::get).collect()
-    } else {
-        let raw: &RawValue = serde_json::from_str(trimmed).map_err(|error| unreadable(&error))?;
-        vec![raw.get()]
-    };
-    bounded(items)
+    if trimmed.starts_with('[') {
+        let items: Items<'_> = serde_json::from_str(trimmed).map_err(|error| unreadable(&error))?;
+        return items.bounded();
+    }
+    let raw: &RawValue = serde_json::from_str(trimmed).map_err(|error| unreadable(&error))?;
+    Ok(vec![raw.get()])
 }
 
 /// Splits newline-delimited JSON: an item a line, empty lines passed over.
 pub fn split_lines(text: &str) -> Result<Vec<&str>, Problem> {
-    bounded(text.lines().map(str::trim).filter(|line| !line.is_empty()).collect())
-}
-
-/// Refuses more items than a request may hold.
-pub fn bounded(items: Vec<&str>) -> Result<Vec<&str>, Problem> {
-    if items.len() > MOST_ITEMS {
-        let message = format!("A request holds at most {MOST_ITEMS} items; send them in several.");
-        return Err(Problem::new(Code::TooLarge, message));
-    }
-    Ok(items)
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Items(lines.take(MOST_ITEMS + 1).collect()).bounded()
 }
 
 fn unreadable(error: &serde_json::Error) -> Problem {

@@ -14,6 +14,7 @@ pub mod api;
 mod commit;
 pub mod event;
 pub mod items;
+pub mod jobs;
 pub(crate) mod native;
 mod rejection;
 mod store;
@@ -31,6 +32,9 @@ pub use writer::{Busy, WRITERS, Writers};
 
 use crate::{ids::LeadId, leads::Stage, scores::Standing};
 use event::{Arrival, NewEvent};
+
+/// How many refused items an answer lists.
+const MOST_LISTED: usize = 1_000;
 
 /// What a request brought, read.
 #[derive(Debug)]
@@ -64,11 +68,14 @@ pub struct Answer {
     pub accepted: usize,
     /// How many were there already.
     pub duplicates: usize,
-    /// Those that were not taken.
+    /// Those that were not taken, at most 1000.
     pub rejected: Vec<RejectedItem>,
     /// What is to be known of items that were taken; left out where there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// How many more were not taken.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rejected_unlisted: usize,
     /// The leads of the events that were, if the key may read and `return=leads` was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads: Option<Vec<AnsweredLead>>,
@@ -117,8 +124,10 @@ pub async fn submit(writers: &Writers, submission: Submission) -> Result<Answer,
             Outcome::Rejected(rejection) => answer.reject(index, rejection),
         }
     }
-    answer.rejected.sort_by_key(|item| item.index);
     count(&answer);
+    answer.rejected.sort_by_key(|item| item.index);
+    answer.rejected_unlisted = answer.rejected.len().saturating_sub(MOST_LISTED);
+    answer.rejected.truncate(MOST_LISTED);
     Ok(answer)
 }
 
@@ -142,6 +151,11 @@ pub async fn upsert(writers: &Writers, upserts: Upserts) -> Result<Vec<Upserted>
         metrics::counter!("leadscore_events_total", "outcome" => outcome).increment(1);
     }
     Ok(outcomes)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Answer {

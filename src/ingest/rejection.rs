@@ -5,6 +5,13 @@ use utoipa::ToSchema;
 
 use crate::leads::identity::Kind;
 
+/// How long a refusal's sentence may be, in bytes: it may quote what the item says.
+const LONGEST_DETAIL: usize = 500;
+/// How much of a refused item is kept, in bytes.
+const KEPT_OF_ITEM: usize = 2 * 1024;
+/// How many of a request's refused items are kept.
+pub(super) const KEPT_OF_REQUEST: usize = 100;
+
 /// One item's refusal: a stable code and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {detail}")]
@@ -16,9 +23,15 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A refusal.
+    /// A refusal; a sentence that is too long is cut.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Rejection {
-        Rejection { code, detail: detail.into() }
+        let mut detail = detail.into();
+        if detail.len() > LONGEST_DETAIL {
+            detail.truncate(detail.floor_char_boundary(LONGEST_DETAIL));
+            detail.push('…');
+            detail.shrink_to_fit();
+        }
+        Rejection { code, detail }
     }
 
     /// Of an item that names nobody, as the identity of this kind is a placeholder.
@@ -63,15 +76,22 @@ impl Warning {
     }
 }
 
-/// An item that was refused, as it came.
+/// An item that was refused.
 #[derive(Debug, Clone)]
 pub struct Refused {
     /// Its place in the request, from 0.
     pub index: usize,
     /// Why.
     pub rejection: Rejection,
-    /// What came.
+    /// How what came begins.
     pub body: Vec<u8>,
+}
+
+impl Refused {
+    /// An item that was refused, with as much of it as is kept.
+    pub fn new(index: usize, rejection: Rejection, item: &[u8]) -> Refused {
+        Refused { index, rejection, body: item[..item.len().min(KEPT_OF_ITEM)].to_vec() }
+    }
 }
 
 /// A refused item in an answer.

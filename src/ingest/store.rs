@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::{event::NewEvent, rejection::Refused};
 use crate::{
-    ids::{EventKey, IdentityId, Ids, KeyId},
+    ids::{EventKey, IdentityId, Ids, KeyId, first_at},
     json::Stored,
     verdicts::{Finding, verdict, word},
 };
@@ -127,4 +127,28 @@ pub(super) async fn insert_refused(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Forgets refused items that came before an instant, and the oldest of more than `most`; at most so many at once. How
+/// many those were.
+pub(super) async fn forget_rejected(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    most: i64,
+    at_once: i64,
+) -> sqlx::Result<usize> {
+    // Ids begin with the instant at which they were made.
+    let done = sqlx::query!(
+        "-- ingest::forget_rejected
+        delete from rejected_events where id in (
+            select id from rejected_events
+            where id < $1 or id <= (select id from rejected_events order by id desc offset $2 limit 1)
+            order by id limit $3 for update skip locked)",
+        first_at(before),
+        most,
+        at_once
+    )
+    .execute(conn)
+    .await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }

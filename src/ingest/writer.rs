@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Outcome, Submission,
     commit::{Desk, Item, Place, Refusal, place, too_many_attributes},
-    rejection::Rejection,
+    rejection::{KEPT_OF_REQUEST, Rejection},
     upsert::{Upserted, Upserts, Wish},
 };
 use crate::{db, leads::ResolveError};
@@ -174,7 +174,8 @@ async fn write_events(desk: &Desk, batch: Vec<Waiting<Submission, Outcome>>) {
         .iter()
         .flat_map(|waiting| {
             let arrival = waiting.said.arrival;
-            waiting.said.refused.iter().map(move |one| (arrival.api_key, arrival.at, one))
+            let kept = waiting.said.refused.iter().take(KEPT_OF_REQUEST);
+            kept.map(move |one| (arrival.api_key, arrival.at, one))
         })
         .collect();
     let began = Instant::now();

@@ -1,8 +1,7 @@
 //! `/v1/hooks/{provider}/{token}`: where providers send to.
 
 use axum::{
-    extract::State,
-    http::HeaderMap,
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use utoipa::ToSchema;
@@ -12,7 +11,8 @@ use super::{providers::Provider, sources, take};
 use crate::{
     app::App,
     http::{
-        extract::{Body, Json, Path},
+        body::{self, LARGEST_BODY},
+        extract::{Json, Path},
         problem::Problem,
     },
     ingest::Answer,
@@ -38,13 +38,12 @@ struct Sent(Vec<u8>);
 async fn take_hook(
     State(app): State<App>,
     Path((provider, token)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Result<Body, Problem>,
+    request: Request,
 ) -> Response {
     let Some(provider) = Provider::named(&provider) else {
         return Problem::not_found("e-mail provider").into_response();
     };
-    match taken(&app, provider, &token, &headers, body).await {
+    match taken(&app, provider, &token, request).await {
         Ok(answer) => Json(answer).into_response(),
         Err(problem) => {
             count(provider, "refused", 1);
@@ -62,17 +61,12 @@ async fn take_hook(
     responses((status = 200, description = "There is something here; whether the token is known is not said")))]
 async fn probe_hook() {}
 
-async fn taken(
-    app: &App,
-    provider: Provider,
-    token: &str,
-    headers: &HeaderMap,
-    body: Result<Body, Problem>,
-) -> Result<Answer, Problem> {
-    let Body(body) = body?;
+async fn taken(app: &App, provider: Provider, token: &str, request: Request) -> Result<Answer, Problem> {
     let verification = sources::of_token(app, provider, token).await?;
     let verification = verification.ok_or_else(|| Problem::not_found("mail source"))?;
-    let (answer, passed_over) = take(app, &verification, headers, &body).await?;
+    let headers = request.headers().clone();
+    let body = body::read(app, request, LARGEST_BODY).await?;
+    let (answer, passed_over) = take(app, &verification, &headers, &body).await?;
     count(provider, "accepted", answer.accepted);
     count(provider, "duplicate", answer.duplicates);
     count(provider, "rejected", answer.rejected.len());

@@ -62,7 +62,7 @@ fn submission(provider: Provider, read: &Read, at: DateTime<Utc>) -> Submission 
     for (index, news) in read.news.iter().enumerate() {
         match event(news) {
             Ok(event) => submission.events.push((index, event)),
-            Err(rejection) => submission.refused.push(Refused { index, rejection, body: news.summary() }),
+            Err(rejection) => submission.refused.push(Refused::new(index, rejection, &news.summary())),
         }
     }
     submission

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Bytes,
-    extract::State,
+    extract::{Request, State},
     http::HeaderMap,
     routing::{get, post},
 };
@@ -26,13 +26,18 @@ use crate::{
     http::{
         aside::in_place,
         auth,
-        extract::{Body, Json, Query},
+        body::{self, LARGEST_BODY},
+        extract::{Json, Query},
         problem::{Code, Problem},
     },
     ingest::{self, Answer, api::Return},
-    keys::Scope,
+    keys::{Key, Scope},
     verdicts::agents::Caller,
 };
+
+/// How large a body may be whose key stands in it, in bytes: it is read before it is known who sends it. SDKs that put
+/// the key there send at most 500 KB at once.
+const LARGEST_UNKNOWN: usize = 512 * 1024;
 
 /// Paths that take what `/v1/batch` takes.
 const BATCHES: [&str; 4] = ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"];
@@ -66,10 +71,9 @@ pub fn routes() -> OpenApiRouter<App> {
     for (prefix, name) in PREFIXES.iter().flat_map(|prefix| names().map(move |name| (prefix, name))) {
         let call = Call::named(name);
         for slash in ["", "/"] {
-            let handler =
-                move |State(app): State<App>, query: Query<Sent>, headers: HeaderMap, Body(body): Body| {
-                    take(app, call, query, headers, body)
-                };
+            let handler = move |State(app): State<App>, query: Query<Sent>, request: Request| {
+                take(app, call, query, request)
+            };
             router = router.route(&format!("{prefix}/{name}{slash}"), post(handler));
         }
     }
@@ -194,35 +198,60 @@ pub(super) struct Tracked {
 async fn send_batch(
     State(app): State<App>,
     query: Query<Sent>,
-    headers: HeaderMap,
-    Body(body): Body,
+    request: Request,
 ) -> Result<Json<Tracked>, Problem> {
-    take(app, None, query, headers, body).await
+    take(app, None, query, request).await
 }
 
 async fn take(
     app: App,
     call: Option<Call>,
     Query(query): Query<Sent>,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<Json<Tracked>, Problem> {
-    receive(app, call, query, (&headers, Caller::of(&headers)), body).await.map(Json)
+    let headers = request.headers().clone();
+    let presented = credentials::presented(&headers, query.write_key.as_deref(), None);
+    let (key, body) = match presented {
+        Some(presented) => {
+            let key = auth::recognise(&app, Some(&presented), Scope::Ingest, &headers).await?;
+            (Some(key), body::read(&app, request, LARGEST_BODY).await?)
+        }
+        None => (None, body::read(&app, request, LARGEST_UNKNOWN).await.map_err(unnamed)?),
+    };
+    receive(app, call, query, key, (&headers, Caller::of(&headers)), body).await.map(Json)
 }
 
-/// Takes what a body holds; `call` is what the path names.
+/// The problem of a body that is too large to be read before it is known who sends it.
+fn unnamed(problem: Problem) -> Problem {
+    if problem.code != Code::TooLarge {
+        return problem;
+    }
+    let message = format!(
+        "Send the key in the header `Authorization`, or in the query as `writeKey`: in a body it is looked for in \
+         {LARGEST_UNKNOWN} bytes at most."
+    );
+    Problem::new(Code::Unauthorized, message)
+}
+
+/// Takes what a body holds; `call` is what the path names, `key` what a header or the query named, if anything.
 pub(super) async fn receive(
     app: App,
     call: Option<Call>,
     query: Sent,
+    key: Option<Key>,
     (headers, caller): (&HeaderMap, Caller<'_>),
     body: Bytes,
 ) -> Result<Tracked, Problem> {
-    let text = envelope::as_json(headers, body.clone()).await?;
+    let text = envelope::as_json(headers, &body).await?;
     let (mut envelope, raw) = envelope::open(&text)?;
-    let presented =
-        credentials::presented(headers, query.write_key.as_deref(), envelope.write_key.as_deref());
-    let key = auth::recognise(&app, presented.as_deref(), Scope::Ingest, headers).await?;
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let presented =
+                credentials::presented(headers, query.write_key.as_deref(), envelope.write_key.as_deref());
+            auth::recognise(&app, presented.as_deref(), Scope::Ingest, headers).await?
+        }
+    };
     let signed = Signed::of(&key, headers, &body, &raw)?;
     if envelope.sent_at.is_none() {
         envelope.sent_at = headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);

@@ -1,16 +1,22 @@
 //! From a body to items: a batch, one event, an array of events, or a form around one.
 
+use std::borrow::Cow;
+
 use axum::{
     body::Bytes,
     http::{HeaderMap, header},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
+use url::form_urlencoded;
 
 use crate::{
     http::problem::{Code, Problem},
-    ingest::items,
+    ingest::items::{self, Items},
 };
+
+/// How many fields of a form are looked at.
+const MOST_FIELDS: usize = 1_000;
 
 /// What surrounds the items of a request and holds for each of them.
 #[derive(Debug, Default)]
@@ -26,7 +32,7 @@ pub(super) struct Envelope {
 #[derive(Deserialize)]
 struct Outer<'a> {
     #[serde(borrow)]
-    batch: Option<Vec<&'a RawValue>>,
+    batch: Option<Items<'a>>,
     #[serde(borrow, rename = "writeKey")]
     write_key: Option<&'a RawValue>,
     #[serde(borrow, rename = "sentAt")]
@@ -49,7 +55,7 @@ pub(super) fn open(text: &str) -> Result<(Envelope, Vec<&str>), Problem> {
         Some(batch) => {
             envelope.context =
                 outer.context.and_then(|raw| items::object(raw.get()).ok()).unwrap_or_default();
-            Ok((envelope, items::bounded(batch.into_iter().map(RawValue::get).collect())?))
+            Ok((envelope, batch.bounded()?))
         }
         None => Ok((envelope, vec![trimmed])),
     }
@@ -63,16 +69,16 @@ fn string(raw: Option<&RawValue>) -> Option<String> {
 
 /// A body as JSON text. Whatever the content type says, it is JSON; but a browser that is handed a form object for
 /// its beacon sends a form, with the event in the field `data` or as one field each.
-pub(super) async fn as_json(headers: &HeaderMap, body: Bytes) -> Result<String, Problem> {
-    let text = items::text(&body);
+pub(super) async fn as_json<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Cow<'a, str>, Problem> {
+    let text = items::text(body);
     if text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
         return Ok(text);
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let fields = if let Ok(boundary) = multer::parse_boundary(kind) {
-        multipart(body, boundary).await
+        multipart(body.clone(), boundary).await
     } else if kind.starts_with("application/x-www-form-urlencoded") {
-        serde_urlencoded::from_bytes(&body).ok()
+        Some(form_urlencoded::parse(body).into_owned().take(MOST_FIELDS).collect())
     } else {
         None
     };
@@ -80,18 +86,20 @@ pub(super) async fn as_json(headers: &HeaderMap, body: Bytes) -> Result<String, 
         || Problem::new(Code::InvalidBody, "The body is not JSON, nor a form with an event in it.");
     let mut fields: Vec<(String, String)> = fields.ok_or_else(unreadable)?;
     if let Some(at) = fields.iter().position(|(name, _)| name == "data") {
-        return Ok(fields.swap_remove(at).1);
+        return Ok(fields.swap_remove(at).1.into());
     }
     let flat: Map<String, Value> =
         fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-    serde_json::to_string(&flat).map_err(|_| unreadable())
+    serde_json::to_string(&flat).map(Cow::Owned).map_err(|_| unreadable())
 }
 
 async fn multipart(body: Bytes, boundary: String) -> Option<Vec<(String, String)>> {
     let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(stream, boundary);
     let mut fields = Vec::new();
-    while let Some(field) = form.next_field().await.ok()? {
+    while fields.len() < MOST_FIELDS
+        && let Some(field) = form.next_field().await.ok()?
+    {
         let name = field.name().unwrap_or_default().to_owned();
         fields.push((name, field.text().await.ok()?));
     }

@@ -150,7 +150,9 @@ async fn take(
     let sent = Sent { write_key, what: None };
     let Ok(body) = serde_json::to_vec(message) else { return };
     // Whoever fetches a picture is who looks at it, or a machine: it names itself.
-    if let Err(problem) = receive(app, call, sent, (headers, Caller::itself(headers)), body.into()).await {
+    if let Err(problem) =
+        receive(app, call, sent, None, (headers, Caller::itself(headers)), body.into()).await
+    {
         tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
     }
 }

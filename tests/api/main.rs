@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod admission;
 mod bodies;
 mod bounds;
 mod changes;

@@ -78,6 +78,87 @@ async fn a_service_whose_schema_is_not_its_own_is_not_ready() {
     .await;
 }
 
+#[tokio::test]
+async fn a_schema_with_a_newer_migration_is_fit_unless_that_says_otherwise() {
+    run(async |app| {
+        let mut conn = app.database.connect().await;
+        sqlx::query(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+            values (29991231000000, 'newer', true, '', 0)",
+        )
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        assert_eq!(app.call("GET", "/readyz", None, "").await.status, 200);
+        db::migrate(&app.app.db).await.unwrap();
+
+        sqlx::query("update schema_floor set migration = 29991231000000").execute(&mut conn).await.unwrap();
+
+        assert_eq!(app.call("GET", "/readyz", None, "").await.status, 503);
+        let refused = db::migrate(&app.app.db).await.unwrap_err().to_string();
+        assert!(refused.contains("too new for this version"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_on_disk_whatever_the_database_does_by_default() {
+    run(async |app| {
+        let theirs: String = sqlx::query_scalar("show synchronous_commit")
+            .fetch_one(&mut app.database.connect().await)
+            .await
+            .unwrap();
+        let ours: String =
+            sqlx::query_scalar("show synchronous_commit").fetch_one(&app.app.db).await.unwrap();
+
+        assert_eq!((theirs.as_str(), ours.as_str()), ("off", "on"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_goes_back_without_the_transaction_that_was_left_open() {
+    run(async |app| {
+        for left in ["begin", "begin; select 1/0"] {
+            let mut conn = app.app.db.acquire().await.unwrap();
+            // Behind the driver's back, as a future does that is dropped between the two.
+            let _ = sqlx::raw_sql(left).execute(&mut *conn).await;
+            drop(conn);
+
+            assert_eq!(app.database.idle_in_transaction().await, 0, "{left}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn odd_methods_and_paths_make_no_series_of_their_own() {
+    run(async |app| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let service = counting(app, &recorder).await;
+        let _counted = metrics::set_default_local_recorder(&recorder);
+        let series = async || {
+            let text = String::from_utf8(service.call("GET", "/metrics", None, "").await.body).unwrap();
+            text.lines().filter(|line| line.starts_with("leadscore_http_seconds")).count()
+        };
+        for method in ["GET", "ODD"] {
+            service.call(method, "/v1/leads", None, "").await;
+            service.call(method, "/nowhere", None, "").await;
+        }
+        let before = series().await;
+
+        for number in 0..200 {
+            service.call(&format!("ODD{number}"), "/v1/leads", None, "").await;
+            service.call(&format!("ODD{number}"), &format!("/nowhere/{number}"), None, "").await;
+        }
+
+        // The scrape before is counted since.
+        assert!(series().await <= before + 12, "{} and then {}", before, series().await);
+        service.app.shut_down().await;
+    })
+    .await;
+}
+
 /// The same service, with a recorder that counts for it.
 async fn counting(app: &TestApp, recorder: &metrics_exporter_prometheus::PrometheusRecorder) -> TestApp {
     let pools = db::connect(app.database.options(), 2, 1).await.unwrap();
@@ -169,6 +250,12 @@ async fn a_request_id_that_is_given_is_echoed_and_one_is_made_otherwise() {
         let id = made.headers["x-request-id"].to_str().unwrap().to_owned();
         assert!(uuid::Uuid::parse_str(&id).is_ok(), "{id}");
         assert_eq!(made.json()["request_id"], id);
+        for odd in [&"a".repeat(5_000), "two words", "quo\"te", ""] {
+            let given = Request::get("/livez").header("x-request-id", odd);
+            let answer = app.send(given.body(Body::empty()).unwrap()).await;
+            let id = answer.headers["x-request-id"].to_str().unwrap();
+            assert!(uuid::Uuid::parse_str(id).is_ok(), "{odd} became {id}");
+        }
         assert!(app.get("/livez").await.headers.contains_key("x-request-id"), "successes have one too");
     })
     .await;
@@ -235,6 +322,68 @@ async fn a_page_of_another_origin_may_ask_before_it_sends() {
         assert_eq!(headers["access-control-allow-origin"], "https://shop.example");
         assert_eq!(headers["access-control-allow-headers"], "authorization,content-type");
         assert_eq!(headers["access-control-allow-credentials"], "true");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_may_neither_read_nor_change_anything() {
+    run(async |app| {
+        for path in ["/v1/leads", "/v1/keys", "/v1/changes", "/metrics", "/openapi.yaml", "/readyz"] {
+            let ask = Request::options(path)
+                .header(header::ORIGIN, "https://shop.example")
+                .header(header::ACCESS_CONTROL_REQUEST_METHOD, "GET");
+            let read = Request::get(path)
+                .header(header::ORIGIN, "https://shop.example")
+                .header(header::AUTHORIZATION, format!("Bearer {ADMIN}"));
+            for request in [ask, read] {
+                let answer = app.send(request.body(Body::empty()).unwrap()).await;
+                let allowed: Vec<_> = answer
+                    .headers
+                    .keys()
+                    .filter(|name| name.as_str().starts_with("access-control"))
+                    .collect();
+                assert!(allowed.is_empty(), "{path}: {allowed:?}");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn answers_are_kept_by_nobody_and_stand_in_no_frame() {
+    run(async |app| {
+        for path in ["/v1/leads", "/v1/nothing", "/livez", "/metrics", "/v1/pixel/page?data=", "/docs/"] {
+            let headers = app.get(path).await.headers;
+
+            assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
+            assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY", "{path}");
+            let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+            assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+            assert!(headers[header::CACHE_CONTROL].to_str().unwrap().contains("no-store"), "{path}");
+        }
+        let tracker = app.call("GET", "/analytics.js/v1/wk_x/analytics.min.js", None, "").await;
+        assert_eq!(
+            tracker.headers[header::CACHE_CONTROL],
+            "public, max-age=3600",
+            "it is the same for everybody"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_about_to_stop_serves_and_has_clients_go_elsewhere() {
+    run(async |app| {
+        app.app.leaving.cancel();
+
+        assert_eq!(app.call("GET", "/readyz", None, "").await.status, 503);
+        let answer = app.get("/v1/leads").await;
+
+        assert_eq!(
+            (answer.status.as_u16(), &answer.headers[header::CONNECTION]),
+            (200, &"close".parse().unwrap())
+        );
     })
     .await;
 }

@@ -135,7 +135,7 @@ fn both_containers_come_back_by_themselves_and_are_given_the_time_to_stop() {
         let container = at(&compose, &["services", name]);
 
         assert_eq!(text(container, &["restart"]), "unless-stopped");
-        // The service drains for 25 seconds and finishes within 5 more.
+        // The service serves on for 5 seconds, drains for 20 and finishes within 5 more.
         assert!(seconds(text(container, &["stop_grace_period"])) > 30);
     }
 }

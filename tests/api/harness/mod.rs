@@ -23,7 +23,7 @@ use leadscore::{
     clock::Clock,
     db,
     handoffs::jobs::{Breach, Expire},
-    http,
+    http::{self, body},
     ids::Ids,
     keys::{self, Prefix, Secret},
     links, models,
@@ -118,6 +118,26 @@ impl TestApp {
     /// The same, whose operator has allowed no addresses for webhooks besides the public ones.
     pub(crate) async fn instance_that_reaches_only_the_internet(&self) -> TestApp {
         self.beside(3, webhooks::Settings::default()).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn instance_with(&self, settings: Settings) -> TestApp {
+        let pools = db::connect(self.database.options(), 2, 1).await.unwrap();
+        let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
+        let clock = self.app.clock.clone();
+        let app = App::start(pools, clock.clone(), Ids::seeded(clock, 5), metrics, settings);
+        TestApp {
+            router: http::router(&app),
+            app,
+            database: self.database.clone(),
+            amazon: self.amazon.clone(),
+        }
+    }
+
+    /// The same, which waits next to no time for the rest of a body.
+    pub(crate) async fn impatient_instance(&self) -> TestApp {
+        let bodies = body::Limits { silence: Duration::from_millis(1), ..body::Limits::default() };
+        self.instance_with(Settings { bodies, ..Settings::default() }).await
     }
 
     async fn beside(&self, seed: u64, webhooks: webhooks::Settings) -> TestApp {

@@ -1,14 +1,11 @@
 //! What is refused, and how: a request as a problem document, a message by its place.
 
-use std::time::Duration;
-
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use tower_http::timeout::TimeoutBody;
 
 use super::{basic, fields, log, post, taken};
 use crate::harness::{WRITE, run};
@@ -135,11 +132,11 @@ async fn bytes_that_are_no_text_sink_only_the_message_that_holds_them() {
 async fn who_is_too_slow_is_told_to_send_again_and_loses_nothing() {
     run(async |app| {
         let begun = stream::iter([Ok::<_, std::convert::Infallible>(r#"{"batch": ["#)]);
-        let stalled =
-            TimeoutBody::new(Duration::from_millis(1), Body::from_stream(begun.chain(stream::pending())));
+        let stalled = Body::from_stream(begun.chain(stream::pending()));
+        let impatient = app.impatient_instance().await;
         let request = Request::post("/v1/batch").header(header::AUTHORIZATION, basic(WRITE));
 
-        let answer = app.send(request.body(Body::new(stalled)).unwrap()).await;
+        let answer = impatient.send(request.body(stalled).unwrap()).await;
 
         // What is refused by 400, SDKs throw away.
         assert_eq!(
@@ -147,6 +144,7 @@ async fn who_is_too_slow_is_told_to_send_again_and_loses_nothing() {
             (StatusCode::SERVICE_UNAVAILABLE, "overloaded")
         );
         assert_eq!(answer.headers[header::RETRY_AFTER], "1");
+        impatient.app.shut_down().await;
     })
     .await;
 }
