@@ -21,6 +21,7 @@ use crate::{
     models::Live,
     policy::Policies,
     publishing::{Pace, Reading},
+    scores::jobs::Renewing,
     webhooks::{self, Couriers},
 };
 
@@ -50,6 +51,8 @@ pub struct Parts {
     pub pace: Pace,
     /// What has been read of the log for a version that is being prepared.
     pub reading: Reading,
+    /// How far this instance has come with replaying leads whose states are of older semantics.
+    pub renewing: Renewing,
     /// How many requests for the next lead may be at work or wait for a queue at once. The others wait here, so that a rush
     /// for leads leaves connections to everybody else.
     pub handing_out: Semaphore,
@@ -152,6 +155,7 @@ impl App {
             policies,
             pace: Pace::default(),
             reading: Reading::default(),
+            renewing: Renewing::default(),
             handing_out: Semaphore::new(HANDING_OUT),
             instance: ids.next(),
             ids,

@@ -25,7 +25,7 @@ use crate::{
     links, models, normalisation, outbox,
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
-    scores::jobs::{DueScores, Reconsider},
+    scores::jobs::{DueScores, Reconsider, Renew},
     sweep, telemetry,
     verdicts::jobs::Release,
     webhooks,
@@ -87,6 +87,7 @@ async fn serve(
     sweep::start::<DueScores>(&app);
     sweep::start::<Reconsider>(&app);
     sweep::start::<normalisation::jobs::Normalise>(&app);
+    sweep::start::<Renew>(&app);
     sweep::start::<Release>(&app);
     sweep::start::<Breach>(&app);
     sweep::start::<Expire>(&app);

@@ -22,7 +22,7 @@ use crate::{
     models::{self, Live},
     policy::Policies,
     qualification::Frame,
-    scores::{self, Addition, Additions, Overfull, Standing},
+    scores::{self, Additions, Overfull, Standing},
     verdicts::{self, Decided, Decision},
 };
 
@@ -310,8 +310,7 @@ fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> Addition
     for (index, item) in items.iter().enumerate() {
         let counts = log.is_new(index, item.event) && item.event.held_until.is_none();
         if let Some(lead) = lead_of(resolved, item.event).filter(|_| counts) {
-            let addition = Addition { event: item.event.as_scored(), traits: item.event.traits.as_ref() };
-            additions.entry(lead).or_default().push(addition);
+            additions.entry(lead).or_default().push(item.event.as_scored());
         }
     }
     additions

@@ -160,7 +160,7 @@ impl Table {
         let before = self.profiles.entry(lead).or_default();
         let mut after = before.clone();
         let scored = event.as_scored();
-        if !scored.traits.is_some_and(|traits| after.apply(traits, scored.occurred_at, scored.id)) {
+        if !scored.facts().is_some_and(|facts| after.apply(facts, scored.occurred_at, scored.id)) {
             return Decision::Settled(Upserted::Unchanged(lead));
         }
         *before = after;

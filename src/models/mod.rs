@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
-use scoring::{Model, Score, Tally};
+use scoring::{Mistake, Model, Score, Tally};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -208,12 +208,17 @@ pub async fn lock(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<(
 /// A version's rules; none if there is no such version.
 pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<Arc<Version>>> {
     let Some(document) = store::document(conn, id).await? else { return Ok(None) };
-    let model = Model::parse(&document).map_err(|mistakes| {
+    let said = |mistakes: Vec<Mistake>| {
         let said = mistakes.iter().map(|mistake| format!("{}: {}", mistake.pointer, mistake.message));
-        sqlx::Error::Decode(
-            anyhow!("model {id} cannot be read: {}", said.collect::<Vec<_>>().join("; ")).into(),
-        )
+        said.collect::<Vec<_>>().join("; ")
+    };
+    let model = Model::parse_stored(&document).map_err(|mistakes| {
+        sqlx::Error::Decode(anyhow!("model {id} cannot be read: {}", said(mistakes)).into())
     })?;
+    if let Err(mistakes) = Model::parse(&document) {
+        let refused = said(mistakes);
+        tracing::warn!(model = %id, "this version has conditions that are refused by now, and is used as it is: {refused}");
+    }
     Ok(Some(Arc::new(Version { id, model })))
 }
 

@@ -17,6 +17,7 @@ use crate::{
         problem::{Code, Problem, Violation},
     },
     ids::ModelId,
+    models,
 };
 
 /// The calls of this room.
@@ -228,6 +229,7 @@ impl From<PublishError> for Problem {
                  can be published again with POST /v1/models/{id}/publish.",
             ),
             PublishError::NotInShadow => Problem::not_found("version in shadow"),
+            PublishError::NoModel(mistakes) => models::api::refuse(&mistakes, ""),
             PublishError::TestsFail(tests) => {
                 let violation = |test: scoring::check::TestResult| Violation {
                     pointer: String::new(),

@@ -77,6 +77,10 @@ pub async fn rebuild_step(app: &App, at_most: usize) -> sqlx::Result<Step> {
     let mut tx = app.db.begin().await?;
     let now = app.clock.now();
     let Some(run) = store::next_rebuild(&mut tx, app.instance, now).await? else { return Ok(Step::Nothing) };
+    // A rebuild takes attributes as they are stored, so those of older semantics are replayed before.
+    if scores::any_outdated(&mut tx).await? {
+        return Ok(Step::Nothing);
+    }
     let pass = reading.take().filter(|pass| pass.serves(run.model_id, run.rebuilt_to));
     let share = pass.as_ref().map_or(0.0, Pass::share);
     store::hold(&mut tx, &run, share, app.instance, now, now + TERM).await?;

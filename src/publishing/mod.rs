@@ -19,7 +19,7 @@ mod pace;
 mod store;
 
 use chrono::TimeDelta;
-use scoring::check;
+use scoring::{Mistake, check};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -52,6 +52,9 @@ pub enum PublishError {
     /// Its former states are still being deleted.
     #[error("the states that the version had are still being removed")]
     Removing,
+    /// The document is refused by now, though it was accepted when it was stored.
+    #[error("the document is refused by now")]
+    NoModel(Vec<Mistake>),
     /// Its own tests fail.
     #[error("the version's own tests fail")]
     TestsFail(Vec<check::TestResult>),
@@ -75,6 +78,9 @@ pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, Publis
         return Err(PublishError::Live);
     }
     let report = check::check(&document);
+    if !report.errors.is_empty() {
+        return Err(PublishError::NoModel(report.errors));
+    }
     if !report.passed() {
         return Err(PublishError::TestsFail(report.tests.into_iter().filter(|test| !test.passed).collect()));
     }

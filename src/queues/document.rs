@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use scoring::Span;
+use scoring::{Mistake, Span, condition::Condition};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
@@ -106,9 +107,18 @@ fn utc() -> String {
 
 /// What is wrong with a document.
 #[derive(Debug, Default)]
-pub(super) struct Faults(pub(super) Vec<Violation>);
+pub(super) struct Faults {
+    pub(super) found: Vec<Violation>,
+    /// The document was accepted once, and its conditions mean what they meant then.
+    stored: bool,
+}
 
 impl Faults {
+    /// Reads a condition.
+    pub(super) fn condition(&self, said: &Value) -> Result<Condition, Vec<Mistake>> {
+        if self.stored { Condition::parse_stored(said) } else { Condition::parse(said) }
+    }
+
     /// Notes a mistake and gives nothing back.
     pub(super) fn add<T>(
         &mut self,
@@ -116,7 +126,11 @@ impl Faults {
         code: &str,
         message: impl Into<String>,
     ) -> Option<T> {
-        self.0.push(Violation { pointer: pointer.into(), code: code.to_owned(), message: message.into() });
+        self.found.push(Violation {
+            pointer: pointer.into(),
+            code: code.to_owned(),
+            message: message.into(),
+        });
         None
     }
 
@@ -173,17 +187,30 @@ pub(super) struct ReadyTier {
 
 impl Document {
     /// The document with what it leaves out written down, and the queue that it describes; or every mistake in it.
-    pub(super) fn ready(
-        mut self,
+    pub(super) fn ready(self, name: &str, at: DateTime<Utc>) -> Result<(Document, Queue), Vec<Violation>> {
+        self.ready_with(name, at, Faults::default())
+    }
+
+    /// The same of a document that was accepted once, perhaps when less was refused.
+    pub(super) fn ready_as_stored(
+        self,
         name: &str,
         at: DateTime<Utc>,
     ) -> Result<(Document, Queue), Vec<Violation>> {
+        self.ready_with(name, at, Faults { stored: true, ..Faults::default() })
+    }
+
+    fn ready_with(
+        mut self,
+        name: &str,
+        at: DateTime<Utc>,
+        mut faults: Faults,
+    ) -> Result<(Document, Queue), Vec<Violation>> {
         self.filter.stage.get_or_insert_with(|| vec![Stage::Mql]);
-        let mut faults = Faults::default();
         let queue = self.read(name, at, &mut faults);
         match queue {
-            Some(queue) if faults.0.is_empty() => Ok((self, queue)),
-            _ => Err(faults.0),
+            Some(queue) if faults.found.is_empty() => Ok((self, queue)),
+            _ => Err(faults.found),
         }
     }
 

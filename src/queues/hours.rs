@@ -179,7 +179,7 @@ mod tests {
         let said: OpeningHours = serde_json::from_value(said).unwrap();
         let mut faults = Faults::default();
         let ready = said.ready(Tz::Europe__Berlin, &mut faults);
-        assert_eq!(faults.0, []);
+        assert_eq!(faults.found, []);
         ready.unwrap()
     }
 

@@ -54,7 +54,9 @@ impl QueueRow {
         let unreadable = |said: String| sqlx::Error::Decode(format!("queue {}: {said}", self.name).into());
         let document: Document =
             serde_json::from_value(self.document.clone()).map_err(|error| unreadable(error.to_string()))?;
-        document.ready(&self.name, self.updated_at).map_err(|faults| unreadable(format!("{faults:?}")))
+        document
+            .ready_as_stored(&self.name, self.updated_at)
+            .map_err(|faults| unreadable(format!("{faults:?}")))
     }
 }
 

@@ -88,7 +88,7 @@ impl Selection {
             None => None,
             Some(text) => Some(faults.span(text, &format!("{pointer}/waiting_longer_than"))?),
         };
-        let attributes = match self.attributes.as_ref().map(Condition::parse) {
+        let attributes = match self.attributes.as_ref().map(|said| faults.condition(said)) {
             None => None,
             Some(Ok(condition)) => Some(condition),
             Some(Err(mistakes)) => {

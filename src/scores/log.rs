@@ -24,7 +24,7 @@ pub async fn read(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Has
     for row in store::events_of(conn, leads).await? {
         let history = histories.entry(row.lead_id).or_default();
         let event = row.event();
-        if let Some(traits) = &event.traits {
+        if let Some(traits) = event.as_ref().facts() {
             history.profile.apply(traits, event.occurred_at, &event.id);
         }
         history.events.push(event);

@@ -6,6 +6,9 @@
 //! model decides. It runs in the caller's transaction, on leads that the caller has locked, and keeps the standings
 //! under every version that leads are scored by; only the live one decides on stages. [`rebuild()`] makes the standings
 //! of a version that is being prepared.
+//!
+//! A standing may be *outdated*: made when the semantics were older ([`scoring::SEMANTICS`]). It is served as it is, and no
+//! event is added to it: whoever changes the lead, and else the sweep `renew`, replays the log, attributes included.
 
 pub mod api;
 mod changes;
@@ -22,11 +25,13 @@ mod rollback;
 mod sheet;
 mod store;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use scoring::EventRef;
-use serde_json::{Map, Value};
+use scoring::{EventRef, Score, Tally};
 use sqlx::PgConnection;
 
 pub use changes::tell_consents;
@@ -51,17 +56,8 @@ use crate::{
     qualification::{self, Decided, Frame, Look, Occasion, Transition},
 };
 
-/// An event that has just entered the log.
-#[derive(Debug, Clone, Copy)]
-pub struct Addition<'a> {
-    /// What counts.
-    pub event: EventRef<'a>,
-    /// What it says of the person.
-    pub traits: Option<&'a Map<String, Value>>,
-}
-
-/// What is new, by the lead for which it counts.
-pub type Additions<'a> = BTreeMap<LeadId, Vec<Addition<'a>>>;
+/// The events that have just entered the log, by the lead for which they count.
+pub type Additions<'a> = BTreeMap<LeadId, Vec<EventRef<'a>>>;
 
 /// A lead's standing under a model, as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,10 +113,13 @@ pub async fn apply(
         others.push(Sheet::load(conn, &other.version, other.covers, resolved).await?);
     }
     let stale = live.stale().chain(others.iter().flat_map(Sheet::stale)).collect();
-    let people = People::load(conn, resolved, additions, &stale).await?;
+    let outdated = live.outdated().chain(others.iter().flat_map(Sheet::outdated)).collect();
+    let people = People::load(conn, resolved, additions, &stale, &outdated).await?;
 
     let mut moves = Moves::default();
-    let mut passages = settle(conn, frame, resolved, (&live, &people), &mut moves).await?;
+    let given = Circumstances { now: frame.now, leads: resolved, people: &people, additions };
+    let waiting = waiting(frame, given, &live);
+    let mut passages = settle(conn, frame, resolved, (&waiting, &people), &mut moves).await?;
     for sheet in std::iter::once(&mut live).chain(&mut others) {
         sheet.take(Circumstances { now: frame.now, leads: resolved, people: &people, additions });
     }
@@ -144,33 +143,45 @@ pub async fn apply(
     Ok(standings)
 }
 
-/// Decides by what the model says that went live of leads whose stages nobody has looked at since, before anything new is
-/// added: what comes of that is the model's doing. After a rollback a lead to which nothing has happened is put back.
+/// The leads whose stages nobody has looked at since a model went live, or newer semantics came, before anything new is added:
+/// what comes of that is the model's doing.
+fn waiting<'a>(
+    frame: Frame<'_>,
+    given: Circumstances<'_>,
+    live: &'a Sheet<'_>,
+) -> BTreeMap<LeadId, (Cow<'a, Tally>, Score)> {
+    let mut waiting = BTreeMap::new();
+    for (id, state) in &live.states {
+        let (before, lead) = (given.leads.before(*id), given.leads.leads.get(id));
+        // A lead that has been moved on, by joining or on somebody's word, has passed by that.
+        if before.map(Lead::stage) != lead.map(Lead::stage) {
+            continue;
+        }
+        let awaiting = frame.scored.settling.and_then(|settling| state.awaiting(*id, &settling));
+        let renewed = || live.renewed(*id, given).map(Cow::Owned);
+        if let Some(tally) = awaiting.map(Cow::Borrowed).or_else(renewed) {
+            let score = live.evaluate(&tally, state.as_of(frame.now));
+            waiting.insert(*id, (tally, score));
+        }
+    }
+    waiting
+}
+
+/// Decides on the leads that wait, by what the model says. After a rollback a lead to which nothing has happened is put back.
 async fn settle(
     conn: &mut PgConnection,
     frame: Frame<'_>,
     resolved: &mut Resolved,
-    (live, people): (&Sheet<'_>, &People),
+    (waiting, people): (&BTreeMap<LeadId, (Cow<'_, Tally>, Score)>, &People),
     moves: &mut Moves,
 ) -> sqlx::Result<Vec<Transition>> {
-    let Some(settling) = frame.scored.settling else { return Ok(Vec::new()) };
-    let mut waiting = BTreeMap::new();
-    for (id, state) in &live.states {
-        let (before, lead) = (resolved.before(*id), resolved.leads.get(id));
-        // A lead that has been moved on, by joining or on somebody's word, has passed by that.
-        if before.map(Lead::stage) == lead.map(Lead::stage)
-            && let Some(tally) = state.awaiting(*id, &settling)
-        {
-            waiting.insert(*id, (tally, live.evaluate(tally, state.as_of(frame.now))));
-        }
-    }
-    let ids: Vec<LeadId> = waiting.keys().copied().collect();
+    let settling = |id: &LeadId| frame.scored.settling.filter(|settling| settling.awaits(*id));
+    let ids: Vec<LeadId> = waiting.keys().copied().filter(|id| settling(id).is_some()).collect();
     let mut noted = rollback::noted(conn, frame, &ids).await?;
-    let looks = waiting.iter().map(|(id, (tally, score))| (*id, *tally, score));
+    let looks = waiting.iter().map(|(id, (tally, score))| (*id, tally.as_ref(), score));
     let excluded = people.excluded(conn, frame, resolved, looks).await?;
-    let occasion = Occasion::ModelChange { offers: settling.offers };
     let mut passages = Vec::new();
-    for (id, (tally, score)) in &waiting {
+    for (id, (tally, score)) in waiting {
         let Some(lead) = resolved.leads.get_mut(id) else { continue };
         let before = lead.clone();
         let made = match noted.remove(id).filter(|note| lead.stands_as(&note.left_as)) {
@@ -179,11 +190,17 @@ async fn settle(
                 qualification::put_back(frame, lead, &note.stood, score)
             }
             None => {
+                // Whether sales is offered what a publish makes was said with it; what newer semantics make is not offered.
+                let offers = settling(id).is_some_and(|settling| settling.offers);
                 let look = Look { score, tally, excluded: excluded.get(id).copied(), unfounded: false };
+                let occasion = Occasion::ModelChange { offers };
                 qualification::advance(frame, occasion, lead, look).transitions
             }
         };
-        moves.look(before, lead, &made);
+        // A rollback takes back what a version did, and not what newer semantics do.
+        if settling(id).is_some() {
+            moves.look(before, lead, &made);
+        }
         passages.extend(made);
     }
     Ok(passages)
@@ -244,6 +261,11 @@ pub async fn not_to_be_contacted(
     leads: &[LeadId],
 ) -> sqlx::Result<Vec<LeadId>> {
     store::not_to_be_contacted(conn, model, leads).await
+}
+
+/// Whether some lead has a state of older semantics: its attributes may then be of older semantics too.
+pub async fn any_outdated(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    Ok(!store::outdated(conn, 1).await?.is_empty())
 }
 
 /// For how long the score that is due longest has been waiting to be brought up to date.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scoring::{Score, Tally, profile::Fold};
+use scoring::{EventRef, Score, Tally, profile::Fold};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
-use super::{Addition, Additions, History, log};
+use super::{Additions, History, log};
 use crate::{
     ids::LeadId,
     json,
@@ -41,12 +41,14 @@ pub(super) struct Person {
 }
 
 impl People {
-    /// Reads what is needed: the logs of `stale` leads, and the attributes of those of whom something new is said.
+    /// Reads what is needed: the logs of `stale` leads, and the attributes of those of whom something new is said. Of the
+    /// stale ones those that are `outdated` have the identities that they had: their attributes may be the same anew.
     pub(super) async fn load(
         conn: &mut PgConnection,
         resolved: &Resolved,
         additions: &Additions<'_>,
         stale: &BTreeSet<LeadId>,
+        outdated: &BTreeSet<LeadId>,
     ) -> sqlx::Result<People> {
         let present = resolved.leads.keys().filter(|id| !resolved.gone.contains_key(id));
         let named = |id| resolved.named.contains(id) || resolved.heard.contains(id);
@@ -72,12 +74,14 @@ impl People {
         for (lead, mut history) in log::read(conn, &stale.iter().copied().collect::<Vec<_>>()).await? {
             let person = people.entry(lead).or_default();
             // What moved away may have left nothing behind, and that is to be written too.
-            (person.described, person.reworded) = (true, true);
+            person.described = true;
             if let Some(news) = additions.get(&lead) {
                 let full = history.before(news).describe(news);
                 overfull.extend(full.into_iter().map(|id| (lead, id.to_owned())));
             }
             person.profile = std::mem::take(&mut history.profile);
+            let stored = || before.get(&lead).map(Fold::to_profile).unwrap_or_default();
+            person.reworded = !outdated.contains(&lead) || person.profile.to_profile() != stored();
             person.history = Some(history);
         }
         if !overfull.is_empty() {
@@ -155,11 +159,11 @@ impl People {
 impl Person {
     /// Folds in what is said of a person; the ids of the events that would give the lead more attributes than it may have.
     /// What such an event says is left out.
-    fn describe<'a>(&mut self, news: &[Addition<'a>]) -> Vec<&'a str> {
+    fn describe<'a>(&mut self, news: &[EventRef<'a>]) -> Vec<&'a str> {
         let mut full = Vec::new();
-        for addition in news {
-            let Some(traits) = addition.traits else { continue };
-            let (at, id) = (addition.event.occurred_at, addition.event.id);
+        for event in news {
+            let Some(traits) = event.facts() else { continue };
+            let (at, id) = (event.occurred_at, event.id);
             if !fits(&self.profile, traits) {
                 let mut after = self.profile.clone();
                 after.apply(traits, at, id);
@@ -177,11 +181,11 @@ impl Person {
 
 impl History {
     /// The person without what is new, by the log that has it already.
-    fn before(&self, news: &[Addition<'_>]) -> Person {
-        let new: BTreeSet<&str> = news.iter().map(|addition| addition.event.id).collect();
+    fn before(&self, news: &[EventRef<'_>]) -> Person {
+        let new: BTreeSet<&str> = news.iter().map(|event| event.id).collect();
         let mut profile = Fold::default();
         for event in self.events.iter().filter(|event| !new.contains(event.id.as_str())) {
-            if let Some(traits) = &event.traits {
+            if let Some(traits) = event.as_ref().facts() {
                 profile.apply(traits, event.occurred_at, &event.id);
             }
         }
@@ -242,7 +246,7 @@ async fn profiles(
 ) -> sqlx::Result<Vec<(LeadId, Option<Fold>)>> {
     let described = additions
         .iter()
-        .filter(|(_, news)| news.iter().any(|addition| addition.traits.is_some()))
+        .filter(|(_, news)| news.iter().any(|event| event.facts().is_some()))
         .map(|(lead, _)| *lead);
     let asked: BTreeSet<LeadId> = described.chain(stale.iter().copied()).collect();
     folds(conn, &asked.into_iter().collect::<Vec<_>>()).await

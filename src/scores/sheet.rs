@@ -1,9 +1,13 @@
 //! The standings of some leads under one version, while they are brought up to date.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use chrono::{DateTime, Utc};
-use scoring::{EventRef, Model, Score, Tally, Verdict};
+use scoring::{Event, EventRef, Model, Score, Tally, Verdict};
+use serde_json::Map;
 use sqlx::PgConnection;
 
 use super::{Additions, Standing, person::People, store};
@@ -38,6 +42,8 @@ pub(super) struct State {
     first_seen_at: Option<DateTime<Utc>>,
     /// The tally is to come from the log.
     stale: bool,
+    /// Because it was made under older semantics, and for nothing else.
+    outdated: bool,
     stored: Option<store::StateRow>,
 }
 
@@ -65,17 +71,41 @@ impl<'a> Sheet<'a> {
                 continue;
             }
             let tally = row.as_ref().and_then(|row| Tally::decode(&version.model, &row.tally).ok());
-            let stale = resolved.moved.contains(&lead) || (tally.is_none() && !created);
+            let moved = resolved.moved.contains(&lead);
+            let outdated = !moved && row.as_ref().is_some_and(|row| Tally::is_outdated(&row.tally));
+            let stale = moved || outdated || (tally.is_none() && !created);
             let tally = tally.filter(|_| !stale).unwrap_or_else(|| Tally::new(&version.model));
             let first_seen_at = row.as_ref().filter(|_| !stale).and_then(|row| row.first_seen_at);
-            states.insert(lead, State { tally, first_seen_at, stale, stored: row });
+            states.insert(lead, State { tally, first_seen_at, stale, outdated, stored: row });
         }
         Ok(Sheet { version, states, scores: BTreeMap::new() })
     }
 
-    /// The leads whose identities moved, or whose tally cannot be read: they are replayed from the log.
+    /// The leads whose identities moved, whose tally cannot be read or is outdated: they are replayed from the log.
     pub(super) fn stale(&self) -> impl Iterator<Item = LeadId> {
         self.states.iter().filter(|(_, state)| state.stale).map(|(lead, _)| *lead)
+    }
+
+    /// Those of them that are replayed only because their state was made under older semantics.
+    pub(super) fn outdated(&self) -> impl Iterator<Item = LeadId> {
+        self.states.iter().filter(|(_, state)| state.outdated).map(|(lead, _)| *lead)
+    }
+
+    /// What an outdated state would have been before the news, had it been made under today's semantics; none of a state
+    /// that is not outdated.
+    pub(super) fn renewed(&self, lead: LeadId, given: Circumstances<'_>) -> Option<Tally> {
+        let state = self.states.get(&lead).filter(|state| state.outdated)?;
+        let history = given.people.get(lead)?.history.as_ref()?;
+        let news = given.additions.get(&lead).map(Vec::as_slice).unwrap_or_default();
+        let is_new = |event: &Event| {
+            news.iter().any(|new| (new.id, new.occurred_at) == (event.id.as_str(), event.occurred_at))
+        };
+        let mut events = Cow::Borrowed(&history.events);
+        if !news.is_empty() {
+            events.to_mut().retain(|event| !is_new(event));
+        }
+        let as_of = to_instant(state.as_of(given.now));
+        Some(scoring::replay(&self.version.model, &Map::new(), &events, as_of))
     }
 
     /// The tally of a lead that is to come from the log.
@@ -107,15 +137,12 @@ impl<'a> Sheet<'a> {
                 Some(history) if state.stale => {
                     history.events.iter().for_each(|event| state.add(model, event.as_ref()));
                 }
-                _ => given
-                    .additions
-                    .get(lead)
-                    .into_iter()
-                    .flatten()
-                    .for_each(|addition| state.add(model, addition.event)),
+                _ => {
+                    given.additions.get(lead).into_iter().flatten().for_each(|event| state.add(model, *event))
+                }
             }
             // An empty profile decides attribute rules too.
-            if person.reworded || state.stored.is_none() {
+            if person.reworded || state.stale || state.stored.is_none() {
                 state.tally.know(model, &person.profile.to_profile());
             }
             let as_of = to_instant(state.as_of(given.now));

@@ -473,6 +473,32 @@ pub(super) async fn due(
     .await
 }
 
+/// The next leads that have a state of older semantics under a version that leads are scored by, each once.
+pub(super) async fn outdated(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        r#"-- scores::outdated
+        select distinct lead_id from score
+        where semantics < 2
+            and exists (select from scored_model m where m.model_id = score.model_id and dropped_at is null)
+        order by lead_id limit $1"#,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// How many leads have a state of older semantics.
+pub(super) async fn count_outdated(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"-- scores::count_outdated
+        select count(distinct lead_id) as "count!" from score
+        where semantics < 2
+            and exists (select from scored_model m where m.model_id = score.model_id and dropped_at is null)"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// When the score that is due longest was, or will be, due.
 pub(super) async fn oldest_due(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(

@@ -117,6 +117,18 @@ pub struct EventRef<'a> {
     pub traits: Option<&'a Map<String, Value>>,
 }
 
+impl<'a> EventRef<'a> {
+    /// Whether it counts once it has occurred: what a machine did never does.
+    pub fn counts(&self) -> bool {
+        self.verdict != Verdict::Machine
+    }
+
+    /// What it states of the profile: its traits, if it counts.
+    pub fn facts(&self) -> Option<&'a Map<String, Value>> {
+        self.traits.filter(|_| self.counts())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

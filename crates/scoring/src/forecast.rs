@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::event::{Event, Verdict};
+use crate::event::Event;
 use crate::model::Model;
 use crate::mql::{Entry, Move, Stage, Standing, decide};
 use crate::profile::Fold;
@@ -62,8 +62,7 @@ impl<'a> Walk<'a> {
     /// A walk that has not begun, through a log of which each event stands in the list once, in any order. The traits
     /// that events carry come on top of `profile`.
     pub fn new(model: &'a Model, profile: &'a Map<String, Value>, events: &'a [Event]) -> Self {
-        let matters = |event: &&Event| event.verdict != Verdict::Machine || event.traits.is_some();
-        let mut events: Vec<&Event> = events.iter().filter(matters).collect();
+        let mut events: Vec<&Event> = events.iter().filter(|event| event.as_ref().counts()).collect();
         events.sort_by_key(|event| event.occurred_at);
         let mut tally = Tally::new(model);
         tally.know(model, profile);

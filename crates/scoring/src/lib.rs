@@ -15,6 +15,12 @@
 //! counts and inactivity) it is not older than the newest `engagement_reset`. Its age is `as_of - occurred_at`; it lies
 //! in a window while `0 <= age < window`.
 //!
+//! # Numbers
+//!
+//! A number is the decimal that is written. A condition compares numbers to the last digit, and where the rule's own value is
+//! a number, a text that is written as one counts as that number. JSON numbers that are no 64-bit integers are read as binary
+//! floats, to the nearest one; such a number is the shortest decimal that reads back as the float.
+//!
 //! # From rules to the score
 //!
 //! 1. A rule is what it pays, held between its `min` and `max`. It pays
@@ -72,6 +78,7 @@ mod breakdown;
 pub mod check;
 pub mod condition;
 pub mod decay;
+mod decimal;
 pub mod event;
 pub mod forecast;
 mod mistake;
@@ -95,5 +102,5 @@ pub use points::{DecimalError, Milli};
 pub use receipt::Receipt;
 pub use replay::{Evaluation, evaluate, replay};
 pub use score::Score;
-pub use tally::{Contribution, Tally, TallyError};
+pub use tally::{Contribution, SEMANTICS, Tally, TallyError};
 pub use time::{Instant, InstantError, Span, SpanError};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::breakdown::Breakdown;
-use crate::event::{Event, Verdict};
+use crate::event::Event;
 use crate::model::Model;
 use crate::profile::Fold;
 use crate::receipt::Receipt;
@@ -35,7 +35,7 @@ pub fn evaluate(model: &Model, profile: &Map<String, Value>, events: &[Event], a
     let mut score = breakdown.score(model);
     let ahead = events
         .iter()
-        .filter(|event| event.verdict != Verdict::Machine || event.traits.is_some())
+        .filter(|event| event.as_ref().counts())
         .map(|event| event.occurred_at)
         .filter(|at| *at > as_of);
     score.next_change_at = ahead.chain(score.next_change_at).min();
@@ -56,7 +56,7 @@ pub fn replay(model: &Model, profile: &Map<String, Value>, events: &[Event], as_
 fn profile_at(profile: &Map<String, Value>, events: &[Event], as_of: Instant) -> Map<String, Value> {
     let mut fold = Fold::default();
     for event in events.iter().filter(|event| event.occurred_at <= as_of) {
-        if let Some(traits) = &event.traits {
+        if let Some(traits) = event.as_ref().facts() {
             fold.apply(traits, event.occurred_at, &event.id);
         }
     }

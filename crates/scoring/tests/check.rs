@@ -245,3 +245,16 @@ fn a_type_that_is_not_in_snake_case_never_matches() {
     ]);
     assert_eq!(rule_warnings(&rules), ["0/event not_snake_case"]);
 }
+
+#[test]
+fn exists_is_warned_of_where_a_blank_would_meet_it() {
+    let rule = |when: Value| json!([{"name": "phone", "when": when, "points": 5}]);
+    let of = |when: Value| rule_warnings(&rule(when));
+    assert_eq!(of(json!({"field": "phone", "exists": true})), ["0/when exists_if_blank"]);
+    let beside = json!({"all": [{"field": "phone", "exists": true}, {"field": "title", "eq": "a"}]});
+    assert_eq!(of(beside), ["0/when/all/0 exists_if_blank"]);
+    let said = json!({"all": [{"field": "phone", "exists": true}, {"field": "phone", "glob": "?*"}]});
+    assert!(of(said).is_empty());
+    assert!(of(json!({"field": "phone", "exists": false})).is_empty());
+    assert!(of(json!({"field": "derived.phone_valid", "exists": true})).is_empty());
+}

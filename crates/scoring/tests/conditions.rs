@@ -37,9 +37,9 @@ fn equality_ignores_case_and_the_form_of_numbers() {
 fn what_is_unknown_fails_every_test_but_exists() {
     for profile in [json!({}), json!({"a": null}), json!({"a": "text"})] {
         for test in [
-            json!({"eq": null}),
+            json!({"eq": "text"}),
             json!({"ne": 1}),
-            json!({"in": [null]}),
+            json!({"in": ["text"]}),
             json!({"not_in": [1]}),
             json!({"lt": 1}),
             json!({"contains": ""}),
@@ -86,4 +86,24 @@ fn all_of_nothing_holds_and_any_of_nothing_does_not() {
     assert!(holds(&json!({"all": []}), &json!({})));
     assert!(!holds(&json!({"any": []}), &json!({})));
     assert!(holds(&json!({"not": {"field": "a", "ne": 1}}), &json!({})));
+}
+
+#[test]
+fn a_text_counts_as_a_number_only_where_the_rule_names_a_number() {
+    let profile = json!({"employees": " 200 ", "budget": "1e3", "codes": ["7", "x"], "n": 7});
+    assert!(holds(&json!({"field": "employees", "eq": 200}), &profile));
+    assert!(!holds(&json!({"field": "employees", "ne": 200.0}), &profile));
+    assert!(holds(
+        &json!({"all": [{"field": "employees", "gte": 50}, {"field": "employees", "lt": 1000}]}),
+        &profile
+    ));
+    assert!(holds(&json!({"field": "employees", "in": ["a", 200]}), &profile));
+    assert!(!holds(&json!({"field": "employees", "not_in": ["a", 200]}), &profile));
+    assert!(holds(&json!({"field": "codes", "contains": 7}), &profile));
+    assert!(!holds(&json!({"field": "employees", "contains": 200}), &profile), "a text holds texts");
+    assert!(!holds(&json!({"field": "n", "eq": "7"}), &profile));
+    assert!(
+        !holds(&json!({"field": "budget", "eq": 1000}), &profile)
+            && holds(&json!({"field": "budget", "ne": 1000}), &profile)
+    );
 }

@@ -4,7 +4,7 @@ mod arbitrary;
 
 use std::collections::BTreeSet;
 
-use arbitrary::{Arrival, DAY, START, log, model};
+use arbitrary::{Arrival, DAY, START, company, log, model, traits};
 use proptest::prelude::*;
 use scoring::profile::Fold;
 use scoring::{Event, Instant, Model, Tally, Verdict, evaluate, is_activity, replay};
@@ -58,7 +58,7 @@ impl Kept {
             }
             self.seen.push((*event).clone());
             tally.add(model, event.as_ref());
-            if let Some(traits) = &event.traits {
+            if let Some(traits) = event.as_ref().facts() {
                 fold.apply(traits, event.occurred_at, &event.id);
             }
         }
@@ -177,27 +177,47 @@ proptest! {
 
     #[test]
     fn a_profile_is_the_same_in_whatever_order_traits_come(
-        (traits, shuffled) in prop::collection::vec(
-            ("[abc]|derived\\.[ab]", prop_oneof![Just(Value::Null), (0..3).prop_map(Value::from)], 0..4_i64), 0..12,
-        ).prop_flat_map(|traits| {
-            let traits: Vec<_> = traits.into_iter().enumerate().collect();
-            (Just(traits.clone()), Just(traits).prop_shuffle())
-        }),
+        (facts, shuffled) in prop::collection::vec((traits(), 0..4_i64, 0..3_u8), 0..12)
+            .prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
     ) {
-        let fold = |entries: &[(usize, (String, Value, i64))]| {
+        let fold = |facts: &[(Map<String, Value>, i64, u8)]| {
             let mut fold = Fold::default();
-            for (i, (attribute, value, at)) in entries {
-                let traits = match attribute.split_once('.') {
-                    Some((place, name)) => json!({place: {name: value}}),
-                    None => json!({attribute: value}),
-                };
-                let traits = traits.as_object().expect("an object");
+            for (traits, at, id) in facts {
                 let before = fold.to_profile();
-                let changed = fold.apply(traits, Instant::from_micros(*at), &format!("e{}", i % 3));
+                let changed = fold.apply(traits, Instant::from_micros(*at), &format!("e{id}"));
                 prop_assert_eq!(changed, fold.to_profile() != before);
+                let stored = serde_json::to_value(&fold).expect("a fold is plain data");
+                prop_assert_eq!(&serde_json::from_value::<Fold>(stored).expect("just serialised"), &fold);
             }
             Ok(fold)
         };
-        prop_assert_eq!(fold(&traits)?, fold(&shuffled)?);
+        prop_assert_eq!(fold(&facts)?, fold(&shuffled)?);
+    }
+
+    /// A key of the company has the newest value that was said of it, or that null was said of all keys: by instant, id and
+    /// text.
+    #[test]
+    fn a_company_is_what_the_newest_fact_of_each_key_says(
+        facts in prop::collection::vec((company(), 0..4_i64, 0..3_u8), 0..12),
+    ) {
+        let mut fold = Fold::default();
+        for (company, at, id) in &facts {
+            let traits = Map::from_iter([("company".to_owned(), company.clone())]);
+            fold.apply(&traits, Instant::from_micros(*at), &format!("e{id}"));
+        }
+        let newest = |said: &dyn Fn(&Value) -> Option<Value>| {
+            let said = facts.iter().filter_map(|(company, at, id)| Some((*at, *id, said(company)?.to_string())));
+            let newest = said.max().map(|(.., text)| serde_json::from_str::<Value>(&text).expect("just written"));
+            newest.filter(|value| !value.is_null())
+        };
+        let key = |key: &'static str| move |company: &Value| match company {
+            Value::Null => Some(Value::Null),
+            company => company.get(key).cloned(),
+        };
+        let keys = ["a", "b"].into_iter().filter_map(|name| Some((name.to_owned(), newest(&key(name))?)));
+        let keys: Map<String, Value> = keys.collect();
+        let whole = || newest(&|company| (!company.is_object()).then(|| company.clone()));
+        let expected = if keys.is_empty() { whole() } else { Some(Value::Object(keys)) };
+        prop_assert_eq!(fold.to_profile().remove("company"), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! Mistakes in a model document: all of them, each with its place.
 
-use scoring::Model;
+use scoring::{Model, condition::Condition};
 use serde_json::{Value, json};
 
 fn document() -> Value {
@@ -216,4 +216,101 @@ fn the_tests_of_a_document_are_read_as_strictly() {
             "/tests/0/expect/score not_an_integer",
         ]
     );
+}
+
+/// The values of every JSON type that an operator takes; the others are refused.
+const TAKEN: [(&str, &[&str]); 13] = [
+    ("eq", &["number", "text", "boolean"]),
+    ("ne", &["number", "text", "boolean"]),
+    ("in", &["list"]),
+    ("not_in", &["list"]),
+    ("lt", &["number"]),
+    ("lte", &["number"]),
+    ("gt", &["number"]),
+    ("gte", &["number"]),
+    ("contains", &["number", "text", "boolean"]),
+    ("starts_with", &["text"]),
+    ("ends_with", &["text"]),
+    ("glob", &["text"]),
+    ("exists", &["boolean"]),
+];
+
+#[test]
+fn an_operator_takes_values_of_its_types_and_says_of_every_other_what_to_write() {
+    let values = [
+        ("null", json!(null)),
+        ("boolean", json!(true)),
+        ("number", json!(3.5)),
+        ("text", json!("chief")),
+        ("list", json!(["chief", "director"])),
+        ("object", json!({"a": 1})),
+    ];
+    for (operator, taken) in TAKEN {
+        for (name, value) in &values {
+            let condition = json!({"field": "title", operator: value});
+            match Condition::parse(&condition) {
+                Ok(_) => assert!(taken.contains(name), "{operator}: {name} is taken"),
+                Err(mistakes) => {
+                    let [mistake] = mistakes.as_slice() else { panic!("{mistakes:?}") };
+                    assert!(!taken.contains(name), "{operator}: {name}: {mistake}");
+                    assert_eq!(mistake.pointer, format!("/{operator}"));
+                    let advises = ["write ", "remove "].iter().any(|verb| mistake.message.starts_with(verb));
+                    assert!(advises, "{operator}: {name}: {mistake}");
+                }
+            }
+        }
+        let date = json!({"field": "renewal", operator: "2026-03-01T00:00:00Z"});
+        let is_text = taken.contains(&"text") || ["lt", "lte", "gt", "gte"].contains(&operator);
+        assert_eq!(Condition::parse(&date).is_ok(), is_text, "{operator}: a date-time");
+    }
+}
+
+#[test]
+fn the_values_of_a_list_are_texts_numbers_and_booleans() {
+    for operator in ["in", "not_in"] {
+        let with = |value: Value| Condition::parse(&json!({"field": "a", operator: ["x", value]}));
+        for taken in [json!("y"), json!(1), json!(false)] {
+            assert!(with(taken).is_ok());
+        }
+        for refused in [json!(null), json!(["y"]), json!({"y": 1})] {
+            let mistakes = with(refused).unwrap_err();
+            assert_eq!(mistakes[0].pointer, format!("/{operator}/1"));
+        }
+    }
+}
+
+#[test]
+fn a_list_is_answered_with_what_it_was_meant_to_be() {
+    let message = |condition: Value| Condition::parse(&condition).unwrap_err()[0].message.clone();
+    let contains = message(json!({"field": "title", "contains": ["chief", "director"]}));
+    assert!(contains.contains("any: [{field: title, contains: a}"), "{contains}");
+    assert!(message(json!({"field": "title", "eq": ["a"]})).contains("`in`"));
+    assert!(message(json!({"field": "title", "ne": ["a"]})).contains("`not_in`"));
+    assert!(message(json!({"field": "title", "eq": null})).contains("{field: title, exists: false}"));
+}
+
+#[test]
+fn what_was_accepted_once_is_still_read_with_its_meaning() {
+    let older = [
+        (json!({"field": "tags", "contains": ["A", 1]}), json!({"tags": [["a", 1.0]]}), true),
+        (json!({"field": "tags", "contains": ["a"]}), json!({"tags": ["a"]}), false),
+        (json!({"field": "title", "contains": ["a"]}), json!({"title": "a"}), false),
+        (json!({"field": "size", "eq": {"N": 1}}), json!({"size": {"N": 1}}), true),
+        (json!({"field": "size", "ne": [1]}), json!({"size": [2]}), true),
+        (json!({"field": "size", "in": [null, [1]]}), json!({"size": [1]}), true),
+        (json!({"field": "size", "not_in": [null]}), json!({"size": 1}), true),
+        (json!({"field": "size", "eq": null}), json!({"size": null}), false),
+    ];
+    for (condition, profile, holds) in older {
+        assert!(Condition::parse(&condition).is_err(), "{condition} is refused");
+        let read = Condition::parse_stored(&condition).expect("it was accepted once");
+        assert_eq!(read.holds(profile.as_object().unwrap()), holds, "{condition} of {profile}");
+    }
+    let mut document = document();
+    document["dimensions"]["fit"]["groups"] = json!([{"name": "g", "rules": [
+        {"name": "r", "points": 1, "when": {"field": "title", "contains": ["a"]}},
+    ]}]);
+    assert!(Model::parse(&document).is_err() && Model::parse_stored(&document).is_ok());
+    document["bands"] = json!([]);
+    assert!(Model::parse_stored(&document).is_err(), "other mistakes were never accepted");
 }

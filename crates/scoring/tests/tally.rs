@@ -1,6 +1,6 @@
 //! The tally beyond the laws: its bounds, its bytes, and what it remembers.
 
-use scoring::{Event, Instant, Model, Tally, TallyError, Verdict, evaluate};
+use scoring::{Event, Instant, Model, SEMANTICS, Tally, TallyError, Verdict, evaluate};
 use serde_json::{Map, Value, json};
 
 const DAY: i64 = 86_400_000_000;
@@ -91,12 +91,23 @@ fn bytes_of_another_model_another_version_or_cut_short_are_refused() {
     let longer = model(&[visits, json!({"name": "b", "event": "x", "points": 1})]);
     assert_eq!(Tally::decode(&longer, &bytes), Err(TallyError::OtherModel));
     let mut newer = bytes.clone();
-    newer[0] = 2;
-    assert_eq!(Tally::decode(&model_of_visits, &newer), Err(TallyError::UnknownVersion(2)));
+    newer[0] = SEMANTICS + 1;
+    assert_eq!(Tally::decode(&model_of_visits, &newer), Err(TallyError::UnknownVersion(SEMANTICS + 1)));
     for length in 0..bytes.len() {
         assert_eq!(Tally::decode(&model_of_visits, &bytes[..length]), Err(TallyError::Corrupt));
     }
     assert_eq!(Tally::decode(&model_of_visits, &[bytes, vec![0]].concat()), Err(TallyError::Corrupt));
+}
+
+#[test]
+fn a_tally_of_older_semantics_says_what_it_said_and_is_known_as_outdated() {
+    let model = model(&[json!({"name": "a", "event": "page_viewed", "points": 1})]);
+    let tally = tally_of(&model, &[event(0, "page_viewed", START)]);
+    let bytes = tally.encode();
+    let mut older = bytes.clone();
+    older[0] = SEMANTICS - 1;
+    assert_eq!(Tally::decode(&model, &older), Ok(tally));
+    assert!(Tally::is_outdated(&older) && Tally::is_outdated(&[]) && !Tally::is_outdated(&bytes));
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use scoring::profile::Fold;
 use scoring::{Event, Instant, Model, evaluate, replay};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 #[derive(Deserialize)]
 struct Case {
@@ -17,7 +19,21 @@ struct Case {
     next_different_at: Option<Instant>,
 }
 
-fn cases(file: &str) -> Vec<Case> {
+#[derive(Deserialize)]
+struct ProfileCase {
+    name: String,
+    events: Vec<Event>,
+    as_of: Instant,
+    expect: Known,
+}
+
+#[derive(Deserialize)]
+struct Known {
+    profile: Map<String, Value>,
+    provenance: Map<String, Value>,
+}
+
+fn cases<C: DeserializeOwned>(file: &str) -> Vec<C> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
     let text = std::fs::read_to_string(path).expect("the file is part of the crate");
     serde_json::from_str(&text).expect("the file holds cases")
@@ -44,8 +60,8 @@ fn meet(case: &Case, name: &str) {
 
 #[test]
 fn every_worked_vector_is_met() {
-    let cases = cases("worked.json");
-    assert_eq!(cases.len(), 37);
+    let cases: Vec<Case> = cases("worked.json");
+    assert_eq!(cases.len(), 60);
     for case in &cases {
         meet(case, case.name.as_deref().unwrap_or_default());
     }
@@ -53,9 +69,29 @@ fn every_worked_vector_is_met() {
 
 #[test]
 fn every_random_vector_is_met() {
-    let cases = cases("random.json");
+    let cases: Vec<Case> = cases("random.json");
     assert_eq!(cases.len(), 60);
     for (i, case) in cases.iter().enumerate() {
         meet(case, &format!("random {i}"));
+    }
+}
+
+#[test]
+fn every_profile_vector_is_met() {
+    let cases: Vec<ProfileCase> = cases("profile.json");
+    assert_eq!(cases.len(), 21);
+    for ProfileCase { name, events, as_of, expect } in &cases {
+        let mut fold = Fold::default();
+        for event in events.iter().filter(|event| event.occurred_at <= *as_of) {
+            if let Some(facts) = event.as_ref().facts() {
+                fold.apply(facts, event.occurred_at, &event.id);
+            }
+        }
+        assert_eq!(&fold.to_profile(), &expect.profile, "{name}");
+        let provenance: Map<String, Value> = fold
+            .known()
+            .map(|(attribute, fact)| (attribute, json!({"at": fact.at, "event_id": fact.event_id})))
+            .collect();
+        assert_eq!(&provenance, &expect.provenance, "{name}: the provenance");
     }
 }

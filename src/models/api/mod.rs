@@ -120,7 +120,7 @@ async fn get_model(
 }
 
 /// A document with mistakes, which stands at `pointer` of the request's body.
-fn refuse(mistakes: &[Mistake], pointer: &str) -> Problem {
+pub(crate) fn refuse(mistakes: &[Mistake], pointer: &str) -> Problem {
     let violation = |mistake: &Mistake| Violation {
         pointer: format!("{pointer}{}", mistake.pointer),
         code: mistake.code.to_owned(),

@@ -345,5 +345,5 @@ fn duration(pointer: &str, text: &str) -> Result<TimeDelta, Problem> {
 }
 
 fn refuse(faults: Faults) -> Problem {
-    Problem::invalid("The body has mistakes.", faults.0)
+    Problem::invalid("The body has mistakes.", faults.found)
 }

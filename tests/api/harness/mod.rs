@@ -30,7 +30,7 @@ use leadscore::{
     outbox::jobs::{self as changes, Sequence},
     publishing::jobs::{Clear, Rebuild, Settle, Step, rebuild_step},
     queues::claims::jobs::SettleClaims,
-    scores::jobs::{DueScores, Reconsider},
+    scores::jobs::{DueScores, Reconsider, Renew},
     sweep,
     verdicts::jobs::Release,
     webhooks::{
@@ -189,6 +189,7 @@ impl TestApp {
     async fn see_to_leads(&self) -> usize {
         let mut seen = sweep::run_once::<DueScores>(&self.app).await.unwrap();
         seen += sweep::run_once::<Reconsider>(&self.app).await.unwrap();
+        seen += sweep::run_once::<Renew>(&self.app).await.unwrap();
         seen += sweep::run_once::<Release>(&self.app).await.unwrap();
         seen += sweep::run_once::<Expire>(&self.app).await.unwrap();
         seen += sweep::run_once::<Rebuild>(&self.app).await.unwrap();

@@ -1,9 +1,10 @@
-//! Conditions on derived attributes that do not exist, and on values that they never have.
+//! Conditions on attributes: derived ones that do not exist, values that those never have, and `exists` where a form may have
+//! sent a blank.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::warning;
-use crate::condition::{Condition, Test};
+use crate::condition::{Condition, Literal, Test};
 use crate::mistake::Mistake;
 use crate::model::RuleKind;
 use crate::profile::DERIVED;
@@ -27,27 +28,47 @@ const ATTRIBUTES: [(&str, Values); 5] = [
 
 pub(super) fn warn_of_rule(pointer: &str, kind: &RuleKind, warnings: &mut Vec<Mistake>) {
     if let RuleKind::Attribute { when } = kind {
-        warn_of_condition(format!("{pointer}/when"), when, warnings);
+        warn_of_condition(format!("{pointer}/when"), when, &[], warnings);
     }
 }
 
-fn warn_of_condition(pointer: String, condition: &Condition, warnings: &mut Vec<Mistake>) {
-    let parts = |key: &str, conditions: &[Condition], warnings: &mut Vec<Mistake>| {
+/// `joined` are the conditions that must hold besides, this one among them.
+fn warn_of_condition(
+    pointer: String,
+    condition: &Condition,
+    joined: &[Condition],
+    warnings: &mut Vec<Mistake>,
+) {
+    let parts = |key: &str, conditions: &[Condition], joined: &[Condition], warnings: &mut Vec<Mistake>| {
         for (i, condition) in conditions.iter().enumerate() {
-            warn_of_condition(format!("{pointer}/{key}/{i}"), condition, warnings);
+            warn_of_condition(format!("{pointer}/{key}/{i}"), condition, joined, warnings);
         }
     };
     match condition {
-        Condition::All(conditions) => parts("all", conditions, warnings),
-        Condition::Any(conditions) => parts("any", conditions, warnings),
-        Condition::Not(condition) => warn_of_condition(format!("{pointer}/not"), condition, warnings),
+        Condition::All(conditions) => parts("all", conditions, conditions, warnings),
+        Condition::Any(conditions) => parts("any", conditions, &[], warnings),
+        Condition::Not(condition) => warn_of_condition(format!("{pointer}/not"), condition, &[], warnings),
         Condition::Field { path, test } => {
             let [place, name @ ..] = path.as_slice() else { return };
-            if place == DERIVED && !name.is_empty() {
-                warn_of_field(pointer, &name.join("."), test, warnings);
+            if place == DERIVED {
+                if !name.is_empty() {
+                    warn_of_field(pointer, &name.join("."), test, warnings);
+                }
+            } else if *test == Test::Exists(true) && !joined.iter().any(|other| is_other_test(other, path)) {
+                let message = format!(
+                    "add {{field: {field}, glob: \"?*\"}} beside it, or ask what the value is; `exists` holds for an empty text \
+                     too, as forms send what was not filled in",
+                    field = path.join(".")
+                );
+                warnings.push(warning(pointer, "exists_if_blank", message));
             }
         }
     }
+}
+
+/// Whether a condition asks for the value of a field that another asks to exist.
+fn is_other_test(condition: &Condition, field: &[String]) -> bool {
+    matches!(condition, Condition::Field { path, test } if path == field && *test != Test::Exists(true))
 }
 
 fn warn_of_field(pointer: String, name: &str, test: &Test, warnings: &mut Vec<Mistake>) {
@@ -78,11 +99,11 @@ impl Values {
         }
     }
 
-    fn has(&self, value: &Value) -> bool {
-        match self {
-            Values::Domain => value.is_string(),
-            Values::OneOf(values) => value.as_str().is_some_and(|value| values.contains(&value)),
-            Values::TrueOrFalse => value.is_boolean(),
+    fn has(&self, value: &Literal) -> bool {
+        match (self, value) {
+            (Values::Domain, Literal::Text(_)) | (Values::TrueOrFalse, Literal::Boolean(_)) => true,
+            (Values::OneOf(values), Literal::Text(value)) => values.contains(&value.as_str()),
+            _ => false,
         }
     }
 

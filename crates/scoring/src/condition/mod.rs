@@ -1,16 +1,19 @@
 //! Conditions on a profile or on an event's properties.
 //!
 //! A field that is absent or null is unknown: every test but `exists` is then false, the negative ones too.
-//! Strings compare in Unicode lower case, numbers by value, date-times as instants; values of different types
-//! are neither equal nor ordered.
+//! Texts compare in Unicode lower case, numbers as exact decimals, date-times as instants; values of different types
+//! are neither equal nor ordered. With one exception: where the rule's own value is a number, a text that is written as a
+//! JSON number without an exponent counts as that number.
 
 mod compare;
 mod glob;
 
 use serde_json::{Map, Value};
 
+pub use crate::decimal::Numeral;
 use crate::time::Instant;
-pub(crate) use compare::{equal, lower};
+pub use compare::Literal;
+pub(crate) use compare::lower;
 pub(crate) use glob::Glob;
 
 /// How deep conditions may nest; a lone field is one level.
@@ -40,17 +43,17 @@ pub enum Test {
     /// Known (true) or unknown (false).
     Exists(bool),
     /// Equal.
-    Eq(Value),
+    Eq(Literal),
     /// Known and not equal.
-    Ne(Value),
+    Ne(Literal),
     /// Equal to one.
-    In(Vec<Value>),
+    In(Vec<Literal>),
     /// Known and equal to none.
-    NotIn(Vec<Value>),
+    NotIn(Vec<Literal>),
     /// Ordered so against a number or a date-time.
     Ordered(Order, Operand),
     /// A string with this substring, or an array with this element.
-    Contains(Value),
+    Contains(Literal),
     /// A string that begins so.
     StartsWith(String),
     /// A string that ends so.
@@ -76,7 +79,7 @@ pub enum Order {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
     /// A number.
-    Number(serde_json::Number),
+    Number(Numeral),
     /// An RFC 3339 date-time.
     Instant(Instant),
 }
@@ -117,10 +120,10 @@ impl Test {
         let Some(value) = value else { return *self == Self::Exists(false) };
         match self {
             Self::Exists(expected) => *expected,
-            Self::Eq(other) => equal(value, other),
-            Self::Ne(other) => !equal(value, other),
-            Self::In(others) => others.iter().any(|other| equal(value, other)),
-            Self::NotIn(others) => !others.iter().any(|other| equal(value, other)),
+            Self::Eq(other) => other.equals(value),
+            Self::Ne(other) => !other.equals(value),
+            Self::In(others) => others.iter().any(|other| other.equals(value)),
+            Self::NotIn(others) => !others.iter().any(|other| other.equals(value)),
             Self::Ordered(order, operand) => order.holds(value, operand),
             Self::Contains(part) => contains(value, part),
             Self::StartsWith(start) => value.as_str().is_some_and(|s| lower(s).starts_with(start.as_str())),
@@ -130,10 +133,10 @@ impl Test {
     }
 }
 
-fn contains(value: &Value, part: &Value) -> bool {
+fn contains(value: &Value, part: &Literal) -> bool {
     match (value, part) {
-        (Value::String(whole), Value::String(part)) => lower(whole).contains(part.as_str()),
-        (Value::Array(elements), part) => elements.iter().any(|element| equal(element, part)),
+        (Value::String(whole), Literal::Text(part)) => lower(whole).contains(part.as_str()),
+        (Value::Array(elements), part) => elements.iter().any(|element| part.equals(element)),
         _ => false,
     }
 }
@@ -141,7 +144,7 @@ fn contains(value: &Value, part: &Value) -> bool {
 impl Order {
     fn holds(self, value: &Value, operand: &Operand) -> bool {
         let ordering = match (value, operand) {
-            (Value::Number(a), Operand::Number(b)) => compare::numbers(a, b),
+            (value, Operand::Number(number)) => number.order(value),
             (Value::String(a), Operand::Instant(b)) => Instant::parse_rfc3339(a).ok().map(|a| a.cmp(b)),
             _ => None,
         };

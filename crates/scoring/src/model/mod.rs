@@ -129,6 +129,15 @@ impl Model {
         parse::model(document)
     }
 
+    /// Reads a document that was accepted once. Conditions whose operand [`Model::parse`] refuses by now, such as
+    /// `contains: [a, b]`, mean what they always meant, so that a model that is live stays so.
+    ///
+    /// # Errors
+    /// Every other mistake.
+    pub fn parse_stored(document: &Value) -> Result<Self, Vec<Mistake>> {
+        parse::stored_model(document)
+    }
+
     /// The model's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -1,4 +1,4 @@
-//! A tally as bytes: a version, the model's fingerprint, the distinct instants as ever larger steps in time, and
+//! A tally as bytes: the version of the semantics, the model's fingerprint, the distinct instants as ever larger steps in time, and
 //! everything else as places in that list.
 
 use std::collections::BTreeSet;
@@ -12,14 +12,21 @@ use crate::model::Model;
 use crate::points::Milli;
 use crate::time::Instant;
 
-const VERSION: u8 = 1;
+/// The version of the semantics, by which a tally says what it is a tally of: what the rules and the profile make of the same
+/// events. It is a tally's first byte. Raise it with every change of the semantics; a service then replays what it has stored
+/// under a lower one.
+///
+/// 1: numbers compare as binary floats and never as texts; `company` is one attribute.
+/// 2: numbers compare as exact decimals, also those written as text; `company` is folded key by key; traits of a machine's
+/// events state nothing.
+pub const SEMANTICS: u8 = 2;
 
 /// A place in the list of instants, counted from 1; 0 is none.
 type Place = u32;
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
-    version: u8,
+    semantics: u8,
     fingerprint: [u8; 4],
     first: i64,
     /// From each instant to the next, with its unit in the two lowest bits.
@@ -75,7 +82,7 @@ impl Tally {
             places.map(|place| std::mem::replace(&mut before, place).abs_diff(place)).collect()
         });
         let wire = Wire {
-            version: VERSION,
+            semantics: SEMANTICS,
             fingerprint: self.fingerprint.to_le_bytes(),
             first: instants.first().map_or(0, |at| at.as_micros()),
             steps: instants.windows(2).filter_map(|pair| pair.last().zip(pair.first())).map(step).collect(),
@@ -96,10 +103,16 @@ impl Tally {
         postcard::to_allocvec(&wire).unwrap_or_default()
     }
 
-    /// The tally that [`encode`](Self::encode) wrote.
+    /// Whether bytes are a tally of older semantics. It may be evaluated, and then says what it said when it was stored; nothing
+    /// may be added to it, for the log has to be replayed.
+    pub fn is_outdated(bytes: &[u8]) -> bool {
+        bytes.first().is_none_or(|semantics| *semantics < SEMANTICS)
+    }
+
+    /// The tally that [`encode`](Self::encode) wrote, under these semantics or older ones.
     pub fn decode(model: &Model, bytes: &[u8]) -> Result<Self, TallyError> {
         match bytes.first() {
-            Some(&VERSION) => {}
+            Some(1..=SEMANTICS) => {}
             Some(&version) => return Err(TallyError::UnknownVersion(version)),
             None => return Err(TallyError::Corrupt),
         }

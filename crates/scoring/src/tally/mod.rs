@@ -25,7 +25,7 @@ use crate::points::Milli;
 use crate::score::Score;
 use crate::time::Instant;
 
-pub use codec::TallyError;
+pub use codec::{SEMANTICS, TallyError};
 pub(crate) use occurrences::{Occurrence, Occurrences};
 
 /// The bounded state from which a score is computed.
@@ -82,7 +82,7 @@ impl<L: Copy + Ord> Tally<L> {
 
     /// Adds an event under a label.
     pub(crate) fn add_labelled(&mut self, model: &Model, event: EventRef<'_>, label: L) {
-        if event.verdict == Verdict::Machine {
+        if !event.counts() {
             return;
         }
         let occurrence = Occurrence { at: event.occurred_at, label };

@@ -40,6 +40,7 @@ fn condition(field: &'static str) -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         (0..3).prop_map(move |n| json!({"field": field, "eq": n})),
         (0..3).prop_map(move |n| json!({"field": field, "gte": n})),
+        Just(json!({"field": "company.a", "in": ["x", 1]})),
         Just(json!({"field": field, "not_in": [0, "x"]})),
         any::<bool>().prop_map(move |exists| json!({"field": field, "exists": exists})),
     ];
@@ -186,15 +187,18 @@ fn address() -> impl Strategy<Value = Value> {
 
 /// A type with properties and traits that suit it.
 fn content() -> impl Strategy<Value = (&'static str, Value, Option<Value>)> {
-    let size = prop_oneof![(0..3).prop_map(Value::from), Just(Value::Null), Just(json!("x"))];
+    let size =
+        prop_oneof![(0..3).prop_map(Value::from), Just(Value::Null), Just(json!("x")), Just(json!(" 1 "))];
     prop_oneof![
         16 => (
             select(vec!["page_viewed", "form_submitted", "email_clicked", "email_delivered", "demo_requested"]),
             0..4,
         )
             .prop_map(|(kind, n)| (kind, if n == 3 { json!({}) } else { json!({"n": n}) }, None)),
-        3 => (size, option::of(address()))
-            .prop_map(|(size, address)| ("identify", json!({}), Some(with(address.unwrap_or(json!({})), [("size", Some(size))])))),
+        3 => (size, option::of(address()), option::of(company())).prop_map(|(size, address, company)| {
+            let said = with(address.unwrap_or(json!({})), [("size", Some(size)), ("company", company)]);
+            ("identify", json!({}), Some(said))
+        }),
         1 => Just(("engagement_reset", json!({"reason": "lost"}), None)),
         1 => Just(("do_not_contact_requested", json!({}), None)),
         2 => (points(), option::of(occurred_at())).prop_map(|(points, expires_at)| {
@@ -202,6 +206,26 @@ fn content() -> impl Strategy<Value = (&'static str, Value, Option<Value>)> {
             ("score_adjusted", with(json!({"points": points, "reason": "r"}), [("expires_at", expires_at)]), None)
         }),
     ]
+}
+
+/// What is said of a company.
+pub(crate) fn company() -> impl Strategy<Value = Value> {
+    let value = || select(vec![json!(null), json!(1), json!("1"), json!("x"), json!({"c": 1})]);
+    prop_oneof![
+        4 => prop::collection::btree_map("[ab]", value(), 0..3).prop_map(|keys| json!(keys)),
+        1 => select(vec![json!(null), json!("Acme"), json!("Beta"), json!([1])]),
+    ]
+}
+
+/// What an event says of a person.
+pub(crate) fn traits() -> impl Strategy<Value = Map<String, Value>> {
+    let value = || select(vec![json!(null), json!(0), json!(1), json!(1.0), json!(1e21), json!("x")]);
+    let derived = prop::collection::btree_map("[ab]", value(), 0..2);
+    let attributes = prop::collection::btree_map("[abc]|derived\\.[ab]|company\\.a", value(), 0..3);
+    (attributes, option::of(derived), option::of(company())).prop_map(|(attributes, derived, company)| {
+        let known = [("derived", derived.map(|derived| json!(derived))), ("company", company)];
+        object(with(json!(attributes), known))
+    })
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::node::{Mistakes, Node, Object};
-use crate::condition::{Condition, Glob, MAX_DEPTH, Operand, Order, Test, lower};
+use super::own::Own;
+use crate::condition::{Condition, MAX_DEPTH};
 use crate::mistake::Mistake;
-use crate::time::Instant;
 
 const OPERATORS: [&str; 13] = [
     "eq",
@@ -30,11 +30,23 @@ impl Condition {
     /// # Errors
     /// Every mistake, each with its place within the condition.
     pub fn parse(value: &Value) -> Result<Condition, Vec<Mistake>> {
-        let mut mistakes = Mistakes::default();
-        match condition(&Node::root(value), &mut mistakes) {
-            Some(condition) if mistakes.0.is_empty() => Ok(condition),
-            _ => Err(mistakes.0),
-        }
+        read(value, Mistakes::default())
+    }
+
+    /// Reads a condition that was accepted once, with the meaning that it had then: see
+    /// [`crate::Model::parse_stored`].
+    ///
+    /// # Errors
+    /// Every other mistake.
+    pub fn parse_stored(value: &Value) -> Result<Condition, Vec<Mistake>> {
+        read(value, Mistakes::of_stored())
+    }
+}
+
+fn read(value: &Value, mut mistakes: Mistakes) -> Result<Condition, Vec<Mistake>> {
+    match condition(&Node::root(value), &mut mistakes) {
+        Some(condition) if mistakes.found.is_empty() => Ok(condition),
+        _ => Err(mistakes.found),
     }
 }
 
@@ -81,53 +93,6 @@ fn field(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Condition> {
         let message = format!("write exactly one operator of {}", OPERATORS.join(", "));
         return mistakes.add(&object.pointer, "not_one_operator", message);
     };
-    let test = test(operator, &object.get(operator)?, mistakes)?;
-    Some(Condition::Field { path, test })
-}
-
-fn test(operator: &str, operand: &Node<'_>, mistakes: &mut Mistakes) -> Option<Test> {
-    let ordered =
-        |order, mistakes: &mut Mistakes| Some(Test::Ordered(order, ordered_operand(operand, mistakes)?));
-    let text = |mistakes: &mut Mistakes| operand.string(mistakes).map(|text| lower(text).into_owned());
-    match operator {
-        "eq" => Some(Test::Eq(lowered(operand.value))),
-        "ne" => Some(Test::Ne(lowered(operand.value))),
-        "in" => Some(Test::In(operand.list(mistakes)?.iter().map(|node| lowered(node.value)).collect())),
-        "not_in" => {
-            Some(Test::NotIn(operand.list(mistakes)?.iter().map(|node| lowered(node.value)).collect()))
-        }
-        "lt" => ordered(Order::Lt, mistakes),
-        "lte" => ordered(Order::Lte, mistakes),
-        "gt" => ordered(Order::Gt, mistakes),
-        "gte" => ordered(Order::Gte, mistakes),
-        "contains" => Some(Test::Contains(lowered(operand.value))),
-        "starts_with" => text(mistakes).map(Test::StartsWith),
-        "ends_with" => text(mistakes).map(Test::EndsWith),
-        "glob" => operand.string(mistakes).map(|pattern| Test::Glob(Glob::new(pattern))),
-        _ => operand.boolean(mistakes).map(Test::Exists),
-    }
-}
-
-fn ordered_operand(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Operand> {
-    let operand = match node.value {
-        Value::Number(number) => Some(Operand::Number(number.clone())),
-        Value::String(text) => Instant::parse_rfc3339(text).ok().map(Operand::Instant),
-        _ => None,
-    };
-    operand.or_else(|| {
-        let message = "write a number, or an RFC 3339 date-time such as 2026-03-01T09:30:00Z";
-        mistakes.add(&node.pointer, "not_ordered", message)
-    })
-}
-
-/// Lower case once here instead of at every comparison.
-fn lowered(value: &Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(lower(text).into_owned()),
-        Value::Array(values) => Value::Array(values.iter().map(lowered).collect()),
-        Value::Object(map) => {
-            Value::Object(map.iter().map(|(key, value)| (key.clone(), lowered(value))).collect())
-        }
-        other => other.clone(),
-    }
+    let own = Own { node: object.get(operator)?, operator, field: field.value.as_str()? };
+    Some(Condition::Field { path, test: own.test(mistakes)? })
 }

@@ -8,6 +8,7 @@ mod decay;
 mod fingerprint;
 mod group;
 mod node;
+mod own;
 mod rule;
 mod scale;
 mod test;
@@ -25,11 +26,18 @@ const KEYS: [&str; 9] =
     ["name", "description", "score", "dimensions", "grades", "bands", "mql", "hand_raise", "tests"];
 
 pub(super) fn model(document: &Value) -> Result<Model, Vec<Mistake>> {
-    let mut mistakes = Mistakes::default();
-    let model = document_node(document, &mut mistakes);
-    match model {
-        Some(model) if mistakes.0.is_empty() => Ok(model),
-        _ => Err(mistakes.0),
+    read(document, Mistakes::default())
+}
+
+/// Reads a document that was accepted once, perhaps when less was refused.
+pub(super) fn stored_model(document: &Value) -> Result<Model, Vec<Mistake>> {
+    read(document, Mistakes::of_stored())
+}
+
+fn read(document: &Value, mut mistakes: Mistakes) -> Result<Model, Vec<Mistake>> {
+    match document_node(document, &mut mistakes) {
+        Some(model) if mistakes.found.is_empty() => Ok(model),
+        _ => Err(mistakes.found),
     }
 }
 

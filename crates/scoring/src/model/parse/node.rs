@@ -10,7 +10,11 @@ use crate::time::{Instant, Span};
 
 /// Every mistake of a document, in the order in which they were found.
 #[derive(Debug, Default)]
-pub(super) struct Mistakes(pub(super) Vec<Mistake>);
+pub(super) struct Mistakes {
+    pub(super) found: Vec<Mistake>,
+    /// The document was accepted once: operands that are refused today keep the meaning that they had.
+    pub(super) stored: bool,
+}
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -27,6 +31,11 @@ pub(super) struct Object<'a> {
 }
 
 impl Mistakes {
+    /// None yet, of a document that was accepted once.
+    pub(super) fn of_stored() -> Self {
+        Self { found: Vec::new(), stored: true }
+    }
+
     /// Adds a mistake and gives nothing back, so that a reader can end with it.
     pub(super) fn add<T>(
         &mut self,
@@ -34,7 +43,7 @@ impl Mistakes {
         code: &'static str,
         message: impl Into<String>,
     ) -> Option<T> {
-        self.0.push(Mistake { pointer: pointer.to_owned(), code, message: message.into() });
+        self.found.push(Mistake { pointer: pointer.to_owned(), code, message: message.into() });
         None
     }
 }
@@ -83,10 +92,6 @@ impl<'a> Node<'a> {
             return mistakes.add(&self.pointer, "empty", "write a name that is not empty");
         }
         Some(text.to_owned())
-    }
-
-    pub(super) fn boolean(&self, mistakes: &mut Mistakes) -> Option<bool> {
-        self.value.as_bool().or_else(|| self.wrong_type(mistakes, "true or false"))
     }
 
     pub(super) fn number(&self, mistakes: &mut Mistakes) -> Option<&'a Number> {

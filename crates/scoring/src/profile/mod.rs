@@ -1,48 +1,41 @@
 //! The profile: a fold of the traits that events carry.
 //!
-//! Of each attribute the newest `occurred_at` wins, ties by the greater event id, then by the greater text of the value (two
-//! identities of one lead may each have an event of that id); null removes. So traits may come in any order and late. What
-//! was derived from traits when they arrived is recorded with them, as the members of `derived`.
-//! Each member is an attribute of its own, `derived.email_kind` for one, so an event that says nothing of an address leaves
-//! alone what is known of it. A trait that only bears such a name is no derived attribute and is ignored.
+//! Of each attribute the newest fact wins: by `occurred_at`, then by the greater event id, then by the greater value as
+//! compact JSON text (two identities of one lead may each have an event of that id). Null removes, and competes as a value
+//! does. So traits may come in any order and late. Only events that count state anything: see [`EventRef::facts`].
+//!
+//! Two attributes are folded key by key. Of `company` each key is an attribute of its own, since several sources describe
+//! one company. What was derived from traits when they arrived is recorded with them, as the members of `derived`; each
+//! member is an attribute too, `derived.email_kind` for one, so an event that says nothing of an address leaves alone what is
+//! known of it. A trait that only bears such a name is no derived attribute and is ignored.
+//!
+//! [`EventRef::facts`]: crate::EventRef::facts
 
-use std::{cmp::Ordering, collections::BTreeMap};
+mod company;
+mod fact;
+mod stored;
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use crate::time::Instant;
+use company::Company;
+pub use fact::Dated;
 
 /// Where derived attributes stand.
 pub const DERIVED: &str = "derived";
 /// How the names of derived attributes begin.
 const OF_DERIVED: &str = "derived.";
+/// The attribute that is folded key by key.
+const COMPANY: &str = "company";
 
 /// Attributes with when and by which event each was set.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fold(BTreeMap<String, Dated>);
-
-/// An attribute's value and where it comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Dated {
-    /// Null if the attribute was removed: that is kept, so that an older value that comes late stays removed.
-    pub value: Value,
-    /// When it was set.
-    pub at: Instant,
-    /// By which event.
-    pub event_id: String,
-}
-
-impl Dated {
-    /// Whether it stands against a value that an event sets; against itself, too.
-    fn outlasts(&self, value: &Value, at: Instant, event_id: &str) -> bool {
-        let text = Value::to_string;
-        match (self.at, self.event_id.as_str()).cmp(&(at, event_id)) {
-            Ordering::Equal => text(&self.value) >= text(value),
-            order => order.is_gt(),
-        }
-    }
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fold {
+    /// All but the company.
+    attributes: BTreeMap<String, Dated>,
+    company: Company,
 }
 
 impl Fold {
@@ -50,7 +43,9 @@ impl Fold {
     pub fn apply(&mut self, traits: &Map<String, Value>, at: Instant, event_id: &str) -> bool {
         let mut changed = false;
         for (attribute, value) in traits {
-            if attribute == DERIVED {
+            if attribute == COMPANY {
+                changed |= self.company.state(value, at, event_id);
+            } else if attribute == DERIVED {
                 for (name, value) in value.as_object().into_iter().flatten() {
                     changed |= self.set(&format!("{OF_DERIVED}{name}"), value, at, event_id);
                 }
@@ -62,24 +57,27 @@ impl Fold {
     }
 
     fn set(&mut self, attribute: &str, value: &Value, at: Instant, event_id: &str) -> bool {
-        let before = self.0.get(attribute);
-        if before.is_some_and(|dated| dated.outlasts(value, at, event_id)) {
+        let before = self.attributes.get(attribute);
+        let fact = Dated { value: value.clone(), at, event_id: event_id.to_owned() };
+        if before.is_some_and(|before| before.outlasts(&fact)) {
             return false;
         }
-        let changed = before.map_or(&Value::Null, |dated| &dated.value) != value;
-        let dated = Dated { value: value.clone(), at, event_id: event_id.to_owned() };
-        self.0.insert(attribute.to_owned(), dated);
+        let changed = before.map_or(&Value::Null, |before| &before.value) != value;
+        self.attributes.insert(attribute.to_owned(), fact);
         changed
     }
 
-    /// The attribute's value and where it comes from, also when it was removed.
-    pub fn get(&self, attribute: &str) -> Option<&Dated> {
-        self.0.get(attribute)
+    /// Every fact that is kept, those that removed an attribute too, by the name of the attribute. A key of the company is
+    /// named without `company.`.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Dated)> {
+        let attributes = self.attributes.iter().map(|(name, fact)| (name.as_str(), fact));
+        attributes.chain(self.company.facts())
     }
 
-    /// Every attribute, removed ones too, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Dated)> {
-        self.0.iter().map(|(attribute, dated)| (attribute.as_str(), dated))
+    /// Every attribute that is known, by name, with its provenance. A key of the company is named as in `company.industry`.
+    pub fn known(&self) -> impl Iterator<Item = (String, &Dated)> {
+        let attributes = self.attributes.iter().map(|(name, fact)| (name.clone(), fact));
+        attributes.chain(self.company.known()).filter(|(_, fact)| !fact.value.is_null())
     }
 
     /// The attributes as they stand, without those removed.
@@ -90,19 +88,16 @@ impl Fold {
     /// A profile that is older than the fold, changed by it.
     #[must_use]
     pub fn onto(&self, mut profile: Map<String, Value>) -> Map<String, Value> {
+        let company = self.company.onto(profile.remove(COMPANY));
+        profile.extend(company.map(|company| (COMPANY.to_owned(), company)));
         let mut derived = match profile.remove(DERIVED) {
             Some(Value::Object(derived)) => derived,
             _ => Map::new(),
         };
-        for (attribute, dated) in &self.0 {
-            let (place, name) = match attribute.strip_prefix(OF_DERIVED) {
-                Some(name) => (&mut derived, name),
-                None => (&mut profile, attribute.as_str()),
-            };
-            if dated.value.is_null() {
-                place.remove(name);
-            } else {
-                place.insert(name.to_owned(), dated.value.clone());
+        for (attribute, fact) in &self.attributes {
+            match attribute.strip_prefix(OF_DERIVED) {
+                Some(name) => fact.enter(&mut derived, name),
+                None => fact.enter(&mut profile, attribute),
             }
         }
         if !derived.is_empty() {
@@ -139,7 +134,8 @@ mod tests {
 
         let derived = json!({"email_kind": "free", "company_domain": "acme.example", "phone_valid": false});
         assert_eq!(Value::Object(fold.to_profile())["derived"], derived);
-        assert_eq!(fold.get("derived.email_kind").map(|dated| dated.at), Some(Instant::from_micros(2)));
+        let kind = fold.known().find(|(name, _)| name == "derived.email_kind");
+        assert_eq!(kind.map(|(_, fact)| fact.at), Some(Instant::from_micros(2)));
         assert_eq!(serde_json::from_value::<Fold>(json!(fold)).unwrap(), fold);
     }
 
