@@ -14,7 +14,7 @@ use crate::{
     db::Pools,
     http::body::{self, Budget},
     ids::Ids,
-    ingest::{Desk, Writers},
+    ingest::{Desk, Types, Writers},
     keys::KeyRing,
     links::Links,
     mail::{Amazon, Fetch},
@@ -145,6 +145,7 @@ impl App {
             policies: policies.clone(),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
+            types: Types::default(),
         };
         let writers = Writers::start(&desk, &tasks, &served);
         App(Arc::new(Parts {

@@ -11,6 +11,7 @@ use super::{
     event::NewEvent,
     rejection::{Refused, Rejection},
     store,
+    types::Types,
 };
 use crate::{
     clock::Clock,
@@ -34,6 +35,7 @@ pub(crate) struct Desk {
     pub(crate) policies: Policies,
     pub(crate) clock: Clock,
     pub(crate) ids: std::sync::Arc<Ids>,
+    pub(crate) types: Types,
 }
 
 /// An event, and whether its sender wants to know how the lead stands.
@@ -62,6 +64,9 @@ impl Desk {
             store::insert_refused(&mut tx, &self.ids, refused).await?;
         }
         tx.commit().await?;
+        let accepted =
+            items.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Accepted(_)));
+        self.types.note(&self.pool, accepted.map(|(item, _)| item.event.kind.as_str())).await;
         Ok(outcomes)
     }
 

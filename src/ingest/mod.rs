@@ -18,6 +18,7 @@ pub mod jobs;
 pub(crate) mod native;
 mod rejection;
 mod store;
+mod types;
 mod upsert;
 mod writer;
 
@@ -27,6 +28,7 @@ use utoipa::ToSchema;
 
 pub(crate) use commit::Desk;
 pub use rejection::{Refused, RejectedItem, Rejection, Warning};
+pub(crate) use types::Types;
 pub use upsert::{Upserted, Upserts};
 pub use writer::{Busy, WRITERS, Writers};
 

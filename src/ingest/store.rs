@@ -71,6 +71,21 @@ pub(super) async fn insert(
     Ok(rows.into_iter().map(|row| (row.identity_id, row.event_key)).collect())
 }
 
+/// Notes types of events, unless there are so many already.
+pub(super) async fn note_types(conn: &mut PgConnection, types: &[String], most: usize) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- ingest::note_types
+        insert into event_type (type)
+        select type from unnest($1::text[]) as new (type) where (select count(*) from event_type) < $2
+        on conflict do nothing",
+        types,
+        most as i64
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// An event that was there already.
 pub(super) struct Known {
     pub(super) identity_id: IdentityId,

@@ -99,6 +99,7 @@ impl Desk {
             });
         }
         tx.commit().await?;
+        self.types.note(&self.pool, written.iter().map(|item| item.event.kind.as_str())).await;
         Ok(outcomes)
     }
 }

@@ -9,7 +9,10 @@ pub mod document;
 mod drafts;
 mod store;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
@@ -27,6 +30,15 @@ use crate::{
 
 /// The model that a new installation begins with, as a person writes it.
 pub const DEFAULT_DOCUMENT: &str = include_str!("../../models/b2b-saas.yaml");
+
+/// How many types of events are noted at most. A log that has held more cannot say which it has not.
+pub const MOST_TYPES: usize = 2_000;
+
+/// The types of events that the log has ever held; none if they are too many to be noted.
+pub async fn seen_types(conn: &mut PgConnection) -> sqlx::Result<Option<BTreeSet<String>>> {
+    let types = store::seen_types(conn).await?;
+    Ok((types.len() < MOST_TYPES).then(|| types.into_iter().collect()))
+}
 
 /// A model under which leads are scored.
 #[derive(Debug)]

@@ -210,6 +210,15 @@ pub(super) async fn delete_draft(conn: &mut PgConnection, id: ModelId) -> sqlx::
     Ok(())
 }
 
+pub(super) async fn seen_types(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "-- models::seen_types
+        select type from event_type"
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Whether leads have states under a version.
 pub(super) async fn is_scored(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(

@@ -77,7 +77,7 @@ pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, Publis
     if state == VersionState::Published {
         return Err(PublishError::Live);
     }
-    let report = check::check(&document);
+    let report = check::check(&document, None);
     if !report.errors.is_empty() {
         return Err(PublishError::NoModel(report.errors));
     }

@@ -13,7 +13,7 @@ fn every_document_in_the_folder_of_models_is_sound() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let document = from_yaml(&fs::read_to_string(&path).unwrap()).unwrap();
-        let report = check(&document);
+        let report = check(&document, None);
         assert_eq!(report.errors, [], "{name}");
         assert_eq!(report.warnings, [], "{name}");
         assert_eq!(document["name"], name.as_str(), "a document is found by its model's name");

@@ -278,3 +278,27 @@ async fn documents_that_were_stored_when_less_was_refused_are_used_as_they_are()
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_check_names_the_types_of_which_no_event_has_come() {
+    run(async |app| {
+        let mut document = visits(10);
+        document["dimensions"]["engagement"]["groups"][0]["rules"][0]["event"] = json!("pageview");
+        let check = async || {
+            let report = app.post("/v1/models/check", document.to_string()).await.json();
+            let warnings = report["warnings"].as_array().unwrap().clone();
+            warnings.into_iter().filter(|warning| warning["code"] == "never_seen").collect::<Vec<_>>()
+        };
+        assert_eq!(check().await, [] as [Value; 0], "a log without events has nothing to say");
+
+        app.events(json!({"type": "page_viewed", "lead": {"user_id": "u1"}})).await;
+        take(app, "/v1/leads", &json!({"user_id": "u2", "traits": {"title": "CEO"}})).await;
+
+        let warnings = check().await;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!(warnings[0]["pointer"], "/dimensions/engagement/groups/0/rules/0/event");
+        assert!(warnings[0]["message"].as_str().unwrap().contains("`page_viewed`"), "{warnings:?}");
+        assert_eq!(app.count("event_type").await, 2, "the types of upserts too");
+    })
+    .await;
+}

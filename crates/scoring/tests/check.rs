@@ -23,7 +23,7 @@ fn visits() -> Value {
 }
 
 fn warnings(document: &Value) -> Vec<String> {
-    let Report { errors, warnings, .. } = check(document);
+    let Report { errors, warnings, .. } = check(document, None);
     assert_eq!(errors, []);
     warnings.iter().map(|warning| format!("{} {}", warning.pointer, warning.code)).collect()
 }
@@ -36,12 +36,12 @@ fn rule_warnings(rules: &Value) -> Vec<String> {
 
 #[test]
 fn a_sound_model_has_no_warnings() {
-    assert_eq!(check(&document(&visits())), Report::default());
+    assert_eq!(check(&document(&visits()), None), Report::default());
 }
 
 #[test]
 fn mistakes_are_errors_and_nothing_else_is_looked_at() {
-    let report = check(&json!({"name": "x"}));
+    let report = check(&json!({"name": "x"}), None);
     assert!(!report.passed() && !report.errors.is_empty() && report.warnings.is_empty());
 }
 
@@ -138,9 +138,10 @@ fn labels_out_of_reach_are_warned_of() {
 #[test]
 fn thresholds_out_of_reach_or_in_the_wrong_order_are_warned_of() {
     let mut document = document(&visits());
-    document["mql"] = json!({"enter": 80, "leave": 70, "min_fit": 20, "min_engagement": 60});
+    document["mql"] = json!({"enter": 80, "leave": 70, "min_fit": 20, "min_engagement": 60, "dwell": "1d"});
     assert!(warnings(&document).is_empty());
-    document["mql"] = json!({"enter": 81, "leave": 82, "min_fit": 20.001, "min_engagement": 60.5});
+    document["mql"] =
+        json!({"enter": 81, "leave": 82, "min_fit": 20.001, "min_engagement": 60.5, "dwell": "1d"});
     assert_eq!(
         warnings(&document),
         [
@@ -226,7 +227,7 @@ fn the_documents_tests_are_run() {
         },
         {"name": "wrong", "as_of": "2026-01-02T00:00:00Z", "expect": {"score": 1, "fit": 20, "band": "cold"}},
     ]);
-    let report = check(&document);
+    let report = check(&document, None);
     assert!(report.tests[0].passed && !report.tests[1].passed && !report.passed());
     assert_eq!(
         report.tests[1].failures,
@@ -244,6 +245,46 @@ fn a_type_that_is_not_in_snake_case_never_matches() {
         {"name": "as it arrives", "event": "content_downloaded", "points": 8},
     ]);
     assert_eq!(rule_warnings(&rules), ["0/event not_snake_case"]);
+}
+
+#[test]
+fn what_holds_without_leave_and_dwell_is_said() {
+    let mut document = document(&visits());
+    document["mql"] = json!({"enter": 80});
+    assert_eq!(warnings(&document), ["/mql no_leave", "/mql no_dwell"]);
+    let said = check(&document, None).warnings;
+    assert!(said.iter().all(|warning| warning.message.contains("80")), "{said:?}");
+    document["mql"] = json!({"enter": 80, "leave": 70, "dwell": "1d"});
+    assert!(warnings(&document).is_empty());
+}
+
+#[test]
+fn a_type_that_the_log_has_never_held_is_warned_of_with_the_nearest_that_it_has() {
+    let rules = json!([
+        {"name": "visits", "event": ["pageview", "page_viewed"], "points": 10},
+        {"name": "twice", "event": "trial_start", "at_least": {"count": 2}, "points": 10},
+        {"name": "unlike any", "event": "zzz", "points": 10},
+    ]);
+    let mut document = document(&rules);
+    document["hand_raise"] = json!(["demo_request"]);
+    let seen = ["page_viewed", "trial_started", "demo_requested"].map(str::to_owned).into();
+    let said =
+        |seen| check(&document, seen).warnings.into_iter().filter(|warning| warning.code == "never_seen");
+
+    let messages: Vec<String> =
+        said(Some(&seen)).map(|warning| format!("{} {}", warning.pointer, warning.message)).collect();
+    let rule = |i: usize| format!("/dimensions/engagement/groups/0/rules/{i}/event");
+    assert_eq!(messages.len(), 4, "{messages:?}");
+    assert!(messages[0].starts_with(&rule(0)) && messages[0].contains("`page_viewed`"), "{messages:?}");
+    assert!(messages[1].starts_with(&rule(1)) && messages[1].contains("`trial_started`"), "{messages:?}");
+    assert!(messages[2].starts_with(&rule(2)) && messages[2].contains("something sends it"), "{messages:?}");
+    assert!(
+        messages[3].starts_with("/hand_raise") && messages[3].contains("`demo_requested`"),
+        "{messages:?}"
+    );
+
+    assert_eq!(said(None).count(), 0, "no log was asked");
+    assert_eq!(said(Some(&std::collections::BTreeSet::new())).count(), 0, "nothing has come at all yet");
 }
 
 #[test]

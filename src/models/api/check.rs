@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{super::load, ModelDocument, document_of, refuse};
+use super::{
+    super::{load, seen_types},
+    ModelDocument, document_of, refuse,
+};
 use crate::{
     app::App,
     clock::to_instant,
@@ -61,16 +64,19 @@ pub(super) struct Evaluated {
 
 /// Checks a model's document: every mistake with its place, its own tests, and warnings.
 ///
-/// The body is the document, in JSON or YAML, or `{"model": document}`. Nothing is stored.
+/// The body is the document, in JSON or YAML, or `{"model": document}`. Nothing is stored. A warning names each type of event
+/// in the rules of which no event has ever come, with the most similar type of which one has.
 #[utoipa::path(post, path = "/v1/models/check", tag = "Models",
     request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 200, body = Checked)))]
 pub(super) async fn check_model(
+    State(app): State<App>,
     _reader: Reader,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<Checked>, Problem> {
-    let checked = move || document_of(&headers, &body).map(|document| check::check(&document));
+    let seen = seen_types(&mut *app.db.acquire().await?).await?;
+    let checked = move || document_of(&headers, &body).map(|document| check::check(&document, seen.as_ref()));
     let report = aside(checked).await??;
     let valid = report.errors.is_empty() && report.tests.iter().all(|test| test.passed);
     Ok(Json(Checked { valid, report }))

@@ -26,7 +26,7 @@ pub struct Check {
 impl Check {
     /// Prints what is wrong, what is suspicious and which tests fail. An error if the model cannot be published.
     pub(crate) fn run(self, now: DateTime<Utc>) -> anyhow::Result<()> {
-        let report = check::check(&document::read(&self.file)?);
+        let report = check::check(&document::read(&self.file)?, None);
         let mut screen = Screen::of(self.json, now);
         if screen.json {
             screen.line(serde_json::to_string(&report)?)?;

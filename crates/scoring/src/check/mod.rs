@@ -4,6 +4,9 @@ mod attainable;
 mod derived;
 mod reach;
 mod rules;
+mod types;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -46,22 +49,24 @@ impl Report {
     }
 }
 
-/// Checks a model document.
-pub fn check(document: &Value) -> Report {
+/// Checks a model document. `seen` are the types of events that a log has ever held; none if there is no log to ask.
+pub fn check(document: &Value, seen: Option<&BTreeSet<String>>) -> Report {
     match Model::parse(document) {
         Err(errors) => Report { errors, ..Report::default() },
         Ok(model) => Report {
             errors: Vec::new(),
-            warnings: warnings(&model),
+            warnings: warnings(document, &model, seen),
             tests: model.tests().iter().map(|test| run(&model, test)).collect(),
         },
     }
 }
 
-fn warnings(model: &Model) -> Vec<Mistake> {
+fn warnings(document: &Value, model: &Model, seen: Option<&BTreeSet<String>>) -> Vec<Mistake> {
     let attainable = Attainable::of(model);
     let mut warnings = rules::warnings(model, &attainable);
     warnings.extend(reach::warnings(model, &attainable));
+    warnings.extend(reach::defaults(document, model));
+    warnings.extend(seen.into_iter().flat_map(|seen| types::warnings(model, seen)));
     warnings
 }
 

@@ -1,5 +1,7 @@
 //! Grades, bands and thresholds that no lead can reach.
 
+use serde_json::Value;
+
 use super::attainable::Attainable;
 use super::warning;
 use crate::mistake::Mistake;
@@ -21,6 +23,34 @@ pub(super) fn warnings(model: &Model, attainable: &Attainable) -> Vec<Mistake> {
         warn_of_thresholds(mql, attainable, range.max, &mut warnings);
     }
     warnings
+}
+
+/// Says what holds where the document leaves it open when a lead stops being an MQL.
+pub(super) fn defaults(document: &Value, model: &Model) -> Vec<Mistake> {
+    let Some(Mql { enter, leave, .. }) = model.mql() else { return Vec::new() };
+    let open = [
+        (
+            "leave",
+            "no_leave",
+            format!(
+                "add `leave`, below `enter`; without it a lead stops being an MQL below {enter}, where it became one, and a \
+                 score that goes up and down there makes it one again and again"
+            ),
+        ),
+        (
+            "dwell",
+            "no_dwell",
+            format!(
+                "add `dwell`, such as 1d; without it a lead stops being an MQL in the moment in which its score falls below \
+                 {leave}"
+            ),
+        ),
+    ];
+    let given = |key: &str| document.pointer(&format!("/mql/{key}")).is_some();
+    open.into_iter()
+        .filter(|(key, ..)| !given(key))
+        .map(|(_, code, message)| warning("/mql".to_owned(), code, message))
+        .collect()
 }
 
 fn warn_of_scale(pointer: &str, scale: &Scale, range: Range, warnings: &mut Vec<Mistake>) {
