@@ -4,8 +4,9 @@ mod arbitrary;
 
 use std::collections::BTreeSet;
 
-use arbitrary::{Arrival, DAY, START, company, log, model, traits};
+use arbitrary::{Arrival, DAY, START, company, log, model};
 use proptest::prelude::*;
+use proptest::{collection::btree_map, option, sample::select};
 use scoring::profile::Fold;
 use scoring::{Event, Instant, Model, Tally, Verdict, evaluate, is_activity, replay};
 use serde_json::{Map, Value, json};
@@ -70,6 +71,19 @@ impl Kept {
         self.bytes = tally.encode();
         self.profile = serde_json::to_value(&fold).expect("a fold is plain data");
     }
+}
+
+/// What an event says of a person.
+fn traits() -> impl Strategy<Value = Map<String, Value>> {
+    let value = || select(vec![json!(null), json!(0), json!(1), json!(1.0), json!(1e21), json!("x")]);
+    let attributes = btree_map("[abc]|derived\\.[ab]|company\\.a", value(), 0..3);
+    (attributes, option::of(btree_map("[ab]", value(), 0..2)), option::of(company())).prop_map(
+        |(attributes, derived, company)| {
+            let derived = derived.map(|derived| ("derived".to_owned(), json!(derived)));
+            let company = company.map(|company| ("company".to_owned(), company));
+            attributes.into_iter().chain(derived).chain(company).collect()
+        },
+    )
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use axum::extract::State;
-use scoring::{Event, Instant, Score, Verdict};
+use scoring::{Event, Instant, Score, Verdict, profile::Fold};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -93,19 +93,15 @@ pub(super) async fn ask_what_if(
     let mut case = open(&app, id, body.model).await?;
     let as_of = body.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
     let before = scoring::evaluate(&case.model.model, &Map::new(), &case.events, as_of).score;
-    case.suppose(body.events, body.traits, as_of)?;
-    let after = scoring::evaluate(&case.model.model, &Map::new(), &case.events, as_of);
+    case.suppose(body.events, as_of)?;
+    let profile = body.traits.map(|traits| case.suppose_traits(traits, as_of)).unwrap_or_default();
+    let after = scoring::evaluate(&case.model.model, &profile, &case.events, as_of);
     Ok(Json(Supposition { after: ReceiptView::of(&case, after), before }))
 }
 
 impl Case {
-    /// Adds to the log what is supposed.
-    fn suppose(
-        &mut self,
-        events: Vec<Supposed>,
-        traits: Option<Map<String, Value>>,
-        as_of: Instant,
-    ) -> Result<(), Problem> {
+    /// Adds to the log the events that are supposed.
+    fn suppose(&mut self, events: Vec<Supposed>, as_of: Instant) -> Result<(), Problem> {
         let known: HashSet<&str> = self.events.iter().map(|event| event.id.as_str()).collect();
         let clash = |event: &Supposed| event.id.as_deref().is_some_and(|id| known.contains(id));
         if let Some(index) = events.iter().position(clash) {
@@ -119,16 +115,23 @@ impl Case {
                 self.events.push(event);
             }
         }
-        // What a machine says changes attributes and counts in no rule.
-        self.events.extend(traits.map(|traits| Event {
-            id: LAST_ID.to_owned(),
-            kind: "identify".to_owned(),
-            occurred_at: as_of,
-            verdict: Verdict::Machine,
-            properties: Map::new(),
-            traits: validity::record(Some(traits), None),
-        }));
         Ok(())
+    }
+
+    /// The attributes at an instant, with traits that are supposed on top. No event says these, for it would count in the rules
+    /// that name its type; so the log's own traits are taken out of the events and into the attributes.
+    fn suppose_traits(&mut self, traits: Map<String, Value>, as_of: Instant) -> Map<String, Value> {
+        let mut fold = Fold::default();
+        for event in self.events.iter().filter(|event| event.occurred_at <= as_of) {
+            if let Some(facts) = event.as_ref().facts() {
+                fold.apply(facts, event.occurred_at, &event.id);
+            }
+        }
+        if let Some(traits) = validity::record(Some(traits), None) {
+            fold.apply(&traits, as_of, LAST_ID);
+        }
+        self.events.iter_mut().for_each(|event| event.traits = None);
+        fold.to_profile()
     }
 }
 

@@ -62,11 +62,14 @@ async fn segments_node_sdk_makes_one_lead_of_a_person_and_a_device() {
             "the demo is a hand-raise"
         );
         assert_eq!(lead["engagement"], 10_000, "the prices were looked at on the device alone");
-        assert_eq!(lead["fit"], 5_000, "the group's industry counts");
+        assert_eq!(
+            lead["fit"], 20_000,
+            "what the person says of the company counts, and the group's industry"
+        );
         assert_eq!(
             lead["profile"],
             json!({
-                "company": {"id": "acct-9", "industry": "Software", "name": "Acme"},
+                "company": {"id": "acct-9", "industry": "Software", "name": "Acme", "employee_count": 50},
                 "email": "jane@acme.example", "firstName": "Jane",
                 "derived": {"company_domain": "acme.example", "email_domain": "acme.example",
                     "email_kind": "work", "email_valid": true}

@@ -217,17 +217,6 @@ pub(crate) fn company() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// What an event says of a person.
-pub(crate) fn traits() -> impl Strategy<Value = Map<String, Value>> {
-    let value = || select(vec![json!(null), json!(0), json!(1), json!(1.0), json!(1e21), json!("x")]);
-    let derived = prop::collection::btree_map("[ab]", value(), 0..2);
-    let attributes = prop::collection::btree_map("[abc]|derived\\.[ab]|company\\.a", value(), 0..3);
-    (attributes, option::of(derived), option::of(company())).prop_map(|(attributes, derived, company)| {
-        let known = [("derived", derived.map(|derived| json!(derived))), ("company", company)];
-        object(with(json!(attributes), known))
-    })
-}
-
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
