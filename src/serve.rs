@@ -22,6 +22,7 @@ use crate::{
     ids::Ids,
     ingest,
     keys::{self, Made},
+    leads::jobs::MakeWords,
     links, models, normalisation, outbox,
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
@@ -89,6 +90,7 @@ async fn serve(
     sweep::start::<normalisation::jobs::Normalise>(&app);
     sweep::start::<Renew>(&app);
     sweep::start::<Release>(&app);
+    sweep::start::<MakeWords>(&app);
     sweep::start::<Breach>(&app);
     sweep::start::<Expire>(&app);
     sweep::start::<Rebuild>(&app);

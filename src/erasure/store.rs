@@ -209,6 +209,7 @@ pub(super) async fn delete_records(conn: &mut PgConnection, leads: &[LeadId]) ->
         with scores as (delete from score where lead_id = any($1)),
             profiles as (delete from lead_profile where lead_id = any($1)),
             ways_back as (delete from rollback_state where lead_id = any($1)),
+            words as (delete from lead_words where lead_id = any($1)),
             answers as (delete from checklist_answer where lead_id = any($1)),
             offers as (delete from handoff where lead_id = any($1))
         delete from lead_merge where lead_id = any($1) or into_lead_id = any($1)",

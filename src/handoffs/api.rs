@@ -17,7 +17,7 @@ use crate::{
     http::{
         auth::{Editor, Reader},
         etag::tagged,
-        extract::{Body, Json, Path, Query, parse},
+        extract::{Body, Json, Many, Path, Query, parse},
         page::{self, Page},
         problem::{Code, Problem, Violation},
         said::{LONGEST_NAME, LONGEST_TEXT, Mistakes, idempotency_key, mistake},
@@ -44,8 +44,10 @@ pub fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListHandoffs {
-    /// Only those in this state.
-    state: Option<OfferState>,
+    /// Only those in one of these states: several with commas, or the parameter several times.
+    #[serde(default)]
+    #[param(value_type = Option<Vec<OfferState>>)]
+    state: Many<OfferState>,
     /// Only those that this person is to answer, or has accepted.
     rep: Option<String>,
     /// Only those of this lead.
@@ -130,7 +132,8 @@ async fn list_handoffs(
     let before: Option<HandoffId> = query.cursor.as_deref().map(page::decode).transpose()?;
     let now = app.clock.now();
     let due_by = query.overdue.then_some(now);
-    let filter = store::Filter { state: query.state, rep: query.rep, lead: query.lead_id, due_by };
+    let states = query.state.0.into_iter().map(OfferState::as_str).collect();
+    let filter = store::Filter { states, rep: query.rep, lead: query.lead_id, due_by };
     let mut conn = app.db.acquire().await?;
     let rows = store::list(&mut conn, &filter, before, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |handoff| handoff.id).map(|handoff| handoff.seen_at(now)).respond(&uri))

@@ -46,7 +46,8 @@ pub(super) async fn earlier(
 /// What a list of handoffs is narrowed to.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
-    pub(super) state: Option<OfferState>,
+    /// In any of these states; none: in any at all.
+    pub(super) states: Vec<&'static str>,
     pub(super) rep: Option<String>,
     pub(super) lead: Option<LeadId>,
     /// Only those that were due by this instant and are open still.
@@ -61,13 +62,13 @@ pub(super) async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<HandoffView>> {
     handoffs!(
-        "where ($1::text is null or state = $1)
+        "where (cardinality($1::text[]) = 0 or state = any($1))
             and ($2::text is null or rep = $2)
             and ($3::uuid is null or lead_id = $3)
             and ($4::timestamptz is null or (state = 'open' and due_at <= $4))
             and ($5::uuid is null or id < $5)
         order by id desc limit $6",
-        filter.state.map(OfferState::as_str),
+        &filter.states as &[&str],
         filter.rep.as_deref(),
         filter.lead as Option<LeadId>,
         filter.due_by,

@@ -1,12 +1,17 @@
 //! Extractors whose rejections are problem documents.
 
+use std::borrow::Cow;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, IntoDeserializer},
+};
 use serde_path_to_error::Segment;
 use url::form_urlencoded;
 
@@ -62,13 +67,48 @@ pub struct Query<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Problem> {
-        let given = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        no_nul(given)?;
-        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
-            Ok(axum::extract::Query(query)) => Ok(Query(query)),
-            Err(rejection) => Err(parameter(&rejection.body_text())),
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Query<T>, Problem> {
+        let given = parts.uri.query().unwrap_or_default().as_bytes();
+        no_nul(form_urlencoded::parse(given))?;
+        let joined = joined(form_urlencoded::parse(given));
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(joined.as_bytes()));
+        serde_path_to_error::deserialize(pairs).map(Query).map_err(|error| parameter(&error.to_string()))
+    }
+}
+
+/// The same parameters, of one that is given several times the values with commas between them. Where one value is asked for,
+/// that is none that could be meant.
+fn joined<'a>(given: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> String {
+    let mut values: Vec<(Cow<'a, str>, String)> = Vec::new();
+    for (name, value) in given {
+        match values.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, before)) => {
+                before.push(',');
+                before.push_str(&value);
+            }
+            None => values.push((name, value.into_owned())),
         }
+    }
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(values).finish()
+}
+
+/// Values of a filter, any of which will do: with commas between them, or the parameter several times. None: no filter.
+#[derive(Debug)]
+pub struct Many<T>(pub Vec<T>);
+
+impl<T> Default for Many<T> {
+    fn default() -> Many<T> {
+        Many(Vec::new())
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Many<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Many<T>, D::Error> {
+        let said = String::deserialize(from)?;
+        said.split(',')
+            .map(|word| T::deserialize(word.trim().into_deserializer()))
+            .collect::<Result<_, _>>()
+            .map(Many)
     }
 }
 
@@ -103,9 +143,7 @@ fn no_nul<T: AsRef<str>>(given: impl Iterator<Item = (T, T)>) -> Result<(), Prob
 
 /// What is wrong, without the words by which the framework says what it was doing.
 fn parameter(said: &str) -> Problem {
-    let framework = ["Failed to deserialize query string: ", "Invalid URL: "];
-    let rest = framework.iter().find_map(|words| said.strip_prefix(words));
-    Problem::parameter(rest.unwrap_or(said))
+    Problem::parameter(said.strip_prefix("Invalid URL: ").unwrap_or(said))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -17,6 +17,7 @@ use super::{
     identity::{Identity, Kind},
     store,
     view::{self, Filter, LeadView, Place, Sort},
+    words,
 };
 use crate::{
     app::App,
@@ -24,7 +25,7 @@ use crate::{
     http::{
         auth::Reader,
         etag::tagged,
-        extract::{Path, Query},
+        extract::{Many, Path, Query},
         page::{self, Page},
         problem::Problem,
     },
@@ -98,12 +99,18 @@ impl From<SuppressedRow> for Suppression {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListLeads {
-    /// Only leads at this stage.
-    stage: Option<Stage>,
-    /// Only leads in this band.
-    band: Option<String>,
-    /// Only leads of this grade.
-    grade: Option<String>,
+    /// Only leads at one of these stages: several with commas, or the parameter several times.
+    #[serde(default)]
+    #[param(value_type = Option<Vec<Stage>>)]
+    stage: Many<Stage>,
+    /// Only leads in one of these bands.
+    #[serde(default)]
+    #[param(value_type = Option<Vec<String>>)]
+    band: Many<String>,
+    /// Only leads of one of these grades.
+    #[serde(default)]
+    #[param(value_type = Option<Vec<String>>)]
+    grade: Many<String>,
     /// Only leads with at least this score.
     min_score: Option<i32>,
     /// Only leads whose attribute `owner` is this.
@@ -113,7 +120,9 @@ struct ListLeads {
     updated_since: Option<Instant>,
     /// Only the lead with this e-mail address.
     email: Option<String>,
-    /// Only leads whose e-mail address or user id begins with this.
+    /// Only leads that have, for each of these words, a word that begins so: in their names, their company and its domain,
+    /// their e-mail addresses or their user ids. Case and accents do not matter.
+    #[param(example = "campbell north")]
     q: Option<String>,
     /// `score`, `updated_at` or `created_at`; with `-` in front, greatest first. `-score` if absent.
     sort: Option<String>,
@@ -250,15 +259,13 @@ fn filter(query: ListLeads) -> Result<Filter, Problem> {
             .map_err(|why| Problem::parameter(format!("email: {why}")))
     };
     Ok(Filter {
-        stage: query.stage,
-        band: query.band,
-        grade: query.grade,
+        stages: query.stage.0.into_iter().map(Stage::as_str).collect(),
+        bands: query.band.0,
+        grades: query.grade.0,
         min_score: query.min_score,
         owner: query.owner,
         updated_since: query.updated_since.map(to_utc),
         identity: query.email.map(identity).transpose()?,
-        begins: query
-            .q
-            .map(|q| format!("{}%", q.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"))),
+        question: query.q.filter(|q| !q.is_empty()).map(|q| words::question(&q)),
     })
 }

@@ -20,6 +20,7 @@ pub mod api;
 mod cause;
 pub mod consent;
 pub mod identity;
+pub mod jobs;
 mod joining;
 mod merging;
 mod passage;
@@ -30,6 +31,7 @@ mod respelling;
 mod stage;
 mod store;
 pub(crate) mod view;
+mod words;
 
 use chrono::{DateTime, Utc};
 use scoring::Tally;
@@ -46,6 +48,7 @@ pub(crate) use store::{
     ProfileRow, after, delete_profiles, emails_of, family, homes_of, identity, know, known_as, lead_of,
     lock as lock_rows, named, profiles_of, read, trail, update as update_rows, upsert_profiles,
 };
+pub use words::{counts as counts_as_words, write_words};
 
 use crate::{
     clock::to_instant,

@@ -3,6 +3,7 @@
 mod identities;
 mod profiles;
 mod respelling;
+mod words;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -16,6 +17,7 @@ pub(crate) use profiles::{ProfileRow, delete_profiles, profiles_of, upsert_profi
 pub(super) use respelling::{
     followers, forget_identity, insert_normal_identity, remember_former, rename_facts, rename_spans,
 };
+pub(super) use words::{answering, lock_made, names_of, set_made, write_words};
 
 use super::{Lead, MqlBy, Stage};
 use crate::ids::LeadId;

@@ -11,6 +11,7 @@ use super::{
     MqlBy, Stage,
     consent::{Channels, Said, Word, of_one},
     identity::{Identity, Kind},
+    store,
 };
 use crate::{
     clock::{to_instant, to_utc},
@@ -155,17 +156,22 @@ impl From<LeadRow> for LeadView {
     }
 }
 
+/// How many leads are few.
+const FEW: i64 = 5_000;
+
 /// What a list of leads is narrowed to.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    pub(crate) stage: Option<Stage>,
-    pub(crate) band: Option<String>,
-    pub(crate) grade: Option<String>,
+    /// Any of these; of every stage if there is none. The same with bands and grades.
+    pub(crate) stages: Vec<&'static str>,
+    pub(crate) bands: Vec<String>,
+    pub(crate) grades: Vec<String>,
     pub(crate) min_score: Option<i32>,
     pub(crate) owner: Option<String>,
     pub(crate) updated_since: Option<DateTime<Utc>>,
     pub(crate) identity: Option<crate::ids::IdentityId>,
-    pub(crate) begins: Option<String>,
+    /// What their words must answer, as [`question`](super::words::question) writes it.
+    pub(crate) question: Option<String>,
 }
 
 /// By what a list of leads is sorted; ties by id, in the same direction.
@@ -282,38 +288,49 @@ pub(crate) async fn find(
 }
 
 macro_rules! list {
-    ($conn:expr, $model:expr, $filter:expr, $place:expr, $limit:expr, $order:tt) => {
+    ($conn:expr, $model:expr, ($filter:expr, $few:expr), $place:expr, $limit:expr, $order:tt) => {
         lead_rows!(
             ["where s.model_id = $1
-                and ($2::text is null or s.stage = $2)
-                and ($3::text is null or s.band = $3)
-                and ($4::text is null or s.grade = $4)
+                and (cardinality($2::text[]) = 0 or s.stage = any($2))
+                and (cardinality($3::text[]) = 0 or s.band = any($3))
+                and (cardinality($4::text[]) = 0 or s.grade = any($4))
                 and ($5::integer is null or s.score >= $5)
                 and ($6::timestamptz is null or s.updated_at >= $6)
                 and ($7::text is null or p.attributes -> 'owner' ->> 'value' = $7)
                 and ($8::uuid is null or s.lead_id in (select lead_id from identity_span where identity_id = $8))
-                and ($9::text is null or s.lead_id in (
-                    select own.lead_id from identity i join identity_span own on own.identity_id = i.id
-                    where i.kind <> 'anonymous_id' and (i.value like $9 or i.value like lower($9))
+                and ($9::uuid[] is null or s.lead_id = any($9))
+                and ($14::text is null or exists (
+                    select from lead_words w where w.lead_id = s.lead_id and w.words @@ $14::text::tsquery
                 ))
                 and ($10::uuid is null or " + $order + " limit $13"],
             $model as ModelId,
-            $filter.stage.map(Stage::as_str),
-            $filter.band.as_deref(),
-            $filter.grade.as_deref(),
+            &$filter.stages as &[&str],
+            &$filter.bands,
+            &$filter.grades,
             $filter.min_score,
             $filter.updated_since,
             $filter.owner.as_deref(),
             $filter.identity as Option<crate::ids::IdentityId>,
-            $filter.begins.as_deref(),
+            $few as Option<&[LeadId]>,
             $place.map(|place| place.id) as Option<LeadId>,
             $place.map(|place| place.score),
             $place.map(|place| to_utc(place.updated_at)),
-            $limit
+            $limit,
+            $filter.question.as_deref().filter(|_| $few.is_none())
         )
         .fetch_all($conn)
         .await
     };
+}
+
+/// The leads that answer a question, if they are few: they are then looked up one by one. Of many, the list soon meets enough
+/// of them in its own order.
+async fn few(conn: &mut PgConnection, question: &str) -> sqlx::Result<Option<Vec<LeadId>>> {
+    if question.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let found = store::answering(conn, question, FEW + 1).await?;
+    Ok((i64::try_from(found.len()).unwrap_or(i64::MAX) <= FEW).then_some(found))
 }
 
 /// Leads of a model after a place in the order, at most `limit`.
@@ -326,11 +343,19 @@ pub(crate) async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<LeadRow>> {
     let place = after.as_ref();
+    let few = match &filter.question {
+        None => None,
+        Some(question) => few(conn, question).await?,
+    };
+    let few = few.as_deref();
+    if few.is_some_and(<[LeadId]>::is_empty) {
+        return Ok(Vec::new());
+    }
     match sort {
         Sort::ScoreDown => list!(
             conn,
             model,
-            filter,
+            (filter, few),
             place,
             limit,
             "(s.score, s.lead_id) < ($11, $10) or $12::timestamptz is null) order by s.score desc, s.lead_id desc"
@@ -338,7 +363,7 @@ pub(crate) async fn list(
         Sort::ScoreUp => list!(
             conn,
             model,
-            filter,
+            (filter, few),
             place,
             limit,
             "(s.score, s.lead_id) > ($11, $10) or $12::timestamptz is null) order by s.score, s.lead_id"
@@ -346,7 +371,7 @@ pub(crate) async fn list(
         Sort::UpdatedDown => list!(
             conn,
             model,
-            filter,
+            (filter, few),
             place,
             limit,
             "(s.updated_at, s.lead_id) < ($12, $10) or $11::integer is null)
@@ -355,7 +380,7 @@ pub(crate) async fn list(
         Sort::UpdatedUp => list!(
             conn,
             model,
-            filter,
+            (filter, few),
             place,
             limit,
             "(s.updated_at, s.lead_id) > ($12, $10) or $11::integer is null) order by s.updated_at, s.lead_id"
@@ -363,7 +388,7 @@ pub(crate) async fn list(
         Sort::CreatedDown => list!(
             conn,
             model,
-            filter,
+            (filter, few),
             place,
             limit,
             "s.lead_id < $10 or $11::integer is null or $12::timestamptz is null) order by s.lead_id desc"
@@ -371,7 +396,7 @@ pub(crate) async fn list(
         Sort::CreatedUp => list!(
             conn,
             model,
-            filter,
+            (filter, few),
             place,
             limit,
             "s.lead_id > $10 or $11::integer is null or $12::timestamptz is null) order by s.lead_id"

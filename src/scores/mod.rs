@@ -133,6 +133,7 @@ pub async fn apply(
         other.write(conn, given, &BTreeMap::new()).await?;
     }
     people.write(conn).await?;
+    people.write_words(conn, resolved).await?;
     let changes = changes::of(frame, (&live, &people), standings.values(), resolved);
     outbox::publish(conn, frame.ids, &changes).await?;
     store::delete(conn, &resolved.gone.keys().copied().collect::<Vec<_>>()).await?;

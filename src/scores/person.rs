@@ -10,7 +10,7 @@ use super::{Additions, History, log};
 use crate::{
     ids::LeadId,
     json,
-    leads::{self, Resolved},
+    leads::{self, Resolved, Stage},
     policy::Label,
     qualification::{self, Frame},
 };
@@ -153,6 +153,28 @@ impl People {
             .map(|(lead, person)| (*lead, serde_json::to_value(&person.profile).unwrap_or_default()))
             .unzip();
         if leads.is_empty() { Ok(()) } else { leads::upsert_profiles(conn, &leads, &attributes).await }
+    }
+}
+
+impl People {
+    /// Writes the words of those leads that may be found by others than before.
+    pub(super) async fn write_words(&self, conn: &mut PgConnection, resolved: &Resolved) -> sqlx::Result<()> {
+        let (mut leads, mut profiles) = (Vec::new(), BTreeMap::new());
+        for (id, person) in &self.0 {
+            let Some(lead) = resolved.leads.get(id) else { continue };
+            let was_stranger = resolved.before(*id).is_some_and(|before| before.stage() == Stage::Anonymous);
+            let other_names = was_stranger
+                || [&resolved.named, &resolved.moved].iter().any(|leads| leads.contains(id))
+                || resolved.created.contains(id);
+            let known = lead.stage() != Stage::Anonymous;
+            if (known && other_names) || person.changed.iter().any(|name| leads::counts_as_words(name)) {
+                leads.push(*id);
+                if person.described {
+                    profiles.insert(*id, person.profile.clone());
+                }
+            }
+        }
+        leads::write_words(conn, &leads, profiles).await
     }
 }
 

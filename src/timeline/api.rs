@@ -20,7 +20,7 @@ use crate::{
     corrections::LoggedEvent,
     http::{
         auth::Reader,
-        extract::{Path, Query},
+        extract::{Many, Path, Query},
         page::{self, Page},
         problem::Problem,
     },
@@ -39,11 +39,14 @@ pub fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListEvents {
-    /// Only events of this type.
-    r#type: Option<String>,
-    /// Only events of which this is thought: `human`, `suspect` or `machine`.
-    #[param(value_type = Option<String>)]
-    verdict: Option<Verdict>,
+    /// Only events of one of these types: several with commas, or the parameter several times.
+    #[serde(default)]
+    #[param(value_type = Option<Vec<String>>)]
+    r#type: Many<String>,
+    /// Only events of which one of these is thought: `human`, `suspect` or `machine`.
+    #[serde(default)]
+    #[param(value_type = Option<Vec<String>>)]
+    verdict: Many<Verdict>,
     /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
     /// Where to go on: the `next_cursor` of the page before.
@@ -141,8 +144,8 @@ async fn list_events(
     let lead = current(&app, id).await?.id;
     let mut conn = app.db.acquire().await?;
     let before = Place::bound(cursor, Kind::Event);
-    let only = Only { kind: query.r#type.as_deref(), verdict: query.verdict };
-    let rows = store::events(&mut conn, lead, only, before, i64::from(limit) + 1).await?;
+    let only = Only { kinds: query.r#type.0, verdicts: query.verdict.0 };
+    let rows = store::events(&mut conn, lead, &only, before, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |row| place(Kind::Event, row)).map(|row| row.what).respond(&uri))
 }
 
@@ -163,7 +166,7 @@ async fn get_timeline(
     let (at_most, bound) = (i64::from(limit) + 1, |kind| Place::bound(cursor, kind));
 
     let mut found: Vec<(Place, TimelineEntry)> = Vec::new();
-    for row in store::events(conn, lead, Only::default(), bound(Kind::Event), at_most).await? {
+    for row in store::events(conn, lead, &Only::default(), bound(Kind::Event), at_most).await? {
         let place = place(Kind::Event, &row);
         found.push((place, TimelineEntry::Event { at: place.at, data: row.what }));
     }

@@ -46,21 +46,22 @@ fn known(at: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// Which events are asked for.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Only<'a> {
-    /// Only those of this type.
-    pub(super) kind: Option<&'a str>,
-    /// Only those of which this is thought.
-    pub(super) verdict: Option<Verdict>,
+#[derive(Debug, Default)]
+pub(super) struct Only {
+    /// Only those of one of these types; none: of all.
+    pub(super) kinds: Vec<String>,
+    /// Only those of which one of these is thought; none: whatever is thought.
+    pub(super) verdicts: Vec<Verdict>,
 }
 
 pub(super) async fn events(
     conn: &mut PgConnection,
     lead: LeadId,
-    only: Only<'_>,
+    only: &Only,
     before: Bound,
     limit: i64,
 ) -> sqlx::Result<Vec<Moment<LoggedEvent>>> {
+    let verdicts: Vec<&str> = only.verdicts.iter().copied().map(verdicts::word).collect();
     let rows = sqlx::query!(
         "-- timeline::events
         select e.event_key, e.id, e.type as kind, e.occurred_at, e.received_at, e.properties, e.verdict,
@@ -68,17 +69,17 @@ pub(super) async fn events(
         from identity_span s
         join event e on e.identity_id = s.identity_id
             and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
-        where s.lead_id = $1 and ($2::text is null or e.type = $2)
-            and ($6::text is null or e.verdict = $6)
+        where s.lead_id = $1 and (cardinality($2::text[]) = 0 or e.type = any($2))
+            and (cardinality($6::text[]) = 0 or e.verdict = any($6))
             and (e.occurred_at, e.event_key) < ($3::timestamptz, $4::uuid)
         order by e.occurred_at desc, e.event_key desc
         limit $5",
         lead as LeadId,
-        only.kind,
+        &only.kinds,
         known(before.at),
         before.tie,
         limit,
-        only.verdict.map(verdicts::word)
+        &verdicts as &[&str]
     )
     .fetch_all(conn)
     .await?;

@@ -45,6 +45,7 @@ mod refusals;
 mod rollback;
 mod same_traffic;
 mod scopes;
+mod search;
 mod semantics;
 mod spellings;
 mod timeline;

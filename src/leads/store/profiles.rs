@@ -10,6 +10,7 @@ use crate::ids::LeadId;
 pub(crate) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- leads::delete_profiles
+        with words as (delete from lead_words where lead_id = any($1))
         delete from lead_profile where lead_id = any($1)",
         leads as &[LeadId]
     )

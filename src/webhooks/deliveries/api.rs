@@ -19,7 +19,7 @@ use crate::{
     clock::to_utc,
     http::{
         auth::Admin,
-        extract::{Json, Path, Query},
+        extract::{Json, Many, Path, Query},
         page::{self, Page},
         problem::{Code, Problem},
     },
@@ -41,9 +41,10 @@ pub(in crate::webhooks) fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListDeliveries {
-    /// Only those in this state.
-    #[param(inline)]
-    state: Option<State>,
+    /// Only those in one of these states: several with commas, or the parameter several times.
+    #[serde(default)]
+    #[param(value_type = Option<Vec<State>>)]
+    state: Many<State>,
     /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
     /// Where to go on: the `next_cursor` of the page before.
@@ -79,7 +80,8 @@ async fn list_deliveries(
     let limit = page::limit(query.limit)?;
     let before = query.cursor.as_deref().map(page::decode).transpose()?;
     known(&app, id).await?;
-    let filter = Filter { state: query.state, before, ..Filter::default() };
+    let states = query.state.0.into_iter().map(State::as_str).collect();
+    let filter = Filter { states, before, ..Filter::default() };
     let rows = deliveries(&mut *app.db.acquire().await?, id, filter, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |delivery| delivery.id).respond(&uri))
 }

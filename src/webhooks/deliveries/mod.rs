@@ -44,6 +44,17 @@ pub(super) enum State {
     Failed,
 }
 
+impl State {
+    /// The word for it, as stored and sent.
+    fn as_str(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Delivered => "delivered",
+            State::Failed => "failed",
+        }
+    }
+}
+
 /// A delivery to be made.
 #[derive(Debug)]
 struct New {

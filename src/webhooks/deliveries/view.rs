@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
@@ -48,10 +48,11 @@ pub(super) struct AttemptView {
 }
 
 /// Of which deliveries a list is.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Filter {
     pub(super) one: Option<DeliveryId>,
-    pub(super) state: Option<State>,
+    /// In any of these states; none: in any at all.
+    pub(super) states: Vec<&'static str>,
     pub(super) before: Option<DeliveryId>,
 }
 
@@ -75,12 +76,12 @@ pub(super) async fn deliveries(
                     )
             ) as next_attempt_at
         from webhook_delivery d
-        where d.endpoint_id = $1 and ($2::uuid is null or d.id = $2) and ($3::text is null or d.state = $3)
+        where d.endpoint_id = $1 and ($2::uuid is null or d.id = $2) and (cardinality($3::text[]) = 0 or d.state = any($3))
             and ($4::uuid is null or d.id < $4)
         order by d.id desc limit $5"#,
         endpoint as EndpointId,
         filter.one as Option<DeliveryId>,
-        filter.state as Option<State>,
+        &filter.states as &[&str],
         filter.before as Option<DeliveryId>,
         limit
     )

@@ -1,0 +1,39 @@
+//! The words of leads that were there before the rules by which words are made.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{lock_rows, store, words};
+use crate::{app::App, sweep::Sweep};
+
+/// Of how many leads the words are made in one transaction.
+const AT_ONCE: i64 = 500;
+
+/// Makes the words of all leads anew, in the order of their ids, when the rules are newer than what is stored.
+#[derive(Debug)]
+pub struct MakeWords;
+
+impl Sweep for MakeWords {
+    const NAME: &'static str = "make_words";
+    const PERIOD: Duration = Duration::from_mins(10);
+
+    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
+        let mut tx = app.db.begin().await?;
+        let mut made = store::lock_made(&mut tx).await?;
+        if made.version >= words::VERSION {
+            return Ok(0);
+        }
+        let leads = store::after(&mut tx, made.last, AT_ONCE).await?;
+        // What a writer changes meanwhile, it writes the words of itself.
+        let locked = lock_rows(&mut tx, &leads).await?;
+        let present: Vec<_> =
+            locked.iter().filter(|lead| lead.merged_into.is_none()).map(|lead| lead.id).collect();
+        words::write_words(&mut tx, &present, BTreeMap::new()).await?;
+        made.last = leads.last().copied();
+        if leads.is_empty() {
+            made.version = words::VERSION;
+        }
+        store::set_made(&mut tx, &made).await?;
+        tx.commit().await?;
+        Ok(leads.len().max(1))
+    }
+}

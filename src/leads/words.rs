@@ -1,0 +1,199 @@
+//! The words by which a lead is found: of its names, its company, its addresses and user ids.
+//!
+//! Words are compared in lower case and without accents. The words of a lead are a function of its attributes and
+//! identities; what is stored of them equals that function, always. [`VERSION`] counts the changes to this function.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scoring::profile::Fold;
+use serde_json::Value;
+use sqlx::PgConnection;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use super::store;
+use crate::ids::LeadId;
+
+/// The version of these rules. Counted up, it has the words of all leads made anew.
+pub(crate) const VERSION: i32 = 1;
+
+/// How long a word may be, in characters; what is longer is cut.
+const LONGEST: usize = 60;
+/// How many words a lead may have; what comes later in the alphabet is left out.
+const MOST: usize = 200;
+/// Up to how many characters a beginning is an entry of its own.
+const SHORT: usize = 2;
+
+/// The attributes whose words count, as profiles name them.
+const ATTRIBUTES: [&str; 11] = [
+    "company",
+    "companyName",
+    "company_domain",
+    "company_name",
+    "domain",
+    "email",
+    "firstName",
+    "first_name",
+    "lastName",
+    "last_name",
+    "name",
+];
+/// The members that count of an attribute that is an object.
+const MEMBERS: [&str; 2] = ["domain", "name"];
+
+/// Whether the words of a lead depend on an attribute; of an object's member, `company.name`.
+pub fn counts(attribute: &str) -> bool {
+    attribute == "derived.company_domain"
+        || match attribute.split_once('.') {
+            Some((name, member)) => ATTRIBUTES.contains(&name) && MEMBERS.contains(&member),
+            None => ATTRIBUTES.contains(&attribute),
+        }
+}
+
+/// Makes the words of locked leads, whose attributes are given where they are at hand, and writes those that changed.
+pub async fn write_words(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+    mut profiles: BTreeMap<LeadId, Fold>,
+) -> sqlx::Result<()> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    let apart: Vec<LeadId> = leads.iter().copied().filter(|lead| !profiles.contains_key(lead)).collect();
+    if !apart.is_empty() {
+        for row in store::profiles_of(conn, &apart).await? {
+            // One that cannot be read is replayed from the log when the lead changes next, and so are its words.
+            let lead = row.lead_id;
+            profiles.extend(row.fold().map(|fold| (lead, fold)));
+        }
+    }
+    let mut named: BTreeMap<LeadId, Vec<String>> = BTreeMap::new();
+    for row in store::names_of(conn, leads).await? {
+        named.entry(row.lead_id).or_default().push(row.value);
+    }
+    let nothing = (Fold::default(), Vec::new());
+    let words: Vec<String> = leads
+        .iter()
+        .map(|lead| {
+            let profile = profiles.get(lead).unwrap_or(&nothing.0);
+            entries(&of(profile, named.get(lead).unwrap_or(&nothing.1)))
+        })
+        .collect();
+    store::write_words(conn, leads, &words).await
+}
+
+/// The words of a lead.
+fn of(profile: &Fold, identities: &[String]) -> BTreeSet<String> {
+    let profile = profile.to_profile();
+    let mut found = BTreeSet::new();
+    let mut read = |value: &Value| {
+        if let Value::String(text) = value {
+            found.extend(split(text));
+        }
+    };
+    for value in ATTRIBUTES.iter().filter_map(|name| profile.get(*name)) {
+        read(value);
+        MEMBERS.iter().filter_map(|member| value.get(*member)).for_each(&mut read);
+    }
+    if let Some(domain) = profile.get("derived").and_then(|derived| derived.get("company_domain")) {
+        read(domain);
+    }
+    found.extend(identities.iter().flat_map(|identity| split(identity)));
+    found.into_iter().take(MOST).collect()
+}
+
+/// What is stored of words: them and their beginnings, with a space between.
+fn entries(words: &BTreeSet<String>) -> String {
+    let beginnings = words.iter().flat_map(|word| (1..=SHORT).map(move |length| beginning(word, length)));
+    let entries: BTreeSet<&str> = words.iter().map(String::as_str).chain(beginnings).collect();
+    entries.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+fn beginning(word: &str, length: usize) -> &str {
+    word.char_indices().nth(length).map_or(word, |(end, _)| &word[..end])
+}
+
+/// The question for leads that have, for each word of a text, a word that begins so; empty if there is no word in it, which
+/// no lead answers.
+pub(crate) fn question(text: &str) -> String {
+    let parts: Vec<String> = split(text)
+        .into_iter()
+        .map(|word| if word.chars().count() > SHORT { format!("'{word}':*") } else { format!("'{word}'") })
+        .collect();
+    parts.join(" & ")
+}
+
+/// The words of a text: letters and digits that stand together, in lower case and without accents. An apostrophe parts no
+/// word.
+fn split(text: &str) -> BTreeSet<String> {
+    let plain = text
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '\u{2019}' | '\u{02bc}'))
+        .flat_map(char::to_lowercase)
+        // What upper case letters are made of may be parted too.
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c));
+    let mut folded = String::with_capacity(text.len());
+    for letter in plain {
+        match apart(letter) {
+            Some(letters) => folded.push_str(letters),
+            None => folded.push(letter),
+        }
+    }
+    let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(|word| beginning(word, LONGEST).to_owned()).collect()
+}
+
+/// Letters that Unicode does not part into a letter and an accent, as people without them on their keyboard write them.
+fn apart(letter: char) -> Option<&'static str> {
+    Some(match letter {
+        'ß' => "ss",
+        'æ' => "ae",
+        'œ' => "oe",
+        'ø' => "o",
+        'ł' => "l",
+        'đ' | 'ð' => "d",
+        'þ' => "th",
+        'ı' => "i",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use scoring::Instant;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn words_are_folded_the_same_way_in_leads_and_in_questions() {
+        let words = |text: &str| split(text).into_iter().collect::<Vec<_>>().join(" ");
+
+        assert_eq!(words("  Łukasz O’Neil-Müller, STRAẞE İpek "), "ipek lukasz muller oneil strasse");
+        assert_eq!(words("jane.doe+x@north-cloud.example"), "cloud doe example jane north x");
+        assert_eq!(words("北京 株式会社"), "北京 株式会社");
+        assert_eq!(words("Ａｃｍｅ ﬁn"), "acme fin");
+        assert_eq!(question("North CLOUD"), "'cloud':* & 'north':*");
+        assert_eq!(question("jo"), "'jo'");
+        assert_eq!(question(" @ . "), "");
+    }
+
+    #[test]
+    fn a_lead_is_found_by_names_company_addresses_and_ids_and_by_nothing_else() {
+        let mut fold = Fold::default();
+        let traits = json!({
+            "firstName": "Zoë", "last_name": "Campbell", "title": "Director", "name": 7,
+            "company": {"name": "North Cloud", "domain": "northcloud.example", "industry": "Shipping"},
+        });
+        fold.apply(traits.as_object().unwrap(), Instant::from_micros(1), "e");
+
+        let found = of(&fold, &["CRM:42".to_owned(), "zoe@mail.example".to_owned()]);
+
+        let expected = ["42", "campbell", "cloud", "crm", "example", "mail", "north", "northcloud", "zoe"];
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+        assert!(
+            counts("company.name") && counts("lastName") && !counts("company.industry") && !counts("title")
+        );
+        assert_eq!(entries(&BTreeSet::from(["zoe".to_owned()])), "z zo zoe");
+    }
+}
