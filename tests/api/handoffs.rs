@@ -665,13 +665,14 @@ async fn handoffs_are_listed_newest_first_and_by_what_they_are() {
         let accepted = app.get("/v1/handoffs?state=accepted").await.json();
         assert_eq!((accepted["data"].as_array().unwrap().len(), &accepted["data"][0]["id"]), (1, &ids[3]));
         assert_eq!(app.get("/v1/handoffs?state=open").await.json()["data"].as_array().unwrap().len(), 4);
-        for query in ["state=ajar", "colour=blue", "rep=%00", "cursor=x", "limit=0"] {
+        for query in ["state=ajar", "colour=blue", "rep=%00", "limit=0"] {
             assert_eq!(
                 app.get(&format!("/v1/handoffs?{query}")).await.problem(),
                 "invalid_parameter",
                 "{query}"
             );
         }
+        assert_eq!(app.get("/v1/handoffs?cursor=x").await.problem(), "invalid_cursor");
     })
     .await;
 }

@@ -261,7 +261,7 @@ async fn a_cursor_that_is_none_of_the_feeds_is_refused() {
     run(async |app| {
         for nonsense in ["bm9uc2Vuc2U", "%20", "NOW"] {
             let answer = app.get(&format!("/v1/changes?cursor={nonsense}")).await;
-            assert_eq!(answer.problem(), "invalid_parameter", "{nonsense}");
+            assert_eq!(answer.problem(), "invalid_cursor", "{nonsense}");
         }
         // As after the database was restored from a copy that was older than the reader.
         let ahead = app.get("/v1/changes?cursor=OTk5").await;

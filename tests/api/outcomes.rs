@@ -234,7 +234,9 @@ async fn every_mistake_is_named_with_a_pointer_to_it() {
             (json!({"outcome": "lost", "reason": "price", "amount": 5, "currency": "EUR"}), "/amount"),
             (json!({"outcome": "opportunity", "occurred_at": "2026-03-02T09:00:00.000001Z"}), "/occurred_at"),
             (json!({"outcome": "married"}), "/outcome"),
-            (json!({"outcome": "opportunity", "author": "", "note": "\u{0}"}), "/author /note"),
+            (json!({"outcome": "opportunity", "author": "", "note": "x".repeat(5_000)}), "/author /note"),
+            // A text that nothing can hold is refused where it stands, before anything else is looked at.
+            (json!({"outcome": "opportunity", "author": "", "note": "\u{0}"}), "/note"),
         ] {
             let refused = record(app, &lead, body.clone()).await;
             assert_eq!(refused.problem(), "invalid_request", "{body}");

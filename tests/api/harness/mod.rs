@@ -234,9 +234,14 @@ impl TestApp {
 
     /// The lead that a user id or e-mail begins.
     pub(crate) async fn lead(&self, begins: &str) -> Value {
-        let leads = self.get(&format!("/v1/leads?q={begins}")).await.json();
-        assert_eq!(leads["data"].as_array().unwrap().len(), 1, "{leads}");
-        leads["data"][0].clone()
+        let found = self.get(&format!("/v1/leads?q={begins}")).await.json();
+        let text = begins.replace("%40", "@");
+        let begun = |lead: &&Value| {
+            ["user_id", "email"].iter().any(|id| lead[id].as_str().is_some_and(|id| id.starts_with(&text)))
+        };
+        let leads: Vec<&Value> = found["data"].as_array().unwrap().iter().filter(begun).collect();
+        assert_eq!(leads.len(), 1, "{found}");
+        leads[0].clone()
     }
 }
 

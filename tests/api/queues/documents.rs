@@ -86,7 +86,8 @@ async fn a_queue_is_made_changed_and_done_away_with() {
         assert_eq!(app.get("/v1/queues/emea-1").await.problem(), "not_found");
         assert_eq!(delete(app, "emea-1").await, 404);
         for name in ["Sales", "a%00", "-a", &"a".repeat(64)] {
-            assert_eq!(delete(app, name).await, 404, "{name}");
+            let unknown = if name == "a%00" { 400 } else { 404 };
+            assert_eq!(delete(app, name).await, unknown, "{name}");
             let refused = app.call("PUT", &format!("/v1/queues/{name}"), Some(ADMIN), "{}").await;
             assert_eq!(
                 (refused.status.as_u16(), refused.problem()),

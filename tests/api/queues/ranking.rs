@@ -282,7 +282,7 @@ async fn a_lead_merged_into_another_is_ranked_once() {
 #[tokio::test]
 async fn a_queue_that_does_not_exist_is_a_404() {
     run(async |app| {
-        for name in ["marketing", "Sales", "%00", "sales%2Fleads", "\u{20}"] {
+        for name in ["marketing", "Sales", "sales%2Fleads", "\u{20}"] {
             let answer = app.get(&format!("/v1/queues/{}/leads", name.replace(' ', "%20"))).await;
             assert_eq!((answer.status.as_u16(), answer.problem()), (404, "not_found".to_owned()), "{name}");
         }
@@ -294,12 +294,9 @@ async fn a_queue_that_does_not_exist_is_a_404() {
 async fn a_parameter_that_cannot_be_meant_is_refused() {
     run(async |app| {
         for query in ["limit=0", "limit=501", "cursor=nonsense", "cursor=", "stage=mql"] {
+            let code = if query.starts_with("cursor") { "invalid_cursor" } else { "invalid_parameter" };
             let answer = app.get(&format!("{SALES}?{query}")).await;
-            assert_eq!(
-                (answer.status.as_u16(), answer.problem()),
-                (400, "invalid_parameter".to_owned()),
-                "{query}"
-            );
+            assert_eq!((answer.status.as_u16(), answer.problem()), (400, code.to_owned()), "{query}");
         }
     })
     .await;
