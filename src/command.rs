@@ -21,7 +21,7 @@ pub struct CommandLine {
 pub enum Command {
     /// Run the service
     Serve(config::Serve),
-    /// Fill a running service with a believable month of traffic, then show the top of the queue
+    /// Play a believable year on the service's database: traffic, sales and deals; then show the top of the queue
     Demo(demo::Settings),
     /// What people and programs do with a running service.
     #[command(flatten)]

@@ -200,7 +200,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     one.or_else(|_| text.parse()).map_err(|_| "write a network as 10.1.0.0/16 or an address".to_owned())
 }
 
-fn admin_key(text: &str) -> Result<Secret, String> {
+pub(crate) fn admin_key(text: &str) -> Result<Secret, String> {
     Secret::given(text, Prefix::Secret)
 }
 

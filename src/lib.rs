@@ -29,7 +29,7 @@
 //! - [`keys`]: who may do what
 //! - [`http`]: the frame around every call
 //! - [`sweep`]: the frame around background work
-//! - [`demo`]: a believable month of traffic
+//! - [`demo`]: a believable year: traffic, sales and deals
 //!
 //! and beneath them [`app`], [`command`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`health`], [`telemetry`].
 

@@ -31,7 +31,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve::run(settings))
         }
         Command::Demo(settings) => {
-            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(demo::run(settings))
+            let (url, data_dir) = (settings.database_url.clone(), settings.data_dir.clone());
+            let play = async |options| demo::run(settings, options).await;
+            let played = serve::on_database(url.as_deref(), &data_dir, play);
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(played)
         }
         Command::Client(command) => cli::run(command, Clock::System.now()),
         Command::Openapi => Ok(std::io::stdout().write_all(http::openapi().to_yaml().as_bytes())?),

@@ -1,6 +1,12 @@
 //! The service from start to stop.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -47,13 +53,25 @@ pub async fn run(settings: Serve) -> anyhow::Result<()> {
         format!("cannot listen on {}; choose another address with --listen", settings.listen)
     })?;
     let address = listener.local_addr()?;
-    if let Some(url) = settings.database_url() {
+    on_database(settings.database_url(), &settings.data_dir, async |options| {
+        serve(&settings, options, listener, address).await
+    })
+    .await
+}
+
+/// Does something with a database: the one at an address, or the service's own, which is brought up for as long, or joined
+/// where another process has.
+pub async fn on_database(
+    url: Option<&str>,
+    data_dir: &Path,
+    work: impl AsyncFnOnce(PgConnectOptions) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if let Some(url) = url.filter(|url| !url.trim().is_empty()) {
         anyhow::ensure!(url.starts_with("postgres"), "DATABASE_URL is not an address such as {EXAMPLE}");
         let options =
             url.parse().with_context(|| format!("DATABASE_URL is not an address such as {EXAMPLE}"))?;
-        return serve(&settings, options, listener, address).await;
+        return work(options).await;
     }
-    let data_dir = &settings.data_dir;
     anyhow::ensure!(!data_dir.is_file(), "{} is a file; name a folder by --data-dir", data_dir.display());
     let root = data_dir.join("pg");
     let cluster = bring_up(root.clone()).await?;
@@ -61,7 +79,7 @@ pub async fn run(settings: Serve) -> anyhow::Result<()> {
     let done = CancellationToken::new();
     let tending = tokio::spawn(tend(cluster, root, done.clone()));
     let served = match database {
-        Ok(options) => serve(&settings, options, listener, address).await,
+        Ok(options) => work(options).await,
         Err(error) => Err(error),
     };
     done.cancel();

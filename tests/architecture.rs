@@ -14,7 +14,7 @@ const FEATURES: [(&str, &[&str]); 27] = [
     ("comparison", &["leads", "models", "qualification", "scores"]),
     ("corrections", &["ingest", "keys", "leads", "verdicts"]),
     ("crm", &["ingest", "keys", "leads"]),
-    ("demo", &["ingest"]),
+    ("demo", &["handoffs", "ingest", "keys", "links", "models", "queues", "scores", "verdicts"]),
     ("handoffs", &["checklists", "keys", "leads", "models", "outbox", "policy", "qualification", "scores"]),
     (
         "ingest",

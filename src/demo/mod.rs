@@ -1,106 +1,152 @@
-//! A believable month of traffic, for a first look at a running service.
+//! A year that took place: believable traffic, what sales made of it, and what came of that.
 //!
-//! [`traffic`] makes the month from a seed, [`sending`] sends it to the [`service`], [`report`] says what became of it.
+//! [`traffic`] makes what people do from a seed. [`play`] lets it happen: a service of its own, whose clock is set to each
+//! moment of the year, takes the events as they come, looks at leads when they are due, and [`sales`] answers offers, calls
+//! people and says what became of them. So each passage and each offer has the date on which it would have happened, and
+//! no clock was turned back: the service that plays has never known a later one.
 //!
-//! The month ends now, and the same seed has the same event ids for ever. So that a second run adds nothing, the
-//! first event sent marks one lead with when the month ended; a later run asks for that mark and makes the same month.
+//! That service works on tables of its own, a *stage* ([`store`]): the sweeps of a service that runs meanwhile would look at the
+//! leads by the time of today. When the year is over, everything moves into the service's tables in one transaction, and
+//! from then on the real clock counts.
+//!
+//! The year ends now, and the same seed has the same event ids for ever. So that a second run adds nothing, an event marks
+//! one lead with when the year ended; a later run asks for that mark.
 
+mod house;
+mod play;
 mod report;
-mod sending;
-mod service;
+mod sales;
+mod store;
 mod traffic;
 
-use anyhow::{bail, ensure};
-use chrono::{DateTime, SubsecRound, Utc};
-use cli::{connection::Connection, screen};
-use serde_json::Value;
+use std::path::PathBuf;
 
-use crate::clock::Clock;
-use service::Service;
+use anyhow::{Context, anyhow, ensure};
+use chrono::{DateTime, SubsecRound, Utc};
+use cli::screen;
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+
+use crate::{clock::Clock, config, keys::Secret, models, scores::jobs::DueScores, sweep};
+use house::House;
 use traffic::Plan;
 
-/// How to fill a running service.
+/// What the demo plays, and where.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
-    /// The service. The key must be one that may do everything.
-    #[command(flatten)]
-    pub connection: Connection,
+    /// The Postgres database of the service, which may run meanwhile. Without one, the service's own in the data folder
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
 
-    /// Which people, and what they do; the same seed is the same traffic
+    /// Where the service's own Postgres keeps its data
+    #[arg(long, env = "LEADSCORE_DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// The admin key (sk_…) of the service: it was shown when `leadscore serve` first started. A service that never
+    /// started gets this one
+    #[arg(long, env = "LEADSCORE_ADMIN_KEY", hide_env_values = true, value_parser = config::admin_key)]
+    pub key: Option<Secret>,
+
+    /// Which people, and what they do; the same seed is the same story
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
     /// How many people say who they are; several times as many visitors do not
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub leads: u32,
 
-    /// How many days the traffic spans
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=365))]
+    /// How many days the story spans
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=730))]
     pub days: u32,
-
-    /// How many events to send a second [default: as many as the service takes]
-    #[arg(long, value_parser = rate)]
-    pub rate: Option<f64>,
 
     /// How many leads of the queue to show
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=500))]
     pub top: u16,
 
-    /// When the traffic ends, such as 2026-11-21T10:00:00Z [default: now; if the seed was sent before, as it did then]
+    /// When the story ends, such as 2026-11-21T10:00:00Z [default: now]
     #[arg(long, value_parser = until)]
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Sends the month, and shows what came of it.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let clock = Clock::System;
-    let service = Service::new(&settings.connection)?;
-    let plan = plan(&settings, &service, clock.now()).await?;
-    let events = traffic::traffic(&plan);
+/// Plays the story on the database of a service, and shows what came of it.
+pub async fn run(settings: Settings, database: PgConnectOptions) -> anyhow::Result<()> {
+    let key = settings.key.clone().context(
+        "which key? Give --key sk_… or set LEADSCORE_ADMIN_KEY. The admin key was shown when `leadscore serve` first \
+         started, unless LEADSCORE_ADMIN_KEY was set for it: then it is that one",
+    )?;
+    let metrics = crate::telemetry::metrics()?;
+    let service = House::open(database.clone(), Clock::System, metrics, key).await?;
     let mut out = std::io::stdout();
-    let sent = sending::send(&service, events, settings.rate).await?;
-    report::summary(&mut out, &sent, plan.seed)?;
-    if settings.top > 0 {
-        let mut leads = Vec::new();
-        for lead in service.queue(settings.top).await? {
-            let receipt = service.receipt(&lead).await?;
-            leads.push((lead, receipt));
+    service.greet(&mut out)?;
+    let told = tell(&settings, &service, database).await;
+    if let Ok(told) = &told {
+        report::summary(&mut out, told.as_ref(), settings.seed)?;
+        if settings.top > 0 {
+            // What fell due while the year was played, if no service runs that has seen to it.
+            while sweep::run_once::<DueScores>(&service.app).await? > 0 {}
+            let page = service.get(&format!("/v1/queues/sales/leads?limit={}", settings.top)).await?;
+            report::queue(&mut out, &page["data"], service.app.clock.now(), screen::width())?;
         }
-        report::queue(&mut out, &leads, clock.now(), screen::width())?;
     }
-    Ok(())
+    service.close().await;
+    told.map(|_| ())
 }
 
-/// The month to send: if this seed's was sent before, the same again.
-async fn plan(settings: &Settings, service: &Service, now: DateTime<Utc>) -> anyhow::Result<Plan> {
+/// Plays the story and moves it into the service's tables; none if that was done before.
+async fn tell(
+    settings: &Settings,
+    service: &House,
+    database: PgConnectOptions,
+) -> anyhow::Result<Option<play::Told>> {
     let Settings { seed, leads, days, .. } = *settings;
+    let now = service.app.clock.now();
     ensure!(
         settings.until.is_none_or(|until| until <= now),
-        "--until lies ahead; the traffic can only be past"
+        "--until lies ahead; the story can only be past"
     );
     let (email, attribute) = traffic::mark(seed);
-    let known = service.find(&email).await?.and_then(|lead| lead.profile.get(&attribute).cloned());
-    let Some(known) = known else {
-        let until = settings.until.unwrap_or(now).trunc_subsecs(0);
-        return Ok(Plan { seed, leads, days, until });
-    };
-    let until = known.get("until").and_then(Value::as_str).and_then(|text| until(text).ok());
-    let plan = Plan { seed, leads, days, until: until.unwrap_or(now) };
-    let same = settings.until.is_none_or(|asked| asked.trunc_subsecs(0) == plan.until);
-    if !same || traffic::mark_of(&plan) != known {
-        bail!(
-            "{} holds another month of seed {seed} already: {} days until {}. Ask for that one, or for another --seed",
-            service.url(),
-            known["days"],
-            plan.until.to_rfc3339(),
-        );
+    let known = service.get(&format!("/v1/leads?limit=1&email={email}")).await?;
+    if !known["data"][0]["profile"][&attribute].is_null() {
+        return Ok(None);
     }
-    Ok(plan)
+    let plan = Plan { seed, leads, days, until: settings.until.unwrap_or(now).trunc_subsecs(0) };
+
+    // One at a time: the lock goes with the connection.
+    let mut only = PgConnection::connect_with(&database).await?;
+    ensure!(
+        store::lock(&mut only).await?,
+        "another demo is being played on this database; wait until it has ended"
+    );
+    store::set_up(&mut only).await?;
+    let told = tokio::select! {
+        told = on_stage(&plan, service, database) => told,
+        interrupted = tokio::signal::ctrl_c() => {
+            Err(interrupted.map_or_else(Into::into, |()| anyhow!("interrupted; nothing was changed")))
+        }
+    };
+    // However it ended, nothing of it is left.
+    store::clear(&mut only).await?;
+    told.map(Some)
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.01);
-    rate.ok_or_else(|| "a rate is a number, 0.01 or more".to_owned())
+/// Plays the story on an empty stage, and moves it in.
+async fn on_stage(plan: &Plan, service: &House, database: PgConnectOptions) -> anyhow::Result<play::Told> {
+    let began = service.app.clock.now();
+    let stage = service.stage(store::on_stage(database), Clock::manual(plan.begin())).await?;
+    let home = store::home(&service.app.db).await?;
+    store::copy_decisions(&stage.app.db, &home).await?;
+    let told = play::play(&stage, plan).await;
+    stage.close().await;
+    let told = told?;
+    let mut tx = models::begin_change(&service.app.db).await?;
+    ensure!(
+        store::decisions_are_the_same(&mut tx).await?,
+        "a model was published while the year was played; run the demo again"
+    );
+    store::move_in(&mut tx, began - service.app.changes_kept).await.context(
+        "the story cannot move in; if some of its people are known here already, take another --seed",
+    )?;
+    tx.commit().await?;
+    Ok(told)
 }
 
 fn until(text: &str) -> Result<DateTime<Utc>, String> {

@@ -7,6 +7,7 @@
 
 mod aborts;
 mod crashes;
+mod demo;
 mod deployment;
 mod http;
 mod rebuilds;

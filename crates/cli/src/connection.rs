@@ -69,21 +69,12 @@ impl Connection {
     ///
     /// [`Usage`] if no key was given or the address is none.
     pub fn client(&self) -> anyhow::Result<Client> {
-        self.patient_client(TRIES)
-    }
-
-    /// A client that tries each call so often while the service has too much to do.
-    ///
-    /// # Errors
-    ///
-    /// As [`Connection::client`].
-    pub fn patient_client(&self, tries: u32) -> anyhow::Result<Client> {
         let key = match &self.key {
             Some(key) => key.clone(),
             None => setting("LEADSCORE_ADMIN_KEY").ok_or_else(no_key)?.parse().map_err(Usage::error)?,
         };
         let server = self.server.clone().or_else(|| setting("LEADSCORE_PUBLIC_URL"));
-        Client::new(server.as_deref().unwrap_or(SERVER), key, tries)
+        Client::new(server.as_deref().unwrap_or(SERVER), key, TRIES)
     }
 }
 

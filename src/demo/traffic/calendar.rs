@@ -61,11 +61,6 @@ impl Calendar {
         Calendar { begin, until, totals }
     }
 
-    /// The first instant.
-    pub(super) fn begin(&self) -> DateTime<Utc> {
-        self.begin
-    }
-
     /// The instant by which so much of the month's activity has been.
     pub(super) fn at(&self, share: Share) -> DateTime<Utc> {
         let whole = u64::from(Share::WHOLE);

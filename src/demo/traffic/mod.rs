@@ -1,4 +1,5 @@
-//! A believable month of traffic, made from a seed and nothing else.
+//! Believable traffic, made from a seed and nothing else. Each person has a month of their own; in a longer story the
+//! months lie all over it.
 //!
 //! - [`people`]: companies and the people in them
 //! - [`visit`]: sessions of page views, with how they end: a form, a trial, a chat, a question to sales
@@ -27,7 +28,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use calendar::Calendar;
-use draw::Draw;
+pub(super) use draw::Draw;
 use people::Person;
 
 /// Of a thousand events, how many are sent twice, as by a tracker that missed the answer.
@@ -37,17 +38,49 @@ const LATE: u32 = 15;
 /// How late an event is at most.
 const LATEST_MINUTES: i64 = 3 * 24 * 60;
 
-/// Which month to make.
+/// For how long a person is of interest, in days.
+const MONTH: u32 = 30;
+/// Of a hundred people, how many have their month at the end of the story.
+const AT_THE_END: u32 = 28;
+
+/// Which story to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     /// Where all chance comes from.
     pub(super) seed: u64,
     /// How many people say who they are; several times as many do not.
     pub(super) leads: u32,
-    /// How many days the month has.
+    /// How many days the story has.
     pub(super) days: u32,
-    /// When the month ends.
+    /// When the story ends.
     pub(super) until: DateTime<Utc>,
+}
+
+impl Plan {
+    /// When the story begins.
+    pub(super) fn begin(&self) -> DateTime<Utc> {
+        self.until - TimeDelta::days(self.days.into())
+    }
+
+    /// The month of the person with a number.
+    fn month_of(&self, number: u32) -> Plan {
+        let days = self.days.min(MONTH);
+        let mut draw = Draw::new(self.seed, (1 << 41) | u64::from(number));
+        // Of the first person's month the mark tells, which must be found again.
+        let before = if number == 0 || draw.percent(AT_THE_END) {
+            0
+        } else {
+            draw.between(0, (self.days - days).into())
+        };
+        Plan { days, until: self.until - TimeDelta::days(before), ..*self }
+    }
+}
+
+/// An event, and when it comes.
+#[derive(Debug, Clone)]
+pub(super) struct Arrival {
+    pub(super) at: DateTime<Utc>,
+    pub(super) event: Event,
 }
 
 /// An event, as `POST /v1/events` takes it.
@@ -80,19 +113,20 @@ pub(super) struct Named {
     pub(super) email: Option<String>,
 }
 
-/// The month's events in the order in which they are sent, repetitions and late ones among them. The first one
-/// tells which month it is: see [`mark`].
-pub(super) fn traffic(plan: &Plan) -> Vec<Event> {
-    let calendar = Calendar::new(plan.days, plan.until);
+/// The story's events in the order in which they come, repetitions and late ones among them. The first one tells which
+/// story it is: see [`mark`].
+pub(super) fn traffic(plan: &Plan) -> Vec<Arrival> {
     let mut arrivals = Vec::new();
     for number in 0..plan.leads {
         let mut draw = Draw::new(plan.seed, number.into());
-        let events = journey::events(plan, &calendar, number, &mut draw);
+        let month = plan.month_of(number);
+        let calendar = Calendar::new(month.days, month.until);
+        let events = journey::events(&month, &calendar, number, &mut draw);
         arrivals.extend(events.into_iter().flat_map(|event| arrivals_of(event, &mut draw)));
     }
-    arrivals.sort_by(|(at, event), (other_at, other)| (at, &event.id).cmp(&(other_at, &other.id)));
-    let marker = (plan.leads > 0).then(|| marker(plan, &calendar));
-    marker.into_iter().chain(arrivals.into_iter().map(|(_, event)| event)).collect()
+    arrivals.sort_by(|one, other| (one.at, &one.event.id).cmp(&(other.at, &other.event.id)));
+    let marker = (plan.leads > 0).then(|| Arrival { at: plan.begin(), event: marker(plan) });
+    marker.into_iter().chain(arrivals).collect()
 }
 
 /// The lead and its attribute that tell whether, and for which month, a seed's traffic was sent to a service.
@@ -109,13 +143,13 @@ fn first_person(seed: u64) -> Person {
     Person::new(seed, 0, &mut Draw::new(seed, 0))
 }
 
-fn marker(plan: &Plan, calendar: &Calendar) -> Event {
+fn marker(plan: &Plan) -> Event {
     let (email, attribute) = mark(plan.seed);
     Event {
         person: 0,
         id: format!("demo-{}-mark", plan.seed),
         kind: "identify",
-        occurred_at: calendar.begin(),
+        occurred_at: plan.begin(),
         lead: Named { email: Some(email), ..Named::default() },
         properties: Map::new(),
         traits: Map::from_iter([(attribute, mark_of(plan))]),
@@ -124,7 +158,7 @@ fn marker(plan: &Plan, calendar: &Calendar) -> Event {
 }
 
 /// When an event arrives, and its repetition if there is one.
-fn arrivals_of(event: Event, draw: &mut Draw) -> Vec<(DateTime<Utc>, Event)> {
+fn arrivals_of(event: Event, draw: &mut Draw) -> Vec<Arrival> {
     let delay = if draw.of_thousand(LATE) {
         TimeDelta::minutes(draw.between(30, LATEST_MINUTES))
     } else {
@@ -132,8 +166,8 @@ fn arrivals_of(event: Event, draw: &mut Draw) -> Vec<(DateTime<Utc>, Event)> {
     };
     let at = event.occurred_at + delay;
     let again = draw.of_thousand(SENT_TWICE).then(|| TimeDelta::seconds(draw.between(2, 900)));
-    let repetition = again.map(|after| (at + after, event.clone()));
-    std::iter::once((at, event)).chain(repetition).collect()
+    let repetition = again.map(|after| Arrival { at: at + after, event: event.clone() });
+    std::iter::once(Arrival { at, event }).chain(repetition).collect()
 }
 
 /// An object literal as the map that an event wants.

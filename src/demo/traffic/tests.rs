@@ -7,8 +7,12 @@ fn plan() -> Plan {
     Plan { seed: 1, leads: 120, days: 30, until: "2026-11-20T18:00:00Z".parse().unwrap() }
 }
 
+fn events(plan: &Plan) -> Vec<Event> {
+    traffic(plan).into_iter().map(|arrival| arrival.event).collect()
+}
+
 fn bytes(plan: &Plan) -> Vec<u8> {
-    serde_json::to_vec(&traffic(plan)).unwrap()
+    serde_json::to_vec(&events(plan)).unwrap()
 }
 
 fn counts(events: &[Event]) -> BTreeMap<&'static str, usize> {
@@ -26,8 +30,8 @@ fn the_same_seed_is_the_same_traffic_byte_for_byte() {
 
 #[test]
 fn another_seed_is_another_traffic() {
-    let other = traffic(&Plan { seed: 2, ..plan() });
-    let ids: BTreeSet<String> = traffic(&plan()).into_iter().map(|event| event.id).collect();
+    let other = events(&Plan { seed: 2, ..plan() });
+    let ids: BTreeSet<String> = events(&plan()).into_iter().map(|event| event.id).collect();
     assert!(other.iter().all(|event| !ids.contains(&event.id)));
 }
 
@@ -35,7 +39,7 @@ fn another_seed_is_another_traffic() {
 fn the_month_may_end_at_any_time_and_the_same_people_do_the_same_things() {
     let told = |plan: &Plan| {
         let mut told: Vec<_> =
-            traffic(plan).into_iter().map(|event| (event.id, event.kind, event.lead.email)).collect();
+            events(plan).into_iter().map(|event| (event.id, event.kind, event.lead.email)).collect();
         told.sort();
         told
     };
@@ -46,13 +50,13 @@ fn the_month_may_end_at_any_time_and_the_same_people_do_the_same_things() {
 #[test]
 fn more_leads_leave_those_before_them_as_they_were() {
     let more: HashMap<String, Event> =
-        traffic(&Plan { leads: 150, ..plan() }).into_iter().map(|event| (event.id.clone(), event)).collect();
-    assert!(traffic(&plan()).iter().all(|event| more.get(&event.id) == Some(event)));
+        events(&Plan { leads: 150, ..plan() }).into_iter().map(|event| (event.id.clone(), event)).collect();
+    assert!(events(&plan()).iter().all(|event| more.get(&event.id) == Some(event)));
 }
 
 #[test]
 fn the_service_takes_every_event() {
-    for event in traffic(&plan()) {
+    for event in events(&plan()) {
         let item = object(serde_json::to_value(&event).unwrap());
         let found = native::parse(item).unwrap();
         assert_eq!(
@@ -64,21 +68,21 @@ fn the_service_takes_every_event() {
 
 #[test]
 fn everything_happens_within_the_month() {
-    for days in [1, 7, 30] {
+    for days in [1, 7, 30, 200] {
         let plan = Plan { days, ..plan() };
         let begin = plan.until - TimeDelta::days(days.into());
-        assert!(traffic(&plan).iter().all(|event| (begin..=plan.until).contains(&event.occurred_at)));
+        assert!(events(&plan).iter().all(|event| (begin..=plan.until).contains(&event.occurred_at)));
     }
 }
 
 #[test]
 fn no_leads_are_no_traffic() {
-    assert!(traffic(&Plan { leads: 0, ..plan() }).is_empty());
+    assert!(events(&Plan { leads: 0, ..plan() }).is_empty());
 }
 
 #[test]
 fn page_views_prevail_and_few_ask_for_sales() {
-    let events = traffic(&plan());
+    let events = events(&plan());
     let counts = counts(&events);
     let share = |kind: &str| counts.get(kind).copied().unwrap_or(0) * 1_000 / events.len();
     assert!((500..850).contains(&share("page_viewed")), "{counts:?}");
@@ -90,7 +94,7 @@ fn page_views_prevail_and_few_ask_for_sales() {
 
 #[test]
 fn everything_that_can_happen_does() {
-    let kinds: Vec<&str> = counts(&traffic(&Plan { leads: 500, ..plan() })).into_keys().collect();
+    let kinds: Vec<&str> = counts(&events(&Plan { leads: 500, ..plan() })).into_keys().collect();
     let all = [
         "chat_started",
         "contact_sales_requested",
@@ -127,7 +131,7 @@ fn each_lead_has_an_address_of_its_own_that_nobody_can_have() {
 
 #[test]
 fn most_visitors_stay_anonymous() {
-    let events = traffic(&plan());
+    let events = events(&plan());
     let browsers: BTreeSet<&str> =
         events.iter().filter_map(|event| event.lead.anonymous_id.as_deref()).collect();
     let known: BTreeSet<&str> = events
@@ -142,7 +146,7 @@ fn most_visitors_stay_anonymous() {
 #[test]
 fn weekdays_and_office_hours_prevail() {
     use chrono::{Datelike, Timelike};
-    let events = traffic(&plan());
+    let events = events(&plan());
     let weekday =
         events.iter().filter(|event| event.occurred_at.weekday().num_days_from_monday() < 5).count();
     let office = events.iter().filter(|event| (7..19).contains(&event.occurred_at.hour())).count();
@@ -152,7 +156,7 @@ fn weekdays_and_office_hours_prevail() {
 
 #[test]
 fn some_events_come_twice_and_some_late() {
-    let events = traffic(&plan());
+    let events = events(&plan());
     let ids: BTreeSet<&str> = events.iter().map(|event| event.id.as_str()).collect();
     let twice = events.len() - ids.len();
     assert!((events.len() / 400..events.len() / 50).contains(&twice));
@@ -167,8 +171,24 @@ fn some_events_come_twice_and_some_late() {
 fn the_first_event_marks_the_month() {
     let plan = plan();
     let (email, attribute) = mark(plan.seed);
-    let first = traffic(&plan).remove(0);
+    let first = events(&plan).remove(0);
     assert_eq!(first.lead.email, Some(email));
     assert_eq!(first.traits[&attribute], mark_of(&plan));
     assert_eq!(mark_of(&plan), json!({"days": 30, "until": "2026-11-20T18:00:00Z"}));
+}
+
+#[test]
+fn each_person_has_a_month_of_a_year_and_somebody_has_each_month() {
+    let plan = Plan { days: 365, ..plan() };
+    let mut months: BTreeMap<u32, (DateTime<Utc>, DateTime<Utc>)> = BTreeMap::new();
+    for Event { person, occurred_at, .. } in events(&plan).into_iter().skip(1) {
+        let month = months.entry(person).or_insert((occurred_at, occurred_at));
+        *month = (month.0.min(occurred_at), month.1.max(occurred_at));
+    }
+    assert!(months.values().all(|(first, last)| *last - *first <= TimeDelta::days(30)));
+    let in_month = |n: i64| {
+        let begin = plan.begin() + TimeDelta::days(30 * n);
+        months.values().filter(|(first, _)| (begin..begin + TimeDelta::days(30)).contains(first)).count()
+    };
+    assert!((0..12).all(|n| in_month(n) > 0));
 }
