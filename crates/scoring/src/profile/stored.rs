@@ -70,14 +70,12 @@ impl Company {
 impl Entry {
     fn company(self) -> Company {
         let Entry { fact, keys, cleared, whole } = self;
-        match keys {
-            Some(keys) => Company { keys, cleared, whole },
-            None => {
-                let mut company = Company::default();
-                company.state(&fact.value, fact.at, &fact.event_id);
-                company
-            }
+        if let Some(keys) = keys {
+            return Company { keys, cleared, whole };
         }
+        let mut company = Company::default();
+        company.state(&fact.value, fact.at, &fact.event_id);
+        company
     }
 }
 
