@@ -17,7 +17,6 @@ pub struct CommandLine {
 
 /// What the binary does.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, for the length of a run")]
 pub enum Command {
     /// Run the service
     Serve(config::Serve),

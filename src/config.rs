@@ -64,7 +64,7 @@ pub struct Serve {
     #[arg(long, env = "LEADSCORE_CHANGES_KEPT_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub changes_kept_days: u16,
 
-    /// For how many days refused items are kept in the table rejected_events
+    /// For how many days refused items are kept in the table `rejected_events`
     #[arg(long, env = "LEADSCORE_REJECTS_KEPT_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub rejects_kept_days: u16,
 

@@ -63,7 +63,6 @@ fn shell_words(line: &str) -> Vec<String> {
     for c in line.chars() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
-            (Some(_), c) => word.get_or_insert_default().push(c),
             (None, '"' | '\'') => {
                 quote = Some(c);
                 word.get_or_insert_default();
@@ -71,7 +70,7 @@ fn shell_words(line: &str) -> Vec<String> {
             (None, '|' | ';' | '&' | '>' | '<') => break,
             (None, '#') if word.is_none() => break,
             (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (None, c) => word.get_or_insert_default().push(c),
+            (_, c) => word.get_or_insert_default().push(c),
         }
     }
     words.into_iter().chain(word).collect()

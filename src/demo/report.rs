@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(profile: Value) -> String {
+    fn shown(profile: &Value) -> String {
         let mut out = Vec::new();
         let lead = json!({
             "email": "ada@north.example", "score": 87, "grade": "A1", "band": "hot", "profile": profile,
@@ -120,14 +120,14 @@ mod tests {
 
     #[test]
     fn a_lead_is_shown_by_its_name_and_else_by_its_address() {
-        let named = shown(json!({"name": "Ada North", "company": {"name": "North Labs"}}));
+        let named = shown(&json!({"name": "Ada North", "company": {"name": "North Labs"}}));
         assert!(named.contains("Ada North") && named.contains("North Labs") && named.contains("3 h ago"));
-        assert!(shown(json!({})).contains("ada@north.example"));
+        assert!(shown(&json!({})).contains("ada@north.example"));
     }
 
     #[test]
     fn the_reasons_are_those_of_the_queue_as_far_as_no_other_column_shows_them() {
-        let shown = shown(json!({}));
+        let shown = shown(&json!({}));
         for reason in ["asked for sales 2026-11-20", "pricing page +30", "free trial +18"] {
             assert!(shown.contains(reason), "{shown}");
         }
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_somebody_sent_cannot_steer_the_terminal() {
-        let shown = shown(json!({"name": "\u{1b}[31mAda\u{7}\nNorth"}));
+        let shown = shown(&json!({"name": "\u{1b}[31mAda\u{7}\nNorth"}));
         assert!(shown.contains("[31mAdaNorth") && !shown.contains('\u{1b}'));
     }
 

@@ -19,7 +19,7 @@ use crate::leads::identity::{Given, Kind, Named};
 )]
 pub(super) enum EventOrEvents {
     /// An event.
-    One(EventDocument),
+    One(Box<EventDocument>),
     /// At most 10 000 events.
     Many(Vec<EventDocument>),
 }

@@ -28,7 +28,7 @@ impl Types {
         match noted.await {
             Ok(()) => self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(new),
             Err(error) => {
-                tracing::debug!(%error, "types of events were not noted; the next event tries again")
+                tracing::debug!(%error, "types of events were not noted; the next event tries again");
             }
         }
     }

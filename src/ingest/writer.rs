@@ -237,9 +237,12 @@ async fn commit(
             Err(ResolveError::Overfull(events)) if !events.is_empty() => full.extend(events),
             Ok(outcomes) if !full.is_empty() => {
                 let mut outcomes = outcomes.into_iter();
-                let outcome = |item: &Item<'_>| match full.contains(&place(item.event)) {
-                    true => Some(Outcome::Rejected(too_many_attributes())),
-                    false => outcomes.next(),
+                let outcome = |item: &Item<'_>| {
+                    if full.contains(&place(item.event)) {
+                        Some(Outcome::Rejected(too_many_attributes()))
+                    } else {
+                        outcomes.next()
+                    }
                 };
                 return Ok(items.iter().filter_map(outcome).collect());
             }
@@ -341,8 +344,8 @@ fn is_collision(error: &ResolveError) -> bool {
 fn is_content(error: &ResolveError) -> bool {
     match error {
         ResolveError::Changed => false,
-        ResolveError::Overfull(_) => true,
-        ResolveError::Database(
+        ResolveError::Overfull(_)
+        | ResolveError::Database(
             sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. },
         ) => true,
         ResolveError::Database(error) => ["22", "23", "54"].iter().any(|class| state(error).begins(class)),

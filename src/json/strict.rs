@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn an_array_is_no_object_wherever_one_stands() {
         for (json, place) in [
-            (r#"[[], null, null, null]"#, "."),
+            ("[[], null, null, null]", "."),
             (r#"{"inner": [["a", 1]]}"#, "inner[0]"),
             (r#"{"inner": [], "shape": {"box": [3]}}"#, "shape"),
             (r#"{"inner": [], "shape": {"of": ["a", 1]}}"#, "shape"),

@@ -325,7 +325,8 @@ macro_rules! list {
 
 /// The leads that answer a question, if they are few: they are then looked up one by one. Of many, the list soon meets enough
 /// of them in its own order.
-async fn few(conn: &mut PgConnection, question: &str) -> sqlx::Result<Option<Vec<LeadId>>> {
+async fn few(conn: &mut PgConnection, question: Option<&str>) -> sqlx::Result<Option<Vec<LeadId>>> {
+    let Some(question) = question else { return Ok(None) };
     if question.is_empty() {
         return Ok(Some(Vec::new()));
     }
@@ -343,10 +344,7 @@ pub(crate) async fn list(
     limit: i64,
 ) -> sqlx::Result<Vec<LeadRow>> {
     let place = after.as_ref();
-    let few = match &filter.question {
-        None => None,
-        Some(question) => few(conn, question).await?,
-    };
+    let few = few(conn, filter.question.as_deref()).await?;
     let few = few.as_deref();
     if few.is_some_and(<[LeadId]>::is_empty) {
         return Ok(Vec::new());

@@ -127,7 +127,8 @@ mod tests {
         }
         let repeating = format!("a: &a [{}]\nb: [{}]", "x,".repeat(5_000), "*a,".repeat(3_000));
         assert!(said(repeating).contains("alias"));
-        let doubling: String = (1..40).map(|n| format!("a{n}: &a{n} [*a{}, *a{}]\n", n - 1, n - 1)).collect();
+        let lines: Vec<String> = (1..40).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}]", n - 1)).collect();
+        let doubling = lines.join("\n");
         assert!(said(format!("a0: &a0 [x]\n{doubling}")).contains("alias"));
         assert!(said("a: &a [*a]".to_owned()).contains("alias"), "within what it repeats");
         assert!(said(format!("a: {}", "x".repeat(LARGEST))).contains("bytes"));

@@ -185,18 +185,15 @@ async fn settle(
     for (id, (tally, score)) in waiting {
         let Some(lead) = resolved.leads.get_mut(id) else { continue };
         let before = lead.clone();
-        let made = match noted.remove(id).filter(|note| lead.stands_as(&note.left_as)) {
-            Some(note) => {
-                moves.put_back.insert(*id, note.offers);
-                qualification::put_back(frame, lead, &note.stood, score)
-            }
-            None => {
-                // Whether sales is offered what a publish makes was said with it; what newer semantics make is not offered.
-                let offers = settling(id).is_some_and(|settling| settling.offers);
-                let look = Look { score, tally, excluded: excluded.get(id).copied(), unfounded: false };
-                let occasion = Occasion::ModelChange { offers };
-                qualification::advance(frame, occasion, lead, look).transitions
-            }
+        let made = if let Some(note) = noted.remove(id).filter(|note| lead.stands_as(&note.left_as)) {
+            moves.put_back.insert(*id, note.offers);
+            qualification::put_back(frame, lead, &note.stood, score)
+        } else {
+            // Whether sales is offered what a publish makes was said with it; what newer semantics make is not offered.
+            let offers = settling(id).is_some_and(|settling| settling.offers);
+            let look = Look { score, tally, excluded: excluded.get(id).copied(), unfounded: false };
+            let occasion = Occasion::ModelChange { offers };
+            qualification::advance(frame, occasion, lead, look).transitions
         };
         // A rollback takes back what a version did, and not what newer semantics do.
         if settling(id).is_some() {

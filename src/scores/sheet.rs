@@ -138,7 +138,12 @@ impl<'a> Sheet<'a> {
                     history.events.iter().for_each(|event| state.add(model, event.as_ref()));
                 }
                 _ => {
-                    given.additions.get(lead).into_iter().flatten().for_each(|event| state.add(model, *event))
+                    given
+                        .additions
+                        .get(lead)
+                        .into_iter()
+                        .flatten()
+                        .for_each(|event| state.add(model, *event));
                 }
             }
             // An empty profile decides attribute rules too.

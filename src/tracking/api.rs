@@ -122,6 +122,7 @@ pub(super) struct Sent {
     dead_code,
     reason = "documents what is read by hand, so that a bad message takes no neighbour with it"
 )]
+#[expect(clippy::struct_field_names, reason = "the names are Segment's")]
 #[schema(as = SegmentMessage, rename_all = "camelCase")]
 struct Message {
     /// `identify`, `track`, `page`, `screen`, `group` or `alias`; not needed where the path says so.
@@ -244,13 +245,12 @@ pub(super) async fn receive(
 ) -> Result<Tracked, Problem> {
     let text = envelope::as_json(headers, &body).await?;
     let (mut envelope, raw) = envelope::open(&text)?;
-    let key = match key {
-        Some(key) => key,
-        None => {
-            let presented =
-                credentials::presented(headers, query.write_key.as_deref(), envelope.write_key.as_deref());
-            auth::recognise(&app, presented.as_deref(), Scope::Ingest, headers).await?
-        }
+    let key = if let Some(key) = key {
+        key
+    } else {
+        let presented =
+            credentials::presented(headers, query.write_key.as_deref(), envelope.write_key.as_deref());
+        auth::recognise(&app, presented.as_deref(), Scope::Ingest, headers).await?
     };
     let signed = Signed::of(&key, headers, &body, &raw)?;
     if envelope.sent_at.is_none() {

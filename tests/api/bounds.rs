@@ -12,7 +12,7 @@ fn attributes(numbers: std::ops::Range<usize>) -> Map<String, Value> {
     numbers.map(|n| (format!("attribute_{n:05}"), json!(n))).collect()
 }
 
-fn identify(id: &str, lead: &Value, traits: Map<String, Value>) -> Value {
+fn identify(id: &str, lead: &Value, traits: &Map<String, Value>) -> Value {
     json!({"id": id, "type": "identify", "lead": lead, "traits": traits})
 }
 
@@ -33,10 +33,10 @@ async fn a_lead_has_at_most_a_thousand_attributes_however_they_come() {
         let sent = sends(
             app,
             json!([
-                identify("a", &me, attributes(0..600)),
-                identify("b", &me, attributes(600..1_001)),
-                identify("a", &json!({"user_id": "innocent"}), attributes(0..5)),
-                identify("c", &me, attributes(600..1_000)),
+                identify("a", &me, &attributes(0..600)),
+                identify("b", &me, &attributes(600..1_001)),
+                identify("a", &json!({"user_id": "innocent"}), &attributes(0..5)),
+                identify("c", &me, &attributes(600..1_000)),
             ]),
         )
         .await;
@@ -50,7 +50,7 @@ async fn a_lead_has_at_most_a_thousand_attributes_however_they_come() {
             ("e", json!({"one_more": 1}), 0),
             ("f", json!({"attribute_00000": "x".repeat(40_000)}), 1),
         ] {
-            let sent = sends(app, identify(id, &me, traits.as_object().unwrap().clone())).await;
+            let sent = sends(app, identify(id, &me, traits.as_object().unwrap())).await;
             assert_eq!(sent["accepted"], taken, "{id}: {sent}");
         }
         assert_eq!(count(app, "many").await, 999);
@@ -65,13 +65,12 @@ async fn a_lead_has_at_most_256_kib_of_attributes() {
         let mut taken = 0;
         for n in 0..6 {
             let traits = json!({(format!("text_{n}")): "x".repeat(60_000)});
-            let sent = sends(app, identify(&format!("e{n}"), &me, traits.as_object().unwrap().clone())).await;
+            let sent = sends(app, identify(&format!("e{n}"), &me, traits.as_object().unwrap())).await;
             taken += sent["accepted"].as_u64().unwrap();
         }
 
         assert_eq!((taken, count(app, "large").await), (4, 4));
-        let shorter =
-            sends(app, identify("s", &me, json!({"text_0": "short"}).as_object().unwrap().clone())).await;
+        let shorter = sends(app, identify("s", &me, json!({"text_0": "short"}).as_object().unwrap())).await;
         assert_eq!(shorter["accepted"], 1);
     })
     .await;
@@ -99,21 +98,21 @@ async fn the_bound_holds_for_upserts_and_for_leads_that_are_joined_and_a_replay_
         assert_eq!(results[0]["code"], "too_many_attributes", "{results}");
         assert_eq!((&results[1]["status"], &results[2]["status"]), (&json!("created"), &json!("updated")));
         let device = json!({"anonymous_id": "device"});
-        assert_eq!(sends(app, identify("dev", &device, attributes(2_000..2_900))).await["accepted"], 1);
+        assert_eq!(sends(app, identify("dev", &device, &attributes(2_000..2_900))).await["accepted"], 1);
         let joining = json!({"user_id": "crm", "anonymous_id": "device"});
         assert_eq!(
-            sends(app, identify("j1", &joining, attributes(3_000..3_010))).await["rejected"][0]["code"],
+            sends(app, identify("j1", &joining, &attributes(3_000..3_010))).await["rejected"][0]["code"],
             "too_many_attributes"
         );
-        assert_eq!(sends(app, identify("j2", &joining, Map::new())).await["accepted"], 1);
+        assert_eq!(sends(app, identify("j2", &joining, &Map::new())).await["accepted"], 1);
         assert_eq!(count(app, "crm").await, 1_900, "leads that are one have the attributes of both");
-        assert_eq!(sends(app, identify("j3", &joining, attributes(0..10))).await["accepted"], 1);
-        assert_eq!(sends(app, identify("j4", &joining, attributes(9_000..9_001))).await["accepted"], 0);
+        assert_eq!(sends(app, identify("j3", &joining, &attributes(0..10))).await["accepted"], 1);
+        assert_eq!(sends(app, identify("j4", &joining, &attributes(9_000..9_001))).await["accepted"], 0);
         let before = app.lead("crm").await["profile"].clone();
         publish(app, &visits(60)).await;
         let other = json!({"user_id": "crm", "anonymous_id": "another device"});
         assert_eq!(
-            sends(app, identify("j5", &other, attributes(0..1))).await["accepted"],
+            sends(app, identify("j5", &other, &attributes(0..1))).await["accepted"],
             1,
             "replayed by the join"
         );

@@ -133,8 +133,9 @@ async fn served(app: &TestApp, id: &str) -> (String, Value) {
 
 /// Every stored state is of today's semantics, and is what a replay of the log says; attributes too.
 async fn assert_stored_is_replay(app: &TestApp) {
+    type Row = (LeadId, i16, i32, i64, i64, Option<Json<Fold>>);
     let mut conn = app.database.connect().await;
-    let rows: Vec<(LeadId, i16, i32, i64, i64, Option<Json<Fold>>)> = sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(
         "select s.lead_id, semantics, score, fit, engagement, attributes
         from score s left join lead_profile p on p.lead_id = s.lead_id
         where model_id = (select id from scoring_model where state = 'published')",

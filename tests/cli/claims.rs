@@ -18,7 +18,7 @@ fn a_rep_is_handed_leads_and_ends_each_claim() {
     assert_snapshot!(settled(&out(&service, &["next", "--rep", "ann"])));
     assert_snapshot!(settled(&out(&service, &["claims", "list"])));
     let claims = service.get("/v1/claims?active=true").body;
-    assert_eq!(json_out(&service, &["claims", "list", "--rep", "ann"]), [claims.clone()]);
+    assert_eq!(json_out(&service, &["claims", "list", "--rep", "ann"]), std::slice::from_ref(&claims));
     let jane = claims["data"][0]["id"].as_str().unwrap();
     assert_snapshot!(settled(&out(&service, &["claims", "renew", jane])));
     let callback = (DateTime::<Utc>::from(SystemTime::now()) + TimeDelta::hours(73)).to_rfc3339();

@@ -155,7 +155,9 @@ fn every_example_in_the_schema_fits_its_place() {
             }
             map.values().for_each(|value| check(value, whole));
         } else if let Value::Array(list) = part {
-            list.iter().for_each(|value| check(value, whole));
+            for value in list {
+                check(value, whole);
+            }
         }
     }
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");

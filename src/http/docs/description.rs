@@ -46,6 +46,10 @@ impl Description {
     }
 
     /// As YAML that readers of YAML 1.1 and 1.2 read alike: a word such as `no` stands in quotes.
+    ///
+    /// # Panics
+    ///
+    /// Never: plain data can be written.
     pub fn to_yaml(&self) -> String {
         serde_saphyr::to_string(self).expect("plain data can be written as YAML")
     }
