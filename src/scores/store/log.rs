@@ -1,0 +1,233 @@
+//! SQL that reads the log: events that count, page by page or lead by lead, and whose they are.
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::{
+    ids::{IdentityId, LeadId, ModelId},
+    json::Stored,
+};
+
+/// An event of a lead's log.
+pub(in crate::scores) struct LoggedEvent {
+    pub(in crate::scores) lead_id: LeadId,
+    pub(in crate::scores) id: String,
+    pub(in crate::scores) kind: String,
+    pub(in crate::scores) occurred_at: DateTime<Utc>,
+    pub(in crate::scores) verdict: String,
+    pub(in crate::scores) properties: Value,
+    pub(in crate::scores) traits: Option<Stored>,
+}
+
+/// The events that count for some leads, each lead's oldest first; those that wait are left out.
+pub(in crate::scores) async fn events_of(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<LoggedEvent>> {
+    sqlx::query_as!(
+        LoggedEvent,
+        "-- scores::events_of
+        select s.lead_id, e.id, e.type as kind, e.occurred_at, e.verdict, e.properties, e.traits
+        from identity_span s
+        join event e on e.identity_id = s.identity_id
+            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
+        where s.lead_id = any($1) and e.held_until is null
+        order by s.lead_id, e.occurred_at, e.id",
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// An event of a lead, as far as a tally asks.
+pub(in crate::scores) struct CountedEvent {
+    pub(in crate::scores) lead_id: LeadId,
+    pub(in crate::scores) kind: String,
+    pub(in crate::scores) occurred_at: DateTime<Utc>,
+    /// Or suspect.
+    pub(in crate::scores) human: bool,
+    /// Those of the fields asked for that it has.
+    pub(in crate::scores) first: Option<Stored>,
+    pub(in crate::scores) second: Option<Stored>,
+    pub(in crate::scores) third: Option<Stored>,
+    /// All, where they are asked for.
+    pub(in crate::scores) properties: Option<Stored>,
+}
+
+/// Which properties of events are to be read.
+pub(in crate::scores) struct Asked {
+    /// Single fields, of every event: to read one out of many properties takes a tenth of the time.
+    pub(in crate::scores) fields: [Option<String>; 3],
+    /// All properties, of the events of every type; else only of adjustments.
+    pub(in crate::scores) all: bool,
+}
+
+/// The events that count for some leads, in no order.
+pub(in crate::scores) fn counted_events_of<'a>(
+    conn: &'a mut PgConnection,
+    leads: &'a [LeadId],
+    asked: &'a Asked,
+) -> BoxStream<'a, sqlx::Result<CountedEvent>> {
+    let [first, second, third] = &asked.fields;
+    sqlx::query_as!(
+        CountedEvent,
+        r#"-- scores::counted_events_of
+        select s.lead_id, e.type as kind, e.occurred_at, e.verdict = 'human' as "human!",
+            e.properties -> $2 as first, e.properties -> $3 as second, e.properties -> $4 as third,
+            case when $5 or e.type = 'score_adjusted' then e.properties end as properties
+        from identity_span s
+        join event e on e.identity_id = s.identity_id
+            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
+        where s.lead_id = any($1) and e.verdict <> 'machine' and e.held_until is null"#,
+        leads as &[LeadId],
+        first.as_deref(),
+        second.as_deref(),
+        third.as_deref(),
+        asked.all
+    )
+    .fetch(conn)
+}
+
+/// Events that count, as lists: to read a hundred thousand rows one by one takes twice the time.
+#[derive(Debug)]
+pub(in crate::scores) struct CountedEvents {
+    pub(in crate::scores) identities: Vec<IdentityId>,
+    /// One after the other, with a space between, which no type has.
+    pub(in crate::scores) kinds: String,
+    pub(in crate::scores) occurred_at: Vec<DateTime<Utc>>,
+    pub(in crate::scores) human: Vec<bool>,
+    /// Of each event the first field asked for; none if none was.
+    pub(in crate::scores) first: Option<Vec<Option<Stored>>>,
+    pub(in crate::scores) second: Option<Vec<Option<Stored>>>,
+    pub(in crate::scores) third: Option<Vec<Option<Stored>>>,
+    /// Of those events alone whose properties are asked for whole.
+    pub(in crate::scores) properties: Option<Vec<Stored>>,
+}
+
+/// The events that count for whomever, from a page of the log to before another; none if there are none.
+pub(in crate::scores) async fn counted_events_between(
+    conn: &mut PgConnection,
+    from: i64,
+    until: i64,
+    asked: &Asked,
+) -> sqlx::Result<Option<CountedEvents>> {
+    let [first, second, third] = &asked.fields;
+    sqlx::query_as!(
+        CountedEvents,
+        r#"-- scores::counted_events_between
+        select array_agg(identity_id) as "identities!: Vec<IdentityId>", string_agg(type, ' ') as "kinds!",
+            array_agg(occurred_at) as "occurred_at!", array_agg(verdict = 'human') as "human!",
+            array_agg(properties -> $3) filter (where $3 is not null) as "first: Vec<Option<Stored>>",
+            array_agg(properties -> $4) filter (where $4 is not null) as "second: Vec<Option<Stored>>",
+            array_agg(properties -> $5) filter (where $5 is not null) as "third: Vec<Option<Stored>>",
+            array_agg(properties) filter (where $6 or type = 'score_adjusted')
+                as "properties: Vec<Stored>"
+        from event
+        where ctid >= $1::text::tid and ctid < $2::text::tid and verdict <> 'machine' and held_until is null
+        having count(*) > 0"#,
+        format!("({from},0)"),
+        format!("({until},0)"),
+        first.as_deref(),
+        second.as_deref(),
+        third.as_deref(),
+        asked.all
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Where the log lies, and how many pages it has. Another file has other pages.
+#[derive(Debug)]
+pub(in crate::scores) struct Log {
+    pub(in crate::scores) file: i64,
+    pub(in crate::scores) pages: i64,
+}
+
+pub(in crate::scores) async fn log(conn: &mut PgConnection) -> sqlx::Result<Log> {
+    sqlx::query_as!(
+        Log,
+        r#"-- scores::log
+        select pg_relation_filenode('event')::bigint as "file!",
+            pg_relation_size('event') / current_setting('block_size')::bigint as "pages!""#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Tells one writing of a lead's row from every other: the id of the transaction that wrote it. None without a row.
+pub(in crate::scores) type Mark = Option<i64>;
+
+/// A lead with its mark.
+pub(in crate::scores) struct MarkedLead {
+    pub(in crate::scores) lead_id: LeadId,
+    pub(in crate::scores) mark: Mark,
+}
+
+/// The next leads in the order of their ids, with their marks under a version.
+pub(in crate::scores) async fn marked_after(
+    conn: &mut PgConnection,
+    model: ModelId,
+    after: LeadId,
+    limit: i64,
+) -> sqlx::Result<Vec<MarkedLead>> {
+    sqlx::query_as!(
+        MarkedLead,
+        r#"-- scores::marked_after
+        select l.id as lead_id, s.xmin::text::bigint as mark
+        from lead l left join score s on s.lead_id = l.id and s.model_id = $1
+        where l.id > $2 and l.merged_into is null
+        order by l.id limit $3"#,
+        model as ModelId,
+        after as LeadId,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The marks of leads under a version.
+///
+/// Here, and wherever states are looked up by lead, the version is asked for by a `select`, so that the planner does not
+/// see which: of one that is new its statistics say that it has no states, and it would read them all to find a few.
+pub(in crate::scores) async fn marks_of(
+    conn: &mut PgConnection,
+    model: ModelId,
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<MarkedLead>> {
+    sqlx::query_as!(
+        MarkedLead,
+        "-- scores::marks_of
+        select lead_id, xmin::text::bigint as mark from score
+        where lead_id = any($2) and model_id = (select $1::uuid)",
+        model as ModelId,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Whose an identity's events are in a stretch of time.
+pub(in crate::scores) struct SpanRow {
+    pub(in crate::scores) identity_id: IdentityId,
+    pub(in crate::scores) since: DateTime<Utc>,
+    pub(in crate::scores) until: Option<DateTime<Utc>>,
+    pub(in crate::scores) lead_id: LeadId,
+}
+
+/// The spans of the leads after one, up to another.
+pub(in crate::scores) fn spans_between(
+    conn: &mut PgConnection,
+    after: LeadId,
+    last: LeadId,
+) -> BoxStream<'_, sqlx::Result<SpanRow>> {
+    sqlx::query_as!(
+        SpanRow,
+        "-- scores::spans_between
+        select identity_id, since, until, lead_id from identity_span where lead_id > $1 and lead_id <= $2",
+        after as LeadId,
+        last as LeadId
+    )
+    .fetch(conn)
+}
