@@ -26,7 +26,7 @@ use crate::{
     verdicts,
 };
 
-/// Which normal form identities have: it counts up when [`crate::leads::identity`] makes another one of the same text.
+/// Which normal form identities have: it counts up when [`mod@crate::leads::identity`] makes another one of the same text.
 const FORM: i32 = 1;
 /// How many identities are looked at in one statement.
 const PAGE: i64 = 50_000;
