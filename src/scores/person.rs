@@ -20,6 +20,10 @@ pub const MOST_ATTRIBUTES: usize = 1_000;
 /// How large they may be together, in bytes.
 pub const MOST_BYTES: usize = 256 * 1024;
 
+/// How many times as much a lead may have that an identify or alias joins from several: two full leads may be one person, and a
+/// device after the other must not make a lead that grows without end.
+const JOINED: usize = 2;
+
 /// The leads that a transaction is about, by id.
 #[derive(Default)]
 pub(super) struct People(BTreeMap<LeadId, Person>);
@@ -78,6 +82,10 @@ impl People {
             if let Some(news) = additions.get(&lead) {
                 let full = history.before(news).describe(news);
                 overfull.extend(full.into_iter().map(|id| (lead, id.to_owned())));
+                if is_swollen(before.get(&lead), &history.profile) {
+                    let joining = news.iter().filter(|event| ["identify", "alias"].contains(&event.kind));
+                    overfull.extend(joining.map(|event| (lead, event.id.to_owned())));
+                }
             }
             person.profile = std::mem::take(&mut history.profile);
             let stored = || before.get(&lead).map(Fold::to_profile).unwrap_or_default();
@@ -221,6 +229,14 @@ fn fits(profile: &Fold, traits: &Map<String, Value>) -> bool {
     let more: usize = traits.iter().map(|(name, value)| name.len() + json::size(value) + 2).sum();
     // A name and a value take at least three bytes.
     attributes + more / 3 <= MOST_ATTRIBUTES && bytes + more <= MOST_BYTES
+}
+
+/// Whether a lead that was joined has more than two full leads, and more than it had.
+fn is_swollen(before: Option<&Fold>, after: &Fold) -> bool {
+    let (attributes, bytes) = extent(after);
+    let (had, had_bytes) = before.map(extent).unwrap_or_default();
+    (attributes > JOINED * MOST_ATTRIBUTES && attributes > had)
+        || (bytes > JOINED * MOST_BYTES && bytes > had_bytes)
 }
 
 /// Whether a lead would have more attributes than it may, and more than it has. A lead that has too many, since it was

@@ -122,6 +122,31 @@ async fn the_bound_holds_for_upserts_and_for_leads_that_are_joined_and_a_replay_
 }
 
 #[tokio::test]
+async fn a_lead_does_not_grow_by_one_device_after_the_other() {
+    run(async |app| {
+        let device = |n: usize| json!({"anonymous_id": format!("d{n}")});
+        let joined = |n: usize| json!({"anonymous_id": format!("d{n}"), "user_id": "fat"});
+        for n in 0..3 {
+            let traits = attributes(n * 1_000..n * 1_000 + 900);
+            let sent = sends(app, identify(&format!("a{n}"), &device(n), &traits)).await;
+            assert_eq!(sent["accepted"], 1, "{sent}");
+        }
+        for n in 0..2 {
+            let sent = sends(app, identify(&format!("b{n}"), &joined(n), &Map::new())).await;
+            assert_eq!(sent["accepted"], 1, "{sent}");
+        }
+
+        let third = sends(app, identify("b2", &joined(2), &Map::new())).await;
+
+        assert_eq!(third["rejected"][0]["code"], "too_many_attributes", "{third}");
+        assert_eq!(count(app, "fat").await, 1_800);
+        let page = json!({"type": "page_viewed", "lead": {"user_id": "fat"}, "properties": {"path": "/"}});
+        assert_eq!(sends(app, page).await["accepted"], 1, "the lead goes on");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_document_that_would_take_long_to_read_is_refused_at_once() {
     run(async |app| {
         let yaml = [("content-type", "application/yaml")];
