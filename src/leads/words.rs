@@ -122,9 +122,23 @@ pub(crate) fn question(text: &str) -> String {
     parts.join(" & ")
 }
 
+/// A text with the labels of its domains as people write them: `bücher` for `xn--bcher-kva`.
+fn legible(text: &str) -> String {
+    let label = |part: &str| part.strip_prefix("xn--").and_then(idna::punycode::decode_to_string);
+    let parts = text.split_inclusive(|c: char| !c.is_alphanumeric() && c != '-');
+    parts.fold(String::with_capacity(text.len()), |mut legible, part| {
+        let end = part.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '-').len();
+        let (word, rest) = part.split_at(end);
+        legible.push_str(label(word).as_deref().unwrap_or(word));
+        legible.push_str(rest);
+        legible
+    })
+}
+
 /// The words of a text: letters and digits that stand together, in lower case and without accents. An apostrophe parts no
-/// word.
+/// word, and a label of a domain in Punycode is read.
 fn split(text: &str) -> BTreeSet<String> {
+    let text = legible(text);
     let plain = text
         .nfkd()
         .filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '\u{2019}' | '\u{02bc}'))
@@ -172,6 +186,8 @@ mod tests {
         assert_eq!(words("  Łukasz O’Neil-Müller, STRAẞE İpek "), "ipek lukasz muller oneil strasse");
         assert_eq!(words("jane.doe+x@north-cloud.example"), "cloud doe example jane north x");
         assert_eq!(words("北京 株式会社"), "北京 株式会社");
+        assert_eq!(words("jane@xn--bcher-kva.example"), words("jane@bücher.example"));
+        assert_eq!(words("xn--bcher-kva.xn--p1ai, xn--"), "bucher рф");
         assert_eq!(words("Ａｃｍｅ ﬁn"), "acme fin");
         assert_eq!(question("North CLOUD"), "'cloud':* & 'north':*");
         assert_eq!(question("jo"), "'jo'");
