@@ -42,10 +42,18 @@ pub(crate) fn kill_hard(pid: i32) {
     wait_until("the killed process to end", || !runs(pid));
 }
 
-/// Whether the process runs: one that has ended and was not reaped yet does not.
+/// Whether a thread of the process runs. A process that has ended and was not reaped yet does not run.
+///
+/// The first thread of a killed process may be a zombie while another thread is still dying, and the process
+/// keeps its locks until the last thread has died.
 pub(crate) fn runs(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with(['Z', 'X']))
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.filter_map(Result::ok).any(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|state| !state.trim_start().starts_with(['Z', 'X']) && !state.is_empty())
+    })
 }
 
 /// A folder that everybody may enter, removed at the end.
