@@ -133,7 +133,7 @@ async fn serve(
     tokio::select! {
         () = app.shut_down() => {}
         () = hard.cancelled() => {}
-        () = tokio::time::sleep(FINISH) => tracing::warn!("some work was cut off"),
+        () = tokio::time::sleep(FINISH) => tracing::warn!("some work did not finish in time"),
     }
     Ok(())
 }
@@ -165,11 +165,11 @@ async fn tend(mut cluster: Cluster, root: PathBuf, done: CancellationToken) -> C
         if cluster.is_running().unwrap_or(true) {
             continue;
         }
-        tracing::error!("our own Postgres is gone; bringing it up again");
+        tracing::error!("the private Postgres is gone; starting it again");
         match bring_up(root.clone()).await {
             // The old lease is given back only now, so that nobody takes the new server for unused.
             Ok(again) => cluster = again,
-            Err(error) => tracing::error!("it cannot be brought up: {error:#}"),
+            Err(error) => tracing::error!("the private Postgres cannot be started: {error:#}"),
         }
     }
     cluster

@@ -187,8 +187,7 @@ async fn change_consent(
         consent::CONSENT_CHANGED
     } else {
         if body.state == Agreed::Granted {
-            let message =
-                "name a `channel`; that a person does not want to be contacted, only the person takes back";
+            let message = "name a `channel`; only the person can take back the request not to be contacted";
             mistakes.add("/state", "not_ours_to_grant", message);
         }
         DO_NOT_CONTACT_REQUESTED

@@ -158,6 +158,6 @@ impl Correction {
 fn taken() -> Problem {
     Problem::new(
         Code::Conflict,
-        "This Idempotency-Key is that of another event of this lead; send what is new under a new key.",
+        "This Idempotency-Key belongs to another event of this lead. Send a new event under a new key.",
     )
 }

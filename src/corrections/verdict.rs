@@ -65,11 +65,12 @@ pub(super) async fn decide_on_event(
     let event = store::event(&mut *app.db.acquire().await?, lead, EventKey::of(&event_id)).await?;
     let event = event.ok_or_else(|| Problem::not_found("event"))?;
     if !is_activity(&event.kind) {
-        let message = format!("`{}` is nothing that a lead does, so nobody is asked who did it.", event.kind);
+        let message =
+            format!("`{}` is not an activity of a lead, so it has no verdict to correct.", event.kind);
         return Err(Problem::invalid(message, Vec::new()));
     }
     if event.kind == DO_NOT_CONTACT_REQUESTED {
-        let message = "What somebody refuses holds, whoever said it; only the person takes it back, by asking for contact.";
+        let message = "A request not to be contacted holds, whoever sent it. Only the person takes it back, by asking for contact.";
         return Err(Problem::invalid(message, Vec::new()));
     }
     let decision = Decision { event_id: event.id, verdict: body.verdict, author, reason };

@@ -78,7 +78,7 @@ impl LeadBody {
             match (Identity::of_somebody(kind, &text), keyed) {
                 (Err(why), _) => mistakes.add(&pointer, &format!("invalid_{name}"), why.to_string()),
                 (Ok(said), Some(keyed)) if said != keyed => {
-                    mistakes.add(&pointer, "contradiction", "it is not that of the path; leave it out");
+                    mistakes.add(&pointer, "contradiction", "the path names another; leave this one out");
                 }
                 (Ok(said), _) => return Some(said),
             }
@@ -90,7 +90,7 @@ impl LeadBody {
             mistakes.add(
                 "/traits/email",
                 "no_trait",
-                "say the address as `email`, by which the lead is found",
+                "send the address as `email`, by which the lead is found",
             );
         } else if let (Some(_), Some(email)) = (&user_id, &email) {
             traits.insert("email".to_owned(), json!(email.value()));
@@ -115,7 +115,7 @@ impl TraitsBody {
             mistakes.add("/traits/email", "no_trait", message);
         }
         if named.principal().kind() == Kind::AnonymousId && occurred_at.is_some() {
-            let message = "what is said of a stranger's device holds from now on; leave it out";
+            let message = "attributes of an anonymous device hold from now on; leave `occurred_at` out";
             mistakes.add("/occurred_at", "no_date", message);
         }
         Said { traits, occurred_at, source }.event(caller, named, mistakes)

@@ -277,18 +277,19 @@ impl From<HandoffError> for Problem {
         let conflict = |message: String| Problem::new(Code::Conflict, message);
         match error {
             HandoffError::NotFound(what) => Problem::not_found(what),
-            HandoffError::Closed(state) => {
-                conflict(format!("The handoff is {} already; read it, and answer another.", state.as_str()))
-            }
+            HandoffError::Closed(state) => conflict(format!(
+                "The handoff is {} already. Read it, and answer another handoff.",
+                state.as_str()
+            )),
             HandoffError::NotOffered(stage) => conflict(format!(
-                "A lead at stage {} is not offered; only those at lead, recycled and mql are.",
+                "A lead at stage {} cannot be offered. Only leads at lead, recycled and mql can.",
                 stage.as_str()
             )),
-            HandoffError::DoNotContact => {
-                conflict("The person asked not to be contacted, so nobody is offered to sales.".to_owned())
-            }
+            HandoffError::DoNotContact => conflict(
+                "The person asked not to be contacted, so the lead cannot be offered to sales.".to_owned(),
+            ),
             HandoffError::Excluded(label) => conflict(format!(
-                "The policy leaves this lead out as {}; change its exclusions to offer it.",
+                "The policy excludes this lead as {}. To offer the lead, change the policy's exclusions.",
                 label.as_str()
             )),
             HandoffError::Unanswered { framework, needed, answered, missing } => {

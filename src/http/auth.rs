@@ -59,8 +59,7 @@ pub async fn authenticate(
 ) -> Result<Key, Problem> {
     let key = recognise(app, presented, needed, headers).await?;
     if key.signing_secret.is_some() {
-        let message =
-            "This key goes with signed requests, which are taken on Segment's paths: POST /v1/batch.";
+        let message = "This key is only for signed requests on Segment's paths, such as POST /v1/batch.";
         return Err(Problem::new(Code::Unauthorized, message));
     }
     Ok(key)
@@ -87,10 +86,7 @@ pub async fn recognise(
         && !key.origins.is_empty()
         && !key.origins.iter().any(|allowed| allowed == origin)
     {
-        return Err(Problem::new(
-            Code::OriginNotAllowed,
-            "This key may not be used by pages of this origin.",
-        ));
+        return Err(Problem::new(Code::OriginNotAllowed, "Pages of this origin may not use this key."));
     }
     Ok(key)
 }

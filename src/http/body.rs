@@ -83,8 +83,7 @@ impl Budget {
 
     fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let busy = || {
-            let message =
-                "The service holds as many bytes of requests as it may; send the body again in a second.";
+            let message = "The service holds as many bytes of request bodies as it may. Send the body again in a second.";
             Problem::new(Code::Overloaded, message)
         };
         let bytes = u32::try_from(bytes).map_err(|_| busy())?;
@@ -200,9 +199,9 @@ fn too_large() -> Problem {
 
 /// A client that was only slow is to try again: what is refused as wrong, SDKs throw away.
 fn stalled() -> Problem {
-    Problem::new(Code::Overloaded, "The rest of the body did not come in time; send it again.")
+    Problem::new(Code::Overloaded, "The rest of the body did not arrive in time. Send the request again.")
 }
 
 fn cut_off() -> Problem {
-    Problem::new(Code::InvalidBody, "The body could not be read to its end; send it whole.")
+    Problem::new(Code::InvalidBody, "The body ended too early. Send the whole body.")
 }

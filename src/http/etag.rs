@@ -52,7 +52,8 @@ pub fn require_match(headers: &HeaderMap, body: impl Serialize) -> Result<(), Pr
     if !headers.contains_key(header::IF_MATCH) || names(headers, &header::IF_MATCH, &tag(&body)) {
         return Ok(());
     }
-    let message = "It has changed since you read it; read it again, and send the new ETag in If-Match.";
+    let message =
+        "The resource has changed since you read it. Read it again, and send the new ETag in If-Match.";
     Err(Problem::new(Code::PreconditionFailed, message))
 }
 

@@ -135,7 +135,7 @@ fn no_nul<T: AsRef<str>>(given: impl Iterator<Item = (T, T)>) -> Result<(), Prob
     for (name, value) in given {
         if name.as_ref().contains('\0') || value.as_ref().contains('\0') {
             let name = name.as_ref().replace('\0', "");
-            return Err(Problem::parameter(format!("{name}: text holds no NUL character (%00)")));
+            return Err(Problem::parameter(format!("{name}: remove the NUL character (%00)")));
         }
     }
     Ok(())

@@ -128,7 +128,7 @@ async fn guarded(State(app): State<App>, request: Request, next: Next) -> Respon
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = said.unwrap_or("no text"), "a request ended in a panic");
-    Problem::new(Code::Internal, "Something went wrong on our side; the request's id finds it in our log.")
+    Problem::new(Code::Internal, "The service failed. Its log has the reason under the request's id.")
         .into_response()
 }
 

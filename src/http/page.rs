@@ -90,7 +90,10 @@ pub fn decode<K: DeserializeOwned>(cursor: &str) -> Result<K, Problem> {
         .filter(has_instants_in_range)
         .and_then(|key| serde_json::from_value(key).ok())
         .ok_or_else(|| {
-            Problem::new(Code::InvalidCursor, "The cursor is not one of this list's; start without one.")
+            Problem::new(
+                Code::InvalidCursor,
+                "The cursor does not belong to this list. Start without a cursor.",
+            )
         })
 }
 

@@ -251,21 +251,21 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Problem {
         if is_away(&error) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
-            return Problem::new(Code::Overloaded, "The database cannot be reached just now; try again.");
+            return Problem::new(
+                Code::Overloaded,
+                "The service cannot reach the database at the moment. Try again.",
+            );
         }
         if db::is_content(&error) {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the database does not take what a request holds"
+                "the database refused a value of a request"
             );
-            let message = "The request holds a text, a number or a time that cannot be stored.";
+            let message = "The request has a text, a number or a time that the database cannot store.";
             return Problem::new(Code::InvalidRequest, message);
         }
         tracing::error!(error = &error as &dyn std::error::Error, "a statement failed");
-        Problem::new(
-            Code::Internal,
-            "Something went wrong on our side; the request's id finds it in our log.",
-        )
+        Problem::new(Code::Internal, "The service failed. Its log has the reason under the request's id.")
     }
 }
 
@@ -319,7 +319,7 @@ fn bare_failure(status: StatusCode, response: &Response) -> Option<Problem> {
     let message = match code {
         Code::TooLarge => "The body is too large; send less at once.",
         Code::UnsupportedMediaType => "Send the body plain, or with Content-Encoding gzip or zstd.",
-        Code::Internal => "Something went wrong on our side; the request's id finds it in our log.",
+        Code::Internal => "The service failed. Its log has the reason under the request's id.",
         Code::MethodNotAllowed => "This path does not take this method; see /docs.",
         Code::NotFound => "There is nothing at this path; see /docs.",
         _ => "The request could not be read; see /docs.",

@@ -112,10 +112,8 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
 impl From<Busy> for Problem {
     fn from(busy: Busy) -> Problem {
         let message = match busy {
-            Busy::Full => {
-                "More events wait to be written than the service holds; send them again in a second."
-            }
-            Busy::Unavailable => "The events could not be written just now; send them again.",
+            Busy::Full => "Too many events are waiting to be written. Send the events again in a second.",
+            Busy::Unavailable => "The service could not write the events. Send them again.",
         };
         Problem::new(Code::Overloaded, message)
     }

@@ -153,7 +153,7 @@ pub(super) struct Entered {
 /// Why an event is not taken that would give its lead too many attributes.
 pub(super) fn too_many_attributes() -> Rejection {
     let detail = format!(
-        "a lead has at most {} attributes, removed ones too, of {} KiB together",
+        "a lead has at most {} attributes, removed ones included, with at most {} KiB together",
         scores::MOST_ATTRIBUTES,
         scores::MOST_BYTES / 1024
     );
@@ -162,7 +162,7 @@ pub(super) fn too_many_attributes() -> Rejection {
 
 /// Why an event is not taken whose id is that of another.
 pub(super) fn id_conflict() -> Rejection {
-    Rejection::new("id_conflict", "an event with this id but another content is known; the first is kept")
+    Rejection::new("id_conflict", "this id belongs to another event of the lead; the first event stays")
 }
 
 pub(super) fn place(event: &NewEvent) -> Place {

@@ -185,7 +185,7 @@ impl Found {
 pub fn check_kind(kind: &str) -> Result<(), Rejection> {
     if kind == "alias" {
         let detail =
-            "say who is who by an `identify` that names both ids, or by Segment's call, POST /v1/alias";
+            "to join two ids, send an `identify` that names both, or use Segment's call, POST /v1/alias";
         return Err(Rejection::new("reserved_event_type", detail));
     }
     if !scoring::is_activity(kind) && !["identify", "group"].contains(&kind) {
@@ -244,7 +244,7 @@ fn occurred_at(found: &Found, received: DateTime<Utc>) -> Result<DateTime<Utc>, 
     if found.sent_at.is_none() && at > received + TimeDelta::hours(MOST_AHEAD_HOURS) {
         return Err(Rejection::new(
             "time_out_of_range",
-            "the event says that it will happen only later".to_owned(),
+            format!("the event lies more than {MOST_AHEAD_HOURS} hours ahead"),
         ));
     }
     if at < DateTime::UNIX_EPOCH {

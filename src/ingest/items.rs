@@ -125,7 +125,7 @@ impl From<Unstorable> for Rejection {
         match why {
             Unstorable::Nul => Rejection::new("invalid_character", why.to_string()),
             Unstorable::TooDeep => {
-                Rejection::new("too_deep", format!("objects and arrays lie at most {DEEPEST} deep"))
+                Rejection::new("too_deep", format!("objects and arrays may be at most {DEEPEST} levels deep"))
             }
         }
     }

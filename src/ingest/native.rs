@@ -112,7 +112,9 @@ fn named(item: &mut Map<String, Value>, kind: &str) -> Result<Named, Rejection> 
     if let Some(unknown) = lead.keys().next() {
         return Err(Rejection::new(
             "unknown_field",
-            format!("`lead.{unknown}`: a lead is named by `user_id`, `email` and `anonymous_id`"),
+            format!(
+                "`lead.{unknown}` is not a field; a lead is named by `user_id`, `email` and `anonymous_id`"
+            ),
         ));
     }
     let set_aside = given.set_aside();

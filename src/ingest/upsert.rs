@@ -175,7 +175,7 @@ impl Table {
             let owner = self.resolved.owner_of(email.id());
             let elsewhere = self.resolved.lead_at(email.id(), event.occurred_at) != lead;
             if elsewhere && owner.is_some_and(|owner| owner != user.id()) {
-                let detail = "the e-mail address belongs to a lead with another user id, which was the first to name it";
+                let detail = "the e-mail address belongs to a lead with another user id, which claimed the address first";
                 return Some(Rejection::new("identity_conflict", detail));
             }
         }

@@ -206,10 +206,7 @@ async fn write_items(desk: &Desk, items: &[Item<'_>], refused: &[Refusal<'_>]) -
                 parts.push((part, &[]));
             }
             Err(error) if is_content(&error) && part.len() == 1 => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "an event that the database refuses"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "the database refused an event");
                 outcomes.push(Ok(Outcome::Rejected(unprocessable())));
             }
             Err(error) => {
@@ -298,10 +295,7 @@ async fn settle(desk: &Desk, wishes: &[Wish<'_>]) -> Vec<Result<Upserted, Busy>>
                 round.into_iter().rev().for_each(|index| open.push_front(index));
             }
             Err(error) if is_content(&error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "an upsert that the database refuses"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "the database refused an upsert");
                 outcomes[round[0]] = Ok(Upserted::Rejected(unprocessable()));
             }
             Err(error) => {
@@ -313,7 +307,7 @@ async fn settle(desk: &Desk, wishes: &[Wish<'_>]) -> Vec<Result<Upserted, Busy>>
 }
 
 fn unprocessable() -> Rejection {
-    Rejection::new("unprocessable", "the event holds something that cannot be stored")
+    Rejection::new("unprocessable", "the database cannot store something in the event")
 }
 
 /// Decides and commits, beginning again while others are changing the same leads.

@@ -25,10 +25,10 @@ pub const DEEPEST: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unstorable {
     /// A text or a name holds the character NUL, which Postgres does not take.
-    #[error("text holds no NUL character (\\u0000)")]
+    #[error("a text must not contain a NUL character (\\u0000)")]
     Nul,
     /// Objects and arrays lie too deep in one another.
-    #[error("objects and arrays lie too deep in one another")]
+    #[error("objects and arrays are nested too deeply")]
     TooDeep,
 }
 

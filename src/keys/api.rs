@@ -187,7 +187,7 @@ fn validate(body: &CreateKey) -> Result<Prefix, Problem> {
     if prefix == Prefix::Secret && !body.allowed_origins.is_empty() {
         mistakes.push(mistake(
             "/allowed_origins",
-            "origins go with a write key: a secret key has no place in a web page",
+            "only a write key may have origins: a secret key must not stand in a web page",
         ));
     }
     if !body.allowed_origins.iter().all(|origin| is_origin(origin)) {
@@ -196,7 +196,7 @@ fn validate(body: &CreateKey) -> Result<Prefix, Problem> {
     }
     if let Some(secret) = &body.signing_secret {
         if prefix == Prefix::Secret {
-            mistakes.push(mistake("/signing_secret", "a signing secret goes with a write key"));
+            mistakes.push(mistake("/signing_secret", "only a write key may have a signing secret"));
         }
         if !secret.is_strong() {
             mistakes.push(mistake("/signing_secret", "write 16 to 200 characters of ASCII without spaces"));

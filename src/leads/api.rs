@@ -152,7 +152,7 @@ async fn list_leads(
     };
     let after: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
     if after.is_some_and(|place| place.sort() != sort) {
-        return Err(Problem::parameter("the cursor is of another order; start without one"));
+        return Err(Problem::parameter("the cursor belongs to another order; start without a cursor"));
     }
     let filter = filter(query)?;
     let mut conn = app.db.acquire().await?;

@@ -75,7 +75,10 @@ pub(super) async fn verify(app: &App, text: &str) -> Result<Option<Token>, Probl
             let app = app.clone();
             app.tasks.clone().spawn(async move {
                 if let Err(error) = read(&app).await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "links' secrets cannot be read");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the secrets of links cannot be read"
+                    );
                 }
             });
         }

@@ -119,7 +119,7 @@ async fn confirm(app: &App, url: Url) -> Result<(), Problem> {
         let message = "The subscription cannot be confirmed just now; try again, or open its SubscribeURL.";
         return Err(Problem::new(Code::Overloaded, message));
     }
-    tracing::info!("the subscription to a topic of Amazon's is confirmed");
+    tracing::info!("a subscription to an Amazon topic is confirmed");
     Ok(())
 }
 

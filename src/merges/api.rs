@@ -153,7 +153,7 @@ impl From<MergeError> for Problem {
             MergeError::NotFound => Problem::not_found("lead"),
             MergeError::Itself => mistake("/lead_id", "itself", "name another lead than the one that goes on"),
             MergeError::Signpost(lead, end) => {
-                conflict(format!("Lead {lead} was merged into {end} before; name that one instead."))
+                conflict(format!("Lead {lead} was merged into {end}. Name {end} instead."))
             }
             MergeError::NotMerged(lead) => {
                 conflict(format!("Lead {lead} stands for itself, so there is nothing to take back."))
@@ -166,7 +166,7 @@ impl From<MergeError> for Problem {
                  was said of identities stays said."
             )),
             MergeError::KeyTaken => conflict(
-                "This Idempotency-Key is that of another call for this lead; send what is new under a new key."
+                "This Idempotency-Key belongs to another call for this lead. Send a new call under a new key."
                     .to_owned(),
             ),
             MergeError::Database(error) => error.into(),

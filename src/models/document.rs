@@ -22,7 +22,7 @@ pub enum Unreadable {
     #[error("a model has at most {LARGEST} bytes")]
     TooLarge,
     /// Its lists and objects lie too deep in one another.
-    #[error("lists and objects lie at most {} deep in one another", json::DEEPEST)]
+    #[error("lists and objects may be at most {} levels deep", json::DEEPEST)]
     TooDeep,
     /// It has too many values, or an alias stands within what it repeats.
     #[error("a model has at most {MOST_VALUES} values, counting each time what an alias repeats")]

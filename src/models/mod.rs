@@ -229,7 +229,7 @@ pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<A
     })?;
     if let Err(mistakes) = Model::parse(&document) {
         let refused = said(mistakes);
-        tracing::warn!(model = %id, "this version has conditions that are refused by now, and is used as it is: {refused}");
+        tracing::warn!(model = %id, "this version has conditions that a new version could not have; it is used as it is: {refused}");
     }
     Ok(Some(Arc::new(Version { id, model })))
 }

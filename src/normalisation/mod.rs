@@ -48,7 +48,7 @@ pub async fn ensure(app: &App) -> sqlx::Result<usize> {
     // Whom the policy leaves out is compared in the normal form too.
     policy::reconsider(&mut *app.db.acquire().await?).await?;
     if changed > 0 {
-        tracing::info!(identities = changed, "identities have got their normal form");
+        tracing::info!(identities = changed, "identities were brought into their normal form");
     }
     Ok(changed)
 }

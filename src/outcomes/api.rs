@@ -143,10 +143,14 @@ async fn record_outcome(
 fn check(body: &RecordOutcome, mistakes: &mut Mistakes) {
     let RecordOutcome { outcome, amount, currency, reason, .. } = body;
     if amount.is_none() && *outcome == Outcome::Won {
-        mistakes.add("/amount", "missing_field", "say what was won, in the currency's smallest unit");
+        mistakes.add(
+            "/amount",
+            "missing_field",
+            "write the amount that was won, in the currency's smallest unit",
+        );
     }
     if amount.is_some() && *outcome == Outcome::Lost {
-        mistakes.add("/amount", "not_here", "what was lost is worth nothing; leave the amount out");
+        mistakes.add("/amount", "not_here", "a lost deal has no amount; leave the amount out");
     }
     if amount.is_some_and(|amount| amount < 0) {
         mistakes.add("/amount", "out_of_range", "write 0 or more");
@@ -168,11 +172,11 @@ fn check(body: &RecordOutcome, mistakes: &mut Mistakes) {
             mistakes.add(
                 "/reason",
                 "missing_field",
-                "say why it was lost, by one of the policy's loss_reasons",
+                "write why the lead was lost: one of the policy's loss_reasons",
             );
         }
         (Outcome::Opportunity | Outcome::Won, Some(_)) => {
-            mistakes.add("/reason", "not_here", "only what was lost has a reason; write a note");
+            mistakes.add("/reason", "not_here", "only `lost` has a reason; write a note");
         }
         _ => {}
     }
@@ -207,7 +211,7 @@ async fn move_lead(
     let reason = mistakes.text("/reason", &body.reason, LONGEST_TEXT);
     let by = mistakes.name("/author", body.author.as_deref(), &key);
     if body.until.is_some() && body.stage != StageByHand::Recycled {
-        mistakes.add("/until", "not_here", "only whoever is recycled is left alone until an instant");
+        mistakes.add("/until", "not_here", "only a recycled lead is left alone until an instant");
     }
     mistakes.refuse()?;
     let target = match body.stage {
@@ -246,14 +250,14 @@ impl From<OutcomeError> for Problem {
                  opportunity, first.",
                 stage.as_str()
             )),
-            OutcomeError::Replaced => conflict("This outcome was replaced already; replace the last.".to_owned()),
+            OutcomeError::Replaced => conflict("This outcome was already replaced. Replace the newest outcome.".to_owned()),
             OutcomeError::UnknownReason(codes) => mistake(
                 "/reason",
                 "unknown_reason",
                 format!("write one of the policy's loss_reasons: {}", codes.join(", ")),
             ),
             OutcomeError::KeyTaken => conflict(
-                "This Idempotency-Key is that of another outcome of this lead; send what is new under a new key."
+                "This Idempotency-Key belongs to another outcome of this lead. Send a new outcome under a new key."
                     .to_owned(),
             ),
             OutcomeError::Future => mistake("/occurred_at", "still_to_come", "write an instant that has passed"),

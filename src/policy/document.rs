@@ -245,7 +245,7 @@ const LOSS_REASONS: [(&str, &str); 9] = [
     ("missing_feature", "Something was missing in the product"),
     ("bad_timing", "Wants it, but later"),
     ("no_response", "Did not answer any more"),
-    ("lost_champion", "Whoever wanted it has left"),
+    ("lost_champion", "The person who wanted it has left"),
     ("other", "Another reason; see the note"),
 ];
 
@@ -253,7 +253,7 @@ impl Document {
     /// Brings texts into the form in which they are compared, and says what cannot stand.
     pub(super) fn tidy(&mut self, mistakes: &mut Mistakes) {
         if self.exclusions.len() > MOST_EXCLUSIONS {
-            mistakes.add("/exclusions", "too_many", format!("exclude by at most {MOST_EXCLUSIONS} lines"));
+            mistakes.add("/exclusions", "too_many", format!("write at most {MOST_EXCLUSIONS} exclusions"));
         }
         for (index, exclusion) in self.exclusions.iter_mut().enumerate() {
             exclusion.tidy(&format!("/exclusions/{index}"), mistakes);
@@ -326,6 +326,6 @@ fn check_reasons<'a>(
         mistakes.text(&format!("{pointer}/{index}/label"), label, LONGEST_LABEL);
     }
     if seen.is_empty() || seen.len() > MOST_REASONS {
-        mistakes.add(pointer, "not_that_many", format!("keep 1 to {MOST_REASONS} reasons"));
+        mistakes.add(pointer, "not_that_many", format!("write 1 to {MOST_REASONS} reasons"));
     }
 }

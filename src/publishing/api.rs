@@ -123,7 +123,7 @@ async fn get_progress(
     let run = super::run(&app, id).await?.ok_or_else(|| {
         Problem::new(
             Code::NotFound,
-            "Leads are not scored by this version, if there is one; publish it, or run it in shadow.",
+            "Leads are not scored by this version, or there is no such version. Publish it, or run it in shadow.",
         )
     })?;
     Ok(Json(Progress::of(&run, app.clock.now())))

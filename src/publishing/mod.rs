@@ -53,7 +53,7 @@ pub enum PublishError {
     #[error("the states that the version had are still being removed")]
     Removing,
     /// The document is refused by now, though it was accepted when it was stored.
-    #[error("the document is refused by now")]
+    #[error("the document is no longer accepted")]
     NoModel(Vec<Mistake>),
     /// Its own tests fail.
     #[error("the version's own tests fail")]

@@ -110,7 +110,7 @@ async fn replace_queue(
     Json(document): Json<Document>,
 ) -> Result<Response, Problem> {
     if !super::is_name(&name) {
-        let message = "a queue is called by up to 63 of a-z, 0-9, _ and -, a letter or digit first";
+        let message = "a queue's name has up to 63 of a-z, 0-9, _ and -, and begins with a letter or digit";
         return Err(Problem::parameter(message));
     }
     let (document, _) = document.ready(&name, app.clock.now()).map_err(refuse)?;
@@ -229,7 +229,7 @@ fn place(cursor: &str, queue: &Queue) -> Result<Position, Problem> {
     if cursor.of == queue.updated_at {
         return Ok(cursor.position);
     }
-    Err(Problem::parameter("the queue has changed since this cursor was given out; start without one"))
+    Err(Problem::parameter("the queue has changed since this cursor was made; start without a cursor"))
 }
 
 fn shown(ranked: Vec<Ranked>, leads: Vec<LeadRow>, asked: Asked<'_>, live: &Version) -> Vec<RankedLead> {

@@ -112,7 +112,7 @@ impl Opening {
         let to = minute(&self.to).or_else(|| faults.add(format!("{pointer}/to"), "invalid_time", wrong));
         let window = Window { days, from: from?, to: to? };
         if window.from == window.to {
-            let message = "this is no time at all; for a whole day write 00:00 to 24:00";
+            let message = "`from` and `to` are equal; for a whole day write 00:00 to 24:00";
             return faults.add(format!("{pointer}/to"), "empty", message);
         }
         Some(window)

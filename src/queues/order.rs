@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Key {
         Key::parse(&text).ok_or_else(|| {
             let known = FIELDS.join(", ");
             serde::de::Error::custom(format!(
-                "`{text}` is nothing to order by; write one of {known}, or with - in front"
+                "a tier cannot be ordered by `{text}`; write one of {known}, or one of them with - in front"
             ))
         })
     }
@@ -89,7 +89,7 @@ impl Order {
         let twice =
             keys.iter().enumerate().any(|(n, key)| keys[..n].iter().any(|one| one.field == key.field));
         if twice {
-            return Err("name each thing to order by once".to_owned());
+            return Err("name each key only once".to_owned());
         }
         if Key::DEFAULT.starts_with(keys) {
             return Ok(Order::ByScore);
@@ -98,7 +98,7 @@ impl Order {
             return Ok(Order::ByHandRaise);
         }
         if keys.len() > MOST_KEYS {
-            return Err(format!("order by at most {MOST_KEYS} things"));
+            return Err(format!("order by at most {MOST_KEYS} keys"));
         }
         Ok(Order::By(keys.to_vec()))
     }

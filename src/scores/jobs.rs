@@ -95,7 +95,7 @@ impl Sweep for Renew {
             tracing::info!(
                 leads,
                 semantics = scoring::SEMANTICS,
-                "replaying the leads whose scores are of older semantics"
+                "replaying the leads whose scores have older semantics"
             );
         }
         let mut locked = leads::lock_free(&mut tx, &outdated).await?;
@@ -129,7 +129,7 @@ impl Renewing {
     fn ends(&self) {
         let replayed = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(leads) = replayed {
-            tracing::info!(leads, semantics = scoring::SEMANTICS, "no score is of older semantics any more");
+            tracing::info!(leads, semantics = scoring::SEMANTICS, "every score has the newest semantics");
         }
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn parse(
     mut message: Map<String, Value>,
 ) -> Result<Found, Rejection> {
     if message.get("type").is_some_and(|kind| kind == DELETE) {
-        let detail = "a `delete` names a `userId`, and is signed: make a key with a `signing_secret` for whoever sends it";
+        let detail = "a `delete` must name a `userId` and be signed; make a key with a `signing_secret` for the sender";
         return Err(Rejection::new(UNSIGNED_DELETE, detail));
     }
     let call = call.or_else(|| Call::named(message.get("type")?.as_str()?)).ok_or_else(|| {
@@ -173,7 +173,7 @@ fn content(
         }
         Call::Track => {
             let name = text(message, "event")
-                .ok_or_else(|| Rejection::new("missing_event", "a track call names its `event`"))?;
+                .ok_or_else(|| Rejection::new("missing_event", "a track call needs an `event`"))?;
             let kind = kind_of(&name)?;
             let properties = of_mail(&kind, properties);
             (kind.clone(), Some(name).filter(|name| *name != kind), properties)
@@ -283,7 +283,7 @@ fn named(
 
 /// Why a message is not taken that names nobody.
 fn nobody(set_aside: &[Kind]) -> Rejection {
-    let detail = "a message names a `userId`, an `anonymousId` or an e-mail";
+    let detail = "a message needs a `userId`, an `anonymousId` or an e-mail";
     let missing = || Rejection::new("missing_identity", detail);
     set_aside.first().map_or_else(missing, |kind| Rejection::placeholder(*kind))
 }
@@ -296,7 +296,7 @@ fn alias(
 ) -> Result<Named, Rejection> {
     let former = ["previousId", "previousID"].iter().find_map(|field| text(message, field));
     let former =
-        former.ok_or_else(|| Rejection::new("missing_previous_id", "an alias names a `previousId`"))?;
+        former.ok_or_else(|| Rejection::new("missing_previous_id", "an alias needs a `previousId`"))?;
     let user_id = user_id.ok_or_else(|| nobody(&given.set_aside()))?;
     let former = [Kind::UserId, Kind::AnonymousId].map(|kind| Identity::of_somebody(kind, &former));
     let former: Result<Vec<Identity>, _> = former.into_iter().collect();

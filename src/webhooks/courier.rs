@@ -219,7 +219,7 @@ fn client(settings: &Settings, names: impl Resolve + 'static) -> Client {
         let error = chain(&error);
         tracing::error!(
             error,
-            "no authority is known by which to check certificates; no https endpoint can be reached"
+            "there are no certificate authorities on this machine; no https endpoint can be reached"
         );
         builder().tls_certs_only([]).build().expect("without authorities nothing is read that could be wrong")
     })

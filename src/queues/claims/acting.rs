@@ -159,7 +159,7 @@ impl From<ActError> for Problem {
             ActError::NotFound => Problem::not_found("claim"),
             ActError::Token => Problem::new(
                 Code::WrongToken,
-                "The token is not this claim's, which goes on; send the one that came with the claim.",
+                "This token is not the claim's. The claim goes on; send the token that came with it.",
             ),
             ActError::Over { claim, state, again } => {
                 Problem::new(Code::ClaimEnded, what_happened(&claim, state, again))

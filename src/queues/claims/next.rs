@@ -208,13 +208,13 @@ impl From<NextError> for Problem {
             NextError::Today(most) => Problem::new(
                 Code::CapReached,
                 format!(
-                    "The rep has been handed {most} leads of this queue today, the most it gives; go on tomorrow."
+                    "The rep got {most} leads of this queue today, which is the limit. Ask again tomorrow."
                 ),
             ),
             NextError::AtOnce(most) => Problem::new(
                 Code::CapReached,
                 format!(
-                    "The rep holds {most} of this queue's leads, the most it gives at once; finish one first."
+                    "The rep holds {most} leads of this queue, which is the limit. Finish a claim first."
                 ),
             ),
             NextError::Database(error) => error.into(),

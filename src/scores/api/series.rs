@@ -150,10 +150,7 @@ pub(super) async fn get_series(
     });
     let series = computed.await.map_err(|error| {
         tracing::error!(%error, "computing a series ended in a panic");
-        Problem::new(
-            Code::Internal,
-            "Something went wrong on our side; the request's id finds it in our log.",
-        )
+        Problem::new(Code::Internal, "The service failed. Its log has the reason under the request's id.")
     })?;
     Ok(Json(series))
 }
