@@ -21,7 +21,7 @@ pub enum Keys {
     List(List),
     /// Make a key, and print it this one time
     Create(Create),
-    /// Revoke a key: it stops working within five seconds
+    /// Revoke a key: it stops working within a second
     Revoke(Revoke),
 }
 
@@ -180,6 +180,6 @@ impl Revoke {
         if screen.json {
             return Ok(());
         }
-        Ok(screen.line(format!("The key {id} is revoked; it stops working within five seconds."))?)
+        Ok(screen.line(format!("The key {id} is revoked; it stops working within a second."))?)
     }
 }
