@@ -1,8 +1,8 @@
-//! What sales has found out about a lead, criterion by criterion, and what keeps the lead from being an MQL.
+//! What sales has found out about a lead, criterion by criterion, and which gate keeps the lead from being an MQL.
 //!
-//! A *framework* is a list of four criteria with the questions that lead to an answer. An *answer* is `unknown`, `no`,
-//! `partial` or `yes`, with the evidence for it; who said so and when is kept. A criterion is *answered* when its answer is
-//! another than `unknown`: that money is lacking is an answer. A lead may have answers by several frameworks.
+//! A *framework* is a list of four criteria with the questions that lead to an answer. An *answer* is `unknown`,
+//! `no`, `partial` or `yes`, with its evidence. The service keeps who answered and when. A criterion is *answered* if
+//! its answer is not `unknown`: that money is lacking is an answer. A lead may have answers by several frameworks.
 
 pub mod api;
 mod store;

@@ -1,13 +1,14 @@
 //! Two scoring models side by side, on the leads that there are.
 //!
-//! *Preview*: what publishing a version would change. *Comparison*: how two versions order the same leads, and which of
-//! them placed the winners higher. Both only read. They answer for one instant and from one snapshot of the database: each
-//! lead is scored under both models from the same log, by the functions that score it when something happens, and what is
-//! decided of it is decided by [`crate::qualification`].
+//! *Preview*: what publishing a version would change. *Comparison*: how two versions order the same leads, and which
+//! version placed the winners higher. Both only read. They answer for one instant and from one snapshot of the
+//! database. Each lead is scored under both models from the same log, by the functions that score leads in operation.
+//! [`crate::qualification`] decides about each lead as in operation.
 //!
-//! *Sample*: never more than [`MOST_REPLAYED`] leads are replayed, so that the snapshot lasts seconds, and memory is
-//! bounded. Of more, those are taken whose id, hashed with a seed, comes first: the same leads every time, however many
-//! more there are, so that two drafts are tried on the same leads. Every count of a sample comes with an interval.
+//! *Sample*: at most [`MOST_REPLAYED`] leads are replayed, so the snapshot lasts seconds, and memory is bounded. If
+//! there are more leads, the sample takes those whose id, hashed with a seed, comes first. These are the same leads
+//! every time, even when more leads are added, so two drafts are tried on the same leads. Every count of a sample has
+//! an interval.
 
 pub mod api;
 mod changes;

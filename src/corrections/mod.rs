@@ -1,12 +1,13 @@
-//! What people decide about a lead: points for a reason, a new beginning, who caused an event, whether it may be
-//! contacted.
+//! What people decide about a lead: points for a reason, a new beginning, who caused an event, whether the lead may
+//! be contacted.
 //!
-//! Nobody overwrites a score. An *adjustment* adds points until it expires, a *reset* cuts off what is older, a *verdict*
-//! says whether a person or a machine caused an event; each is an event with author and reason, so it shows in the receipt, and a replay of the log knows it. Both take the way of
-//! every event, through the writers, and are scored before the answer.
+//! Nobody overwrites a score. An *adjustment* adds points until it expires. A *reset* cuts off older events. A
+//! *verdict* says whether a person or a machine caused an event. Each is an event with author and reason, so the
+//! receipt shows it, and a replay of the log includes it. Each goes through the writers like every event, and is
+//! scored before the answer.
 //!
-//! The event hangs on the lead's strongest identity. Its id is the caller's idempotency key: the same call again is
-//! the same event, also when the lead was joined with another in between; another call under the key is a conflict.
+//! The event hangs on the lead's strongest identity. Its id is the caller's idempotency key. The same call again is
+//! the same event, even if the lead was joined with another in between. Another call under the key is a conflict.
 
 pub mod api;
 mod store;

@@ -1,12 +1,15 @@
 //! What other systems know of leads: a CRM, a billing system, a sheet.
 //!
-//! *Upsert*: what such a system says of a person, whom it names by its own id (the lead's user id), by e-mail, or by both.
-//! It is an event of type `identify` and takes the way of every event, through the writers: it joins identities, is
-//! scored before the answer, and stands in the log with its source.
+//! *Upsert*: what such a system says of a person. The system names the person by its own id (the lead's user id), by
+//! e-mail address, or by both. An upsert is an event of type `identify` and goes through the writers like every
+//! event. It joins identities, is scored before the answer, and stands in the log with its source.
 //!
-//! The guarantees: an upsert that changes nothing adds no event, also of several at once; per attribute the newest date
-//! wins, so what a system knew long ago overwrites nothing newer; two user ids are never joined, and an e-mail address
-//! stays with the user id that named it first: such an upsert is refused, and nothing of it is written.
+//! The guarantees:
+//!
+//! - An upsert that changes nothing adds no event, even if several come at once.
+//! - For each attribute the newest date wins, so old knowledge overwrites nothing newer.
+//! - An upsert never joins two user ids, and an e-mail address stays with the user id that claimed it first. An
+//!   upsert that would change this is refused, and nothing of it is written.
 
 pub mod api;
 mod batch;

@@ -1,16 +1,16 @@
-//! A year that took place: believable traffic, what sales made of it, and what came of that.
+//! A year as it could have been: traffic, what sales did with the leads, and the outcomes.
 //!
-//! [`traffic`] makes what people do from a seed. [`play`] lets it happen: a service of its own, whose clock is set to each
-//! moment of the year, takes the events as they come, looks at leads when they are due, and [`sales`] answers offers, calls
-//! people and says what became of them. So each passage and each offer has the date on which it would have happened, and
-//! no clock was turned back: the service that plays has never known a later one.
+//! [`traffic`] makes what people do, from a seed. [`play`] runs a service of its own, whose clock is set to each
+//! moment of the year. That service takes the events as they come and looks at leads when they are due. [`sales`]
+//! answers offers, calls people and records outcomes. So each passage and each offer has the date on which it would
+//! have happened. No clock is turned back: the playing service never knows a later time.
 //!
-//! That service works on tables of its own, a *stage* ([`store`]): the sweeps of a service that runs meanwhile would look at the
-//! leads by the time of today. When the year is over, everything moves into the service's tables in one transaction, and
-//! from then on the real clock counts.
+//! The playing service works on tables of its own, a *stage* ([`store`]). Otherwise the sweeps of a running service
+//! would look at the leads by today's time. When the year is over, one transaction moves everything into the
+//! service's tables. From then on the real clock counts.
 //!
-//! The year ends now, and the same seed has the same event ids for ever. So that a second run adds nothing, an event marks
-//! one lead with when the year ended; a later run asks for that mark.
+//! The year ends now, and the same seed always makes the same event ids. To make a second run add nothing, an event
+//! marks one lead with the end of the year, and a later run looks for that mark.
 
 mod house;
 mod play;

@@ -1,10 +1,13 @@
 //! A person who wants to be forgotten.
 //!
-//! The guarantees. Everything that was said of the person or done by it goes, in one transaction: events, identities,
-//! attributes, scores, offers, answers, merges, and the leads that it was. On a device that several people used, the others
-//! keep what is theirs. What stays is what was counted, under an id that is nobody's: passages and outcomes, without a word
-//! of text; and, by a hash from which no address can be read, that an address is not to be written to. Whoever comes
-//! again afterwards is somebody new.
+//! The guarantees:
+//!
+//! - One transaction removes everything about the person: events, identities, attributes, scores, offers, answers,
+//!   merges, and all leads that were the person.
+//! - On a device that several people used, the other people keep what is theirs.
+//! - Counts stay: passages and outcomes remain, without any text, under an id that is nobody's.
+//! - A refusal stays: a hash, from which no address can be read, says that an address must not be written to.
+//! - A person who comes again afterwards is a new lead.
 
 pub mod api;
 mod store;

@@ -1,12 +1,13 @@
-//! What sales answers to the offers that it gets.
+//! The answers of sales to offers.
 //!
-//! An *offer*, or handoff, is made by [`crate::qualification`] when a lead becomes ripe, or here by hand. It carries the
-//! evidence of its moment, a time by which it is due, and who is to answer. It is `open` until sales accepts, rejects or
-//! recycles it, until it expires, or until the lead is no longer to be offered; an accepted one may still be recycled.
+//! [`crate::qualification`] makes an *offer*, or handoff, when a lead becomes an MQL. A person makes one here by
+//! hand. An offer has the evidence of its moment, a time by which it is due, and who is to answer. An offer is `open`
+//! until sales accepts, rejects or recycles it, until it expires, or until the lead may no longer be offered. Sales
+//! may still recycle an accepted offer.
 //!
-//! The guarantees. Every answer holds the lead's row: of two answers at once one is given, the other meets what the first
-//! has made of it. The same answer by the same person again changes nothing and is told what the first was told. Answer,
-//! move, record and change in the feed are one transaction.
+//! The guarantees. Every answer holds the lead's row: of two answers at once, one is given, and the other sees the
+//! result. The same answer by the same person again changes nothing and gets the first reply. Answer, move, record
+//! and change in the feed are one transaction.
 
 pub mod api;
 pub mod jobs;

@@ -1,5 +1,5 @@
-//! The frame: the router as a table of contents, the layers in order, and what every call shares. It knows no
-//! room but to mount it.
+//! The frame: the router as a table of contents, the layers in order, and what every call shares. It knows the other
+//! modules only to mount them.
 
 pub mod aside;
 pub mod auth;

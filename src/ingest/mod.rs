@@ -1,14 +1,15 @@
 //! Events in: from bytes to a committed, scored answer.
 //!
-//! A request's items are read one by one; bad ones are set aside with their reason. The rest go over a bounded
-//! channel to a few *writers*. A writer takes what has gathered and, in one transaction, resolves identities,
-//! appends to the log, adds what is new to the tallies of the leads it touches, and commits; only then is each
-//! waiting request answered. So "accepted" means: on disk, scored, and visible in every other answer.
+//! A request's items are read one by one. Bad items are set aside with their reason. The rest go over a bounded
+//! channel to a few *writers*. A writer takes what has gathered and opens one transaction. It resolves identities,
+//! appends to the log, adds the new events to the tallies of their leads, and commits. Only then is each waiting
+//! request answered. So "accepted" means: on disk, scored, and visible in every other answer.
 //!
-//! An *upsert* is an identify that is left out if it says nothing new; the writers decide that under the lead's lock.
+//! An *upsert* is an identify that is left out if it changes nothing. The writers decide that under the lead's lock.
 //!
 //! Nothing that a client can cancel holds a transaction: writers are tasks of their own. A full channel refuses at
-//! once. An item that the database cannot take is isolated by splitting the batch, and rejected by itself.
+//! once. If the database refuses an item, the batch is split until the item stands alone, and only that item is
+//! rejected.
 
 pub mod api;
 mod commit;

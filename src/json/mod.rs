@@ -1,11 +1,11 @@
-//! JSON that comes from outside, and JSON that is kept: what the service takes, it can read back as the same value.
+//! JSON that comes from outside, and JSON that is kept: what the service accepts, it can read back as the same value.
 //!
-//! *Read*: [`read`] takes a body, [`storable`] checks a value. Both refuse what the database cannot hold: NUL
-//! characters, and nesting that becomes too deep where it is kept inside something else. Both put every number into the
-//! form in which the database gives it back, so what is scored when it arrives is what a replay scores.
+//! *Read*: [`read`] takes a body, and [`storable`] checks a value. Both refuse what the database cannot hold: NUL
+//! characters, and nesting that is too deep once the value stands inside another. Both turn every number into the
+//! form that the database gives back. So the value that is scored at arrival is the value that a replay scores.
 //!
-//! *Stored*: every `jsonb` column is decoded as [`Stored`] (`sqlx.toml` says so). Decoding a value never fails, whatever
-//! another program has written there. So a row with an odd value costs no other row its place in a list.
+//! *Stored*: every `jsonb` column is decoded as [`Stored`] (`sqlx.toml` says so). Decoding a value never fails,
+//! whatever another program has written there. So a row with an odd value does not hide other rows of a list.
 
 mod number;
 mod stored;

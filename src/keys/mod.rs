@@ -1,13 +1,13 @@
 //! Keys: who may do what.
 //!
-//! A write key (`wk_…`) may stand in a web page and only sends events; a secret key (`sk_…`) has scopes. Only a
-//! SHA-256 of a key is stored: keys are long and random, so a slow hash would add nothing. A key that the
-//! service makes ends in a checksum, by which scanners recognise one that leaked. The keys in use are held in memory for
-//! [`BELIEVED`] ([`ring`]), so a revoked key stops working within that time on every instance, and at once on the one that
-//! revoked it.
+//! A write key (`wk_…`) may stand in a web page and only sends events. A secret key (`sk_…`) has scopes. The service
+//! stores only the SHA-256 of a key: keys are long and random, so a slow hash would add nothing. A key that the
+//! service makes ends in a checksum, by which scanners recognise a leaked key. The keys in use are in memory for
+//! [`BELIEVED`] ([`ring`]). So a revoked key stops working within that time on every instance, and at once on the
+//! instance that revoked it.
 //!
-//! A write key with a *signing secret* is another service's that signs what it sends, such as Segment's: nothing is taken with
-//! it that is not signed, and what is signed may ask for more than a public key's request.
+//! A write key with a *signing secret* belongs to another service that signs what it sends, such as Segment. With
+//! such a key, nothing unsigned is accepted. A signed message may do more than a request with a public key.
 
 pub mod api;
 mod ring;

@@ -1,20 +1,19 @@
 //! Who the events are about.
 //!
-//! *Identity*: one user id, e-mail or anonymous id; its id is a hash of kind and value, so a request names the
-//! same identity for ever. Events hang on identities. *Link*: a dated fact that one identity follows another.
-//! *Span*: whose an identity's events are in a stretch of time; a fold of the links. *Lead*: the set of spans
-//! that point to it. An identity that was named only *in passing* has no span: it is no lead yet, and what is said of it
-//! waits in the log.
+//! - *Identity*: one user id, e-mail address or anonymous id. Its id is a hash of kind and value, so a request always
+//!   names the same identity. Events hang on identities.
+//! - *Link*: a dated fact that one identity follows another.
+//! - *Span*: for which lead an identity's events count in a stretch of time. Spans are a fold of the links.
+//! - *Lead*: the set of spans that point to it.
+//! - *Named in passing*: an identity that has no span. It is no lead yet, and its events wait in the log.
+//! - *Passage*: a move of a lead from one stage to another. [`Cause::allows`] is the table of moves.
+//! - *Home*: the lead that a span would count for if nobody had merged leads by hand. Links lead to homes. A span's
+//!   lead is the end of its home's trail of `merged_into`. So when a merge is undone, an identity that came to a
+//!   merged lead goes back with that lead.
 //!
-//! *Passage*: a move of a lead from one stage to another; [`Cause::allows`] is the table of those that there are.
-//!
-//! *Home*: the lead that a span would count for had nobody merged leads by hand. Links lead to homes, and a span's lead is
-//! where its home's trail of `merged_into` ends; so whatever follows an identity while its lead is merged goes with it when
-//! that is taken back.
-//!
-//! The guarantees: a link never rewrites an event; the outcome depends on the facts, not on the order in which
-//! they came; two user ids are never joined through a shared device; a lead left without identities stays as a
-//! signpost (`merged_into`) to where they went.
+//! The guarantees: a link never rewrites an event. The result depends on the facts, not on the order in which they
+//! came. A shared device never joins two user ids. A lead without identities stays as a signpost (`merged_into`) to
+//! where they went.
 
 pub mod api;
 mod cause;

@@ -1,21 +1,21 @@
-//! Links of mails that the customer sends by whatever means: a picture that tells of opens, links that tell of clicks, and
-//! the way to say no to further mails.
+//! Links for mails, whatever system sends them: a picture that reports opens, links that report clicks, and a way to
+//! unsubscribe.
 //!
-//! A *token* ([`token`]) stands in each of these addresses. It says whose mail it is, which, and for a click where it
-//! leads; and it is signed. So the service redirects to nowhere but where it was told to by somebody with a key, and
-//! believes a token without asking the database.
+//! Each address has a *token* ([`token`]). The token says which address the mail went to, which mail it is and, for a
+//! click, where the link leads. The token is signed. So the service redirects only to destinations that a key holder
+//! chose, and believes a token without asking the database.
 //!
-//! - **A picture is always a picture**, and a redirect happens at once: what they tell is counted beside the answer, by the
-//!   ordinary writers, and tried again if the database is away for a while.
-//! - **Reading changes nothing but counts.** Programs that check mails follow every link; only a `POST`, which none of them
-//!   makes, unsubscribes. It is answered once it is on disk, needs no key, and may be repeated (RFC 8058).
-//! - **Nobody becomes a lead by a mail.** What an address that nobody has named otherwise does with it is kept, and counts once
-//!   somebody has.
-//! - **Somebody who was erased stays so**: a token names an identity by its hash, and where none is known nothing is
-//!   written but, by that hash, that the address wants no mails.
+//! - **A picture is always a picture**, and a redirect happens at once. The ordinary writers count opens and clicks
+//!   beside the answer, and try again if the database is away for a while.
+//! - **Reading only counts.** Programs that check mails follow every link, but none of them sends a `POST`. Only a
+//!   `POST` unsubscribes. It is answered when it is on disk, needs no key, and may be repeated (RFC 8058).
+//! - **A mail makes no lead.** What an unknown address does with a mail is kept, and counts once somebody names the
+//!   address in another way.
+//! - **An erased person stays erased.** A token names an identity by its hash. If no identity has this hash, only the
+//!   refusal of mails is written, by that hash.
 //!
-//! The event's id says what counts once: an open or a click of a token once a second by one program, so that what a browser
-//! fetches twice is not counted twice; an unsubscription once, until the person has subscribed anew.
+//! The event's id says what counts once. An open or click of a token counts once a second for one program, so a
+//! double fetch of a browser counts once. An unsubscription counts once, until the person subscribes again.
 
 pub mod api;
 mod counting;

@@ -1,17 +1,19 @@
-//! What e-mail providers tell of the mails that they carry: delivered, opened, clicked, bounced, complained of, unsubscribed.
+//! Reports of e-mail providers about mails: delivered, opened, clicked, bounced, complained, unsubscribed.
 //!
-//! A *source* is an account at a provider: it has an address of its own, in which a token stands that nobody can guess, and
-//! a way to tell that it is the provider that sends. What comes is verified byte for byte before anything of it is read,
-//! then turned into *news* ([`news`]), which take the ordinary way into the log: an event hung on the address, under an id
-//! that is the same however often the provider tells it.
+//! A *source* is an account at a provider. A source has an address of its own with a token that nobody can guess, and
+//! a way to verify that the provider sent the report. A report is verified byte for byte before it is read. Then it
+//! becomes *news* ([`news`]), which go into the log like other events: an event of the address, under an id that is
+//! the same however often the provider reports it.
 //!
-//! - **What was answered with 200 is on disk.** Each provider is told in its own way whether to send again ([`Provider::status`]).
-//! - **Nobody becomes a lead by a mail.** News of an address that nobody has named otherwise are kept, and count once
-//!   somebody has.
-//! - **Nothing is fetched for a message that may be anybody's**: Amazon's certificate only from Amazon, after the topic was
-//!   found to be one that was named; a subscription is confirmed only when the message that asks for it is verified.
+//! - **What was answered with 200 is on disk.** Each provider has its own answer that makes it send again
+//!   ([`Provider::status`]).
+//! - **A mail makes no lead.** News of an unknown address are kept, and count once somebody names the address in
+//!   another way.
+//! - **Nothing is fetched for a message that may come from anybody.** Amazon's certificate is fetched only from
+//!   Amazon, after the topic was found among the source's topics. A subscription is confirmed only after its message
+//!   is verified.
 //!
-//! What is of no interest (queued, put off) is answered and let go.
+//! Reports of no interest (queued, deferred) are answered and dropped.
 
 mod amazon;
 pub mod api;

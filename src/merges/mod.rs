@@ -1,14 +1,15 @@
 //! Two leads that are one person because somebody says so, and the way back.
 //!
-//! *Merge*: one lead's events count for another from now on, and its row stays as a signpost. Nothing is rewritten: spans,
-//! offers, outcomes and claims keep their *home*, the lead that they would belong to had nobody merged anything, and the
-//! merge keeps how its heir stood. *Unmerge* takes a lead out again with everything that is at home there, what came while
-//! it was merged included. *Conflict*: an e-mail address that one user id has, and another has claimed.
+//! - *Merge*: the events of one lead, the merged one, now count for another, the heir. The row of the merged lead
+//!   stays as a signpost. Nothing is rewritten: spans, offers, outcomes and claims keep their *home*, the lead that
+//!   they would belong to without merges. The merge stores how the heir stood.
+//! - *Unmerge*: takes a lead out again with everything that has its home there, including what came during the merge.
+//! - *Conflict*: an e-mail address that belongs to one user id and that another has claimed.
 //!
-//! The guarantees. A merged lead's score is that of one person with all the events; two that were merged and taken apart
-//! score as if they never had been. Each stands where it stood, unless somebody has moved the heir since: what people
-//! decided stays with the lead for which they decided it. Merges may be chained and undone in any order. Each is an event
-//! in both logs, with author and reason, and one transaction.
+//! The guarantees. The score of merged leads is that of one person with all the events. Leads that were merged and
+//! taken apart score as if they had never been merged. Each returns to where it stood, unless somebody has moved the
+//! heir since: what people decided stays with the lead for which they decided it. Merges can be chained and undone in
+//! any order. Each merge and unmerge is one transaction, and an event in both logs with author and reason.
 
 pub mod api;
 mod restoring;

@@ -1,8 +1,8 @@
 //! Scoring models: documents in versions, of which one is live.
 //!
-//! A version is `draft`, then `published` (there is one: the live model), then `retired`. A published version
-//! never changes. At the first start the default model is published. How a version goes live is the business of
-//! [`crate::publishing`]; here is kept which versions leads are scored under, and the one lock by which that changes.
+//! A version is `draft`, then `published`, then `retired`. Exactly one version is `published`: the live model. A
+//! published version never changes. The first start publishes the default model. [`crate::publishing`] makes versions
+//! live. This module keeps which versions leads are scored under, and the one lock under which that changes.
 
 pub mod api;
 pub mod document;

@@ -1,13 +1,14 @@
-//! Identities that were written down before there was one normal form get that, as if they had had it from the start.
+//! Brings identities that an earlier release stored into their normal form, as if they had always had it.
 //!
-//! An earlier release kept apart what is one identity by now: `jane@bücher.example` and `jane@xn--bcher-kva.example`. Before
-//! the service is ready, a pass goes through all identities in the order of their ids. Each one that is kept under another form
-//! is renamed, or joined with the one that has the form already: its events, its links, its words of consent. Events that were
-//! sent under both are one, and the first is kept. Leads that become one by it are joined as by an `identify`, and replayed.
+//! An earlier release kept apart what is now one identity: `jane@bücher.example` and `jane@xn--bcher-kva.example`.
+//! Before the service is ready, a pass goes through all identities in the order of their ids. An identity in another
+//! form is renamed, or joined with the identity that already has the form: events, links and words of consent. An
+//! event that was sent under both forms is one event, and the first is kept. Leads that become one are joined as by
+//! an `identify`, and replayed.
 //!
-//! The guarantees. Each identity is one transaction, under a lock that the pass has to itself: a pass that is killed goes on
-//! from its last note, and one that runs on two instances at once does everything once. What is stored equals a replay before
-//! and after each. An instance of an earlier release that still runs beside this one may write the old forms again; so the
+//! The guarantees. Each identity is one transaction, under a lock that only one pass holds. A killed pass continues
+//! from its last note. Two passes on two instances do everything once. What is stored equals a replay before and
+//! after each transaction. An instance of an earlier release that still runs may write the old forms again. So the
 //! pass is repeated every hour for a day ([`jobs::Normalise`]).
 
 pub mod jobs;

@@ -1,27 +1,28 @@
-//! What happened to leads, for those who follow along: the outbox, and the feed of changes that is made of it.
+//! What happened to leads: the outbox, and the feed of changes that is made from it.
 //!
-//! Whoever changes a lead says so by [`publish`], on the connection of the same transaction: a change is in the feed
-//! exactly if what it tells of was committed. A change is small and frozen; it names the lead by its id and says
-//! nothing about the person, so erasing a person leaves nothing here to erase.
+//! Code that changes a lead calls [`publish`] on the connection of the same transaction. So a change is in the feed
+//! exactly if the change was committed. A change is small and frozen. It names the lead by its id and says nothing
+//! about the person, so erasing a person leaves nothing here to erase.
 //!
-//! The cast: the table `outbox` takes the rows that a transaction writes. [`sequence`] moves those that are committed
-//! to the table `change` and gives each its *position*. The reader keeps the position up to which it has read.
+//! The table `outbox` takes the rows that a transaction writes. [`sequence`] moves the committed rows to the table
+//! `change` and gives each a *position*. The reader keeps the position up to which it has read.
 //!
-//! **Nothing is skipped.** A number taken while a transaction runs says nothing about when it commits: a reader that
-//! has seen 7 would never see 6, whose transaction took longer. So positions are given out after the commit, by one at
-//! a time: [`sequence`] holds the row of `change_feed` from before it looks until it has committed. Whoever sees
-//! position *n* therefore sees every position below, as whoever gave it had committed before *n*'s giver could look.
+//! **Nothing is skipped.** A number that is taken during a transaction does not say when the transaction commits. A
+//! reader that has seen 7 would never see 6 if the transaction of 6 took longer. So positions are given out after the
+//! commit, by one transaction at a time: [`sequence`] holds the row of `change_feed` from before it looks until it
+//! has committed. The transaction that gave out a lower position has committed before the next one could look. So a
+//! reader that sees position *n* sees every position below.
 //!
-//! **One lead's changes keep their order.** They are made by transactions that hold the lead's row in `lead` (or whose
-//! lead nobody else knows yet), so an earlier one has committed before the later one takes its number `seq`: the number
-//! is smaller, and whoever sees the later one sees the earlier one too. [`sequence`] takes what it sees in the order of
-//! `seq`; so the earlier one was placed by a run before, or is placed before the later one by this one. Across leads,
-//! the order is the one in which changes became visible, within a run the one in which they were published.
+//! **One lead's changes keep their order.** The transactions that make them hold the lead's row in `lead` (or nobody
+//! else knows the lead yet). So an earlier transaction has committed before a later one takes its number `seq`. The
+//! earlier number is smaller, and a reader of the later change sees the earlier one too. [`sequence`] takes what it
+//! sees in the order of `seq`. So the earlier change was placed by a run before, or this run places it first. Between
+//! leads, the order is that in which changes became visible, and within a run that in which they were published.
 //!
-//! **The feed is never stale.** Reading it sequences first what is committed.
+//! **The feed is never stale.** Reading the feed first sequences what is committed.
 //!
-//! **Changes are kept** for a time that the operator chooses. A reader that has not read what is no longer there is told
-//! so; it never misses anything in silence.
+//! **Changes are kept** for a time that the operator chooses. A reader whose position is no longer kept is told so,
+//! and never misses anything in silence.
 
 pub mod api;
 pub mod jobs;

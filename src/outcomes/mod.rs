@@ -1,10 +1,11 @@
-//! What people say has become of a lead: an opportunity, won, lost; or that it belongs at another stage.
+//! What people say has become of a lead: an opportunity, won, lost; or that the lead belongs at another stage.
 //!
-//! An *outcome* is recorded with who said so, when it happened and when it was said, and moves the lead. Nothing is
-//! overwritten: a wrong one is *replaced* by another, and both stay. A lead stands where its last outcome that was not
-//! replaced says.
+//! An *outcome* is recorded with its author, when it happened and when it was recorded. It moves the lead. Nothing is
+//! overwritten: a wrong outcome is *replaced* by another, and both stay. A lead stands where its last outcome says
+//! that was not replaced.
 //!
-//! While sales has an open offer of a lead, it answers that first: an outcome is no way around what accepting needs.
+//! While sales has an open offer of a lead, sales must answer the offer first. So an outcome is no way around the
+//! criteria that accepting needs.
 
 pub mod api;
 mod money;

@@ -1,10 +1,11 @@
-//! What the organisation has decided besides the model: whom it leaves out, how sales is offered leads, which reasons
-//! are given.
+//! What the organisation has decided besides the model: exclusions, how sales is offered leads, and the reasons for
+//! rejections and losses.
 //!
-//! A policy is a document in versions, of which the last one holds; before the first, the built-in one, version 0. A
-//! version never changes. It is put in force by a transaction that no other which changes leads runs beside
-//! ([`models::begin_change`]): every such transaction decides by one policy, and none by a former one once its successor
-//! is there. Where the exclusions differ, every lead's stage is looked at again afterwards, in the order of ids.
+//! A policy is a document in versions. The last version holds. Before the first version, the built-in policy holds,
+//! version 0. A version never changes. No transaction that changes leads runs beside the transaction that puts a
+//! version in force ([`models::begin_change`]). So every transaction decides by one policy, and none by a former
+//! policy once its successor is there. If the exclusions differ, every lead's stage is looked at again afterwards, in
+//! the order of ids.
 
 pub mod api;
 mod document;

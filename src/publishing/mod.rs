@@ -1,17 +1,18 @@
 //! How a version goes live, and back.
 //!
-//! *Publishing*: leads get a state under the new version, from the log, in the background and in the order of their
-//! ids, while the old version serves; then the new one decides, in one step; then each lead's stage is looked at
-//! again by what it says. *Rollback*: the version before decides again, in one step, while its states are kept; then each
-//! lead that the version moved, and to which nothing has happened since, is moved back ([`scores`](crate::scores)).
-//! *Shadow*: leads are scored by a version that decides nothing.
+//! - *Publishing*: leads get a state under the new version from the log, in the background and in the order of their
+//!   ids, while the old version serves. Then the new version decides, in one step. Then each lead's stage is looked
+//!   at again.
+//! - *Rollback*: the version before decides again, in one step, while its states are kept. Then each lead that the
+//!   version moved is moved back, if nothing has happened to it since ([`scores`](crate::scores)).
+//! - *Shadow*: leads are scored by a version that decides nothing.
 //!
-//! The guarantees. From the moment at which a version is taken up ([`models::begin_change`]) every transaction that
-//! changes scores knows of it: a lead that has a state gets each event added under both versions, a lead that is born
-//! gets its state at birth, and one that has none yet gets it, with all its events, when its turn comes. A state is kept
-//! up from the transaction on that made it, and how far the rebuild has come is noted after, so that a process that dies
-//! in the middle loses nothing, and whoever comes next goes on from there (the log is read again for what is left). Nothing is ever read from a version that
-//! does not cover every lead.
+//! The guarantees. From the moment at which a version is taken up ([`models::begin_change`]), every transaction that
+//! changes scores knows the version. A lead with a state gets each event added under both versions. A new lead gets
+//! its state when it is created. A lead without a state gets one, with all its events, when its turn comes. A state
+//! is kept up from the transaction that made it. How far the rebuild has come is noted afterwards, so a process that
+//! dies loses nothing. The next process continues from the note, and reads the log again for the leads that are left.
+//! Nothing is ever read from a version that does not cover every lead.
 
 pub mod api;
 pub mod jobs;

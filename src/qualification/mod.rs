@@ -1,16 +1,18 @@
 //! The passages between marketing and sales.
 //!
-//! *Passage*: a move of a lead from one stage to another; [`Cause::allows`](crate::leads::Cause::allows) is the table of
-//! those that there are, and [`Lead::pass`](crate::leads::Lead::pass) the one way in which a lead makes one. *Transition*:
-//! a passage as it is kept, with cause, actor, cycle and score of the moment. *Gates*: what stands before `mql`, in this
-//! order: the person asked not to be contacted; the policy leaves it out; nothing but machines has been seen since its last
-//! passage; then a raised hand, then the model's thresholds open. *Offer*: what sales is asked to answer, with the evidence
-//! of its moment.
+//! - *Passage*: a move of a lead from one stage to another. [`Cause::allows`](crate::leads::Cause::allows) is the
+//!   table of moves, and only [`Lead::pass`](crate::leads::Lead::pass) moves a lead.
+//! - *Transition*: the record of a passage, with cause, actor, cycle and score of the moment.
+//! - *Gates*: what stands before `mql`, in this order. The person asked not to be contacted. The policy excludes the
+//!   lead. Only machines have acted since the lead's last passage. Then a raised hand opens, then the model's
+//!   thresholds.
+//! - *Offer*: what sales is asked to answer, with the evidence of its moment.
 //!
-//! The scoring core decides by score ([`decide`]); this room turns that into passages ([`advance()`]), keeps them
-//! ([`record`]), and keeps the offers that go with them: whoever is at stage `mql`, not by a newly published model alone,
-//! and may be contacted, is offered to sales if the policy says so; whoever no longer is, is offered no more. A lead has
-//! one open offer at most. Each passage into `mql` has a number, `cycle`, that counts up per lead.
+//! The scoring core decides by score ([`decide`]). This module turns the decision into passages ([`advance()`]),
+//! records them ([`record`]), and keeps the offers that go with them. If the policy says so, a lead at stage `mql` is
+//! offered to sales, unless only a new model made it an MQL or it must not be contacted. The offer is withdrawn when
+//! the lead no longer is such a lead. A lead has at most one open offer. `cycle` numbers the passages of a lead into
+//! `mql`.
 
 mod advance;
 mod gates;

@@ -1,12 +1,13 @@
-//! Queues: who is to be called next, in an order that anybody can check, and who calls whom.
+//! Queues: who is called next, in an order that anybody can check, and which rep calls.
 //!
-//! A *queue* is a document: a filter, and *tiers* that are tried in order, each with an order of its own in which no two
-//! leads share a place. Nobody picks: a rep asks for the next lead and gets a *claim* on the best free one ([`claims`]).
-//! The ranking and the handing out go through a queue by the same walk, so what the one shows the other serves.
+//! A *queue* is a document: a filter, and *tiers* that are tried in order. Each tier has an order of its own in which
+//! no two leads share a place. Reps do not pick: a rep asks for the next lead and gets a *claim* on the best free
+//! lead ([`claims`]). The ranking and the handing out use the same walk through a queue, so the ranking shows what is
+//! handed out.
 //!
-//! In no queue, whatever its document says: who asked not to be contacted, and who is an MQL only because a newly
-//! published model counts otherwise. Not handed out, but shown with the reason: who is held by a rep, rests after a
-//! call, was put off, or is outside its hours.
+//! Two kinds of leads are in no queue, whatever its document says: leads that asked not to be contacted, and leads
+//! that are MQLs only because of a new model. Four kinds are shown with the reason but not handed out: leads that a
+//! rep holds, that rest after a call, that were skipped, and that are outside their hours.
 //!
 //! Every installation begins with one queue, `sales`.
 

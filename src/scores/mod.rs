@@ -1,14 +1,16 @@
-//! Scores kept: what is stored of a lead equals a replay of its log, always.
+//! Scores kept: what is stored of a lead always equals a replay of its log.
 //!
-//! *Tally*: the bounded state that a lead's events are added to, one a model. *Standing*: what is stored of a
-//! lead under a model, the tally included. [`apply`] is the one way in which standings change: by new events, by
-//! identities that moved, because an instant was reached at which the score changes by itself, or because another
-//! model decides. It runs in the caller's transaction, on leads that the caller has locked, and keeps the standings
-//! under every version that leads are scored by; only the live one decides on stages. [`rebuild()`] makes the standings
-//! of a version that is being prepared.
+//! - *Tally*: the bounded state to which a lead's events are added, one for each model.
+//! - *Standing*: what is stored of a lead under a model, including the tally.
 //!
-//! A standing may be *outdated*: made when the semantics were older ([`scoring::SEMANTICS`]). It is served as it is, and no
-//! event is added to it: whoever changes the lead, and else the sweep `renew`, replays the log, attributes included.
+//! Standings change only by [`apply`]: for new events, for identities that moved, at an instant at which the score
+//! changes by itself, or because another model decides. [`apply`] runs in the caller's transaction, on leads that the
+//! caller has locked. It keeps the standings under every version that leads are scored by. Only the live version
+//! decides on stages. [`rebuild()`] makes the standings of a version that is being prepared.
+//!
+//! A standing is *outdated* if older semantics made it ([`scoring::SEMANTICS`]). It is served as it is, and no event
+//! is added to it. The next change of the lead replays the log, including the attributes. The sweep `renew` replays
+//! all other outdated leads.
 
 pub mod api;
 mod changes;

@@ -1,7 +1,7 @@
-//! Background work: idempotent functions that find their own due rows.
+//! Background work: idempotent functions that find the rows that are due.
 //!
-//! A sweep takes no input, may run on several instances at once, and changes nothing when nothing is due; so a
-//! restart, a second instance and a missed beat all take the same path.
+//! A sweep takes no input, may run on several instances at once, and changes nothing when nothing is due. So a
+//! restart, a second instance and a late run are all handled in the same way.
 
 use std::time::{Duration, Instant};
 

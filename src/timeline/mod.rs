@@ -1,8 +1,7 @@
-//! What has happened to a lead, newest first: its log; and the log with its passages, its offers to sales and what became
-//! of it.
+//! What has happened to a lead, newest first: the log alone, or the log with passages, offers to sales and outcomes.
 //!
-//! Events are those that count for the lead now, whichever of its identities they hang on. Passages are its own and those
-//! of the leads that were joined with it.
+//! The events are those that count for the lead now, whichever of its identities they hang on. The passages are the
+//! lead's own, and those of leads that were joined with it.
 
 pub mod api;
 mod store;

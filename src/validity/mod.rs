@@ -1,11 +1,11 @@
-//! What an address, a phone number and a website give away when one looks at them: the *derived* attributes.
+//! What an address, a phone number and a website show by themselves: the *derived* attributes.
 //!
-//! They are found when an event arrives, and recorded with its traits under `derived`. The lists of mail domains are others in
-//! every release: asked only when a score is computed, they would make each stored score differ from a replay of its log
-//! after an upgrade. What they said when the event came is part of what happened. What a sender writes under that name is
-//! dropped, so nobody can say of an address what it is not.
+//! They are found when an event arrives, and recorded with its traits under `derived`. The lists of mail domains
+//! differ from release to release. If scores asked the lists when they are computed, each stored score would differ
+//! from a replay of its log after an upgrade. So the answer of the lists at arrival is part of the event. A `derived`
+//! that a sender writes is dropped, so nobody can claim of an address what it is not.
 //!
-//! Nothing is sent anywhere, and nobody is asked whether a mailbox exists: all that is known is in the text.
+//! Nothing is sent anywhere, and nobody is asked whether a mailbox exists: the text alone decides.
 
 mod company;
 mod email;

@@ -1,18 +1,19 @@
 //! Who caused an event: a person, perhaps a machine, or a machine.
 //!
-//! *Finding*: what gives a machine away, or makes one likely; an event without any is a person's. Each finding means one
-//! verdict, and of several the gravest counts. What a machine did stays in the log and counts for nothing.
+//! *Finding*: a sign that shows a machine, or makes one likely. An event without a sign is a person's. Each finding
+//! means one verdict, and of several the gravest counts. An event that a machine caused stays in the log and counts
+//! for nothing.
 //!
-//! Of one event alone speak its user agent, how it was fetched and what its sender says of it: [`agents`]. Of a mail, the
-//! clicks that one address made in it speak together: [`mails`]. What a mail gives away is a function of the set of its
-//! events, so the order in which they came cannot matter: with each that comes the mail is looked at again, and a lead
-//! whose event is judged otherwise by it is replayed in the same transaction.
+//! One event alone is judged by its user agent, by how it was fetched and by what its sender says of it: [`agents`].
+//! The clicks that one address made in one mail are judged together: [`mails`]. The result is a function of the set
+//! of the mail's events, so their order does not matter. With each new event the mail is judged again. If an event
+//! gets another verdict, its lead is replayed in the same transaction.
 //!
-//! *Quarantine*: a suspect click waits for a moment ([`QUARANTINE`]) before it counts, because the signs of a machine may
-//! still be under way. While it waits it counts for nothing, anywhere. The sweep [`jobs::Release`] lets it go.
+//! *Quarantine*: a suspect click waits for a moment ([`QUARANTINE`]) before it counts, because the signs of a machine
+//! may still arrive. While it waits it counts for nothing. The sweep [`jobs::Release`] lets it go.
 //!
-//! *Decision*: what a person says of an event. It is an event of its own in the log, and holds against whatever is found
-//! before or after; of two the later.
+//! *Decision*: what a person says about who caused an event. A decision is an event of its own in the log, and beats
+//! every finding before or after it. Of two decisions the later one holds.
 
 pub mod agents;
 mod decision;

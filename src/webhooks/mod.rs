@@ -1,33 +1,35 @@
-//! Webhooks: what happened to leads, brought to other people's servers.
+//! Webhooks: what happened to leads, sent to other servers.
 //!
-//! The cast. An *endpoint* is where to and which kinds of changes; it reads the feed of [`outbox`](crate::outbox) up to its
-//! own position. A *delivery* is one change for one endpoint, or a ping. Its body is fixed when it is made: every attempt
-//! sends the same bytes under the same `webhook-id`, which is the change's own id, at whatever endpoint. An *attempt* is
-//! one request and what came of it. A *lane* is the line of one lead's deliveries to one endpoint.
+//! - *Endpoint*: where to send, and which types of changes. An endpoint reads the feed of [`outbox`](crate::outbox)
+//!   up to its own position.
+//! - *Delivery*: one change for one endpoint, or a ping. Its body is fixed when it is made. Every attempt sends the
+//!   same bytes under the same `webhook-id`, which is the change's own id at every endpoint.
+//! - *Attempt*: one request and its result.
+//! - *Lane*: the line of one lead's deliveries to one endpoint.
 //!
-//! **The way of a delivery.** [`FanOut`](jobs::FanOut) goes through the feed for each endpoint: in one transaction it makes
-//! the deliveries, opens their lanes and moves the endpoint's position on; so nothing is left out and nothing made twice,
-//! whatever is killed when. [`Deliver`](jobs::Deliver) looks which endpoints have lanes that are due and gives them
-//! *couriers*. A courier takes a lane by a lease, sends the first of its line, and writes down what came of it together
-//! with what is next: the lane is due again at once, or after a wait, or ends. No transaction is open while it waits for an
-//! answer.
+//! **The way of a delivery.** [`FanOut`](jobs::FanOut) goes through the feed for each endpoint. One transaction makes
+//! the deliveries, opens their lanes and moves the endpoint's position. So nothing is left out and nothing is made
+//! twice, whatever is killed when. [`Deliver`](jobs::Deliver) finds the endpoints with lanes that are due, and gives
+//! them *couriers*. A courier takes a lane by a lease, sends the first delivery of the lane, and writes down the
+//! result together with what is next: the lane is due again at once, or after a wait, or ends. No transaction is open
+//! while the courier waits for an answer.
 //!
-//! **At least once.** A courier that is killed leaves a lease that ends; another one sends the same again. A courier that
-//! was slower than its lease finds the lane taken and writes nothing. So a receiver may see a message twice, and tells it by
-//! its `webhook-id`.
+//! **At least once.** A killed courier leaves a lease that ends, and another courier sends the same again. A courier
+//! that was slower than its lease finds the lane taken and writes nothing. So a receiver may see a message twice, and
+//! recognises it by its `webhook-id`.
 //!
-//! **In order, lead by lead.** Within a lane, the next is sent when the one before has arrived or was given up. So one lead's
-//! changes never overtake each other, and a message that its receiver refuses holds up this lead's alone. What is
-//! redelivered goes out in its old place in line, before what still waits.
+//! **In order, lead by lead.** Within a lane, the next delivery is sent when the one before has arrived or was given
+//! up. So one lead's changes never overtake each other, and a refused message delays only its own lead. A redelivery
+//! goes out in its old place in the lane, before what still waits.
 //!
-//! **Nobody waits for others.** An endpoint has up to eight couriers at a time, one if its last delivery failed; they are
-//! tasks of their own, so the only thing that endpoints share is how many there may be in all.
+//! **No endpoint waits for others.** An endpoint has up to eight couriers at a time, or one if its last delivery
+//! failed. Couriers are tasks of their own. Endpoints share only the total number of couriers.
 //!
-//! **An endpoint that is disabled** takes nothing; its deliveries wait, and its position stands still. When it is enabled it
-//! goes on where it stopped, as far back as changes are kept. One that answers 410 is disabled at once, one that does
-//! nothing but fail for [`PATIENCE_DAYS`] days then.
+//! **A disabled endpoint** takes nothing. Its deliveries wait, and its position stands still. When it is enabled, it
+//! continues where it stopped, as far back as changes are kept. An endpoint that answers 410 is disabled at once. An
+//! endpoint that only fails is disabled after [`PATIENCE_DAYS`] days.
 //!
-//! Times are the app's clock's, but for how long a request takes.
+//! Times are of the app's clock, except how long a request takes.
 
 pub mod address;
 mod courier;

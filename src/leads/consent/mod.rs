@@ -2,14 +2,14 @@
 //!
 //! Each identity's *consent* for a channel follows from its words and their instants, whatever order they came in:
 //!
-//! - **A no stands until the person says yes later.** A yes to one list of mails answers a no to that list only; a yes
-//!   without a list answers everything before it.
-//! - **A bounce marks its address.** It never takes the place of a no, and the next yes without a list removes the mark.
-//! - **A no holds whoever is thought to have said it**: a scanner that follows the link for unsubscribing has unsubscribed
-//!   the address. A yes is a person's alone.
+//! - **A refusal stands until the person agrees later.** A grant for one list of mails answers a refusal of that list
+//!   only. A grant without a list answers everything before it.
+//! - **A bounce marks its address.** It never replaces a refusal. The next grant without a list removes the mark.
+//! - **A refusal holds even if a machine may have caused it**: a scanner that follows the unsubscribe link has
+//!   unsubscribed the address. Only a person can grant.
 //!
 //! A lead's consent is the most restrictive of its identities', so joining two people never permits what one of them
-//! refused. Of a device that several people used, each has the words of its own time.
+//! refused. On a device that several people used, each person has the words of their own time.
 
 pub(super) mod store;
 

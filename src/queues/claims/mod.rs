@@ -1,18 +1,18 @@
 //! Claims: a rep's lease on a lead.
 //!
-//! The guarantees. *Of all claims on a lead, in whatever queue, at most one is open*: a unique index says so, and no code
-//! can forget it. Time is the database's, so instances whose clocks differ agree on who holds what. Each claim has a
-//! *token*, greater than that of every earlier claim on the lead; a system that keeps the greatest it has seen can turn
-//! away who comes late. A claim that is over cannot act: renewing, releasing, skipping and completing it are refused with
-//! what happened.
+//! The guarantees. *Of all claims on a lead, in whatever queue, at most one is open*: a unique index ensures this,
+//! and no code can forget it. The database's time counts, so instances with different clocks agree on who holds what.
+//! Each claim has a *token*, greater than that of every earlier claim on the lead. A system that keeps the greatest
+//! token can refuse a rep who comes late. A claim that has ended cannot act: renewing, releasing, skipping and
+//! completing are refused, and the message says what happened.
 //!
-//! *Handing out* holds the queue's row, so one queue hands out one lead at a time: the one served is the best free one,
-//! and a rep's caps are exact. Ingestion never waits for it: no row of a lead or score is locked.
+//! *Handing out* holds the queue's row, so one queue hands out one lead at a time. The rep gets the best free lead,
+//! and a rep's caps are exact. Ingestion never waits for this: no row of a lead or score is locked.
 //!
-//! *What happens to a lead while it is claimed* is looked up whenever somebody looks, and settled by a sweep within the
-//! second: it is erased, or asks not to be contacted: the claim ends. It is merged into another: the claim follows; if
-//! both were held, the earlier claim goes on and the later ends. It leaves the queue, because the score fell or the stage
-//! changed: the rep may finish, and the claim cannot be renewed.
+//! *What happens to a lead during a claim* is looked up whenever the claim is read, and a sweep settles it within a
+//! second. If the lead is erased or asks not to be contacted, the claim ends. If the lead is merged into another, the
+//! claim follows. If both leads were held, the earlier claim goes on and the later one ends. If the lead leaves the
+//! queue, because its score fell or its stage changed, the rep may finish, but cannot renew the claim.
 
 mod acting;
 pub mod api;

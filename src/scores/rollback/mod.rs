@@ -1,13 +1,14 @@
 //! What a rollback goes back to: how leads stood before the live version moved them.
 //!
-//! A version moves a lead *by itself* where nothing but its rules and time does: when the sweep looks at the lead after the
-//! version went live, and when the score changes later without an event. Each such move is noted for the version that is
-//! kept, with the offers that it made or ended. When the kept version is live again, a lead that still stands as the move
-//! left it is put back, and the offers with it. That is a move too, and is noted for the other version.
+//! A version moves a lead *by itself* if only its rules and time do so: when the sweep looks at the lead after the
+//! version went live, and when the score changes later without an event. Each such move is noted for the version that
+//! is kept, with the offers that the move made or ended. When the kept version is live again, a lead that still
+//! stands as the move left it is put back, with its offers. Putting back is a move too, and is noted for the other
+//! version.
 //!
-//! Something has *happened* to a lead since a move if its row differs from the row that the move left, or one of its offers
-//! does: an event has moved it, a person has answered or decided, it was merged. Such a lead stays where it is. An event
-//! that moves nobody, and a claim, are no such thing.
+//! Something has *happened* to a lead since a move if its row, or one of its offers, differs from what the move left:
+//! an event has moved the lead, a person has answered or decided, or the lead was merged. Such a lead stays where it
+//! is. An event that does not move the lead does not count, and neither does a claim.
 
 mod store;
 
