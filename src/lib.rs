@@ -1,37 +1,37 @@
 //! Leadscore: events in, exact scores kept, a ranked queue out.
 //!
-//! One module a room, by what it does:
+//! One module for each duty:
 //!
 //! - [`ingest`]: events in, our own shape; the writers that commit them
-//! - [`tracking`]: the shapes of other people's SDKs, turned into events
-//! - [`links`]: links of mails, which tell of opens and clicks and unsubscribe
-//! - [`mail`]: what e-mail providers tell of mails
-//! - [`validity`]: what addresses and numbers give away when they arrive
+//! - [`tracking`]: the shapes of other SDKs, turned into events
+//! - [`links`]: links in mails, which report opens and clicks, and unsubscribe
+//! - [`mail`]: reports of e-mail providers about mails
+//! - [`validity`]: what addresses, numbers and websites show when they arrive
 //! - [`verdicts`]: who caused an event, a person or a machine
-//! - [`leads`]: identities, who belongs to whom, profiles
+//! - [`leads`]: identities, links and spans, profiles
 //! - [`scores`]: the pure core applied to rows: on events, when due; receipts
 //! - [`corrections`]: what people decide about a score
 //! - [`erasure`]: a person who wants to be forgotten
-//! - [`merges`]: two leads that are one person, on somebody's word, and the way back
-//! - [`crm`]: what other systems know of leads, and how they stand
-//! - [`policy`]: what the organisation has decided besides the model
+//! - [`merges`]: two leads that somebody says are one person, and the way back
+//! - [`crm`]: what other systems know of leads: upserts
+//! - [`policy`]: what the organisation decides besides the model
 //! - [`qualification`]: the passages between marketing and sales, and the offers that follow from them
-//! - [`handoffs`]: what sales answers to its offers
-//! - [`checklists`]: what sales has found out, criterion by criterion
+//! - [`handoffs`]: the answers of sales to offers
+//! - [`checklists`]: what sales finds out, criterion by criterion
 //! - [`outcomes`]: what people say has become of a lead
 //! - [`timeline`]: what has happened to a lead
-//! - [`queues`]: who is to be called next, and claims: who calls whom
+//! - [`queues`]: who is called next, and claims: which rep has which lead
 //! - [`outbox`]: what happened to leads, as a feed
-//! - [`webhooks`]: the same, brought to other people's servers
+//! - [`webhooks`]: the same changes, sent to other servers
 //! - [`models`]: the rules, as documents in versions
 //! - [`publishing`]: how a version goes live, and back; shadows
 //! - [`comparison`]: two models side by side
 //! - [`keys`]: who may do what
 //! - [`http`]: the frame around every call
 //! - [`sweep`]: the frame around background work
-//! - [`demo`]: a believable year: traffic, sales and deals
+//! - [`demo`]: a year as it could have been: traffic, sales and deals
 //!
-//! and beneath them [`app`], [`command`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`health`], [`telemetry`].
+//! Below them are [`app`], [`command`], [`config`], [`clock`], [`ids`], [`db`], [`serve`], [`health`], [`telemetry`].
 
 pub mod app;
 pub mod checklists;
