@@ -34,7 +34,7 @@ pub struct Leads {
     #[arg(long)]
     owner: Option<String>,
 
-    /// Only leads whose e-mail address or user id begins with this
+    /// Only leads with words that begin so: of their names, company, addresses and user ids
     #[arg(long, short, value_name = "TEXT")]
     q: Option<String>,
 
