@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
-use scoring::Tally;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -13,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Answer, Answered, Answers, store};
 use crate::{
     app::App,
+    clock::to_instant,
     http::{
         auth::{Editor, Reader},
         etag::{IfMatch, require_match, tagged},
@@ -191,8 +191,8 @@ async fn read(app: &App, conn: &mut PgConnection, id: LeadId) -> Result<Qualific
     let policy = app.policies.current(conn).await?;
     let excluded = qualification::excluded(conn, &policy, &[lead.id], |_| None).await?;
     let label = excluded.get(&lead.id).copied();
-    let held_by = live.evaluate(row.tally(), app.clock.now()).and_then(|score| {
-        let tally = Tally::decode(&live.model, row.tally()).ok()?;
+    let held_by = live.tally(row.id, row.tally()).and_then(|tally| {
+        let score = tally.evaluate(&live.model, to_instant(app.clock.now()));
         qualification::gate(&live.model, &lead, &score, &tally, label)
     });
     let answers = store::answers_of(conn, lead.id).await?;

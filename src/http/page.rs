@@ -110,6 +110,10 @@ fn has_instants_in_range(key: &Value) -> bool {
 }
 
 /// A cursor that holds a key; [`decode`] reads it.
+///
+/// # Panics
+///
+/// If the key is no plain data.
 pub fn encode<K: Serialize>(key: &K) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).unwrap_or_default())
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).expect("a place in a list is plain data"))
 }

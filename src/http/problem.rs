@@ -285,6 +285,10 @@ fn is_away(error: &sqlx::Error) -> bool {
 }
 
 /// Writes every failure as a problem document: those of handlers, and the bare ones of the frame.
+///
+/// # Panics
+///
+/// Never: a problem is plain data.
 pub async fn render(request: Request, next: Next) -> Response {
     let id = request
         .extensions()
@@ -305,7 +309,7 @@ pub async fn render(request: Request, next: Next) -> Response {
     if problem.code == Code::Unauthorized {
         parts.headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    let body = serde_json::to_vec(&problem.document(status, id.as_deref())).unwrap_or_default();
+    let body = serde_json::to_vec(&problem.document(status, id.as_deref())).expect("a problem is plain data");
     Response::from_parts(parts, body.into())
 }
 

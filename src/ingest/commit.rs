@@ -129,13 +129,7 @@ impl Desk {
         let frame = Frame { scored: &scored, policy: &policy, now: self.clock.now(), ids: &self.ids };
         let standings = scores::apply(conn, frame, &mut resolved, &additions).await;
         let standings = standings.map_err(|error| match scores::overfull(error) {
-            Ok(Overfull(events)) => {
-                let named = |event: &&NewEvent| {
-                    lead_of(&resolved, event).is_some_and(|lead| events.contains(&(lead, event.id.clone())))
-                };
-                let full = items.iter().map(|item| item.event).filter(named);
-                ResolveError::Overfull(full.map(place).collect())
-            }
+            Ok(overfull) => ResolveError::Overfull(too_full(items, &resolved, &overfull)),
             Err(error) => ResolveError::Database(error),
         })?;
         scores::tell_consents(conn, frame, &resolved, asked.into_iter().chain(joined), &before).await?;
@@ -148,6 +142,22 @@ pub(super) struct Entered {
     pub(super) resolved: Resolved,
     pub(super) log: Log,
     standings: BTreeMap<LeadId, Standing>,
+}
+
+/// The events that cannot be taken: those that say too much of a lead, and those that join too many. If no event of a lead
+/// says that it joins, as where it only makes somebody known, all are meant.
+fn too_full(items: &[Item<'_>], resolved: &Resolved, overfull: &Overfull) -> Vec<Place> {
+    let of = |event: &NewEvent| lead_of(resolved, event);
+    let joins = |event: &NewEvent| !event.named.links().is_empty();
+    let told: BTreeSet<LeadId> =
+        items.iter().filter(|item| joins(item.event)).filter_map(|item| of(item.event)).collect();
+    let refused = |event: &&NewEvent| {
+        of(event).is_some_and(|lead| {
+            overfull.events.contains(&(lead, event.id.clone()))
+                || (overfull.joined.contains(&lead) && (joins(event) || !told.contains(&lead)))
+        })
+    };
+    items.iter().map(|item| item.event).filter(refused).map(place).collect()
 }
 
 /// Why an event is not taken that would give its lead too many attributes.

@@ -7,7 +7,7 @@
 //! An upsert that joins identities leaves open what it leads to, so others of the same batch that name one of them are put
 //! off to the next transaction, in their order.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use scoring::profile::Fold;
 use serde_json::{Map, Value};
@@ -107,7 +107,7 @@ impl Desk {
 /// What is known of everything that the upserts of a transaction name, and what becomes of it.
 struct Table {
     resolved: Resolved,
-    profiles: HashMap<LeadId, Fold>,
+    profiles: BTreeMap<LeadId, Fold>,
     /// The events that are known under the upserts' ids, by their digests.
     logged: HashMap<Place, i64>,
     /// Identities and leads of which it is only known after the commit how they stand.
@@ -118,10 +118,7 @@ impl Table {
     async fn load(conn: &mut PgConnection, wishes: &[Wish<'_>]) -> Result<Table, ResolveError> {
         let resolved = leads::look_up(conn, wishes.iter().flat_map(|wish| wish.event.named.all())).await?;
         let known: Vec<LeadId> = resolved.leads.keys().copied().collect();
-        let mut profiles = HashMap::with_capacity(known.len());
-        for row in leads::profiles_of(conn, &known).await? {
-            profiles.insert(row.lead_id, row.fold().unwrap_or_default());
-        }
+        let profiles = leads::attributes_of(conn, &known).await?;
         let (identities, keys): (Vec<_>, Vec<_>) = wishes.iter().map(|wish| place(wish.event)).unzip();
         let logged = store::known(conn, &identities, &keys).await?;
         let logged = logged.into_iter().map(|one| ((one.identity_id, one.event_key), one.digest)).collect();

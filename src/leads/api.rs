@@ -158,7 +158,9 @@ async fn list_leads(
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
     let rows = view::list(&mut conn, live.id, &filter, sort, after, i64::from(limit) + 1).await?;
-    Ok(Page::of(rows, limit, |row| Place::of(row, sort)).map(LeadView::from).respond(&uri))
+    let page = Page::of(rows, limit, |row| Place::of(row, sort));
+    let data = view::shown(&mut conn, page.data).await?;
+    Ok(Page { data, has_more: page.has_more, next_cursor: page.next_cursor }.respond(&uri))
 }
 
 /// One lead, scored as of now.
@@ -234,8 +236,9 @@ pub(crate) async fn current(app: &App, id: LeadId) -> Result<LeadView, Problem> 
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?;
     let row = view::find(&mut conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
-    let score = live.evaluate(row.tally(), app.clock.now());
-    let mut lead = LeadView::from(row);
+    let score = live.evaluate(row.id, row.tally(), app.clock.now());
+    let mut lead =
+        view::shown(&mut conn, vec![row]).await?.pop().ok_or_else(|| Problem::not_found("lead"))?;
     if let Some(score) = score {
         lead.score_as(&score);
     }

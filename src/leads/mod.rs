@@ -16,6 +16,7 @@
 //! where they went.
 
 pub mod api;
+mod attributes;
 mod cause;
 pub mod consent;
 pub mod identity;
@@ -36,6 +37,7 @@ use chrono::{DateTime, Utc};
 use scoring::Tally;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use attributes::{Attributes, attributes_of, read as read_attributes, tell as tell_unreadable};
 pub use cause::Cause;
 pub(crate) use merging::{hand_over, part, take_in};
 pub use passage::{NotAllowed, Passed, Target, Why};
@@ -44,7 +46,7 @@ pub use resolved::Resolved;
 pub use respelling::Respelling;
 pub use stage::{MqlBy, Stage};
 pub(crate) use store::{
-    ProfileRow, after, delete_profiles, emails_of, family, homes_of, identity, know, known_as, lead_of,
+    after, delete_profiles, emails_of, family, homes_of, identity, know, known_as, lead_of,
     lock as lock_rows, named, profiles_of, read, trail, update as update_rows, upsert_profiles,
 };
 pub use words::{counts as counts_as_words, write_words};

@@ -13,7 +13,8 @@ pub(super) use identities::{
     identities_following, insert_identities, insert_links, insert_spans, links_of, lock_identities,
     move_homes, move_spans, replace_spans, spans_of, with_identities,
 };
-pub(crate) use profiles::{ProfileRow, delete_profiles, profiles_of, upsert_profiles};
+pub(crate) use profiles::{delete_profiles, profiles_of, upsert_profiles};
+pub(super) use profiles::{facts_logged, profile_versions, replace_profile};
 pub(super) use respelling::{
     followers, forget_identity, insert_normal_identity, remember_former, rename_facts, rename_spans,
 };

@@ -1,14 +1,15 @@
 //! A lead as readers see it.
 
 use chrono::{DateTime, Utc};
-use scoring::{Instant, profile::Fold};
+use scoring::Instant;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
 use utoipa::ToSchema;
 
 use super::{
-    MqlBy, Stage,
+    Attributes, MqlBy, Stage,
+    attributes::read as read_attributes,
     consent::{Channels, Said, Word, of_one},
     identity::{Identity, Kind},
     store,
@@ -16,7 +17,6 @@ use super::{
 use crate::{
     clock::{to_instant, to_utc},
     ids::{LeadId, ModelId},
-    json::Stored,
 };
 
 /// A lead with its score. Points other than `score` are in milli-points (1000 = one point).
@@ -96,7 +96,7 @@ pub(crate) struct LeadRow {
     pub(crate) band: String,
     pub(crate) next_change_at: Option<DateTime<Utc>>,
     pub(crate) model_id: ModelId,
-    pub(crate) attributes: Option<Stored>,
+    pub(crate) attributes: Option<Attributes>,
     pub(crate) do_not_contact: bool,
     pub(crate) words: Option<Json<Vec<Said>>>,
     pub(crate) last_activity_at: Option<DateTime<Utc>>,
@@ -108,10 +108,9 @@ pub(crate) struct LeadRow {
 
 impl LeadRow {
     /// The address that the lead shows: the one in its attributes, if it is among its own, else the first.
-    fn email(&mut self) -> Option<String> {
+    fn email(&mut self, profile: &Map<String, Value>) -> Option<String> {
         let mut emails = self.emails.take()?;
-        let said =
-            self.attributes.as_ref().and_then(|attributes| attributes.0.pointer("/email/value")?.as_str());
+        let said = profile.get("email").and_then(Value::as_str);
         let said = said.and_then(|said| Identity::parse(Kind::Email, said).ok());
         let place = said.and_then(|said| emails.iter().position(|email| email == said.value()));
         (!emails.is_empty()).then(|| emails.swap_remove(place.unwrap_or(0)))
@@ -123,11 +122,20 @@ impl LeadRow {
     }
 }
 
-impl From<LeadRow> for LeadView {
-    fn from(mut row: LeadRow) -> LeadView {
-        let email = row.email();
-        let fold: Option<Fold> =
-            row.attributes.and_then(|attributes| serde_json::from_value(attributes.0).ok());
+/// Leads as readers see them, in the order in which they are given. Attributes that cannot be read come from the log.
+pub(crate) async fn shown(conn: &mut PgConnection, mut rows: Vec<LeadRow>) -> sqlx::Result<Vec<LeadView>> {
+    let stored = rows.iter_mut().filter_map(|row| Some((row.id, row.attributes.take()?))).collect();
+    let mut known = read_attributes(conn, stored).await?;
+    let view = |row: LeadRow| {
+        let fold = known.remove(&row.id);
+        LeadView::of(row, fold.map(|fold| fold.to_profile()).unwrap_or_default())
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+impl LeadView {
+    fn of(mut row: LeadRow, profile: Map<String, Value>) -> LeadView {
+        let email = row.email(&profile);
         LeadView {
             id: row.id,
             user_id: row.user_id,
@@ -143,7 +151,7 @@ impl From<LeadRow> for LeadView {
             band: row.band,
             next_change_at: row.next_change_at,
             model_version: row.model_id,
-            profile: fold.unwrap_or_default().to_profile(),
+            profile,
             consent: Consent {
                 do_not_contact: row.do_not_contact,
                 channels: of_one(row.words.into_iter().flat_map(|said| said.0)),
@@ -238,7 +246,7 @@ macro_rules! lead_rows {
             select s.lead_id as "id!: LeadId", s.stage as "stage: Stage", l.mql_by as "qualified_by: MqlBy", l.cycle,
                 l.created_at, s.score, s.raw, s.fit, s.engagement, s.grade, s.band, s.next_change_at, s.model_id, s.do_not_contact, s.last_activity_at,
                 s.first_seen_at,
-                s.updated_at, s.tally, p.attributes as "attributes?",
+                s.updated_at, s.tally, p.attributes as "attributes?: crate::leads::Attributes",
                 (
                     select i.value from identity_span own join identity i on i.id = own.identity_id
                     where own.lead_id = s.lead_id and i.kind = 'user_id'

@@ -10,7 +10,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::store;
+use super::{attributes::attributes_of, store};
 use crate::ids::LeadId;
 
 /// The version of these rules. Counted up, it has the words of all leads made anew.
@@ -59,13 +59,7 @@ pub async fn write_words(
         return Ok(());
     }
     let apart: Vec<LeadId> = leads.iter().copied().filter(|lead| !profiles.contains_key(lead)).collect();
-    if !apart.is_empty() {
-        for row in store::profiles_of(conn, &apart).await? {
-            // One that cannot be read is replayed from the log when the lead changes next, and so are its words.
-            let lead = row.lead_id;
-            profiles.extend(row.fold().map(|fold| (lead, fold)));
-        }
-    }
+    profiles.extend(attributes_of(conn, &apart).await?);
     let mut named: BTreeMap<LeadId, Vec<String>> = BTreeMap::new();
     for row in store::names_of(conn, leads).await? {
         named.entry(row.lead_id).or_default().push(row.value);

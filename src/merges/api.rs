@@ -165,6 +165,9 @@ impl From<MergeError> for Problem {
                 "Lead {lead} and {end} are one because an identify or alias names them together, and not by a call; what \
                  was said of identities stays said."
             )),
+            MergeError::TooMuch => conflict(
+                "The two leads have more attributes together than one lead can have, so they stay apart.".to_owned(),
+            ),
             MergeError::KeyTaken => conflict(
                 "This Idempotency-Key belongs to another call for this lead. Send a new call under a new key."
                     .to_owned(),

@@ -115,6 +115,8 @@ pub(crate) enum MergeError {
     Elsewhere(LeadId, LeadId),
     #[error("lead {0} was joined with {1}")]
     Joined(LeadId, LeadId),
+    #[error("the two have more attributes than a lead may have")]
+    TooMuch,
     #[error("the key is that of another call")]
     KeyTaken,
     #[error(transparent)]
@@ -174,14 +176,18 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
         rows.entry(id).and_modify(|row| row.withheld_at = Some(now));
     }
     let before = consent::of_leads(&mut tx, &[into]).await?;
+    let described = leads::attributes_of(&mut tx, &[into]).await?.remove(&into);
     let stood = restoring::snapshot(&mut tx, &rows[&into]).await?;
     store::insert(&mut tx, &merge, &stood, said.request_key.as_deref()).await?;
-    let properties = json!({"lead_id": lead, "into": into});
-    note(&mut tx, app, "lead_merged", properties, said, [lead, into]).await?;
+    note(&mut tx, app, ("lead_merged", "into"), said, [lead, into]).await?;
     let mut resolved = Resolved::holding(rows.into_values());
     let why = Why::said(Cause::Merge, now, &said.author, Some(&said.reason));
     leads::take_in(&mut tx, &mut resolved, lead, into, &why).await?;
     scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
+    let together = leads::attributes_of(&mut tx, &[into]).await?.remove(&into).unwrap_or_default();
+    if scores::is_swollen(described.as_ref(), &together) {
+        return Err(MergeError::TooMuch);
+    }
     scores::tell_consents(&mut tx, frame, &resolved, [into], &before).await?;
     tx.commit().await?;
     Ok(Decided { merge, new: true })
@@ -256,8 +262,7 @@ async fn try_to_unmerge(
             qualification::reopen(&mut tx, frame, row, other, merge.merged_at).await?;
         }
     }
-    let properties = json!({"lead_id": lead, "from": end});
-    note(&mut tx, app, "lead_unmerged", properties, said, [lead, end]).await?;
+    note(&mut tx, app, ("lead_unmerged", "from"), said, [lead, end]).await?;
     if resolved.leads.get(&lead).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
         let change = Change { lead_id: lead, kind: Kind::Unmerged, at: now, data: json!({"from": end}) };
         outbox::publish(&mut tx, &app.ids, &[change]).await?;
@@ -271,24 +276,27 @@ async fn try_to_unmerge(
     Ok(Some(Decided { merge, new: true }))
 }
 
-/// Writes an event into the logs of both leads.
+/// Writes an event into the logs of both leads; `as_what` names what the second one is to the first.
 async fn note(
     conn: &mut PgConnection,
     app: &App,
-    kind: &str,
-    properties: Value,
+    (kind, as_what): (&str, &str),
     said: &Said,
     leads: [LeadId; 2],
 ) -> sqlx::Result<()> {
-    let Value::Object(mut properties) = properties else { return Ok(()) };
-    properties.insert("author".to_owned(), json!(said.author));
-    properties.insert("reason".to_owned(), json!(said.reason));
+    let [lead, other] = leads;
+    let properties = Map::from_iter([
+        ("lead_id".to_owned(), json!(lead)),
+        (as_what.to_owned(), json!(other)),
+        ("author".to_owned(), json!(said.author)),
+        ("reason".to_owned(), json!(said.reason)),
+    ]);
     let id = app.ids.next().to_string();
     let arrival = Arrival { at: app.clock.now(), api_key: Some(said.api_key) };
     let mut events = Vec::new();
     for lead in leads {
         if let Some(named) = leads::named(conn, lead, lead).await? {
-            events.extend(event(&id, kind, named, &properties, arrival));
+            events.push(event(&id, kind, named, &properties, arrival)?);
         }
     }
     ingest::append(conn, &events).await
@@ -300,7 +308,7 @@ fn event(
     named: Named,
     properties: &Map<String, Value>,
     arrival: Arrival,
-) -> Option<NewEvent> {
+) -> sqlx::Result<NewEvent> {
     let found = Found {
         id: Some(id.to_owned()),
         kind: kind.to_owned(),
@@ -314,7 +322,8 @@ fn event(
         context: None,
         hint: None,
     };
-    found.into_event(arrival, String::new).ok()
+    // A merge that no log tells of is not made.
+    found.into_event(arrival, String::new).map_err(|why| sqlx::Error::Encode(why.detail.into()))
 }
 
 impl From<store::MergeRow> for Merge {

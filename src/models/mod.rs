@@ -50,17 +50,27 @@ pub struct Version {
 }
 
 impl Version {
-    /// The score of a stored tally at an instant; none if the tally is not this model's.
-    pub fn evaluate(&self, tally: &[u8], as_of: DateTime<Utc>) -> Option<Score> {
-        let tally = Tally::decode(&self.model, tally).ok()?;
-        Some(tally.evaluate(&self.model, to_instant(as_of)))
+    /// A lead's tally as it is stored. None of one that cannot be read, which is told in the service's log: whoever changes the
+    /// lead replays it.
+    pub fn tally(&self, lead: LeadId, stored: &[u8]) -> Option<Tally> {
+        Tally::decode(&self.model, stored)
+            .inspect_err(|why| {
+                let (lead, model) = (lead.0, self.id.0);
+                tracing::warn!(%lead, %model, column = "score.tally", %why, "what is stored of a lead cannot be read");
+            })
+            .ok()
+    }
+
+    /// The score of a lead's stored tally at an instant; none if the tally cannot be read.
+    pub fn evaluate(&self, lead: LeadId, tally: &[u8], as_of: DateTime<Utc>) -> Option<Score> {
+        Some(self.tally(lead, tally)?.evaluate(&self.model, to_instant(as_of)))
     }
 }
 
 impl Version {
-    /// The rules that give a stored tally the most points at an instant, the largest first: `pricing page +22.5`.
-    pub fn reasons(&self, tally: &[u8], as_of: DateTime<Utc>, most: usize) -> Vec<String> {
-        let Ok(tally) = Tally::decode(&self.model, tally) else { return Vec::new() };
+    /// The rules that give a lead's stored tally the most points at an instant, the largest first: `pricing page +22.5`.
+    pub fn reasons(&self, lead: LeadId, tally: &[u8], as_of: DateTime<Utc>, most: usize) -> Vec<String> {
+        let Some(tally) = self.tally(lead, tally) else { return Vec::new() };
         let mut given = tally.contributions(&self.model, to_instant(as_of));
         given.retain(|one| one.points > scoring::Milli::ZERO);
         given.sort_by_key(|one| std::cmp::Reverse(one.points));

@@ -85,10 +85,9 @@ pub async fn excluded<'a>(
     if leads.is_empty() || !policy.excludes() {
         return Ok(BTreeMap::new());
     }
-    let mut profiles: BTreeMap<LeadId, Map<String, Value>> = BTreeMap::new();
-    for row in leads::profiles_of(conn, leads).await? {
-        profiles.insert(row.lead_id, row.fold().unwrap_or_default().to_profile());
-    }
+    let stored = leads::attributes_of(conn, leads).await?;
+    let mut profiles: BTreeMap<LeadId, Map<String, Value>> =
+        stored.iter().map(|(lead, fold)| (*lead, fold.to_profile())).collect();
     for lead in leads {
         profiles.extend(known(*lead).map(|fold| (*lead, fold.to_profile())));
     }

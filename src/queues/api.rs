@@ -30,7 +30,7 @@ use crate::{
         problem::{Problem, Violation},
     },
     ids::LeadId,
-    leads::view::{LeadRow, LeadView},
+    leads::{self, view::LeadView},
     models::Version,
 };
 
@@ -220,7 +220,9 @@ async fn list_ranking(
     let ids: Vec<LeadId> = ranked.iter().map(|one| one.lead.lead_id).collect();
     let leads = store::leads(&mut conn, live.id, &ids).await?;
     let next_cursor = next.map(|position| page::encode(&Cursor { of: queue.updated_at, position }));
-    let data = shown(ranked, leads, asked, &live);
+    let tallies = leads.iter().map(|lead| (lead.id, lead.tally().to_vec())).collect();
+    let leads = leads::view::shown(&mut conn, leads).await?;
+    let data = shown(ranked, (leads, tallies), asked, &live);
     Ok(Page { data, has_more: next_cursor.is_some(), next_cursor }.respond(&uri))
 }
 
@@ -232,20 +234,25 @@ fn place(cursor: &str, queue: &Queue) -> Result<Position, Problem> {
     Err(Problem::parameter("the queue has changed since this cursor was made; start without a cursor"))
 }
 
-fn shown(ranked: Vec<Ranked>, leads: Vec<LeadRow>, asked: Asked<'_>, live: &Version) -> Vec<RankedLead> {
-    let mut leads: HashMap<LeadId, LeadRow> = leads.into_iter().map(|lead| (lead.id, lead)).collect();
+fn shown(
+    ranked: Vec<Ranked>,
+    (leads, tallies): (Vec<LeadView>, HashMap<LeadId, Vec<u8>>),
+    asked: Asked<'_>,
+    live: &Version,
+) -> Vec<RankedLead> {
+    let mut leads: HashMap<LeadId, LeadView> = leads.into_iter().map(|lead| (lead.id, lead)).collect();
     let ranked = ranked.into_iter().filter(|one| !asked.free || one.obstacle.is_none());
     ranked
         .filter_map(|one| {
             // One that has gone in this moment is left out.
             let lead = leads.remove(&one.lead.lead_id)?;
-            let tier = one.position.tier;
+            let (tier, tally) = (one.position.tier, tallies.get(&lead.id)?);
             Some(RankedLead {
                 tier: asked.queue.tiers.get(tier)?.name.clone(),
-                why: reasons::of(asked.queue, tier, &one.lead, live, lead.tally(), asked.now),
+                why: reasons::of(asked.queue, tier, &one.lead, live, tally, asked.now),
                 free: one.obstacle.is_none(),
                 obstacle: one.obstacle,
-                lead: lead.into(),
+                lead,
             })
         })
         .collect()

@@ -1,7 +1,6 @@
 //! A lead as a queue looks at it.
 
 use chrono::{DateTime, Utc};
-use scoring::profile::Fold;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -9,8 +8,7 @@ use utoipa::ToSchema;
 use super::{document::Queue, walk::Asked};
 use crate::{
     ids::LeadId,
-    json::Stored,
-    leads::{MqlBy, Stage},
+    leads::{Attributes, MqlBy, Stage},
 };
 
 /// What decides on a lead's place, and on whether it can be handed out.
@@ -38,8 +36,8 @@ pub(super) struct Candidate {
     pub(super) territory: Option<String>,
     pub(super) timezone: Option<String>,
     pub(super) country: Option<String>,
-    /// Its profile as stored, if a condition asks for it.
-    pub(super) attributes: Option<Stored>,
+    /// Its attributes with their provenance, if a condition asks for them.
+    pub(super) attributes: Option<Attributes>,
     /// When a claim on it was last completed.
     pub(super) contacted_at: Option<DateTime<Utc>>,
     /// The callback that was promised and is still to be made.
@@ -86,10 +84,13 @@ pub(super) enum ObstacleKind {
 }
 
 impl Candidate {
-    /// Its attributes, as far as they were read.
+    /// Its attributes, as far as they were asked for.
     pub(super) fn profile(&self) -> Map<String, Value> {
-        let fold = self.attributes.clone().and_then(|stored| serde_json::from_value::<Fold>(stored.0).ok());
-        fold.unwrap_or_default().to_profile()
+        match &self.attributes {
+            Some(Attributes::Read(fold)) => fold.to_profile(),
+            // The statement's room reads them from the log before it hands a candidate over.
+            Some(Attributes::Unreadable(_)) | None => Map::new(),
+        }
     }
 
     /// The first of the queue's tiers that takes it; none: it is not in the queue.

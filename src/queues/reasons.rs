@@ -38,7 +38,7 @@ pub(super) fn of(
         why.push(said("waiting_since", lead));
     }
     why.extend(keys.iter().map(|key| said(key.field, lead)));
-    why.extend(live.reasons(tally, now, RULES));
+    why.extend(live.reasons(lead.lead_id, tally, now, RULES));
     why
 }
 

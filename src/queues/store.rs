@@ -13,7 +13,7 @@ use super::{
 use crate::{
     ids::{LeadId, ModelId},
     leads::{
-        MqlBy, Stage,
+        self, Attributes, MqlBy, Stage,
         view::{LeadRow, lead_rows},
     },
 };
@@ -145,7 +145,7 @@ macro_rules! candidates {
                 p.attributes -> 'territory' ->> 'value' as territory,
                 p.attributes -> 'timezone' ->> 'value' as timezone,
                 p.attributes -> 'country' ->> 'value' as country,
-                case when $14 then p.attributes end as attributes,
+                case when $14 then p.attributes end as "attributes: crate::leads::Attributes",
                 done.contacted_at, done.callback_at, done.held_by, done.held_until, done.rests_until, done.skipped_until,
                 keys.first as "first_key!", keys.second as "second_key!", keys.third as "third_key!"
             from score s
@@ -219,11 +219,18 @@ pub(super) async fn candidates(
     order: &Order,
     span: Stretch<'_>,
 ) -> sqlx::Result<Vec<Candidate>> {
-    match order {
-        Order::ByScore => by_score(conn, asked, narrowed, span).await,
-        Order::ByHandRaise => by_hand_raise(conn, asked, narrowed, span).await,
-        Order::By(keys) => by_keys(conn, asked, narrowed, keys, span).await,
+    let mut found = match order {
+        Order::ByScore => by_score(conn, asked, narrowed, span).await?,
+        Order::ByHandRaise => by_hand_raise(conn, asked, narrowed, span).await?,
+        Order::By(keys) => by_keys(conn, asked, narrowed, keys, span).await?,
+    };
+    for candidate in &mut found {
+        if let Some(stored) = candidate.attributes.take_if(|stored| stored.are_unreadable()) {
+            let known = leads::read_attributes(conn, vec![(candidate.lead_id, stored)]).await?;
+            candidate.attributes = known.into_values().next().map(Attributes::Read);
+        }
     }
+    Ok(found)
 }
 
 /// Walks along the index of the ranking.

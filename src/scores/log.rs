@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use scoring::{Event, Verdict, profile::Fold};
+use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use super::store;
@@ -35,16 +36,26 @@ pub async fn read(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Has
 impl store::LoggedEvent {
     fn event(self) -> Event {
         Event {
+            properties: fields(self.lead_id, &self.id, Some(Stored(self.properties))).unwrap_or_default(),
+            traits: fields(self.lead_id, &self.id, self.traits),
             id: self.id,
             kind: self.kind,
             occurred_at: to_instant(self.occurred_at),
             verdict: verdict(&self.verdict),
-            properties: Stored(self.properties).into_fields().unwrap_or_default(),
-            traits: self.traits.and_then(Stored::into_fields),
         }
     }
 }
 
+/// The fields of an object of an event; of anything else, which no call can have brought, none.
+fn fields(lead: LeadId, event: &str, stored: Option<Stored>) -> Option<Map<String, Value>> {
+    let fields = stored?.into_fields();
+    if fields.is_none() {
+        tracing::warn!(lead = %lead.0, event, "what is stored of an event is no object, and is passed over");
+    }
+    fields
+}
+
+/// The column holds these three words, and no other.
 fn verdict(text: &str) -> Verdict {
     match text {
         "machine" => Verdict::Machine,

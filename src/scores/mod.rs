@@ -42,7 +42,7 @@ pub use held::{Held, hold};
 pub use log::{History, read as read_log};
 pub use offers::{ByHand, offer};
 pub use pass::{Pass, Prepared};
-pub use person::{MOST_ATTRIBUTES, MOST_BYTES, Overfull, overfull};
+pub use person::{MOST_ATTRIBUTES, MOST_BYTES, Overfull, is_swollen, overfull};
 pub use rebuild::rebuild;
 
 use person::People;

@@ -25,6 +25,10 @@ pub struct ByHand {
 }
 
 /// Offers a locked lead to sales, with what speaks for it now. It has no open offer, and its events are in the log.
+///
+/// # Panics
+///
+/// Never: evidence is plain data.
 pub async fn offer(
     conn: &mut PgConnection,
     frame: Frame<'_>,
@@ -41,7 +45,7 @@ pub async fn offer(
         rep: by_hand.rep.or(owner),
         score: evidence.score(),
         model_id: frame.live().id,
-        evidence: serde_json::to_value(&evidence).unwrap_or_default(),
+        evidence: serde_json::to_value(&evidence).expect("evidence is plain data"),
         request_key: by_hand.request_key,
     };
     qualification::offer(conn, frame, lead, new).await

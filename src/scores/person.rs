@@ -10,7 +10,7 @@ use super::{Additions, History, log};
 use crate::{
     ids::LeadId,
     json,
-    leads::{self, Resolved, Stage},
+    leads::{self, Attributes, Resolved, Stage},
     policy::Label,
     qualification::{self, Frame},
 };
@@ -20,7 +20,7 @@ pub const MOST_ATTRIBUTES: usize = 1_000;
 /// How large they may be together, in bytes.
 pub const MOST_BYTES: usize = 256 * 1024;
 
-/// How many times as much a lead may have that an identify or alias joins from several: two full leads may be one person, and a
+/// How many times as much a lead may have that is joined from several, by an event or by hand: two full leads may be one person, and a
 /// device after the other must not make a lead that grows without end.
 const JOINED: usize = 2;
 
@@ -56,50 +56,55 @@ impl People {
     ) -> sqlx::Result<People> {
         let present = resolved.leads.keys().filter(|id| !resolved.gone.contains_key(id));
         let named = |id| resolved.named.contains(id) || resolved.heard.contains(id);
-        let mut people: BTreeMap<LeadId, Person> =
-            present.map(|id| (*id, Person { named: named(id), ..Person::default() })).collect();
-        let mut stale = stale.clone();
+        let people = present.map(|id| (*id, Person { named: named(id), ..Person::default() })).collect();
+        let mut people = People(people);
         let mut before: BTreeMap<LeadId, Fold> = BTreeMap::new();
-        for (lead, profile) in profiles(conn, additions, &stale).await? {
-            match profile {
-                Some(profile) => {
-                    people.entry(lead).or_default().profile = profile.clone();
+        let mut unreadable = BTreeSet::new();
+        for (lead, attributes) in stored(conn, additions, stale).await? {
+            match attributes {
+                Attributes::Read(profile) => {
+                    people.0.entry(lead).or_default().profile = profile.clone();
                     before.insert(lead, profile);
                 }
-                None => drop(stale.insert(lead)),
-            }
-        }
-        let mut overfull = BTreeSet::new();
-        for (lead, news) in additions.iter().filter(|(lead, _)| !stale.contains(lead)) {
-            let person = people.entry(*lead).or_default();
-            let full = person.describe(news);
-            overfull.extend(full.into_iter().map(|id| (*lead, id.to_owned())));
-        }
-        for (lead, mut history) in log::read(conn, &stale.iter().copied().collect::<Vec<_>>()).await? {
-            let person = people.entry(lead).or_default();
-            // What moved away may have left nothing behind, and that is to be written too.
-            person.described = true;
-            if let Some(news) = additions.get(&lead) {
-                let full = history.before(news).describe(news);
-                overfull.extend(full.into_iter().map(|id| (lead, id.to_owned())));
-                if is_swollen(before.get(&lead), &history.profile) {
-                    let joining = news.iter().filter(|event| ["identify", "alias"].contains(&event.kind));
-                    overfull.extend(joining.map(|event| (lead, event.id.to_owned())));
+                Attributes::Unreadable(why) => {
+                    leads::tell_unreadable(lead, &why);
+                    unreadable.insert(lead);
                 }
             }
-            person.profile = std::mem::take(&mut history.profile);
-            let stored = || before.get(&lead).map(Fold::to_profile).unwrap_or_default();
-            person.reworded = !outdated.contains(&lead) || person.profile.to_profile() != stored();
-            person.history = Some(history);
         }
-        if !overfull.is_empty() {
-            return Err(refused(Overfull(overfull)));
+        let replayed: BTreeSet<LeadId> = stale.union(&unreadable).copied().collect();
+        let mut overfull = Overfull::default();
+        for (lead, news) in additions.iter().filter(|(lead, _)| !replayed.contains(lead)) {
+            let full = people.0.entry(*lead).or_default().describe(news);
+            overfull.events.extend(full.into_iter().map(|id| (*lead, id.to_owned())));
+        }
+        for (lead, history) in log::read(conn, &replayed.into_iter().collect::<Vec<_>>()).await? {
+            let news = additions.get(&lead).map(Vec::as_slice);
+            if unreadable.contains(&lead) {
+                before.insert(lead, history.before(news.unwrap_or_default()).profile);
+            }
+            overfull.extend(lead, &history, news, before.get(&lead));
+            people.replay(lead, history, before.get(&lead), outdated.contains(&lead));
+        }
+        if !(overfull.events.is_empty() && overfull.joined.is_empty()) {
+            return Err(refused(overfull));
         }
         let nothing = Fold::default();
-        for (lead, person) in people.iter_mut().filter(|(_, person)| person.reworded) {
+        for (lead, person) in people.0.iter_mut().filter(|(_, person)| person.reworded) {
             person.changed = differing(before.get(lead).unwrap_or(&nothing), &person.profile);
         }
-        Ok(People(people))
+        Ok(people)
+    }
+
+    /// Gives a lead the attributes of its log.
+    fn replay(&mut self, lead: LeadId, mut history: History, before: Option<&Fold>, outdated: bool) {
+        let person = self.0.entry(lead).or_default();
+        // What moved away may have left nothing behind, and that is to be written too.
+        person.described = true;
+        person.profile = std::mem::take(&mut history.profile);
+        let stored = || before.map(Fold::to_profile).unwrap_or_default();
+        person.reworded = !outdated || person.profile.to_profile() != stored();
+        person.history = Some(history);
     }
 
     /// Leads as they are known, `asked` with their attributes.
@@ -114,15 +119,8 @@ impl People {
         for lead in asked {
             people.entry(*lead).or_default().reworded = true;
         }
-        let mut unreadable = Vec::new();
-        for (lead, profile) in folds(conn, &leads).await? {
-            match profile {
-                Some(profile) => people.entry(lead).or_default().profile = profile,
-                None => unreadable.push(lead),
-            }
-        }
-        for (lead, history) in log::read(conn, &unreadable).await? {
-            people.entry(lead).or_default().profile = history.profile;
+        for (lead, profile) in leads::attributes_of(conn, &leads).await? {
+            people.entry(lead).or_default().profile = profile;
         }
         Ok(People(people))
     }
@@ -158,7 +156,9 @@ impl People {
             .0
             .iter()
             .filter(|(_, person)| person.described)
-            .map(|(lead, person)| (*lead, serde_json::to_value(&person.profile).unwrap_or_default()))
+            .map(|(lead, person)| {
+                (*lead, serde_json::to_value(&person.profile).expect("attributes are plain data"))
+            })
             .unzip();
         if leads.is_empty() { Ok(()) } else { leads::upsert_profiles(conn, &leads, &attributes).await }
     }
@@ -232,7 +232,7 @@ fn fits(profile: &Fold, traits: &Map<String, Value>) -> bool {
 }
 
 /// Whether a lead that was joined has more than two full leads, and more than it had.
-fn is_swollen(before: Option<&Fold>, after: &Fold) -> bool {
+pub fn is_swollen(before: Option<&Fold>, after: &Fold) -> bool {
     let (attributes, bytes) = extent(after);
     let (had, had_bytes) = before.map(extent).unwrap_or_default();
     (attributes > JOINED * MOST_ATTRIBUTES && attributes > had)
@@ -257,10 +257,33 @@ fn extent(fold: &Fold) -> (usize, usize) {
     })
 }
 
-/// Events that would give a lead more attributes than it may have, by the lead and the event's id.
-#[derive(Debug, thiserror::Error)]
+/// What would give leads more attributes than they may have.
+#[derive(Debug, Default, thiserror::Error)]
 #[error("a lead would have more attributes than it may")]
-pub struct Overfull(pub BTreeSet<(LeadId, String)>);
+pub struct Overfull {
+    /// Events that say too much of a lead, by the lead and the event's id.
+    pub events: BTreeSet<(LeadId, String)>,
+    /// Leads that would be joined from too many.
+    pub joined: BTreeSet<LeadId>,
+}
+
+impl Overfull {
+    /// Notes what of a lead's news is too much, by its whole log.
+    fn extend(
+        &mut self,
+        lead: LeadId,
+        history: &History,
+        news: Option<&[EventRef<'_>]>,
+        before: Option<&Fold>,
+    ) {
+        let Some(news) = news else { return };
+        let full = history.before(news).describe(news);
+        self.events.extend(full.into_iter().map(|id| (lead, id.to_owned())));
+        if is_swollen(before, &history.profile) {
+            self.joined.insert(lead);
+        }
+    }
+}
 
 /// The error by which a transaction ends that must not be committed; [`overfull`] knows it again.
 fn refused(why: Overfull) -> sqlx::Error {
@@ -277,17 +300,21 @@ pub fn overfull(error: sqlx::Error) -> Result<Overfull, sqlx::Error> {
 
 /// The attributes as they are stored, of those whose attributes may change: something new is said of them, or they are
 /// replayed.
-async fn profiles(
+async fn stored(
     conn: &mut PgConnection,
     additions: &Additions<'_>,
     stale: &BTreeSet<LeadId>,
-) -> sqlx::Result<Vec<(LeadId, Option<Fold>)>> {
+) -> sqlx::Result<Vec<(LeadId, Attributes)>> {
     let described = additions
         .iter()
         .filter(|(_, news)| news.iter().any(|event| event.facts().is_some()))
         .map(|(lead, _)| *lead);
     let asked: BTreeSet<LeadId> = described.chain(stale.iter().copied()).collect();
-    folds(conn, &asked.into_iter().collect::<Vec<_>>()).await
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = leads::profiles_of(conn, &asked.into_iter().collect::<Vec<_>>()).await?;
+    Ok(rows.into_iter().map(|row| (row.lead_id, row.attributes)).collect())
 }
 
 /// The names of the attributes whose values differ. Of an object that stays one, such as `company` or what was derived, the
@@ -308,13 +335,4 @@ fn differing(before: &Fold, after: &Fold) -> Vec<String> {
         }
     }
     differing
-}
-
-/// What is stored of leads' attributes; none where it cannot be read: then they come from the log.
-async fn folds(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<(LeadId, Option<Fold>)>> {
-    if leads.is_empty() {
-        return Ok(Vec::new());
-    }
-    let fold = |row: leads::ProfileRow| (row.lead_id, row.fold());
-    Ok(leads::profiles_of(conn, leads).await?.into_iter().map(fold).collect())
 }

@@ -70,7 +70,7 @@ impl<'a> Sheet<'a> {
             if row.is_none() && !created && !covers.includes(lead) {
                 continue;
             }
-            let tally = row.as_ref().and_then(|row| Tally::decode(&version.model, &row.tally).ok());
+            let tally = row.as_ref().and_then(|row| version.tally(lead, &row.tally));
             let moved = resolved.moved.contains(&lead);
             let outdated = !moved && row.as_ref().is_some_and(|row| Tally::is_outdated(&row.tally));
             let stale = moved || outdated || (tally.is_none() && !created);

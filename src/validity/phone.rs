@@ -16,16 +16,17 @@ const LOCAL: usize = 7;
 const NATIONAL: usize = 10;
 
 /// A number with its signs; then perhaps an extension, `ext. 12`, `x12`, `#12`, `;ext=12`, and a remark, `(mobile)`.
-static WRITTEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
     let number = r"(?<number>\(?\+?[0-9(][0-9\s./()\p{Pd}\u{2212}]*?)";
     let extension = r"(?:[\s,;]*(?:extension|ext|x|\#)[\s.:=]*[0-9]+)?";
     let remark = r"(?:\s*\([\p{L}\s.]+\))?";
-    Regex::new(&format!(r"(?i)^(?:tel:\s*)?{number}{extension}{remark}$")).ok()
+    Regex::new(&format!(r"(?i)^(?:tel:\s*)?{number}{extension}{remark}$"))
+        .expect("the parts are regular expressions")
 });
 
 /// Whether a text can be a phone number.
 pub(super) fn is_possible(text: &str) -> bool {
-    let written = WRITTEN.as_ref().and_then(|written| written.captures(text));
+    let written = WRITTEN.captures(text);
     let digits = |number: &str| number.chars().filter_map(|c| c.to_digit(10)).collect::<Vec<u32>>();
     written
         .map(|parts| digits(&parts["number"]))

@@ -147,6 +147,95 @@ async fn a_lead_does_not_grow_by_one_device_after_the_other() {
 }
 
 #[tokio::test]
+async fn a_lead_does_not_grow_by_one_address_after_the_other() {
+    run(async |app| {
+        let address = |n: usize| format!("a{n}@mail.example");
+        let opened = |n: usize| {
+            json!({"id": format!("o{n}"), "type": "email_opened", "lead": {"user_id": "fat", "email": address(n)}})
+        };
+        for n in 0..3 {
+            let traits = attributes(n * 1_000..n * 1_000 + 900);
+            let sent = sends(app, identify(&format!("a{n}"), &json!({"email": address(n)}), &traits)).await;
+            assert_eq!(sent["accepted"], 1, "{sent}");
+        }
+        sends(app, json!([opened(0), opened(1)])).await;
+
+        let third = sends(app, opened(2)).await;
+
+        assert_eq!(third["rejected"][0]["code"], "too_many_attributes", "{third}");
+        let own = app.get(&format!("/v1/leads/by/email/{}", address(2))).await.json();
+        assert_eq!(own["profile"].as_object().unwrap().len(), 901, "it is a lead of its own still");
+        assert_eq!(own["user_id"], Value::Null);
+        let fat = app.get("/v1/leads/by/external_id/fat").await.json();
+        assert!(fat["profile"].as_object().unwrap().len() <= 1_801, "{}", fat["id"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_only_describes_a_lead_is_taken_beside_what_would_join_too_much_to_it() {
+    run(async |app| {
+        for n in 0..3 {
+            let device = json!({"anonymous_id": format!("d{n}")});
+            let traits = attributes(n * 1_000..n * 1_000 + 900);
+            assert_eq!(sends(app, identify(&format!("a{n}"), &device, &traits)).await["accepted"], 1);
+        }
+        let joined = |n: usize| {
+            let lead = json!({"anonymous_id": format!("d{n}"), "user_id": "fat"});
+            identify(&format!("b{n}"), &lead, &Map::new())
+        };
+        let described = identify("c", &json!({"user_id": "fat"}), &attributes(0..1));
+
+        let sent = sends(app, json!([joined(0), joined(1), joined(2), described])).await;
+
+        assert_eq!(sent["accepted"], 1, "{sent}");
+        let refused: Vec<&Value> =
+            sent["rejected"].as_array().unwrap().iter().map(|one| &one["index"]).collect();
+        assert_eq!(refused, [0, 1, 2], "two of them would have fitted: they can be sent again one by one");
+        assert_eq!(count(app, "fat").await, 1);
+        assert_eq!(sends(app, json!([joined(0), joined(1)])).await["accepted"], 2);
+        assert_eq!(count(app, "fat").await, 1_800);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_becomes_large_by_merges_aliases_and_placeholders() {
+    run(async |app| {
+        for n in 0..3 {
+            let user = json!({"user_id": format!("u{n}")});
+            let traits = attributes(n * 1_000..n * 1_000 + 900);
+            assert_eq!(sends(app, identify(&format!("a{n}"), &user, &traits)).await["accepted"], 1);
+        }
+        let mut ids = Vec::new();
+        for n in 0..3 {
+            ids.push(app.lead(&format!("u{n}")).await["id"].as_str().unwrap().to_owned());
+        }
+        let merge = async |lead: &str| {
+            let body = json!({"lead_id": lead, "reason": "one person"}).to_string();
+            app.post(&format!("/v1/leads/{}/merge", ids[0]), body).await
+        };
+        assert_eq!(merge(&ids[1]).await.status, 201);
+
+        let refused = merge(&ids[2]).await;
+
+        assert_eq!((refused.status.as_u16(), refused.problem()), (409, "conflict".to_owned()), "{refused:?}");
+        assert_eq!((count(app, "u0").await, count(app, "u2").await), (1_800, 900));
+        assert_eq!(app.count("lead_merge").await, 1, "a merge that is refused leaves nothing");
+        let alias = json!({"userId": "u0", "previousId": "u2"}).to_string();
+        app.post("/v1/alias", alias).await;
+        assert_eq!((count(app, "u0").await, count(app, "u2").await), (1_800, 900));
+        for n in 0..3 {
+            let nobody = json!({"user_id": "undefined", "anonymous_id": format!("d{n}")});
+            let traits = attributes(n * 1_000..n * 1_000 + 900);
+            assert_eq!(sends(app, identify(&format!("d{n}"), &nobody, &traits)).await["accepted"], 1);
+        }
+        assert_eq!(app.count("lead where merged_into is null").await, 5, "each device is somebody else");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_document_that_would_take_long_to_read_is_refused_at_once() {
     run(async |app| {
         let yaml = [("content-type", "application/yaml")];

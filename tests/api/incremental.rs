@@ -5,15 +5,12 @@
 #[path = "../../crates/scoring/tests/arbitrary/mod.rs"]
 mod arbitrary;
 
-use std::collections::HashMap;
-
 use arbitrary::{Arrival, START, log, model};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use leadscore::{
     clock::to_utc,
     db,
-    ids::LeadId,
     ingest::{
         Submission,
         event::{self, Found},
@@ -21,14 +18,13 @@ use leadscore::{
     },
     leads::identity::{Identity, Kind, Named},
     publishing::jobs::{Step, rebuild_step},
-    scores::read_log,
     verdicts::Finding,
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use scoring::{Event, Instant, Verdict, profile::Fold};
-use serde_json::{Map, Value, json};
+use scoring::{Event, Instant, Verdict};
+use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, TestApp, run};
+use crate::harness::{ADMIN, TestApp, assert_stored_is_replay, run};
 
 /// How many random models and logs; `LEADSCORE_CASES` asks for more.
 const CASES: u32 = 60;
@@ -231,82 +227,11 @@ impl<'a> World<'a> {
         Some(found.into_event(self.arrival(), String::new).unwrap())
     }
 
-    /// Under every version that leads are scored by, every lead has a state, and every stored number is what the pure
-    /// function says of the lead's log at the instant it was stored for; once those due were woken, also now.
     async fn check(&self, woken: bool) {
         let mut conn = self.app.database.connect().await;
-        let leads: Vec<LeadId> =
-            sqlx::query_scalar("select id from lead where merged_into is null order by id")
-                .fetch_all(&mut conn)
-                .await
-                .unwrap();
-        let histories = read_log(&mut conn, &leads).await.unwrap();
-        let profiles: HashMap<LeadId, sqlx::types::Json<Fold>> =
-            sqlx::query_as::<_, (LeadId, _)>("select lead_id, attributes from lead_profile")
-                .fetch_all(&mut conn)
-                .await
-                .unwrap()
-                .into_iter()
-                .collect();
-        for (lead, history) in &histories {
-            let stored = profiles.get(lead).map(|fold| fold.0.clone()).unwrap_or_default();
-            assert_eq!(stored, history.profile, "case {}", self.number);
-        }
         let scored = self.app.app.live.scored(&mut conn).await.unwrap();
-        let others = scored.others.iter().map(|other| &other.version);
-        assert!(others.len() > 0, "the shadow, and the one before for a week");
-        for version in others.chain([&scored.live]) {
-            let rows: Vec<Row> = sqlx::query_as(
-                "select lead_id, score, raw, fit, engagement, grade, band, as_of, next_change_at
-                from score join lead on id = lead_id and score.stage = lead.stage
-                where model_id = $1 order by lead_id",
-            )
-            .bind(version.id)
-            .fetch_all(&mut conn)
-            .await
-            .unwrap();
-            assert_eq!(rows.iter().map(|row| row.lead_id).collect::<Vec<_>>(), leads, "case {}", self.number);
-            for row in rows {
-                let events = &histories[&row.lead_id].events;
-                let replayed = |at: DateTime<Utc>| {
-                    let at = Instant::from_micros(at.timestamp_micros());
-                    Row::of(row.lead_id, &scoring::evaluate(&version.model, &Map::new(), events, at).score)
-                };
-                assert_eq!(row, replayed(row.as_of), "case {}", self.number);
-                if woken {
-                    let now = Row { as_of: row.as_of, ..replayed(self.app.now()) };
-                    assert_eq!(row, now, "case {}: a change was slept through", self.number);
-                }
-            }
-        }
-    }
-}
-
-#[derive(Debug, PartialEq, sqlx::FromRow)]
-struct Row {
-    lead_id: LeadId,
-    score: i32,
-    raw: i64,
-    fit: i64,
-    engagement: i64,
-    grade: String,
-    band: String,
-    as_of: DateTime<Utc>,
-    next_change_at: Option<DateTime<Utc>>,
-}
-
-impl Row {
-    fn of(lead_id: LeadId, score: &scoring::Score) -> Row {
-        Row {
-            lead_id,
-            score: i32::try_from(score.score).unwrap(),
-            raw: score.raw.0,
-            fit: score.fit.0,
-            engagement: score.engagement.0,
-            grade: score.grade.clone(),
-            band: score.band.clone(),
-            as_of: to_utc(score.as_of),
-            next_change_at: score.next_change_at.map(to_utc),
-        }
+        assert!(!scored.others.is_empty(), "the shadow, and the one before for a week");
+        let now = woken.then(|| self.app.now());
+        assert_stored_is_replay(&mut conn, &scored, now, &format!("case {}", self.number)).await;
     }
 }

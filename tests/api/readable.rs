@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    harness::{ADMIN, Receiver, TestApp, run},
+    handoffs::change_policy,
+    harness::{ADMIN, Receiver, TestApp, assert_stored_is_replay, logged, run},
     publishing::{publish, visits},
 };
 
@@ -147,19 +148,44 @@ async fn a_value_that_no_call_could_have_brought_is_read_and_harms_nobody() {
     .await;
 }
 
+/// Puts something into the place of a lead's attributes that no release has written.
+async fn damage(app: &TestApp, lead: &str) {
+    sql(app, format!("update lead_profile set attributes = '{{\"title\": 7}}' where lead_id = '{lead}'"))
+        .await;
+}
+
+async fn stored(app: &TestApp, lead: &str) -> Value {
+    sqlx::query_scalar("select attributes from lead_profile where lead_id = $1::uuid")
+        .bind(lead)
+        .fetch_one(&mut app.database.connect().await)
+        .await
+        .unwrap()
+}
+
+/// How often it is told that the attributes of a lead cannot be read.
+fn told(log: &str, lead: &str) -> usize {
+    log.lines().filter(|line| line.contains("lead_profile.attributes") && line.contains(lead)).count()
+}
+
+/// A lead with attributes, and another.
+async fn described(app: &TestApp) -> String {
+    app.events(json!([
+        {"type": "identify", "lead": {"user_id": "odd"},
+            "traits": {"title": "CEO", "size": 5, "lastName": "Campbell", "tags": ["rival"]}},
+        {"type": "trial_started", "lead": {"user_id": "sound"}},
+    ]))
+    .await;
+    app.lead("odd").await["id"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn attributes_that_cannot_be_read_come_from_the_log_when_the_lead_is_next_described() {
     run(async |app| {
-        app.events(json!([
-            {"type": "identify", "lead": {"user_id": "odd"}, "traits": {"title": "CEO", "size": 5}},
-            {"type": "trial_started", "lead": {"user_id": "sound"}},
-        ]))
-        .await;
-        let lead = app.lead("odd").await["id"].as_str().unwrap().to_owned();
-        sql(app, format!("update lead_profile set attributes = '{{\"title\": 7}}' where lead_id = '{lead}'"))
-            .await;
+        let lead = described(app).await;
+        damage(app, &lead).await;
         assert_eq!(app.pages("/v1/leads").await.len(), 2);
 
+        damage(app, &lead).await;
         all_goes_on_beside(app, &lead).await;
 
         let profile = app.lead("odd").await["profile"].clone();
@@ -167,6 +193,144 @@ async fn attributes_that_cannot_be_read_come_from_the_log_when_the_lead_is_next_
             (&profile["title"], &profile["size"], &profile["seen"]),
             (&json!("CEO"), &json!(5), &json!("again"))
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn attributes_that_cannot_be_read_are_those_of_the_log_for_whoever_asks_first() {
+    run(async |app| {
+        let lead = described(app).await;
+        let queue = json!({"filter": {"stage": ["lead"], "attributes": {"field": "title", "eq": "CEO"}}});
+        let made = app.call("PUT", "/v1/queues/chiefs", Some(ADMIN), queue.to_string()).await;
+        assert!(made.status.is_success(), "{made:?}");
+        let before = stored(app, &lead).await;
+        let same = json!({"user_id": "odd", "traits": {"title": "CEO"}}).to_string();
+        let by_id = format!("/v1/leads/{lead}");
+        for (method, path, body) in [
+            ("GET", by_id.as_str(), ""),
+            ("GET", "/v1/leads?limit=500", ""),
+            ("GET", "/v1/queues/chiefs/leads", ""),
+            ("POST", "/v1/leads", same.as_str()),
+            ("POST", "/v1/queues/chiefs/next", r#"{"rep": "ann"}"#),
+            ("GET", "/v1/claims", ""),
+        ] {
+            damage(app, &lead).await;
+
+            let (answer, log) = logged(app.call(method, path, Some(ADMIN), body.to_owned())).await;
+
+            assert_eq!(answer.status, 200, "{path}: {answer:?}");
+            let text = answer.json().to_string();
+            assert!(text.contains("\"title\":\"CEO\"") && text.contains("\"size\":5"), "{path}: {text}");
+            assert_eq!(told(&log, &lead), 1, "{path}: {log}");
+            assert_eq!(stored(app, &lead).await, before, "{path}: what is stored equals a replay again");
+        }
+        let (_, log) = logged(app.get(&by_id)).await;
+        assert_eq!(told(&log, &lead), 0, "it is told once: {log}");
+        assert_eq!(app.count("event").await, 2, "nothing was said anew");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn attributes_that_cannot_be_read_still_leave_a_lead_out_and_find_it() {
+    run(async |app| {
+        change_policy(app, json!({"exclusions": [{"label": "competitor", "tag": "rival"}]})).await;
+        app.run_due().await;
+        let lead = described(app).await;
+        let stage = async || app.get(&format!("/v1/leads/{lead}")).await.json()["stage"].clone();
+        damage(app, &lead).await;
+
+        app.events(json!({"type": "demo_requested", "lead": {"user_id": "odd"}})).await;
+        assert_eq!(stage().await, "lead", "a competitor");
+
+        damage(app, &lead).await;
+        app.events(json!({"type": "identify", "lead": {"user_id": "odd", "email": "o@mail.example"}})).await;
+        let found = app.get("/v1/leads?q=campbell").await.json();
+        assert_eq!(found["data"][0]["id"], *lead.as_str(), "{found}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_changes_with_attributes_that_could_not_be_read_is_what_the_news_says() {
+    run(async |app| {
+        let lead = described(app).await;
+        damage(app, &lead).await;
+        app.advance(chrono::TimeDelta::seconds(1));
+
+        app.events(json!({"type": "identify", "lead": {"user_id": "odd"}, "traits": {"size": 6}})).await;
+
+        let changes = app.get("/v1/changes?limit=500").await.json();
+        let updates: Vec<&Value> = changes["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|change| change["type"] == "lead.updated" && change["lead_id"] == *lead.as_str())
+            .collect();
+        let last = updates.last().unwrap_or_else(|| panic!("{changes}"));
+        assert_eq!(last["data"]["attributes"], json!(["size"]), "{last}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_read_is_told_of_and_replayed_when_the_lead_changes() {
+    run(async |app| {
+        let lead = described(app).await;
+        let path = format!("/v1/leads/{lead}");
+        let before = app.get(&path).await.json()["score"].clone();
+        sql(app, format!("update score set tally = substring(tally for 1) where lead_id = '{lead}'")).await;
+
+        let (answer, log) = logged(app.get(&path)).await;
+
+        assert_eq!(answer.json()["score"], before, "as it was stored");
+        assert!(log.contains("score.tally") && log.contains(&lead), "{log}");
+        app.events(json!({"type": "page_viewed", "lead": {"user_id": "odd"}, "properties": {"path": "/"}}))
+            .await;
+        let (_, log) = logged(app.get(&path)).await;
+        assert!(!log.contains("score.tally"), "{log}");
+        let mut conn = app.database.connect().await;
+        let scored = app.app.live.scored(&mut conn).await.unwrap();
+        assert_stored_is_replay(&mut conn, &scored, Some(app.now()), "replayed").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_note_of_how_one_lead_stood_that_cannot_be_read_keeps_no_other_from_being_put_back() {
+    run(async |app| {
+        let thresholds = |enter: i64| {
+            let mut document = visits(20);
+            document["mql"] = json!({"enter": enter, "leave": enter - 5});
+            document
+        };
+        publish(app, &thresholds(50)).await;
+        app.run_due().await;
+        for user in ["ann", "bob"] {
+            let visit = json!({"type": "page_viewed", "lead": {"user_id": user}});
+            app.events(json!([visit, visit, visit])).await;
+        }
+        let strict = publish(app, &thresholds(95)).await;
+        app.run_due().await;
+        let stages =
+            async || [app.lead("ann").await["stage"].clone(), app.lead("bob").await["stage"].clone()];
+        assert_eq!(stages().await, ["lead", "lead"]);
+        let bob = app.lead("bob").await["id"].as_str().unwrap().to_owned();
+        sql(app, format!("update rollback_state set stood = '{{}}' where lead_id = '{bob}'")).await;
+
+        let path = format!("/v1/models/{strict}/rollback");
+        let (_, log) = logged(async {
+            assert_eq!(app.call("POST", &path, Some(ADMIN), "").await.status, 200);
+            app.run_due().await
+        })
+        .await;
+
+        assert_eq!(stages().await, ["mql", "lead"], "of the other the model decides, by what it does next");
+        assert!(log.contains("rollback_state") && log.contains(&bob), "{log}");
+        app.advance(chrono::TimeDelta::seconds(1));
+        app.events(json!({"type": "page_viewed", "lead": {"user_id": "bob"}})).await;
+        assert_eq!(stages().await, ["mql", "mql"]);
     })
     .await;
 }

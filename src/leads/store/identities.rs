@@ -313,8 +313,11 @@ struct IdentityRow {
 }
 
 impl IdentityRow {
-    fn identity(self) -> Option<Identity> {
-        Identity::parse(Kind::named(&self.kind)?, &self.value).ok()
+    fn identity(self) -> sqlx::Result<Identity> {
+        let unreadable =
+            |why: String| sqlx::Error::Decode(format!("an identity cannot be read: {why}").into());
+        let kind = Kind::named(&self.kind).ok_or_else(|| unreadable(format!("its kind is {}", self.kind)))?;
+        Identity::parse(kind, &self.value).map_err(|why| unreadable(why.to_string()))
     }
 }
 
@@ -329,7 +332,7 @@ pub(crate) async fn identity(conn: &mut PgConnection, id: IdentityId) -> sqlx::R
     )
     .fetch_optional(conn)
     .await?;
-    Ok(found.and_then(IdentityRow::identity))
+    found.map(IdentityRow::identity).transpose()
 }
 
 /// The id by which an identity is known now that had this one.
@@ -365,7 +368,7 @@ pub(crate) async fn named(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(strongest.and_then(IdentityRow::identity).map(Named::one))
+    Ok(strongest.map(IdentityRow::identity).transpose()?.map(Named::one))
 }
 
 /// The lead for which an identity's events count from now on; none if nobody ever named it.

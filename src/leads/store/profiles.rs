@@ -1,10 +1,11 @@
 //! SQL of leads' attributes.
 
+use chrono::{DateTime, Utc};
 use scoring::profile::Fold;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::ids::LeadId;
+use crate::{ids::LeadId, json::Stored, leads::attributes::Attributes};
 
 /// Forgets what was computed for leads that have no identity left.
 pub(crate) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
@@ -22,26 +23,77 @@ pub(crate) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -
 /// A lead's attributes with their provenance.
 pub(crate) struct ProfileRow {
     pub(crate) lead_id: LeadId,
-    pub(crate) attributes: Value,
-}
-
-impl ProfileRow {
-    /// The attributes as they are folded on; none if they are in no form that this version writes. They are a cache: the
-    /// log has them too.
-    pub(crate) fn fold(self) -> Option<Fold> {
-        serde_json::from_value(self.attributes).ok()
-    }
+    pub(crate) attributes: Attributes,
 }
 
 pub(crate) async fn profiles_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<ProfileRow>> {
     sqlx::query_as!(
         ProfileRow,
-        "-- leads::profiles_of
-        select lead_id, attributes from lead_profile where lead_id = any($1)",
+        r#"-- leads::profiles_of
+        select lead_id, attributes as "attributes: Attributes" from lead_profile where lead_id = any($1)"#,
         leads as &[LeadId]
     )
     .fetch_all(conn)
     .await
+}
+
+/// Which version of each row is stored.
+pub(crate) async fn profile_versions(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+) -> sqlx::Result<Vec<(LeadId, String)>> {
+    let rows = sqlx::query!(
+        r#"-- leads::profile_versions
+        select lead_id as "lead_id: LeadId", xmin::text as "version!" from lead_profile where lead_id = any($1)"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.lead_id, row.version)).collect())
+}
+
+/// Something that the log says of a lead's attributes.
+pub(crate) struct FactRow {
+    pub(crate) lead_id: LeadId,
+    pub(crate) id: String,
+    pub(crate) occurred_at: DateTime<Utc>,
+    pub(crate) traits: Stored,
+}
+
+/// All that the log says of leads' attributes, of each lead the oldest first.
+pub(crate) async fn facts_logged(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<FactRow>> {
+    sqlx::query_as!(
+        FactRow,
+        r#"-- leads::facts_logged
+        select s.lead_id, e.id, e.occurred_at, e.traits as "traits!"
+        from identity_span s
+        join event e on e.identity_id = s.identity_id
+            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
+        where s.lead_id = any($1) and e.traits is not null and e.verdict <> 'machine' and e.held_until is null
+        order by s.lead_id, e.occurred_at, e.id"#,
+        leads as &[LeadId]
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Writes a lead's attributes if what is stored is still the row of this version.
+pub(crate) async fn replace_profile(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    version: &str,
+    attributes: &Stored<&Fold>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- leads::replace_profile
+        update lead_profile set attributes = $3 where lead_id = $1 and xmin::text = $2",
+        lead as LeadId,
+        version,
+        attributes as &Stored<&Fold>
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 pub(crate) async fn upsert_profiles(

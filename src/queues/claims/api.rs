@@ -32,7 +32,7 @@ use crate::{
         problem::Problem,
     },
     ids::{ClaimId, LeadId},
-    leads::view::{LeadRow, LeadView},
+    leads::{self, view::LeadView},
 };
 
 /// The calls of this room.
@@ -81,11 +81,11 @@ struct ClaimView {
 }
 
 impl ClaimView {
-    fn of(claim: Claim, lead: Option<LeadRow>, now: DateTime<Utc>) -> ClaimView {
+    fn of(claim: Claim, lead: Option<LeadView>, now: DateTime<Utc>) -> ClaimView {
         ClaimView {
             state: claim.state(now),
             ended_at: claim.over_at(now),
-            lead: lead.map(LeadView::from),
+            lead,
             id: claim.id,
             queue: claim.queue,
             lead_id: claim.lead_id,
@@ -183,8 +183,8 @@ async fn list_claims(
     let page = Page::of(claims, limit, |claim| (claim.claimed_at, claim.token));
     let ids: Vec<LeadId> = page.data.iter().map(|claim| claim.lead_id).collect();
     let leads = queues::leads(&mut conn, live, &ids).await?;
-    let leads: HashMap<LeadId, LeadView> =
-        leads.into_iter().map(|lead| (lead.id, LeadView::from(lead))).collect();
+    let leads = leads::view::shown(&mut conn, leads).await?;
+    let leads: HashMap<LeadId, LeadView> = leads.into_iter().map(|lead| (lead.id, lead)).collect();
     let shown = |claim: Claim| {
         let lead = leads.get(&claim.lead_id).cloned();
         ClaimView { lead, ..ClaimView::of(claim, None, now) }
@@ -212,7 +212,8 @@ async fn shown(app: &App, claim: Claim) -> sqlx::Result<ClaimView> {
     let mut conn = app.db.acquire().await?;
     let live = app.live.current(&mut conn).await?.id;
     let now = super::super::now(app, &mut conn).await?;
-    let lead = queues::leads(&mut conn, live, &[claim.lead_id]).await?.pop();
+    let rows = queues::leads(&mut conn, live, &[claim.lead_id]).await?;
+    let lead = leads::view::shown(&mut conn, rows).await?.pop();
     Ok(ClaimView::of(claim, lead, now))
 }
 

@@ -20,7 +20,7 @@ use crate::{
     db,
     http::problem::{Code, Problem},
     ids::ClaimId,
-    leads::view::{self, LeadRow},
+    leads::view::{self, LeadRow, LeadView},
     models::Version,
 };
 
@@ -45,7 +45,7 @@ pub(super) enum NextError {
 /// What a rep is given.
 pub(super) struct Given {
     pub(super) claim: Claim,
-    pub(super) lead: LeadRow,
+    pub(super) lead: LeadView,
     /// What time it is.
     pub(super) now: DateTime<Utc>,
 }
@@ -120,7 +120,8 @@ async fn given_before(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Taken> {
     let Some(claim) = claims::find(conn, id, live.id).await? else { return Ok(Taken::None) };
-    let lead = view::find(conn, live.id, claim.lead_id).await?;
+    let found = view::find(conn, live.id, claim.lead_id).await?;
+    let lead = view::shown(conn, found.into_iter().collect()).await?.pop();
     Ok(lead.map_or(Taken::None, |lead| Taken::Got(Box::new(Given { claim, lead, now }))))
 }
 
@@ -174,7 +175,8 @@ async fn take(
     };
     let Some(token) = store::insert(conn, &new).await? else { return Ok(Taken::None) };
     let claim = new.made(token, &lead);
-    Ok(Taken::Got(Box::new(Given { claim, lead, now })))
+    let shown = view::shown(conn, vec![lead]).await?.pop();
+    Ok(shown.map_or(Taken::None, |lead| Taken::Got(Box::new(Given { claim, lead, now }))))
 }
 
 impl NewClaim<'_> {

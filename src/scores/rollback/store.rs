@@ -8,6 +8,7 @@ use sqlx::{PgConnection, types::Json};
 use super::{Noted, Touched};
 use crate::{
     ids::{HandoffId, LeadId, ModelId},
+    json::Stored,
     leads::Lead,
     qualification::OfferState,
 };
@@ -21,8 +22,7 @@ pub(super) async fn find(
 ) -> sqlx::Result<BTreeMap<LeadId, Noted>> {
     let rows = sqlx::query!(
         r#"-- scores::find_rollback_states
-        select lead_id as "lead_id: LeadId", stood as "stood: Json<Lead>", left_as as "left_as: Json<Lead>",
-            offers as "offers: Json<Vec<Touched>>"
+        select lead_id as "lead_id: LeadId", stood, left_as, offers
         from rollback_state where model_id = $1 and lead_id = any($2) and era = $3"#,
         model as ModelId,
         leads as &[LeadId],
@@ -30,12 +30,27 @@ pub(super) async fn find(
     )
     .fetch_all(conn)
     .await?;
-    let note = |stood: Json<Lead>, left_as: Json<Lead>, offers: Json<Vec<Touched>>| Noted {
-        stood: stood.0,
-        left_as: left_as.0,
-        offers: offers.0,
-    };
-    Ok(rows.into_iter().map(|row| (row.lead_id, note(row.stood, row.left_as, row.offers))).collect())
+    let mut noted = BTreeMap::new();
+    for row in rows {
+        match note(row.stood, row.left_as, row.offers) {
+            Ok(note) => drop(noted.insert(row.lead_id, note)),
+            Err(why) => tracing::warn!(
+                lead = %row.lead_id.0,
+                table = "rollback_state",
+                %why,
+                "how a lead stood before a model went live cannot be read; the model that is live decides on it"
+            ),
+        }
+    }
+    Ok(noted)
+}
+
+fn note(stood: Stored, left_as: Stored, offers: Stored) -> serde_json::Result<Noted> {
+    Ok(Noted {
+        stood: serde_json::from_value(stood.0)?,
+        left_as: serde_json::from_value(left_as.0)?,
+        offers: serde_json::from_value(offers.0)?,
+    })
 }
 
 /// Keeps how leads stood under a version, in the place of what was noted before.

@@ -3,7 +3,9 @@
 mod amazon;
 mod calls;
 mod database;
+mod logs;
 mod receiver;
+mod replay;
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
@@ -44,7 +46,9 @@ use tower::ServiceExt;
 pub(crate) use amazon::Amazon;
 pub(crate) use calls::shown;
 pub(crate) use database::TestDatabase;
+pub(crate) use logs::logged;
 pub(crate) use receiver::{Got, Receiver, Reply};
+pub(crate) use replay::assert_stored_is_replay;
 
 /// When every test begins.
 pub(crate) const START: &str = "2026-03-02T09:00:00Z";
