@@ -11,15 +11,17 @@ use sqlx::PgConnection;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{attributes::attributes_of, store};
-use crate::ids::LeadId;
+use crate::{ids::LeadId, spelling};
 
 /// The version of these rules. Counted up, it has the words of all leads made anew.
-pub(crate) const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 2;
 
 /// How long a word may be, in characters; what is longer is cut.
 const LONGEST: usize = 60;
 /// How many words a lead may have; what comes later in the alphabet is left out.
 const MOST: usize = 200;
+/// How long a label of a domain may be, in bytes.
+const LONGEST_LABEL: usize = 63;
 /// Up to how many characters a beginning is an entry of its own.
 const SHORT: usize = 2;
 
@@ -116,9 +118,13 @@ pub(crate) fn question(text: &str) -> String {
     parts.join(" & ")
 }
 
-/// A text with the labels of its domains as people write them: `bücher` for `xn--bcher-kva`.
+/// A text in lower case with the labels of its domains as people write them: `bücher` for `xn--bcher-kva`. What is in no
+/// Punycode, or longer than a label, stays as it is.
 fn legible(text: &str) -> String {
-    let label = |part: &str| part.strip_prefix("xn--").and_then(idna::punycode::decode_to_string);
+    let label = |part: &str| {
+        let coded = part.strip_prefix("xn--").filter(|_| part.len() <= LONGEST_LABEL)?;
+        idna::punycode::decode_to_string(coded).filter(|label| !label.is_empty())
+    };
     let parts = text.split_inclusive(|c: char| !c.is_alphanumeric() && c != '-');
     parts.fold(String::with_capacity(text.len()), |mut legible, part| {
         let end = part.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '-').len();
@@ -129,19 +135,14 @@ fn legible(text: &str) -> String {
     })
 }
 
-/// The words of a text: letters and digits that stand together, in lower case and without accents. An apostrophe parts no
-/// word, and a label of a domain in Punycode is read.
+/// The words of a text: letters and digits that stand together, in lower case and without accents. What nobody sees and an
+/// apostrophe part no word, and a label of a domain in Punycode is read.
 fn split(text: &str) -> BTreeSet<String> {
-    let text = legible(text);
-    let plain = text
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '\u{2019}' | '\u{02bc}'))
-        .flat_map(char::to_lowercase)
-        // What upper case letters are made of may be parted too.
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c));
-    let mut folded = String::with_capacity(text.len());
-    for letter in plain {
+    let plain = spelling::lower(&legible(&spelling::lower(text)));
+    let mut folded = String::with_capacity(plain.len());
+    let letters =
+        plain.nfkd().filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '\u{2019}' | '\u{02bc}'));
+    for letter in letters {
         match apart(letter) {
             Some(letters) => folded.push_str(letters),
             None => folded.push(letter),
@@ -162,6 +163,8 @@ fn apart(letter: char) -> Option<&'static str> {
         'đ' | 'ð' => "d",
         'þ' => "th",
         'ı' => "i",
+        // At the end of a word it is written otherwise.
+        'ς' => "σ",
         _ => return None,
     })
 }
@@ -183,9 +186,37 @@ mod tests {
         assert_eq!(words("jane@xn--bcher-kva.example"), words("jane@bücher.example"));
         assert_eq!(words("xn--bcher-kva.xn--p1ai, xn--"), "bucher рф");
         assert_eq!(words("Ａｃｍｅ ﬁn"), "acme fin");
+        assert_eq!(words("ΟΔΟΣ οδος"), words("οδοσ"));
+        assert_eq!(words("Camp\u{ad}bell\u{200b} नमस्\u{200d}ते"), words("Campbell नमस्ते"));
         assert_eq!(question("North CLOUD"), "'cloud':* & 'north':*");
         assert_eq!(question("jo"), "'jo'");
         assert_eq!(question(" @ . "), "");
+    }
+
+    #[test]
+    fn a_domain_has_the_same_words_however_it_is_written() {
+        let words = |text: &str| split(text).into_iter().collect::<Vec<_>>().join(" ");
+        for (text, expected) in [
+            ("münchen.de", "de munchen"),
+            ("xn--mnchen-3ya.de", "de munchen"),
+            ("XN--MNCHEN-3YA.DE", "de munchen"),
+            ("MÜNCHEN.DE", "de munchen"),
+            ("mu\u{308}nchen。de", "de munchen"),
+            ("ｘｎ－－ｍｎｃｈｅｎ－３ｙａ．ｄｅ", "de munchen"),
+            ("xn--strae-oqa.de", "de strasse"),
+            ("straße.de", "de strasse"),
+            ("xn--e1afmkfd.xn--p1ai", "пример рф"),
+            ("пример.рф", "пример рф"),
+            // Latin with one letter in Cyrillic is another word, as it is another domain.
+            ("xn--pple-43d.com", "com аpple"),
+            ("xn--, xn--\u{e4}.de", "a de xn"),
+            ("xn--99999999999", "99999999999 xn"),
+        ] {
+            assert_eq!(words(text), expected, "{text}");
+        }
+        let long = format!("xn--{}", "a".repeat(60_000));
+        assert_eq!(words(&long), format!("{} xn", "a".repeat(LONGEST)), "it is read at once");
+        assert_eq!(question("'xn--a' \\ & ! <-> :*").matches(['\'', '\\', '!', '<']).count(), 4);
     }
 
     #[test]

@@ -118,3 +118,35 @@ async fn words_follow_what_is_known_and_equal_those_made_from_nothing() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_domain_is_found_however_it_is_written() {
+    run(async |app| {
+        describe(app, "mail", json!({"email": "jane@xn--mnchen-3ya.example"})).await;
+        describe(app, "company", json!({"company": {"domain": "MÜNCHEN.example"}})).await;
+        app.events(json!({"type": "identify", "lead": {"user_id": "named", "email": "joe@münchen.example"}}))
+            .await;
+        describe(app, "other", json!({"company": {"domain": "munich.example"}})).await;
+
+        for q in [
+            "m%C3%BCnchen.example",
+            "M%C3%9CNCHEN.EXAMPLE",
+            "munchen",
+            "m%C3%BCnch",
+            "xn--mnchen-3ya.example",
+            "XN--MNCHEN-3YA.example",
+            // In full width, with the full stop of Chinese.
+            "%EF%BD%8D%C3%BC%EF%BD%8E%EF%BD%83%EF%BD%88%EF%BD%85%EF%BD%8E%E3%80%82example",
+            // With a soft hyphen within.
+            "m%C3%BCn%C2%ADchen",
+        ] {
+            assert_eq!(found(app, q).await, "mail company named", "{q}");
+        }
+        for q in ["xn--", "xn--99999999999", "m%D0%B0nchen", "%C3%BCnchen"] {
+            assert_eq!(found(app, q).await, "", "{q}");
+        }
+        let before = stored(app).await;
+        assert_eq!(made_anew(app).await, before);
+    })
+    .await;
+}
