@@ -260,6 +260,12 @@ impl NewEvent {
         verdicts::is_of_mail(&self.kind).then_some((self.named.principal().id(), message))
     }
 
+    /// The same event, of which whatever comes under its id later is taken for a repetition.
+    #[must_use]
+    pub fn uncompared(self) -> NewEvent {
+        NewEvent { digest: UNCOMPARED, ..self }
+    }
+
     /// Whether the event in the log that has its id and this digest is the same.
     pub(super) fn repeats(&self, digest: i64) -> bool {
         digest == self.digest || digest == UNCOMPARED

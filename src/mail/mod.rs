@@ -31,7 +31,7 @@ use crate::{
     app::App,
     http::problem::Problem,
     ingest::{
-        Answer, Refused, Submission,
+        Answer, Refused, Rejection, Submission,
         event::{Arrival, NewEvent},
         submit,
     },
@@ -58,8 +58,10 @@ async fn take(
 /// News as events; those that cannot be any are set aside with their reason.
 fn submission(provider: Provider, read: &Read, at: DateTime<Utc>) -> Submission {
     let arrival = Arrival { at, api_key: None };
-    let event =
-        |news: &News| -> Result<NewEvent, _> { news.found(provider)?.into_event(arrival, String::new) };
+    let event = |news: &News| -> Result<NewEvent, Rejection> {
+        let event = news.found(provider)?.into_event(arrival, String::new)?;
+        Ok(if news.told_in_several_ways { event.uncompared() } else { event })
+    };
     let mut submission = Submission { arrival, events: Vec::new(), refused: Vec::new(), want_leads: false };
     for (index, news) in read.news.iter().enumerate() {
         match event(news) {

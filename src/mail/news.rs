@@ -64,6 +64,8 @@ pub(super) struct News {
     pub(super) ip: Option<String>,
     /// Whether the provider says that it was no person.
     pub(super) machine: bool,
+    /// Whether the provider may tell it in several ways, which do not agree on when it was.
+    pub(super) told_in_several_ways: bool,
 }
 
 /// What was read of a request.
@@ -102,6 +104,7 @@ impl News {
             user_agent: None,
             ip: None,
             machine: false,
+            told_in_several_ways: false,
         }
     }
 

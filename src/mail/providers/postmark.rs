@@ -1,4 +1,7 @@
 //! Postmark: one event; not signed.
+//!
+//! That a mail bounced for good, or was complained of, may be told twice: as a bounce or a complaint, and as the suppression that
+//! follows from it. Both name the mail, and are one event.
 
 use serde_json::Value;
 
@@ -6,6 +9,8 @@ use crate::mail::news::{News, Read, What, date_time, text};
 
 /// The message stream of a mail that names none. Each stream has a list of suppressions of its own.
 const DEFAULT_STREAM: &str = "outbound";
+/// Stands in the place of a mail where a suppression follows from none.
+const NO_MAIL: &str = "00000000-0000-0000-0000-000000000000";
 
 pub(in crate::mail) fn read(body: &[u8]) -> Option<Read> {
     let event: Value = serde_json::from_slice(body).ok()?;
@@ -25,10 +30,16 @@ fn news(event: &Value) -> Option<News> {
         _ => return None,
     };
     let email = text(event, "/Recipient").or_else(|| text(event, "/Email"))?;
-    let (message_id, url) = (text(event, "/MessageID"), text(event, "/OriginalLink"));
+    let message_id = text(event, "/MessageID").filter(|id| id != NO_MAIL);
+    let url = text(event, "/OriginalLink");
     let times = ["/DeliveredAt", "/BouncedAt", "/ChangedAt", "/ReceivedAt"];
     let at = times.iter().find_map(|place| text(event, place)).unwrap_or_default();
     let told = [text(event, "/ID"), message_id.clone(), url.clone()].map(Option::unwrap_or_default);
+    let once = message_id.clone().filter(|_| matches!(what, What::BouncedHard | What::Complained));
+    let news = match &once {
+        Some(mail) => News::new(what, &email, &[what.kind(), "once", &email.to_lowercase(), mail]),
+        None => News::new(what, &email, &[&kind, what.kind(), &email, &at, &told[0], &told[1], &told[2]]),
+    };
     Some(News {
         at: times.iter().find_map(|place| date_time(event, place)),
         message_id,
@@ -37,7 +48,8 @@ fn news(event: &Value) -> Option<News> {
         url,
         user_agent: text(event, "/UserAgent"),
         ip: text(event, "/Geo/IP"),
-        ..News::new(what, &email, &[&kind, what.kind(), &email, &at, &told[0], &told[1], &told[2]])
+        told_in_several_ways: once.is_some(),
+        ..news
     })
 }
 

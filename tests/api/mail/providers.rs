@@ -103,6 +103,43 @@ async fn postmarks_events_come_in_once_each() {
 }
 
 #[tokio::test]
+async fn what_postmark_tells_as_a_bounce_and_as_a_suppression_is_one_event() {
+    run(async |app| {
+        let path = source(app, &provider("postmark").1).await;
+        let bounce = |mail: &str| {
+            json!({"RecordType": "Bounce", "ID": 7, "Type": "HardBounce", "MessageID": mail, "Email": "Ann@acme.example",
+                "BouncedAt": "2026-03-01T10:00:00.25Z"})
+        };
+        let suppression = |mail: &str, reason: &str, origin: &str| {
+            json!({"RecordType": "SubscriptionChange", "MessageID": mail, "Recipient": "ann@acme.example",
+                "MessageStream": "outbound", "ChangedAt": "2026-03-01T10:00:03Z", "Origin": origin,
+                "SuppressSending": true, "SuppressionReason": reason})
+        };
+        let complaint = json!({"RecordType": "SpamComplaint", "ID": 8, "Type": "SpamComplaint", "MessageID": "m1",
+            "Email": "ann@acme.example", "BouncedAt": "2026-03-01T11:00:00Z", "MessageStream": "outbound"});
+        let nothing = "00000000-0000-0000-0000-000000000000";
+        for (told, accepted, duplicates) in [
+            (bounce("m1"), 1, 0),
+            (suppression("m1", "HardBounce", "Recipient"), 0, 1),
+            (suppression("m2", "HardBounce", "Recipient"), 1, 0),
+            (bounce("m2"), 0, 1),
+            (suppression("m1", "SpamComplaint", "Recipient"), 1, 0),
+            (complaint, 0, 1),
+            // By hand, and of no mail.
+            (suppression(nothing, "HardBounce", "Customer"), 1, 0),
+            (suppression(nothing, "HardBounce", "Customer"), 0, 1),
+        ] {
+            let answer = send(app, &path, &Case::of_postmark(&told)).await.json();
+
+            assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(accepted), &json!(duplicates)), "{told}");
+        }
+        assert_eq!(app.count("rejected_events").await, 0);
+        assert_eq!(types(&log(app).await), json!({"email_bounced": 3, "email_complained": 1}));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn amazons_events_come_in_once_each_for_each_recipient() {
     run(async |app| {
         let log = replayed(app, "ses").await;
