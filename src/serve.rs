@@ -121,7 +121,7 @@ async fn serve(
     sweep::start::<webhooks::jobs::Deliver>(&app);
     sweep::start::<webhooks::jobs::Forget>(&app);
     sweep::start::<ingest::jobs::ForgetRejected>(&app);
-    app.tasks.spawn(telemetry::keep_up(app.metrics.clone(), app.stop.clone()));
+    app.tasks.spawn(telemetry::keep_up(app.metrics.clone(), telemetry::UPKEEP, app.stop.clone()));
     allow_files();
     // Before the greeting: whoever reads it may stop us in the same moment.
     let hard = CancellationToken::new();

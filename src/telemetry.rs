@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
-/// How often what was recorded is put into the buckets.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often a service puts what was recorded into the buckets.
+pub const UPKEEP: Duration = Duration::from_secs(5);
 /// Upper bounds of the buckets for durations, in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Upper bounds of the buckets for the size of a commit, in events.
@@ -43,10 +43,41 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     Ok(handle)
 }
 
-/// Puts what was recorded into the buckets from time to time, until the service stops: otherwise each sample is kept until
+/// Puts what was recorded into the buckets every so often, until the service stops: otherwise each sample is kept until
 /// somebody scrapes, and for ever where nobody does.
-pub async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+pub async fn keep_up(metrics: PrometheusHandle, every: Duration, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         metrics.run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn samples_are_put_into_the_buckets_though_nobody_scrapes() {
+        let recorder = PrometheusBuilder::new().set_buckets(&SECONDS).unwrap().build_recorder();
+        metrics::with_local_recorder(&recorder, || metrics::histogram!("leadscore_test_seconds").record(0.5));
+        let handle = recorder.handle();
+        // To render the metrics would do the upkeep; the recorder's own state is looked at instead.
+        let counted =
+            |handle: &PrometheusHandle| !format!("{handle:?}").contains("distributions: RwLock { data: {},");
+        assert!(!counted(&handle));
+
+        let stop = CancellationToken::new();
+        let kept_up = tokio::spawn(keep_up(handle.clone(), Duration::from_millis(1), stop.clone()));
+
+        while !counted(&handle) {
+            assert!(!kept_up.is_finished());
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        kept_up.await.unwrap();
+        assert!(
+            handle.render().contains("leadscore_test_seconds_bucket{le=\"0.5\"} 1"),
+            "{}",
+            handle.render()
+        );
     }
 }
