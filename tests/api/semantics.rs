@@ -1,12 +1,14 @@
 //! What the semantics of a score mean for those who send data, and what becomes of what older semantics left behind.
 
+use std::{future::poll_fn, pin::pin, task::Poll};
+
 use leadscore::{ids::LeadId, scores, scores::jobs::Renew, sweep};
 use scoring::{SEMANTICS, profile::Fold};
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Executor, types::Json};
 
 use crate::{
-    harness::{ADMIN, TestApp, rebuild_next, run},
+    harness::{ADMIN, TestApp, logged, rebuild_next, run},
     publishing::visits,
 };
 
@@ -227,6 +229,71 @@ async fn what_an_older_instance_writes_beside_this_one_is_replayed_by_whichever_
         assert_eq!(app.run_due().await, 1);
         assert_stored_is_replay(app).await;
         other.app.shut_down().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_log_says_when_a_replay_of_older_semantics_begins_and_when_it_has_ended() {
+    run(async |app| {
+        for user in ["u1", "u2"] {
+            lead_of_older_semantics(app, user).await;
+        }
+        let renew = async || while sweep::run_once::<Renew>(&app.app).await.unwrap() > 0 {};
+
+        let ((), log) = logged(renew()).await;
+
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("older semantics")).collect();
+        let told = format!("leads=2 semantics={SEMANTICS}");
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines[0].contains("replaying the leads") && lines[0].contains(&told), "{log}");
+        assert!(
+            lines[1].contains("no score is of older semantics any more") && lines[1].contains(&told),
+            "{log}"
+        );
+        let ((), log) = logged(renew()).await;
+        assert!(!log.contains("semantics"), "with nothing to do there is nothing to tell: {log}");
+    })
+    .await;
+}
+
+/// Polls a future so many times, and drops it where it then is; what it came to, if it did.
+async fn cut_off<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_replay_of_older_semantics_that_is_cut_off_anywhere_leaves_what_the_next_one_ends() {
+    run(async |app| {
+        let leads = [lead_of_older_semantics(app, "u1").await, lead_of_older_semantics(app, "u2").await];
+        let mut cut = 0;
+        for polls in 1.. {
+            for lead in &leads {
+                older_state(app, lead).await;
+            }
+            let ended = cut_off(sweep::run_once::<Renew>(&app.app), polls).await;
+            if polls % 3 == 0 {
+                // Somebody changes one of them before the next run.
+                app.advance(chrono::TimeDelta::seconds(1));
+                app.events(json!({"type": "page_viewed", "lead": {"user_id": "u2"}})).await;
+            }
+            app.run_due().await;
+            assert_stored_is_replay(app).await;
+            if ended.is_some() {
+                break;
+            }
+            cut += 1;
+        }
+        assert!(cut > 5, "cut off {cut} times");
     })
     .await;
 }

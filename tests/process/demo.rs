@@ -3,10 +3,13 @@
 use std::process::{Command, Stdio};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use leadscore::models::Live;
 use nix::sys::signal::Signal;
 use serde_json::Value;
+use sqlx::{Connection, PgConnection};
 
 use crate::{
+    replay::assert_stored_is_replay,
     scratch::{PROGRAM, Scratch, send, wait_until},
     service::{ADMIN, Service},
 };
@@ -88,6 +91,23 @@ fn a_service_that_never_started_finds_the_story_when_it_does() {
     assert_eq!(service.status_for(ADMIN), 200);
     assert!(rows(&service, "/v1/leads?limit=500").len() > 20);
     service.stop();
+}
+
+#[test]
+fn what_moved_in_of_every_lead_is_what_a_replay_of_its_log_says() {
+    let scratch = Scratch::new();
+    demo(&scratch, &["--seed", "3", "--leads", "25", "--days", "40"]);
+
+    let cluster = scratch.cluster();
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let leads: i64 = runtime.block_on(async {
+        let mut conn = PgConnection::connect(&cluster.url("leadscore")).await.unwrap();
+        let scored = Live::default().scored(&mut conn).await.unwrap();
+        assert_stored_is_replay(&mut conn, &scored, None, "moved in").await;
+        sqlx::query_scalar("select count(*) from lead").fetch_one(&mut conn).await.unwrap()
+    });
+    assert!(leads > 25, "{leads}");
 }
 
 #[test]

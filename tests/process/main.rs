@@ -14,6 +14,8 @@ mod rebuilds;
 #[path = "../api/harness/receiver.rs"]
 #[expect(dead_code, reason = "shared with the tests of the API, which use all of it")]
 mod receiver;
+#[path = "../api/harness/replay.rs"]
+mod replay;
 mod scratch;
 mod service;
 mod shared;
