@@ -14,14 +14,14 @@ use crate::{
     db::Pools,
     http::body::{self, Budget},
     ids::Ids,
-    ingest::{Desk, Types, Writers},
+    ingest::{Types, WriterContext, Writers},
     keys::KeyRing,
+    lifecycle::{Lifecycle, jobs::Renewing},
     links::Links,
     mail::{Amazon, Fetch},
     models::Live,
     policy::Policies,
     publishing::{Pace, Reading},
-    scores::jobs::Renewing,
     webhooks::{self, Couriers},
 };
 
@@ -47,6 +47,8 @@ pub struct Parts {
     pub live: Live,
     /// The policy in force.
     pub policies: Policies,
+    /// What every change of a lead works with.
+    pub lifecycle: Lifecycle,
     /// How fast background work may go.
     pub pace: Pace,
     /// What has been read of the log for a version that is being prepared.
@@ -139,21 +141,23 @@ impl App {
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let served = CancellationToken::new();
-        let desk = Desk {
-            pool: pools.writers,
+        let lifecycle = Lifecycle {
+            db: pools.main.clone(),
             live: live.clone(),
             policies: policies.clone(),
             clock: clock.clone(),
             ids: Arc::clone(&ids),
-            types: Types::default(),
         };
-        let writers = Writers::start(&desk, &tasks, &served);
+        let on_writers = Lifecycle { db: pools.writers, ..lifecycle.clone() };
+        let context = WriterContext { lifecycle: on_writers, types: Types::default() };
+        let writers = Writers::start(&context, &tasks, &served);
         App(Arc::new(Parts {
             db: pools.main,
             keys: KeyRing::new(clock.clone()),
             clock,
             live,
             policies,
+            lifecycle,
             pace: Pace::default(),
             reading: Reading::default(),
             renewing: Renewing::default(),

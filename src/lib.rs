@@ -52,6 +52,7 @@ pub mod ingest;
 pub mod json;
 pub mod keys;
 pub mod leads;
+pub mod lifecycle;
 pub mod links;
 pub mod mail;
 pub mod merges;

@@ -22,9 +22,9 @@ use crate::{
     },
     ids::LeadId,
     leads::{self, Stage},
+    lifecycle::change::LeadChange,
     policy::{Criterion, Framework},
     qualification::{self, Gate},
-    scores,
 };
 
 /// The calls of this room.
@@ -149,19 +149,20 @@ async fn replace_qualification(
     let found = findings(&body, &mut mistakes);
     mistakes.refuse()?;
 
-    let mut held = scores::hold(&app, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
-    let (lead, now) = (held.id, held.now);
-    require_match(&headers, read(&app, &mut held.tx, lead).await?)?;
-    let before = store::answers_of(&mut held.tx, lead).await?;
+    let locked = LeadChange::begin(&app.lifecycle).await?.lock_heir(id).await?;
+    let mut locked = locked.ok_or_else(|| Problem::not_found("lead"))?;
+    let (lead, now) = (locked.id, locked.now());
+    require_match(&headers, read(&app, locked.conn(), lead).await?)?;
+    let before = store::answers_of(locked.conn(), lead).await?;
     let keep = |(criterion, answer, evidence): (&'static str, Answer, Option<String>)| {
         let known = before.get(&(body.framework, criterion.to_owned()));
         let same = known.filter(|known| (known.answer, &known.evidence) == (answer, &evidence)).cloned();
         (criterion, same.unwrap_or(Answered { answer, evidence, by: by.clone(), at: now }))
     };
     let answers: Vec<(&'static str, Answered)> = found.into_iter().map(keep).collect();
-    store::replace(&mut held.tx, lead, body.framework, &answers).await?;
-    let view = read(&app, &mut held.tx, lead).await?;
-    held.tx.commit().await.map_err(Problem::from)?;
+    store::replace(locked.conn(), lead, body.framework, &answers).await?;
+    let view = read(&app, locked.conn(), lead).await?;
+    locked.commit_unchanged().await.map_err(Problem::from)?;
     Ok(tagged(&HeaderMap::new(), view))
 }
 

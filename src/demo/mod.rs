@@ -26,7 +26,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use cli::screen;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::{clock::Clock, config, keys::Secret, models, scores::jobs::DueScores, sweep};
+use crate::{clock::Clock, config, keys::Secret, lifecycle::jobs::DueScores, models, sweep};
 use house::House;
 use traffic::Plan;
 

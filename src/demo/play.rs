@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     handoffs::jobs::{Breach, Expire},
+    lifecycle::jobs::DueScores,
     queues::claims::jobs::SettleClaims,
-    scores::jobs::DueScores,
     sweep,
     verdicts::jobs::Release,
 };

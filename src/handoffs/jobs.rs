@@ -68,13 +68,13 @@ impl Sweep for Expire {
 }
 
 async fn expire(app: &App, id: crate::ids::HandoffId) -> Result<(), HandoffError> {
-    let (held, handoff) = open(app, id).await?;
+    let (locked, handoff) = open(app, id).await?;
     handoff.must_be_open()?;
-    let target = match held.policy.document.handoff.expired_to {
+    let target = match locked.policy().document.handoff.expired_to {
         ExpiredTo::Lead => Target::Lead,
         ExpiredTo::Recycled => Target::Recycled(None),
     };
     let end = End::ruled(OfferState::Expired, None);
-    close(app, held, handoff, target, Cause::Expired, &end).await?;
+    close(app, locked, handoff, target, Cause::Expired, &end).await?;
     Ok(())
 }

@@ -23,10 +23,10 @@ use crate::{
     checklists,
     ids::{HandoffId, LeadId},
     leads::{Cause, Lead, MqlBy, NotAllowed, Stage, Target, Why},
+    lifecycle::change::{ByHand, LeadChange, LockedLead},
     outbox::{self, Kind},
     policy::{Criterion, Framework, Label, Then},
-    qualification::{self, End, Offer, OfferState},
-    scores::{self, ByHand, Held},
+    qualification::{End, Offer, OfferState},
 };
 
 /// Why an offer is not made, or an answer not taken.
@@ -69,25 +69,24 @@ pub(crate) async fn offer_by_hand(
     rep: Option<String>,
     request_key: Option<String>,
 ) -> Result<(HandoffView, bool), HandoffError> {
-    let mut held = scores::hold(app, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
-    if let Some(before) = store::earlier(&mut held.tx, held.id, request_key.as_deref()).await? {
+    let mut locked = lock(app, lead).await?;
+    let id = locked.id;
+    if let Some(before) = store::earlier(locked.conn(), id, request_key.as_deref()).await? {
         return Ok((before, false));
     }
-    let (stage, now) = (held.lead()?.stage(), held.now);
+    let (stage, now) = (locked.lead()?.stage(), locked.now());
     if !matches!(stage, Stage::Lead | Stage::Recycled | Stage::Mql) {
         return Err(HandoffError::NotOffered(stage));
     }
-    if held.row().await?.do_not_contact {
+    if locked.row().await?.do_not_contact {
         return Err(HandoffError::DoNotContact);
     }
-    if let Some(label) = held.excluded().await? {
+    if let Some(label) = locked.excluded().await? {
         return Err(HandoffError::Excluded(label));
     }
-    vouch(held.lead()?, now, &by)?;
-    let lead = held.lead()?.clone();
-    let (conn, frame) = held.parts(app);
-    let offer = scores::offer(conn, frame, &lead, ByHand { by: Some(by), rep, request_key }).await?;
-    held.keep(app).await?;
+    vouch(locked.lead()?, now, &by)?;
+    let offer = locked.offer(ByHand { by: Some(by), rep, request_key }).await?;
+    locked.commit().await?;
     Ok((find(app, offer.id).await?, true))
 }
 
@@ -103,18 +102,19 @@ fn vouch(lead: &mut Lead, now: DateTime<Utc>, by: &str) -> Result<(), NotAllowed
 
 /// Sales takes the lead: it is an SQL from now on.
 pub(crate) async fn accept(app: &App, id: HandoffId, answer: &Answer) -> Result<HandoffView, HandoffError> {
-    let (mut held, handoff) = open(app, id).await?;
+    let (mut locked, handoff) = open(app, id).await?;
     if handoff.is_answer(OfferState::Accepted, &answer.by) {
         return Ok(handoff);
     }
     handoff.must_be_open()?;
-    if held.excluded().await?.is_some() {
-        // The look at all leads that takes the offer back has not come this far.
-        held.keep(app).await?;
+    if locked.excluded().await?.is_some() {
+        // The sweep that withdraws the handoffs of leads left out has not come this far.
+        locked.commit().await?;
         return Err(HandoffError::Closed(OfferState::Withdrawn));
     }
-    if let Some(needs) = held.policy.document.handoff.accept_needs {
-        let missing = checklists::unanswered(&mut held.tx, held.id, needs.framework).await?;
+    if let Some(needs) = locked.policy().document.handoff.accept_needs {
+        let lead = locked.id;
+        let missing = checklists::unanswered(locked.conn(), lead, needs.framework).await?;
         let answered = needs.framework.criteria().len() - missing.len();
         if answered < usize::from(needs.answered) {
             let (framework, needed) = (needs.framework, needs.answered);
@@ -122,7 +122,7 @@ pub(crate) async fn accept(app: &App, id: HandoffId, answer: &Answer) -> Result<
         }
     }
     let end = End { rep: Some(&answer.by), ..answer.end(OfferState::Accepted) };
-    close(app, held, handoff, Target::Sql, Cause::Accepted, &end).await
+    close(app, locked, handoff, Target::Sql, Cause::Accepted, &end).await
 }
 
 /// Sales does not take the lead, for a reason that says where it goes.
@@ -132,12 +132,12 @@ pub(crate) async fn reject(
     reason: &str,
     answer: &Answer,
 ) -> Result<HandoffView, HandoffError> {
-    let (held, handoff) = open(app, id).await?;
+    let (locked, handoff) = open(app, id).await?;
     if handoff.is_answer(OfferState::Rejected, &answer.by) && handoff.reason.as_deref() == Some(reason) {
         return Ok(handoff);
     }
     handoff.must_be_open()?;
-    let reasons = &held.policy.document.reject_reasons;
+    let reasons = &locked.policy().document.reject_reasons;
     let Some(known) = reasons.iter().find(|known| known.code == reason) else {
         return Err(HandoffError::UnknownReason(reasons.iter().map(|known| known.code.clone()).collect()));
     };
@@ -147,7 +147,7 @@ pub(crate) async fn reject(
         Then::Disqualified => Target::Disqualified,
     };
     let end = End { reason: Some(reason), ..answer.end(OfferState::Rejected) };
-    close(app, held, handoff, target, Cause::Rejected, &end).await
+    close(app, locked, handoff, target, Cause::Rejected, &end).await
 }
 
 /// Sales sends the lead back to ripen, also one that it has accepted before.
@@ -158,18 +158,18 @@ pub(crate) async fn recycle(
     reason: Option<&str>,
     answer: &Answer,
 ) -> Result<HandoffView, HandoffError> {
-    let (held, handoff) = open(app, id).await?;
+    let (locked, handoff) = open(app, id).await?;
     if handoff.is_answer(OfferState::Recycled, &answer.by) && handoff.recycle_until == until {
         return Ok(handoff);
     }
     if handoff.state != OfferState::Accepted {
         handoff.must_be_open()?;
     }
-    if until.is_some_and(|until| until <= held.now) {
+    if until.is_some_and(|until| until <= locked.now()) {
         return Err(HandoffError::Past);
     }
     let end = End { reason, recycle_until: until, ..answer.end(OfferState::Recycled) };
-    close(app, held, handoff, Target::Recycled(until), Cause::Recycled, &end).await
+    close(app, locked, handoff, Target::Recycled(until), Cause::Recycled, &end).await
 }
 
 /// Somebody else is to answer.
@@ -179,53 +179,58 @@ pub(crate) async fn reassign(
     rep: &str,
     by: &str,
 ) -> Result<HandoffView, HandoffError> {
-    let (mut held, handoff) = open(app, id).await?;
+    let (mut locked, handoff) = open(app, id).await?;
     handoff.must_be_open()?;
     if handoff.rep.as_deref() == Some(rep) {
         return Ok(handoff);
     }
-    store::reassign(&mut held.tx, id, rep).await?;
+    store::reassign(locked.conn(), id, rep).await?;
     let offer = Offer { rep: Some(rep.to_owned()), ..handoff.offer() };
     let from = serde_json::json!({"from": handoff.rep, "by": by});
-    let change = offer.change(Kind::HandoffReassigned, held.now, from);
-    outbox::publish(&mut held.tx, &app.ids, &[change]).await?;
-    held.tx.commit().await?;
+    let change = offer.change(Kind::HandoffReassigned, locked.now(), from);
+    outbox::publish(locked.conn(), &app.ids, &[change]).await?;
+    locked.commit_unchanged().await?;
     Ok(find(app, id).await?)
 }
 
 /// Ends an offer and moves its lead on, in one.
 async fn close(
     app: &App,
-    mut held: Held,
+    mut locked: LockedLead<'_>,
     handoff: HandoffView,
     target: Target,
     cause: Cause,
     end: &End<'_>,
 ) -> Result<HandoffView, HandoffError> {
     let why = match end.by {
-        Some(by) => Why::said(cause, held.now, by, end.reason),
-        None => Why::rule(cause, held.now),
+        Some(by) => Why::said(cause, locked.now(), by, end.reason),
+        None => Why::rule(cause, locked.now()),
     };
-    held.lead()?.pass(target, why)?;
-    let (conn, frame) = held.parts(app);
-    qualification::end(conn, frame, &handoff.offer(), end).await?;
-    held.keep(app).await?;
+    locked.lead()?.pass(target, why)?;
+    locked.end(&handoff.offer(), end).await?;
+    locked.commit().await?;
     Ok(find(app, handoff.id).await?)
 }
 
 /// Locks the lead of an offer, and reads the offer as it then is.
-async fn open(app: &App, id: HandoffId) -> Result<(Held, HandoffView), HandoffError> {
+async fn open(app: &App, id: HandoffId) -> Result<(LockedLead<'_>, HandoffView), HandoffError> {
     loop {
         let known = store::find(&mut *app.db.acquire().await?, id).await?;
         let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
         // If the lead was joined with another meanwhile, the offer is the other's now, and that one is locked.
-        let mut held = scores::hold(app, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
-        let handoff = store::find(&mut held.tx, id).await?.ok_or(HandoffError::NotFound("handoff"))?;
+        let mut locked = lock(app, lead).await?;
+        let handoff = store::find(locked.conn(), id).await?.ok_or(HandoffError::NotFound("handoff"))?;
         // Two that were one may be two again.
-        if handoff.lead_id == held.id {
-            return Ok((held, handoff));
+        if handoff.lead_id == locked.id {
+            return Ok((locked, handoff));
         }
     }
+}
+
+/// Locks a lead, or the lead that it was joined with.
+async fn lock(app: &App, lead: LeadId) -> Result<LockedLead<'_>, HandoffError> {
+    let locked = LeadChange::begin(&app.lifecycle).await?.lock_heir(lead).await?;
+    locked.ok_or(HandoffError::NotFound("lead"))
 }
 
 async fn find(app: &App, id: HandoffId) -> sqlx::Result<HandoffView> {

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use crate::{
     ids::{HandoffId, LeadId, ModelId},
+    lifecycle::change::Evidence,
     qualification::{Offer, OfferState},
-    scores::Evidence,
 };
 
 /// An offer of a lead to sales, and what became of it.

@@ -1,10 +1,10 @@
 //! One batch, one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use scoring::{Verdict, event::VERDICT_CHANGED};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::{
     Outcome,
@@ -14,27 +14,25 @@ use super::{
     types::Types,
 };
 use crate::{
-    clock::Clock,
-    ids::{EventKey, IdentityId, Ids, KeyId, LeadId},
+    ids::{EventKey, IdentityId, KeyId, LeadId},
     leads::{
-        self, Mention, ResolveError, Resolved,
+        Mention, ResolveError, Resolved,
         consent::{self, Fact},
     },
-    models::{self, Live},
-    policy::Policies,
-    qualification::Frame,
-    scores::{self, Additions, Overfull, Standing},
+    lifecycle::{
+        Lifecycle,
+        change::{Applied, Begun, LeadChange},
+    },
+    scores::{self, Additions, Overfull, State, StateError},
     verdicts::{self, Decided, Decision},
 };
 
 /// What a writer works with.
 #[derive(Debug, Clone)]
-pub(crate) struct Desk {
-    pub(crate) pool: PgPool,
-    pub(crate) live: Live,
-    pub(crate) policies: Policies,
-    pub(crate) clock: Clock,
-    pub(crate) ids: std::sync::Arc<Ids>,
+pub(crate) struct WriterContext {
+    /// On connections that only writers use.
+    pub(crate) lifecycle: Lifecycle,
+    /// The types of events that the log has held.
     pub(crate) types: Types,
 }
 
@@ -51,113 +49,113 @@ pub(super) type Refusal<'a> = (Option<KeyId>, DateTime<Utc>, &'a Refused);
 /// Where an event stands in the log.
 pub(super) type Place = (IdentityId, EventKey);
 
-impl Desk {
+impl WriterContext {
     /// Writes a batch: all of it or nothing. Each item's outcome comes back in its place.
     pub(super) async fn commit(
         &self,
         items: &[Item<'_>],
         refused: &[Refusal<'_>],
     ) -> Result<Vec<Outcome>, ResolveError> {
-        let mut tx = models::begin(&self.pool).await?;
-        let outcomes = self.write(&mut tx, items).await?;
+        let mut begun = LeadChange::begin(&self.lifecycle).await?;
         if !refused.is_empty() {
-            store::insert_refused(&mut tx, &self.ids, refused).await?;
+            store::insert_refused(begun.conn(), &self.lifecycle.ids, refused).await?;
         }
-        tx.commit().await?;
+        let outcomes = write(begun, items).await?;
         let accepted =
             items.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Accepted(_)));
-        self.types.note(&self.pool, accepted.map(|(item, _)| item.event.kind.as_str())).await;
+        self.types.note(&self.lifecycle.db, accepted.map(|(item, _)| item.event.kind.as_str())).await;
         Ok(outcomes)
     }
+}
 
-    async fn write(&self, conn: &mut PgConnection, items: &[Item<'_>]) -> Result<Vec<Outcome>, ResolveError> {
-        if items.is_empty() {
-            return Ok(Vec::new());
-        }
-        let Entered { resolved, log, standings } = self.enter(conn, items).await?;
-        let standing = |item: &Item<'_>| -> Option<Standing> {
-            let lead = lead_of(&resolved, item.event).filter(|_| item.want_lead)?;
-            standings.get(&lead).cloned()
-        };
-        let outcome = |(index, item): (usize, &Item<'_>)| match log.said(index, item.event) {
-            Said::New => Outcome::Accepted(standing(item)),
-            Said::Before => Outcome::Duplicate(standing(item)),
-            Said::Otherwise => Outcome::Rejected(id_conflict()),
-        };
-        Ok(items.iter().enumerate().map(outcome).collect())
+/// Writes the items, and commits. Each item's outcome, in order.
+async fn write(begun: Begun<'_>, items: &[Item<'_>]) -> Result<Vec<Outcome>, ResolveError> {
+    if items.is_empty() {
+        begun.commit().await?;
+        return Ok(Vec::new());
     }
+    let Entered { log, applied } = enter(begun, items).await?;
+    let state = |item: &Item<'_>| -> Option<State> {
+        let lead = lead_of(&applied.leads, item.event).filter(|_| item.want_lead)?;
+        applied.states.get(&lead).cloned()
+    };
+    let outcome = |(index, item): (usize, &Item<'_>)| match log.said(index, item.event) {
+        Said::New => Outcome::Accepted(state(item)),
+        Said::Before => Outcome::Duplicate(state(item)),
+        Said::Otherwise => Outcome::Rejected(id_conflict()),
+    };
+    let outcomes = items.iter().enumerate().map(outcome).collect();
+    applied.commit().await?;
+    Ok(outcomes)
+}
 
-    /// Resolves what the items name, appends those that are new, and scores the leads.
-    pub(super) async fn enter<'a>(
-        &self,
-        conn: &mut PgConnection,
-        items: &[Item<'a>],
-    ) -> Result<Entered, ResolveError> {
-        let repeated = repeated_joins(conn, items).await?;
-        let mention = |(index, item): (usize, &Item<'a>)| Mention {
-            named: &item.event.named,
-            at: item.event.occurred_at,
-            new: !repeated.contains(&index),
-        };
-        let mentions: Vec<Mention<'_>> = items.iter().enumerate().map(mention).collect();
-        let mut resolved = leads::resolve(conn, &self.ids, self.clock.now(), &mentions).await?;
-        let log = Log::append(conn, items).await?;
-        // Somebody else brought the same identify at the same moment: what it joined is theirs to say.
-        if mentions
-            .iter()
-            .enumerate()
-            .any(|(index, mention)| mention.joins() && !log.is_new(index, items[index].event))
-        {
-            return Err(ResolveError::Changed);
-        }
-        let facts: Vec<Fact> = facts(items, &log).collect();
-        let owners: BTreeSet<LeadId> = facts.iter().filter_map(|fact| owner(&resolved, fact)).collect();
-        let decisions = decisions(items, &log);
-        let decided = decisions.iter().filter_map(|(_, event)| lead_of(&resolved, event));
-        let asked: BTreeSet<LeadId> = owners.iter().copied().chain(decided).collect();
-        // Of whoever has got other identities all is told anew; of the others what is new.
-        let joined: BTreeSet<LeadId> = resolved.moved.iter().copied().collect();
-        let before = consent::of_leads(conn, &asked.difference(&joined).copied().collect::<Vec<_>>()).await?;
-        judge(conn, self.clock.now(), &mut resolved, items, &log).await?;
-        carry_out(conn, &mut resolved, decisions).await?;
-        consent::enter(conn, &facts).await?;
-        resolved.heard.extend(owners);
-        let additions = additions(&resolved, items, &log);
-        keep_touched(&mut resolved, items, &additions);
-        let scored = self.live.scored(conn).await?;
-        let policy = self.policies.current(conn).await?;
-        let frame = Frame { scored: &scored, policy: &policy, now: self.clock.now(), ids: &self.ids };
-        let standings = scores::apply(conn, frame, &mut resolved, &additions).await;
-        let standings = standings.map_err(|error| match scores::overfull(error) {
-            Ok(overfull) => ResolveError::Overfull(too_full(items, &resolved, &overfull)),
-            Err(error) => ResolveError::Database(error),
-        })?;
-        scores::tell_consents(conn, frame, &resolved, asked.into_iter().chain(joined), &before).await?;
-        Ok(Entered { resolved, log, standings })
+/// Resolves the identities that the items name, appends the new events to the log, judges what may be a machine's doing, and
+/// changes the leads.
+pub(super) async fn enter(mut begun: Begun<'_>, items: &[Item<'_>]) -> Result<Entered, ResolveError> {
+    let (leads, log) = resolve_and_append(&mut begun, items).await?;
+    let mut change = begun.with(leads).await?;
+    let facts: Vec<Fact> = facts(items, &log).collect();
+    let decisions = decisions(items, &log);
+    let owners: BTreeSet<LeadId> = facts.iter().filter_map(|fact| owner(change.leads(), fact)).collect();
+    let decided: BTreeSet<LeadId> =
+        decisions.iter().filter_map(|(_, event)| lead_of(change.leads(), event)).collect();
+    change.watch_consents(owners.union(&decided).copied()).await?;
+    judge(&mut change, items, &log).await?;
+    carry_out(&mut change, decisions).await?;
+    consent::enter(change.conn(), &facts).await?;
+    change.heard(owners);
+    let additions = additions(change.leads(), items, &log);
+    keep_touched(&mut change, items, &additions);
+    // For the error: which lead each event counts for.
+    let leads: Vec<Option<LeadId>> = items.iter().map(|item| lead_of(change.leads(), item.event)).collect();
+    let applied = change.apply_adding(&additions).await.map_err(|error| match error {
+        StateError::Overfull(overfull) => ResolveError::Overfull(too_full(items, &leads, &overfull)),
+        StateError::Database(error) => ResolveError::Database(error),
+    })?;
+    Ok(Entered { log, applied })
+}
+
+/// Resolves the identities that the items name to locked leads, and appends the new events to the log.
+async fn resolve_and_append<'a>(
+    begun: &mut Begun<'_>,
+    items: &[Item<'a>],
+) -> Result<(Resolved, Log), ResolveError> {
+    let repeated = repeated_joins(begun.conn(), items).await?;
+    let mention = |(index, item): (usize, &Item<'a>)| Mention {
+        named: &item.event.named,
+        at: item.event.occurred_at,
+        new: !repeated.contains(&index),
+    };
+    let mentions: Vec<Mention<'_>> = items.iter().enumerate().map(mention).collect();
+    let leads = begun.resolve(&mentions).await?;
+    let log = Log::append(begun.conn(), items).await?;
+    // Another writer brought the same identify at the same moment. What it joined is for that writer to say.
+    let is_late =
+        |(index, mention): (usize, &Mention<'_>)| mention.joins() && !log.is_new(index, items[index].event);
+    if mentions.iter().enumerate().any(is_late) {
+        return Err(ResolveError::Changed);
     }
+    Ok((leads, log))
 }
 
 /// What is so once a batch has been entered, before the commit.
 pub(super) struct Entered {
-    pub(super) resolved: Resolved,
     pub(super) log: Log,
-    standings: BTreeMap<LeadId, Standing>,
+    pub(super) applied: Applied,
 }
 
 /// The events that cannot be taken: those that say too much of a lead, and those that join too many. If no event of a lead
 /// says that it joins, as where it only makes somebody known, all are meant.
-fn too_full(items: &[Item<'_>], resolved: &Resolved, overfull: &Overfull) -> Vec<Place> {
-    let of = |event: &NewEvent| lead_of(resolved, event);
+fn too_full(items: &[Item<'_>], leads: &[Option<LeadId>], overfull: &Overfull) -> Vec<Place> {
     let joins = |event: &NewEvent| !event.named.links().is_empty();
-    let told: BTreeSet<LeadId> =
-        items.iter().filter(|item| joins(item.event)).filter_map(|item| of(item.event)).collect();
-    let refused = |event: &&NewEvent| {
-        of(event).is_some_and(|lead| {
-            overfull.events.contains(&(lead, event.id.clone()))
-                || (overfull.joined.contains(&lead) && (joins(event) || !told.contains(&lead)))
-        })
+    let events =
+        || items.iter().map(|item| item.event).zip(leads).filter_map(|(event, lead)| Some((event, (*lead)?)));
+    let told: BTreeSet<LeadId> = events().filter(|(event, _)| joins(event)).map(|(_, lead)| lead).collect();
+    let refused = |(event, lead): &(&NewEvent, LeadId)| {
+        overfull.events.contains(&(*lead, event.id.clone()))
+            || (overfull.joined.contains(lead) && (joins(event) || !told.contains(lead)))
     };
-    items.iter().map(|item| item.event).filter(refused).map(place).collect()
+    events().filter(refused).map(|(event, _)| place(event)).collect()
 }
 
 /// Why an event is not taken that would give its lead too many attributes.
@@ -260,23 +258,16 @@ impl Log {
     }
 }
 
-/// Looks again at the mails of which something new is said. Leads for which an event counts otherwise by it are to be replayed.
-async fn judge(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    resolved: &mut Resolved,
-    items: &[Item<'_>],
-    log: &Log,
-) -> sqlx::Result<()> {
+/// Judges again the mails of which the new events say something. A lead is replayed if one of its events counts otherwise.
+async fn judge(change: &mut LeadChange<'_>, items: &[Item<'_>], log: &Log) -> sqlx::Result<()> {
     let fresh = items.iter().enumerate().filter(|(index, item)| log.is_new(*index, item.event));
     let mails: Vec<(IdentityId, &str)> = fresh.filter_map(|(_, item)| item.event.mail()).collect();
     if mails.is_empty() {
         return Ok(());
     }
-    for changed in verdicts::judge_mails(conn, now, &mails).await? {
-        if let Some(lead) = resolved.lead_at(changed.identity_id, changed.occurred_at) {
-            resolved.doubt(lead);
-        }
+    let now = change.now();
+    for changed in verdicts::judge_mails(change.conn(), now, &mails).await? {
+        change.requalify_owner(changed.identity_id, changed.occurred_at);
     }
     Ok(())
 }
@@ -291,23 +282,19 @@ fn decisions<'a>(items: &[Item<'a>], log: &Log) -> Vec<(Decision, &'a NewEvent)>
     decisions
 }
 
-/// Carries decisions out. Leads for which an event counts otherwise by one are to be replayed.
-async fn carry_out(
-    conn: &mut PgConnection,
-    resolved: &mut Resolved,
-    decisions: Vec<(Decision, &NewEvent)>,
-) -> sqlx::Result<()> {
+/// Carries out what people have decided on events. A lead is replayed if one of its events counts otherwise.
+async fn carry_out(change: &mut LeadChange<'_>, decisions: Vec<(Decision, &NewEvent)>) -> sqlx::Result<()> {
     for (decision, event) in decisions {
-        let Some(lead) = lead_of(resolved, event) else { continue };
-        for decided in decision.carry_out(conn, lead, event.occurred_at).await? {
-            resolved.doubt(lead);
-            agree(conn, &decided, decision.verdict).await?;
+        let Some(lead) = lead_of(change.leads(), event) else { continue };
+        for decided in decision.carry_out(change.conn(), lead, event.occurred_at).await? {
+            change.requalify(lead);
+            agree(change.conn(), &decided, decision.verdict).await?;
         }
     }
     Ok(())
 }
 
-/// Has what was said by an event on which somebody has decided hold, or not, as was decided.
+/// Applies or removes an event's consent, following the verdict of a person.
 async fn agree(conn: &mut PgConnection, decided: &Decided, verdict: Verdict) -> sqlx::Result<()> {
     let Decided { identity_id, event_key, occurred_at, kind, properties, .. } = decided;
     let fact = consent::fact(*identity_id, *event_key, *occurred_at, kind, properties);
@@ -346,8 +333,8 @@ fn owner(resolved: &Resolved, fact: &Fact) -> Option<LeadId> {
 }
 
 /// Leads that are only repeated are left as they are, unless somebody wants to know how they stand.
-fn keep_touched(resolved: &mut Resolved, items: &[Item<'_>], additions: &Additions<'_>) {
-    let wanted: HashSet<LeadId> =
-        items.iter().filter(|item| item.want_lead).filter_map(|item| lead_of(resolved, item.event)).collect();
-    resolved.keep(|lead| additions.contains_key(&lead) || wanted.contains(&lead));
+fn keep_touched(change: &mut LeadChange<'_>, items: &[Item<'_>], additions: &Additions<'_>) {
+    let wanted = items.iter().filter(|item| item.want_lead);
+    let wanted: HashSet<LeadId> = wanted.filter_map(|item| lead_of(change.leads(), item.event)).collect();
+    change.keep(|lead| additions.contains_key(&lead) || wanted.contains(&lead));
 }

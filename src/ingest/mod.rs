@@ -27,13 +27,13 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-pub(crate) use commit::Desk;
+pub(crate) use commit::WriterContext;
 pub use rejection::{Refused, RejectedItem, Rejection, Warning};
 pub(crate) use types::Types;
 pub use upsert::{Upserted, Upserts};
 pub use writer::{Busy, WRITERS, Writers};
 
-use crate::{ids::LeadId, leads::Stage, scores::Standing};
+use crate::{ids::LeadId, leads::Stage, scores::State};
 use event::{Arrival, NewEvent};
 
 /// How many refused items an answer lists.
@@ -56,9 +56,9 @@ pub struct Submission {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// It is in the log.
-    Accepted(Option<Standing>),
+    Accepted(Option<State>),
     /// It was there already.
-    Duplicate(Option<Standing>),
+    Duplicate(Option<State>),
     /// It could not be taken.
     Rejected(Rejection),
 }
@@ -116,13 +116,13 @@ pub async fn submit(writers: &Writers, submission: Submission) -> Result<Answer,
     let places: Vec<usize> = submission.events.iter().map(|(index, _)| *index).collect();
     for (index, outcome) in places.into_iter().zip(writers.write(submission).await?) {
         match outcome {
-            Outcome::Accepted(standing) => {
+            Outcome::Accepted(state) => {
                 answer.accepted += 1;
-                answer.name(index, standing);
+                answer.name(index, state);
             }
-            Outcome::Duplicate(standing) => {
+            Outcome::Duplicate(state) => {
                 answer.duplicates += 1;
-                answer.name(index, standing);
+                answer.name(index, state);
             }
             Outcome::Rejected(rejection) => answer.reject(index, rejection),
         }
@@ -166,9 +166,9 @@ impl Answer {
         self.rejected.push(RejectedItem { index, code: rejection.code.to_owned(), detail: rejection.detail });
     }
 
-    fn name(&mut self, index: usize, standing: Option<Standing>) {
-        if let (Some(leads), Some(standing)) = (&mut self.leads, standing) {
-            let Standing { lead_id, score, band, stage, .. } = standing;
+    fn name(&mut self, index: usize, state: Option<State>) {
+        if let (Some(leads), Some(state)) = (&mut self.leads, state) {
+            let State { lead_id, score, band, stage, .. } = state;
             leads.push(AnsweredLead { index, lead_id, score, band, stage });
         }
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use super::{
-    commit::{Desk, Item, Place, Said, id_conflict, lead_of, place},
+    commit::{Entered, Item, Place, Said, WriterContext, enter, id_conflict, lead_of, place},
     event::NewEvent,
     rejection::Rejection,
     store,
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     ids::{IdentityId, LeadId},
     leads::{self, ResolveError, Resolved},
-    models,
+    lifecycle::change::LeadChange,
 };
 
 /// Identifies, of which those that say nothing new are left out.
@@ -63,12 +63,12 @@ enum Decision {
     PutOff,
 }
 
-impl Desk {
+impl WriterContext {
     /// Decides on upserts and writes what is new in one transaction; those that come back without an outcome are to be
     /// asked again. The first never is one of them.
     pub(super) async fn upsert(&self, wishes: &[Wish<'_>]) -> Result<Vec<Option<Upserted>>, ResolveError> {
-        let mut tx = models::begin(&self.pool).await?;
-        let mut table = Table::load(&mut tx, wishes).await?;
+        let mut begun = LeadChange::begin(&self.lifecycle).await?;
+        let mut table = Table::load(begun.conn(), wishes).await?;
         let decisions: Vec<Decision> = wishes.iter().map(|wish| table.decide(*wish)).collect();
         let written: Vec<Item<'_>> = wishes
             .iter()
@@ -76,17 +76,21 @@ impl Desk {
             .filter(|(_, decision)| matches!(decision, Decision::Write(..)))
             .map(|(wish, _)| Item { event: wish.event, want_lead: false })
             .collect();
-        let entered = if written.is_empty() { None } else { Some(self.enter(&mut tx, &written).await?) };
+        if written.is_empty() {
+            begun.commit().await?;
+            return Ok(decisions.into_iter().map(Decision::without_writing).collect());
+        }
+        let Entered { log, applied } = enter(begun, &written).await?;
         let mut outcomes = Vec::with_capacity(wishes.len());
         let mut index = 0;
         for (wish, decision) in wishes.iter().zip(decisions) {
-            outcomes.push(match (decision, &entered) {
-                (Decision::Write(effect, unknown), Some(entered)) => {
-                    if !unknown.iter().all(|identity| entered.resolved.claimed.contains(identity)) {
+            outcomes.push(match decision {
+                Decision::Write(effect, unknown) => {
+                    if !unknown.iter().all(|identity| applied.leads.claimed.contains(identity)) {
                         return Err(ResolveError::Changed);
                     }
-                    let lead = lead_of(&entered.resolved, wish.event).ok_or(ResolveError::Changed)?;
-                    let outcome = match entered.log.said(index, wish.event) {
+                    let lead = lead_of(&applied.leads, wish.event).ok_or(ResolveError::Changed)?;
+                    let outcome = match log.said(index, wish.event) {
                         Said::New => effect(lead),
                         Said::Before => Upserted::Unchanged(lead),
                         Said::Otherwise => Upserted::Rejected(id_conflict()),
@@ -94,13 +98,23 @@ impl Desk {
                     index += 1;
                     Some(outcome)
                 }
-                (Decision::Settled(outcome), _) => Some(outcome),
-                (Decision::PutOff | Decision::Write(..), _) => None,
+                Decision::Settled(outcome) => Some(outcome),
+                Decision::PutOff => None,
             });
         }
-        tx.commit().await?;
-        self.types.note(&self.pool, written.iter().map(|item| item.event.kind.as_str())).await;
+        applied.commit().await?;
+        self.types.note(&self.lifecycle.db, written.iter().map(|item| item.event.kind.as_str())).await;
         Ok(outcomes)
+    }
+}
+
+impl Decision {
+    /// The outcome of an upsert in a transaction that writes nothing.
+    fn without_writing(self) -> Option<Upserted> {
+        match self {
+            Decision::Settled(outcome) => Some(outcome),
+            Decision::PutOff | Decision::Write(..) => None,
+        }
     }
 }
 

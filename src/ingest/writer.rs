@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Outcome, Submission,
-    commit::{Desk, Item, Place, Refusal, place, too_many_attributes},
+    commit::{Item, Place, Refusal, WriterContext, place, too_many_attributes},
     rejection::{KEPT_OF_REQUEST, Rejection},
     upsert::{Upserted, Upserts, Wish},
 };
@@ -74,12 +74,12 @@ impl<S, O> std::fmt::Debug for Waiting<S, O> {
 
 impl Writers {
     /// Starts the writers, as many as the pool has connections. They end after `stop`, when nothing waits.
-    pub(crate) fn start(desk: &Desk, tasks: &TaskTracker, stop: &CancellationToken) -> Writers {
+    pub(crate) fn start(context: &WriterContext, tasks: &TaskTracker, stop: &CancellationToken) -> Writers {
         // The semaphore bounds the channel: every request holds as many permits as it has items.
         let (queue, waiting) = mpsc::unbounded_channel();
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..desk.pool.options().get_max_connections() {
-            tasks.spawn(work(desk.clone(), Arc::clone(&waiting), stop.clone()));
+        for _ in 0..context.lifecycle.db.options().get_max_connections() {
+            tasks.spawn(work(context.clone(), Arc::clone(&waiting), stop.clone()));
         }
         Writers { queue, room: Arc::new(Semaphore::new(MOST_WAITING)) }
     }
@@ -117,10 +117,10 @@ impl Writers {
 type Queue = Arc<Mutex<mpsc::UnboundedReceiver<Work>>>;
 
 /// One writer: takes what has gathered, writes it, answers; until the service stops and nothing waits.
-async fn work(desk: Desk, queue: Queue, stop: CancellationToken) {
+async fn work(context: WriterContext, queue: Queue, stop: CancellationToken) {
     while let Some(batch) = gather(&queue, &stop).await {
         // A task of its own, so that a panic costs one batch its answer and not the service a writer.
-        if let Err(error) = tokio::spawn(write(desk.clone(), batch)).await {
+        if let Err(error) = tokio::spawn(write(context.clone(), batch)).await {
             tracing::error!(%error, "writing a batch of events ended in a panic");
         }
     }
@@ -146,7 +146,7 @@ async fn gather(queue: &Queue, stop: &CancellationToken) -> Option<Vec<Work>> {
     Some(batch)
 }
 
-async fn write(desk: Desk, batch: Vec<Work>) {
+async fn write(context: WriterContext, batch: Vec<Work>) {
     let (mut events, mut upserts) = (Vec::new(), Vec::new());
     for work in batch {
         match work {
@@ -155,14 +155,14 @@ async fn write(desk: Desk, batch: Vec<Work>) {
         }
     }
     if !events.is_empty() {
-        write_events(&desk, events).await;
+        write_events(&context, events).await;
     }
     if !upserts.is_empty() {
-        write_upserts(&desk, upserts).await;
+        write_upserts(&context, upserts).await;
     }
 }
 
-async fn write_events(desk: &Desk, batch: Vec<Waiting<Submission, Outcome>>) {
+async fn write_events(context: &WriterContext, batch: Vec<Waiting<Submission, Outcome>>) {
     let items: Vec<Item<'_>> = batch
         .iter()
         .flat_map(|waiting| {
@@ -179,7 +179,7 @@ async fn write_events(desk: &Desk, batch: Vec<Waiting<Submission, Outcome>>) {
         })
         .collect();
     let began = Instant::now();
-    let mut outcomes = write_items(desk, &items, &refused).await.into_iter();
+    let mut outcomes = write_items(context, &items, &refused).await.into_iter();
     metrics::histogram!("leadscore_commit_seconds").record(began.elapsed());
     metrics::histogram!("leadscore_commit_events").record(items.len() as f64);
     for waiting in batch {
@@ -191,11 +191,15 @@ async fn write_events(desk: &Desk, batch: Vec<Waiting<Submission, Outcome>>) {
 
 /// Writes items together; where the database refuses the content of one, halves the batch until that one stands
 /// alone and is rejected by itself.
-async fn write_items(desk: &Desk, items: &[Item<'_>], refused: &[Refusal<'_>]) -> Vec<Result<Outcome, Busy>> {
+async fn write_items(
+    context: &WriterContext,
+    items: &[Item<'_>],
+    refused: &[Refusal<'_>],
+) -> Vec<Result<Outcome, Busy>> {
     let mut outcomes = Vec::with_capacity(items.len());
     let mut parts = vec![(items, refused)];
     while let Some((part, refused)) = parts.pop() {
-        match commit(desk, part, refused).await {
+        match commit(context, part, refused).await {
             Ok(written) => outcomes.extend(written.into_iter().map(Ok)),
             Err(error) if is_content(&error) && part.len() > 1 => {
                 let (left, right) = part.split_at(part.len() / 2);
@@ -221,7 +225,7 @@ async fn write_items(desk: &Desk, items: &[Item<'_>], refused: &[Refusal<'_>]) -
 /// Commits, beginning again while others are changing the same leads, and without the items that would give a lead too
 /// many attributes.
 async fn commit(
-    desk: &Desk,
+    context: &WriterContext,
     items: &[Item<'_>],
     refused: &[Refusal<'_>],
 ) -> Result<Vec<Outcome>, ResolveError> {
@@ -230,7 +234,7 @@ async fn commit(
     loop {
         let fits = |item: &&Item<'_>| !full.contains(&place(item.event));
         let kept: Vec<Item<'_>> = items.iter().filter(fits).copied().collect();
-        match desk.commit(&kept, refused).await {
+        match context.commit(&kept, refused).await {
             Err(ResolveError::Overfull(events)) if !events.is_empty() => full.extend(events),
             Ok(outcomes) if !full.is_empty() => {
                 let mut outcomes = outcomes.into_iter();
@@ -252,7 +256,7 @@ async fn commit(
     }
 }
 
-async fn write_upserts(desk: &Desk, batch: Vec<Waiting<Upserts, Upserted>>) {
+async fn write_upserts(context: &WriterContext, batch: Vec<Waiting<Upserts, Upserted>>) {
     let wishes: Vec<Wish<'_>> = batch
         .iter()
         .flat_map(|waiting| {
@@ -260,7 +264,7 @@ async fn write_upserts(desk: &Desk, batch: Vec<Waiting<Upserts, Upserted>>) {
             waiting.said.events.iter().map(move |event| Wish { event, seen })
         })
         .collect();
-    let mut outcomes = settle(desk, &wishes).await.into_iter();
+    let mut outcomes = settle(context, &wishes).await.into_iter();
     for waiting in batch {
         let own = outcomes.by_ref().take(waiting.said.events.len());
         let _ = waiting.reply.send(own.collect());
@@ -269,14 +273,14 @@ async fn write_upserts(desk: &Desk, batch: Vec<Waiting<Upserts, Upserted>>) {
 
 /// Writes upserts together, those that are put off in transactions of their own after the others; where the database
 /// refuses the content of one, each by itself.
-async fn settle(desk: &Desk, wishes: &[Wish<'_>]) -> Vec<Result<Upserted, Busy>> {
+async fn settle(context: &WriterContext, wishes: &[Wish<'_>]) -> Vec<Result<Upserted, Busy>> {
     let mut outcomes: Vec<Result<Upserted, Busy>> = vec![Err(Busy::Unavailable); wishes.len()];
     let mut open: VecDeque<usize> = (0..wishes.len()).collect();
     let mut together = wishes.len();
     while !open.is_empty() {
         let round: Vec<usize> = open.drain(..together.min(open.len())).collect();
         let part: Vec<Wish<'_>> = round.iter().map(|index| wishes[*index]).collect();
-        match upsert(desk, &part).await {
+        match upsert(context, &part).await {
             Ok(done) => {
                 let mut later = Vec::new();
                 for (index, outcome) in round.into_iter().zip(done) {
@@ -311,10 +315,10 @@ fn unprocessable() -> Rejection {
 }
 
 /// Decides and commits, beginning again while others are changing the same leads.
-async fn upsert(desk: &Desk, wishes: &[Wish<'_>]) -> Result<Vec<Option<Upserted>>, ResolveError> {
+async fn upsert(context: &WriterContext, wishes: &[Wish<'_>]) -> Result<Vec<Option<Upserted>>, ResolveError> {
     let mut tries = 1;
     loop {
-        match desk.upsert(wishes).await {
+        match context.upsert(wishes).await {
             Err(error) if is_collision(&error) && tries < TRIES => {
                 tokio::time::sleep(Duration::from_millis(1 << tries)).await;
                 tries += 1;

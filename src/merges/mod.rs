@@ -31,12 +31,12 @@ use crate::{
         self,
         event::{Arrival, Found, NewEvent},
     },
-    leads::{self, Cause, Lead, Resolved, Stage, Why, consent, identity::Named},
-    models,
+    leads::{self, Cause, Lead, Resolved, Stage, Why, identity::Named},
+    lifecycle::change::{Begun, LeadChange},
     outbox::{self, Change, Kind},
-    qualification::{self, Frame},
+    qualification,
     queues::claims,
-    scores::{self, Additions},
+    scores,
 };
 
 /// How often it is tried while others change the same leads.
@@ -136,14 +136,14 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
     if into == lead {
         return Err(MergeError::Itself);
     }
-    let mut tx = models::begin(&app.db).await?;
-    let mut rows: BTreeMap<LeadId, Lead> =
-        leads::lock_rows(&mut tx, &[into, lead]).await?.into_iter().map(|row| (row.id, row)).collect();
+    let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    let rows = leads::lock_rows(begun.conn(), &[into, lead]).await?;
+    let mut rows: BTreeMap<LeadId, Lead> = rows.into_iter().map(|row| (row.id, row)).collect();
     let (Some(heir), Some(gone)) = (rows.get(&into), rows.get(&lead)) else {
         return Err(MergeError::NotFound);
     };
     if let Some(key) = &said.request_key
-        && let Some(before) = store::by_key(&mut tx, lead, key).await?
+        && let Some(before) = store::by_key(begun.conn(), lead, key).await?
     {
         let merge = Merge::from(before);
         let same = merge.into == into && (&merge.author, &merge.reason) == (&said.author, &said.reason);
@@ -151,14 +151,11 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
     }
     for row in [heir, gone] {
         if row.merged_into.is_some() {
-            let end = leads::trail(&mut tx, row.id).await?.pop();
+            let end = leads::trail(begun.conn(), row.id).await?.pop();
             return Err(MergeError::Signpost(row.id, end.unwrap_or(row.id)));
         }
     }
-    let scored = app.live.scored(&mut tx).await?;
-    let policy = app.policies.current(&mut tx).await?;
-    let now = app.clock.now();
-    let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
+    let now = begun.now();
     let (author, reason) = (said.author.clone(), said.reason.clone());
     let merge = Merge {
         id: MergeId(app.ids.next()),
@@ -172,24 +169,25 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
         undone_reason: None,
     };
     // What one of them refused, the other does not permit, whatever it asked for before.
-    for id in scores::not_to_be_contacted(&mut tx, frame.live().id, &[into, lead]).await? {
+    let live = app.live.current(begun.conn()).await?.id;
+    for id in scores::not_to_be_contacted(begun.conn(), live, &[into, lead]).await? {
         rows.entry(id).and_modify(|row| row.withheld_at = Some(now));
     }
-    let before = consent::of_leads(&mut tx, &[into]).await?;
-    let described = leads::attributes_of(&mut tx, &[into]).await?.remove(&into);
-    let stood = restoring::snapshot(&mut tx, &rows[&into]).await?;
-    store::insert(&mut tx, &merge, &stood, said.request_key.as_deref()).await?;
-    note(&mut tx, app, ("lead_merged", "into"), said, [lead, into]).await?;
-    let mut resolved = Resolved::holding(rows.into_values());
+    begun.watch_consents([into]).await?;
+    let described = leads::attributes_of(begun.conn(), &[into]).await?.remove(&into);
+    let stood = restoring::snapshot(begun.conn(), &rows[&into]).await?;
+    store::insert(begun.conn(), &merge, &stood, said.request_key.as_deref()).await?;
+    note(begun.conn(), app, ("lead_merged", "into"), said, [lead, into]).await?;
+    let mut change = begun.with(Resolved::holding(rows.into_values())).await?;
     let why = Why::said(Cause::Merge, now, &said.author, Some(&said.reason));
-    leads::take_in(&mut tx, &mut resolved, lead, into, &why).await?;
-    scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
-    let together = leads::attributes_of(&mut tx, &[into]).await?.remove(&into).unwrap_or_default();
+    let (conn, leads) = change.identities();
+    leads::take_in(conn, leads, lead, into, &why).await?;
+    let mut applied = change.apply().await?;
+    let together = leads::attributes_of(applied.conn(), &[into]).await?.remove(&into).unwrap_or_default();
     if scores::is_swollen(described.as_ref(), &together) {
         return Err(MergeError::TooMuch);
     }
-    scores::tell_consents(&mut tx, frame, &resolved, [into], &before).await?;
-    tx.commit().await?;
+    applied.commit().await?;
     Ok(Decided { merge, new: true })
 }
 
@@ -219,64 +217,74 @@ async fn try_to_unmerge(
     lead: LeadId,
     said: &Said,
 ) -> Result<Option<Decided>, MergeError> {
-    let mut tx = models::begin(&app.db).await?;
+    let mut begun = LeadChange::begin(&app.lifecycle).await?;
     if let Some(key) = &said.request_key
-        && let Some(before) = store::by_undo_key(&mut tx, lead, key).await?
+        && let Some(before) = store::by_undo_key(begun.conn(), lead, key).await?
     {
         let merge = Merge::from(before);
         let (author, reason) = (merge.undone_by.as_ref(), merge.undone_reason.as_ref());
         let same = (author, reason) == (Some(&said.author), Some(&said.reason));
         return if same { Ok(Some(Decided { merge, new: false })) } else { Err(MergeError::KeyTaken) };
     }
-    let Some(merge) = store::in_force(&mut tx, lead).await? else {
-        let end = leads::trail(&mut tx, lead).await?.pop().ok_or(MergeError::NotFound)?;
+    let Some(merge) = store::in_force(begun.conn(), lead).await? else {
+        let end = leads::trail(begun.conn(), lead).await?.pop().ok_or(MergeError::NotFound)?;
         return Err(if end == lead { MergeError::NotMerged(lead) } else { MergeError::Joined(lead, end) });
     };
     // The leads between the two, and the one that they all are now.
-    let trail = leads::trail(&mut tx, merge.into_lead_id).await?;
-    leads::lock_rows(&mut tx, &[trail.as_slice(), &[lead]].concat()).await?;
-    let now_in_force = store::in_force(&mut tx, lead).await?.map(|merge| merge.id);
-    if now_in_force != Some(merge.id) || leads::trail(&mut tx, merge.into_lead_id).await? != trail {
+    let trail = leads::trail(begun.conn(), merge.into_lead_id).await?;
+    leads::lock_rows(begun.conn(), &[trail.as_slice(), &[lead]].concat()).await?;
+    let now_in_force = store::in_force(begun.conn(), lead).await?.map(|merge| merge.id);
+    if now_in_force != Some(merge.id) || leads::trail(begun.conn(), merge.into_lead_id).await? != trail {
         return Ok(None);
     }
     let end = *trail.last().ok_or(MergeError::NotFound)?;
-    let asked = leads::trail(&mut tx, from).await?.pop().ok_or(MergeError::NotFound)?;
+    let asked = leads::trail(begun.conn(), from).await?.pop().ok_or(MergeError::NotFound)?;
     if asked != end {
         return Err(MergeError::Elsewhere(lead, end));
     }
-    let scored = app.live.scored(&mut tx).await?;
-    let policy = app.policies.current(&mut tx).await?;
-    let now = app.clock.now();
-    let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
-
-    let before = consent::of_leads(&mut tx, &[end]).await?;
-    let why = Why::said(Cause::Unmerge, now, &said.author, Some(&said.reason));
-    store::undo(&mut tx, merge.id, now, &said.author, &said.reason, said.request_key.as_deref()).await?;
-    let (mut resolved, homes) = restoring::part(&mut tx, end, lead, &merge, &why).await?;
-    if !homes.is_empty() {
-        qualification::give_back(&mut tx, end, &homes, lead, merge.merged_at).await?;
-        claims::give_back(app, &mut tx, end, &homes, lead).await?;
-    }
-    for (id, other) in [(lead, end), (end, lead)] {
-        if let Some(row) = resolved.leads.get(&id) {
-            qualification::reopen(&mut tx, frame, row, other, merge.merged_at).await?;
-        }
-    }
-    note(&mut tx, app, ("lead_unmerged", "from"), said, [lead, end]).await?;
-    if resolved.leads.get(&lead).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
-        let change = Change { lead_id: lead, kind: Kind::Unmerged, at: now, data: json!({"from": end}) };
-        outbox::publish(&mut tx, &app.ids, &[change]).await?;
-    }
-    scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
-    scores::tell_consents(&mut tx, frame, &resolved, [lead, end], &before).await?;
-    tx.commit().await?;
+    let now = begun.now();
+    part(app, begun, (lead, end), &merge, said).await?;
     let undone = (Some(now), Some(said.author.clone()), Some(said.reason.clone()));
     let (undone_at, undone_by, undone_reason) = undone;
     let merge = Merge { undone_at, undone_by, undone_reason, ..merge.into() };
     Ok(Some(Decided { merge, new: true }))
 }
 
-/// Writes an event into the logs of both leads; `as_what` names what the second one is to the first.
+/// Takes a lead out of the lead that it is now. Both rows are locked.
+async fn part(
+    app: &App,
+    mut begun: Begun<'_>,
+    (lead, end): (LeadId, LeadId),
+    merge: &store::MergeRow,
+    said: &Said,
+) -> sqlx::Result<()> {
+    let now = begun.now();
+    begun.watch_consents([end]).await?;
+    let why = Why::said(Cause::Unmerge, now, &said.author, Some(&said.reason));
+    store::undo(begun.conn(), merge.id, now, &said.author, &said.reason, said.request_key.as_deref()).await?;
+    let (leads, homes) = restoring::part(begun.conn(), end, lead, merge, &why).await?;
+    let mut change = begun.with(leads).await?;
+    change.tell_all_consents(lead);
+    if !homes.is_empty() {
+        qualification::give_back(change.conn(), end, &homes, lead, merge.merged_at).await?;
+        claims::give_back(app, change.conn(), end, &homes, lead).await?;
+    }
+    for (id, other) in [(lead, end), (end, lead)] {
+        if let Some(row) = change.leads().leads.get(&id).cloned() {
+            let (conn, context) = change.parts();
+            qualification::reopen(conn, context, &row, other, merge.merged_at).await?;
+        }
+    }
+    note(change.conn(), app, ("lead_unmerged", "from"), said, [lead, end]).await?;
+    if change.leads().leads.get(&lead).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
+        let unmerged = Change { lead_id: lead, kind: Kind::Unmerged, at: now, data: json!({"from": end}) };
+        outbox::publish(change.conn(), &app.ids, &[unmerged]).await?;
+    }
+    change.commit().await?;
+    Ok(())
+}
+
+/// Writes an event into the logs of both leads; `as_what` names what the second lead is to the first.
 async fn note(
     conn: &mut PgConnection,
     app: &App,

@@ -21,10 +21,8 @@ use crate::{
     db,
     ids::IdentityId,
     leads::{ResolveError, Respelling},
-    models, policy,
-    qualification::Frame,
-    scores::{self, Additions},
-    verdicts,
+    lifecycle::change::LeadChange,
+    policy, verdicts,
 };
 
 /// Which normal form identities have: it counts up when [`mod@crate::leads::identity`] makes another one of the same text.
@@ -96,27 +94,21 @@ async fn attempt(app: &App, identity: IdentityId) -> bool {
 
 /// Gives one identity its normal form, in one transaction; false if it has that.
 async fn normalise(app: &App, identity: IdentityId) -> Result<bool, ResolveError> {
-    let mut tx = models::begin(&app.db).await?;
-    store::take_turn(&mut tx).await?;
-    let now = app.clock.now();
-    let Some(respelling) = Respelling::hold(&mut tx, identity, now).await? else { return Ok(false) };
+    let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    let now = begun.now();
+    store::take_turn(begun.conn()).await?;
+    let Some(respelling) = Respelling::hold(begun.conn(), identity, now).await? else { return Ok(false) };
     let new = respelling.new.id();
-    store::drop_repeated_events(&mut tx, identity, new).await?;
-    let mails = store::rename_events(&mut tx, identity, new).await?;
-    let mut resolved = respelling.carry_out(&mut tx, now).await?;
+    store::drop_repeated_events(begun.conn(), identity, new).await?;
+    let mails = store::rename_events(begun.conn(), identity, new).await?;
+    let leads = respelling.carry_out(begun.conn(), now).await?;
+    let mut change = begun.with(leads).await?;
     let mails: Vec<(IdentityId, &str)> = mails.iter().map(|mail| (new, mail.as_str())).collect();
-    for changed in verdicts::judge_mails(&mut tx, now, &mails).await? {
-        if let Some(lead) = resolved.lead_at(changed.identity_id, changed.occurred_at) {
-            resolved.doubt(lead);
-        }
+    for changed in verdicts::judge_mails(change.conn(), now, &mails).await? {
+        change.requalify_owner(changed.identity_id, changed.occurred_at);
     }
-    resolved.keep(|_| false);
-    let scored = app.live.scored(&mut tx).await?;
-    let policy = app.policies.current(&mut tx).await?;
-    let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
-    scores::apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
-    let moved: Vec<_> = resolved.moved.iter().copied().collect();
-    scores::tell_consents(&mut tx, frame, &resolved, moved, &std::collections::BTreeMap::new()).await?;
-    tx.commit().await?;
+    change.keep(|_| false);
+    change.watch_consents([]).await?;
+    change.commit().await?;
     Ok(true)
 }

@@ -21,9 +21,9 @@ use crate::{
     app::App,
     ids::{HandoffId, LeadId, OutcomeId},
     leads::{Cause, NotAllowed, Stage, Target, Why},
+    lifecycle::change::{LeadChange, LockedLead},
     outbox::{self, Change, Kind},
     qualification,
-    scores::{self, Held},
 };
 
 /// What has become of a lead.
@@ -112,50 +112,50 @@ pub(crate) async fn record(
     lead: LeadId,
     said: &Said,
 ) -> Result<(OutcomeView, bool), OutcomeError> {
-    let mut held = scores::hold(app, lead).await?.ok_or(OutcomeError::NotFound("lead"))?;
+    let mut locked = lock(app, lead).await?;
+    let (lead, now) = (locked.id, locked.now());
     if let Some(key) = &said.request_key
-        && let Some(before) = store::by_key(&mut held.tx, held.id, key).await?
+        && let Some(before) = store::by_key(locked.conn(), lead, key).await?
     {
         return if before.is(said) { Ok((before, false)) } else { Err(OutcomeError::KeyTaken) };
     }
-    if said.occurred_at.is_some_and(|at| at > held.now) {
+    if said.occurred_at.is_some_and(|at| at > now) {
         return Err(OutcomeError::Future);
     }
-    let reasons = &held.policy.document.loss_reasons;
+    let reasons = &locked.policy().document.loss_reasons;
     if said.reason.as_ref().is_some_and(|reason| !reasons.iter().any(|known| known.code == *reason)) {
         return Err(OutcomeError::UnknownReason(reasons.iter().map(|known| known.code.clone()).collect()));
     }
-    if let Some(open) = qualification::open_offers(&mut held.tx, &[held.id]).await?.pop() {
+    if let Some(open) = qualification::open_offers(locked.conn(), &[lead]).await?.pop() {
         return Err(OutcomeError::Offered(open.id));
     }
     let id = OutcomeId(app.ids.next());
-    let moves = place(&mut held, said, id).await?;
+    let moves = place(&mut locked, said, id).await?;
     if moves {
-        let stage = held.lead()?.stage();
+        let stage = locked.lead()?.stage();
         let target = said.outcome.target();
         // A customer may buy again, and a correction may be about something else than the stage.
         if stage != target.stage() {
             let cause = if said.replaces.is_some() { Cause::Correction } else { Cause::Outcome };
-            let why = Why::said(cause, held.now, &said.by, said.reason.as_deref());
-            if let Err(not) = held.lead()?.pass(target, why) {
-                return Err(refused(&mut held, said, not).await?);
+            let why = Why::said(cause, now, &said.by, said.reason.as_deref());
+            if let Err(not) = locked.lead()?.pass(target, why) {
+                return Err(refused(&mut locked, said, not).await?);
             }
         } else if said.replaces.is_none() && said.outcome != Outcome::Won {
-            let (_, last) = recorded_last(&mut held).await?;
+            let (_, last) = recorded_last(&mut locked).await?;
             return Err(OutcomeError::Already(stage, last));
         }
     }
-    let (lead, now) = (held.id, held.now);
-    let recorded = store::insert(&mut held.tx, lead, id, said, now).await?;
-    outbox::publish(&mut held.tx, &app.ids, &[recorded.change(said.replaces)]).await?;
-    held.keep(app).await?;
+    let recorded = store::insert(locked.conn(), lead, id, said, now).await?;
+    outbox::publish(locked.conn(), &app.ids, &[recorded.change(said.replaces)]).await?;
+    locked.commit().await?;
     Ok((recorded, true))
 }
 
 /// Why a lead that the table does not let go there cannot go there, as a person would put it.
-async fn refused(held: &mut Held, said: &Said, not: NotAllowed) -> sqlx::Result<OutcomeError> {
+async fn refused(locked: &mut LockedLead<'_>, said: &Said, not: NotAllowed) -> sqlx::Result<OutcomeError> {
     if said.replaces.is_none()
-        && let (Some(stage), Some(last)) = recorded_last(held).await?
+        && let (Some(stage), Some(last)) = recorded_last(locked).await?
         && stage == not.from
     {
         return Ok(OutcomeError::SaidOtherwise(last, stage));
@@ -168,24 +168,26 @@ async fn refused(held: &mut Held, said: &Said, not: NotAllowed) -> sqlx::Result<
 }
 
 /// The outcome that says where a lead stands, and the stage that it says.
-async fn recorded_last(held: &mut Held) -> sqlx::Result<(Option<Stage>, Option<OutcomeId>)> {
-    let all = store::list(&mut held.tx, held.id).await?;
+async fn recorded_last(locked: &mut LockedLead<'_>) -> sqlx::Result<(Option<Stage>, Option<OutcomeId>)> {
+    let lead = locked.id;
+    let all = store::list(locked.conn(), lead).await?;
     let last = all.iter().find(|one| Some(one.id) == last(&all));
     Ok((last.map(|last| last.outcome.target().stage()), last.map(|last| last.id)))
 }
 
 /// Marks what is replaced; whether the new outcome says where the lead stands: as the last one, or in the stead of the one
 /// that does.
-async fn place(held: &mut Held, said: &Said, id: OutcomeId) -> Result<bool, OutcomeError> {
+async fn place(locked: &mut LockedLead<'_>, said: &Said, id: OutcomeId) -> Result<bool, OutcomeError> {
     let Some(wrong) = said.replaces else { return Ok(true) };
-    let all = store::list(&mut held.tx, held.id).await?;
+    let lead = locked.id;
+    let all = store::list(locked.conn(), lead).await?;
     let found =
         all.iter().find(|one| one.id == wrong).ok_or(OutcomeError::NotFound("outcome of this lead"))?;
     if found.replaced_by.is_some() {
         return Err(OutcomeError::Replaced);
     }
-    store::replace(&mut held.tx, wrong, id).await?;
-    Ok(last(&all) == Some(wrong) && held.lead()?.stage() == found.outcome.target().stage())
+    store::replace(locked.conn(), wrong, id).await?;
+    Ok(last(&all) == Some(wrong) && locked.lead()?.stage() == found.outcome.target().stage())
 }
 
 /// The outcome that says where the lead stands: one that replaces another has the other's place.
@@ -208,21 +210,27 @@ pub(crate) async fn move_by_hand(
     by: &str,
     reason: &str,
 ) -> Result<LeadId, OutcomeError> {
-    let mut held = scores::hold(app, lead).await?.ok_or(OutcomeError::NotFound("lead"))?;
-    let (id, now) = (held.id, held.now);
+    let mut locked = lock(app, lead).await?;
+    let (id, now) = (locked.id, locked.now());
     if let Target::Recycled(Some(until)) = target
         && until <= now
     {
         return Err(OutcomeError::Past);
     }
-    let lead = held.lead()?;
+    let lead = locked.lead()?;
     match target {
         Target::Recycled(until) if lead.stage() == Stage::Recycled => lead.recycled_until = until,
         _ if lead.stage() == target.stage() => {}
         _ => lead.pass(target, Why::said(Cause::Person, now, by, Some(reason)))?,
     }
-    held.keep(app).await?;
+    locked.commit().await?;
     Ok(id)
+}
+
+/// Locks a lead, or the lead that it was joined with.
+async fn lock(app: &App, lead: LeadId) -> Result<LockedLead<'_>, OutcomeError> {
+    let locked = LeadChange::begin(&app.lifecycle).await?.lock_heir(lead).await?;
+    locked.ok_or(OutcomeError::NotFound("lead"))
 }
 
 impl OutcomeView {

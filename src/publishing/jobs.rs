@@ -10,9 +10,10 @@ use super::{Purpose, Run, store, store::Switch};
 use crate::{
     app::App,
     ids::{LeadId, ModelId},
-    leads, models,
-    qualification::Frame,
-    scores::{self, Additions, Pass, Prepared},
+    leads,
+    lifecycle::change::LeadChange,
+    models,
+    scores::{self, Pass, Prepared},
     sweep::Sweep,
 };
 
@@ -165,23 +166,20 @@ impl Sweep for Settle {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut tx = models::begin(&app.db).await?;
-        let now = app.clock.now();
-        let Some(run) = store::next_settling(&mut tx, app.instance, now).await? else { return Ok(0) };
-        let chunk = leads::after(&mut tx, run.settled_to, CHUNK as i64).await?;
+        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+        let now = begun.now();
+        let Some(run) = store::next_settling(begun.conn(), app.instance, now).await? else { return Ok(0) };
+        let chunk = leads::after(begun.conn(), run.settled_to, CHUNK as i64).await?;
         let Some(last) = chunk.last().copied() else {
-            store::complete_settling(&mut tx, run.model_id, now).await?;
-            tx.commit().await?;
+            store::complete_settling(begun.conn(), run.model_id, now).await?;
+            begun.commit().await?;
             return Ok(1);
         };
-        let mut locked = leads::lock(&mut tx, &chunk).await?;
-        let scored = app.live.scored(&mut tx).await?;
-        let policy = app.policies.current(&mut tx).await?;
-        let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
-        scores::apply(&mut tx, frame, &mut locked, &Additions::new()).await?;
-        store::settled(&mut tx, &run, last, chunk.len() as i64).await?;
-        store::hold(&mut tx, &run, run.log_read, app.instance, now, now + TERM).await?;
-        tx.commit().await?;
+        // From here on the leads are locked, and still wait for the live version.
+        let mut change = begun.lock(&chunk).await?;
+        store::settled(change.conn(), &run, last, chunk.len() as i64).await?;
+        store::hold(change.conn(), &run, run.log_read, app.instance, now, now + TERM).await?;
+        change.commit().await?;
         Ok(chunk.len())
     }
 

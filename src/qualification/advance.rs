@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use scoring::{Model, Score, Tally, mql};
 
-use super::{Frame, Occasion, Transition};
+use super::{ChangeContext, Occasion, Transition};
 use crate::{
     clock::{to_instant, to_utc},
     leads::{Cause, Lead, MqlBy, Stage, Target, Why},
@@ -12,7 +12,7 @@ use crate::{
 
 /// What is known of a lead when its stage is looked at.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub struct StageInput<'a> {
     /// Its score now.
     pub score: &'a Score,
     /// What the score is computed from.
@@ -34,46 +34,51 @@ pub struct Decided {
 
 /// Moves a locked lead on if its score or the policy says so. What comes back holds the passages that it has made already
 /// in this transaction, by joining or on somebody's word.
-pub fn advance(frame: Frame<'_>, occasion: Occasion, lead: &mut Lead, look: Look<'_>) -> Decided {
-    let at = to_utc(look.score.as_of);
-    strengthen(frame, occasion, lead, look);
-    if look.excluded.is_some() && lead.stage() == Stage::Mql {
+pub fn advance(
+    context: ChangeContext<'_>,
+    occasion: Occasion,
+    lead: &mut Lead,
+    input: StageInput<'_>,
+) -> Decided {
+    let at = to_utc(input.score.as_of);
+    strengthen(context, occasion, lead, input);
+    if input.excluded.is_some() && lead.stage() == Stage::Mql {
         go(lead, Target::Lead, Cause::Excluded, at);
     }
-    if look.unfounded && lead.stage() == Stage::Mql {
+    if input.unfounded && lead.stage() == Stage::Mql {
         go(lead, Target::Lead, Cause::ScoreFell, at);
     }
     let mut dwell_ends_at = None;
-    if let Some(decision) = decide(&frame.live().model, lead, look.score, look.tally) {
+    if let Some(decision) = decide(&context.live().model, lead, input.score, input.tally) {
         dwell_ends_at = decision.due_at.map(to_utc);
-        follow(occasion, lead, decision, look.excluded, at);
+        follow(occasion, lead, decision, input.excluded, at);
     }
-    if let Some(auto) = frame.policy.document.handoff.auto_sql
-        && is_offered(lead, lead.do_not_contact(look.tally))
-        && look.score.score >= auto.min_score
+    if let Some(auto) = context.policy.document.handoff.auto_sql
+        && is_offered(lead, lead.do_not_contact(input.tally))
+        && input.score.score >= auto.min_score
         && (!auto.hand_raise_only || lead.mql_by == Some(MqlBy::HandRaise))
     {
         go(lead, Target::Sql, Cause::Policy, at);
     }
-    Decided { transitions: made(frame, lead, look.score), dwell_ends_at }
+    Decided { transitions: made(context, lead, input.score), dwell_ends_at }
 }
 
 /// Puts a locked lead back to where a model found it that is rolled back.
-pub fn put_back(frame: Frame<'_>, lead: &mut Lead, stood: &Lead, score: &Score) -> Vec<Transition> {
+pub fn put_back(context: ChangeContext<'_>, lead: &mut Lead, stood: &Lead, score: &Score) -> Vec<Transition> {
     lead.put_back(stood, &Why::rule(Cause::Rollback, to_utc(score.as_of)));
-    made(frame, lead, score)
+    made(context, lead, score)
 }
 
 /// The passages that a lead has made, each with the score of now.
-fn made(frame: Frame<'_>, lead: &mut Lead, score: &Score) -> Vec<Transition> {
+fn made(context: ChangeContext<'_>, lead: &mut Lead, score: &Score) -> Vec<Transition> {
     let passed = lead.take_passed();
     let keep = |passed| Transition {
-        id: frame.ids.next(),
+        id: context.ids.next(),
         lead_id: lead.id,
         at: to_utc(score.as_of),
         passed,
         score: score.clone(),
-        model_id: frame.live().id,
+        model_id: context.live().id,
     };
     passed.into_iter().map(keep).collect()
 }
@@ -177,10 +182,10 @@ fn mql_by(lead: &Lead, tally: &Tally) -> Option<MqlBy> {
 
 /// An MQL may get a better reason to be one. Whom a new model made an MQL is one like any other once the person does
 /// something that would have done so too.
-fn strengthen(frame: Frame<'_>, occasion: Occasion, lead: &mut Lead, look: Look<'_>) {
-    lead.mql_by = mql_by(lead, look.tally);
+fn strengthen(context: ChangeContext<'_>, occasion: Occasion, lead: &mut Lead, input: StageInput<'_>) {
+    lead.mql_by = mql_by(lead, input.tally);
     if lead.mql_by == Some(MqlBy::ModelChange) && occasion == (Occasion::Life { active: true }) {
-        let decision = decide_at(&frame.live().model, mql::Stage::Lead, lead, look.score, look.tally);
+        let decision = decide_at(&context.live().model, mql::Stage::Lead, lead, input.score, input.tally);
         if let Some(mql::Move::Enter { by }) = decision.passage {
             lead.mql_by = Some(reason(by));
         }

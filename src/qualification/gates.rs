@@ -43,7 +43,7 @@ pub enum Gate {
     Thresholds,
 }
 
-/// The first gate that is closed to a lead; none if it is an MQL, or would be at the next look.
+/// The first gate that is closed to a lead; none if it is an MQL, or would be at the next input.
 pub fn gate(
     model: &Model,
     lead: &Lead,

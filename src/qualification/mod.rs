@@ -22,7 +22,7 @@ mod store;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-pub use advance::{Decided, Look, advance, decide, is_at_stake, is_offered, put_back};
+pub use advance::{Decided, StageInput, advance, decide, is_at_stake, is_offered, put_back};
 pub use gates::{Gate, excluded, gate};
 pub use offers::{
     End, NewOffer, Offer, OfferState, end, inherit, offer, open_offers, put_offer_back, reopen,
@@ -38,7 +38,7 @@ use crate::{
 
 /// The circumstances of a change.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame<'a> {
+pub struct ChangeContext<'a> {
     /// The models under which leads are scored.
     pub scored: &'a Scored,
     /// What the organisation has decided besides.
@@ -49,7 +49,7 @@ pub struct Frame<'a> {
     pub ids: &'a Ids,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> ChangeContext<'a> {
     /// The model that decides.
     pub fn live(self) -> &'a Version {
         &self.scored.live

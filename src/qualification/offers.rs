@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::{Frame, store};
+use super::{ChangeContext, store};
 use crate::{
     ids::{HandoffId, LeadId, ModelId},
     leads::{Lead, Stage},
@@ -121,14 +121,14 @@ impl Offer {
 /// Offers a locked lead to sales. It has no open offer.
 pub async fn offer(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     lead: &Lead,
     new: NewOffer,
 ) -> sqlx::Result<Offer> {
-    let terms = &frame.policy.document.handoff;
-    let after = |span: Option<scoring::Span>| span.map(|span| frame.now + TimeDelta::microseconds(span.0));
+    let terms = &context.policy.document.handoff;
+    let after = |span: Option<scoring::Span>| span.map(|span| context.now + TimeDelta::microseconds(span.0));
     let offer = Offer {
-        id: HandoffId(frame.ids.next()),
+        id: HandoffId(context.ids.next()),
         lead_id: lead.id,
         state: OfferState::Open,
         cycle: lead.cycle,
@@ -136,9 +136,9 @@ pub async fn offer(
         rep: new.rep.clone(),
         due_at: after(terms.sla),
     };
-    store::insert_offer(conn, &offer, &new, frame.now, after(terms.expires_after)).await?;
-    let change = offer.change(Kind::HandoffOffered, frame.now, json!({"by": new.by}));
-    outbox::publish(conn, frame.ids, &[change]).await?;
+    store::insert_offer(conn, &offer, &new, context.now, after(terms.expires_after)).await?;
+    let change = offer.change(Kind::HandoffOffered, context.now, json!({"by": new.by}));
+    outbox::publish(conn, context.ids, &[change]).await?;
     Ok(offer)
 }
 
@@ -171,11 +171,11 @@ impl<'a> End<'a> {
 /// Ends the offer of a locked lead, and says so in the feed.
 pub async fn end(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     offer: &Offer,
     end: &End<'_>,
 ) -> sqlx::Result<()> {
-    store::end_offer(conn, offer.id, end, frame.now).await?;
+    store::end_offer(conn, offer.id, end, context.now).await?;
     let ended = Offer {
         state: end.state,
         rep: end.rep.map(str::to_owned).or_else(|| offer.rep.clone()),
@@ -185,15 +185,15 @@ pub async fn end(
     if let Some(offer) = end.merged_into {
         more["merged_into"] = json!(offer);
     }
-    let change = ended.change(end.state.kind(), frame.now, more);
-    outbox::publish(conn, frame.ids, &[change]).await
+    let change = ended.change(end.state.kind(), context.now, more);
+    outbox::publish(conn, context.ids, &[change]).await
 }
 
 /// Gives the heir what was recorded of leads that turned out to be it. One offer stays open; another ends and says
 /// which one goes on.
 pub async fn inherit(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     gone: &[(LeadId, LeadId)],
 ) -> sqlx::Result<()> {
     for (from, into) in gone {
@@ -201,7 +201,7 @@ pub async fn inherit(
         let of = |lead: &LeadId| open.iter().find(|offer| offer.lead_id == *lead);
         if let (Some(theirs), Some(ours)) = (of(from), of(into)) {
             let merged = End { merged_into: Some(ours.id), ..End::ruled(OfferState::Merged, Some("merge")) };
-            end(conn, frame, theirs, &merged).await?;
+            end(conn, context, theirs, &merged).await?;
         }
         store::inherit(conn, *from, *into).await?;
     }
@@ -211,7 +211,7 @@ pub async fn inherit(
 /// Opens the offer of a ripe lead again that a merge with another had ended, if there is one.
 pub async fn reopen(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     lead: &Lead,
     other: LeadId,
     merged_at: DateTime<Utc>,
@@ -219,8 +219,9 @@ pub async fn reopen(
     if lead.stage() == Stage::Mql
         && let Some(offer) = store::reopen(conn, lead.id, other, merged_at).await?
     {
-        let change = offer.change(Kind::HandoffOffered, frame.now, json!({"by": null, "reason": "unmerge"}));
-        outbox::publish(conn, frame.ids, &[change]).await?;
+        let change =
+            offer.change(Kind::HandoffOffered, context.now, json!({"by": null, "reason": "unmerge"}));
+        outbox::publish(conn, context.ids, &[change]).await?;
     }
     Ok(())
 }
@@ -229,7 +230,7 @@ pub async fn reopen(
 /// While an offer was withdrawn nobody could answer it: its clock stood still.
 pub async fn put_offer_back(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     id: HandoffId,
     state: OfferState,
 ) -> sqlx::Result<()> {
@@ -238,9 +239,9 @@ pub async fn put_offer_back(
         OfferState::Accepted => Some("policy"),
         _ => Some("rollback"),
     };
-    if let Some(offer) = store::put_back(conn, id, state, reason, frame.now).await? {
-        let change = offer.change(state.kind(), frame.now, json!({"by": null, "reason": "rollback"}));
-        outbox::publish(conn, frame.ids, &[change]).await?;
+    if let Some(offer) = store::put_back(conn, id, state, reason, context.now).await? {
+        let change = offer.change(state.kind(), context.now, json!({"by": null, "reason": "rollback"}));
+        outbox::publish(conn, context.ids, &[change]).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use scoring::{EventRef, Score, Tally, profile::Fold};
+use scoring::{EventRef, profile::Fold};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
@@ -11,8 +11,6 @@ use crate::{
     ids::LeadId,
     json,
     leads::{self, Attributes, Resolved, Stage},
-    policy::Label,
-    qualification::{self, Frame},
 };
 
 /// How many attributes a lead may have, removed ones too: each event that describes the lead reads and writes all of them.
@@ -26,34 +24,34 @@ const JOINED: usize = 2;
 
 /// The leads that a transaction is about, by id.
 #[derive(Default)]
-pub(super) struct People(BTreeMap<LeadId, Person>);
+pub struct People(BTreeMap<LeadId, Person>);
 
 /// A lead's attributes in the making, and its log where that was read.
 #[derive(Default)]
-pub(super) struct Person {
-    pub(super) profile: Fold,
+pub(crate) struct Person {
+    pub(crate) profile: Fold,
     /// A value of the profile has changed: attribute rules must be asked again.
-    pub(super) reworded: bool,
+    pub(crate) reworded: bool,
     /// Something was said of the person, if only the same again later: the date counts when an older event comes late.
     described: bool,
     /// The names of the attributes that have another value than was stored.
-    pub(super) changed: Vec<String>,
+    pub(crate) changed: Vec<String>,
     /// A reader sees something new of it besides: an identity has joined, or it was said what the person agrees to.
-    pub(super) named: bool,
+    pub(crate) named: bool,
     /// All that counts for it, what is new included; for those that are replayed.
-    pub(super) history: Option<History>,
+    pub(crate) history: Option<History>,
 }
 
 impl People {
     /// Reads what is needed: the logs of `stale` leads, and the attributes of those of whom something new is said. Of the
     /// stale ones those that are `outdated` have the identities that they had: their attributes may be the same anew.
-    pub(super) async fn load(
+    pub(crate) async fn load(
         conn: &mut PgConnection,
         resolved: &Resolved,
         additions: &Additions<'_>,
         stale: &BTreeSet<LeadId>,
         outdated: &BTreeSet<LeadId>,
-    ) -> sqlx::Result<People> {
+    ) -> Result<People, StateError> {
         let present = resolved.leads.keys().filter(|id| !resolved.gone.contains_key(id));
         let named = |id| resolved.named.contains(id) || resolved.heard.contains(id);
         let people = present.map(|id| (*id, Person { named: named(id), ..Person::default() })).collect();
@@ -87,7 +85,7 @@ impl People {
             people.replay(lead, history, before.get(&lead), outdated.contains(&lead));
         }
         if !(overfull.events.is_empty() && overfull.joined.is_empty()) {
-            return Err(refused(overfull));
+            return Err(StateError::Overfull(overfull));
         }
         let nothing = Fold::default();
         for (lead, person) in people.0.iter_mut().filter(|(_, person)| person.reworded) {
@@ -108,7 +106,7 @@ impl People {
     }
 
     /// Leads as they are known, `asked` with their attributes.
-    pub(super) async fn known(
+    pub(crate) async fn known(
         conn: &mut PgConnection,
         resolved: &Resolved,
         asked: &BTreeSet<LeadId>,
@@ -125,33 +123,17 @@ impl People {
         Ok(People(people))
     }
 
-    pub(super) fn get(&self, lead: LeadId) -> Option<&Person> {
+    pub(crate) fn get(&self, lead: LeadId) -> Option<&Person> {
         self.0.get(&lead)
     }
 
-    /// Whom the policy leaves out, of those for whom it matters.
-    pub(super) async fn excluded<'a>(
-        &self,
-        conn: &mut PgConnection,
-        frame: Frame<'_>,
-        resolved: &Resolved,
-        looks: impl Iterator<Item = (LeadId, &'a Tally, &'a Score)>,
-    ) -> sqlx::Result<BTreeMap<LeadId, Label>> {
-        if !frame.policy.excludes() {
-            return Ok(BTreeMap::new());
-        }
-        let model = &frame.live().model;
-        let at_stake = |(id, tally, score): (LeadId, &Tally, &Score)| {
-            let lead = resolved.leads.get(&id)?;
-            qualification::is_at_stake(model, lead, score, tally).then_some(id)
-        };
-        let leads: Vec<LeadId> = looks.filter_map(at_stake).collect();
-        let known = |lead| self.get(lead).filter(|person| person.described).map(|person| &person.profile);
-        qualification::excluded(conn, frame.policy, &leads, known).await
+    /// The attributes of a lead of which something is said in this change.
+    pub(crate) fn described(&self, lead: LeadId) -> Option<&Fold> {
+        self.get(lead).filter(|person| person.described).map(|person| &person.profile)
     }
 
     /// Writes the attributes of those of whom something was said.
-    pub(super) async fn write(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+    pub(crate) async fn write(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         let (leads, attributes): (Vec<LeadId>, Vec<Value>) = self
             .0
             .iter()
@@ -166,7 +148,7 @@ impl People {
 
 impl People {
     /// Writes the words of those leads that may be found by others than before.
-    pub(super) async fn write_words(&self, conn: &mut PgConnection, resolved: &Resolved) -> sqlx::Result<()> {
+    pub(crate) async fn write_words(&self, conn: &mut PgConnection, resolved: &Resolved) -> sqlx::Result<()> {
         let (mut leads, mut profiles) = (Vec::new(), BTreeMap::new());
         for (id, person) in &self.0 {
             let Some(lead) = resolved.leads.get(id) else { continue };
@@ -285,16 +267,24 @@ impl Overfull {
     }
 }
 
-/// The error by which a transaction ends that must not be committed; [`overfull`] knows it again.
-fn refused(why: Overfull) -> sqlx::Error {
-    sqlx::Error::Encode(Box::new(why))
+/// Why states were not made.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Events would give a lead too many attributes: roll back, and begin again without them.
+    #[error(transparent)]
+    Overfull(Overfull),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
 }
 
-/// What an error of [`apply`](super::apply) says of leads that would have too many attributes; any other comes back.
-pub fn overfull(error: sqlx::Error) -> Result<Overfull, sqlx::Error> {
-    match error {
-        sqlx::Error::Encode(why) => why.downcast().map(|why| *why).map_err(sqlx::Error::Encode),
-        error => Err(error),
+impl StateError {
+    /// The error of a change without new events.
+    pub(crate) fn without_events(self) -> sqlx::Error {
+        match self {
+            StateError::Database(error) => error,
+            StateError::Overfull(_) => unreachable!("only a new event gives a lead more attributes"),
+        }
     }
 }
 

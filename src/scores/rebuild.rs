@@ -1,4 +1,4 @@
-//! The standings of a version that is being prepared, from the log.
+//! The states of a version that is being prepared, from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use super::{
     Additions, Prepared,
     person::People,
-    sheet::{Circumstances, Sheet},
+    states::{ModelStates, StateInputs},
     store::{self, Asked},
 };
 use crate::{
@@ -33,34 +33,34 @@ pub async fn rebuild(
     prepared: Prepared,
 ) -> sqlx::Result<()> {
     let nothing_new = Additions::new();
-    let mut sheet = Sheet::load(conn, version, Covers::All, leads).await?;
-    let stale: BTreeSet<LeadId> = sheet.stale().collect();
+    let mut states = ModelStates::load(conn, version, Covers::All, leads).await?;
+    let stale: BTreeSet<LeadId> = states.stale().collect();
     let whole = prepared.whole(conn, scored.live.id).await?;
     let apart: Vec<LeadId> = stale.iter().copied().filter(|lead| !whole.contains_key(lead)).collect();
     for (lead, tally) in whole {
-        sheet.put(lead, tally);
+        states.put(lead, tally);
     }
-    replay(conn, &mut sheet, &apart).await?;
-    sheet.saw_first(
+    replay(conn, &mut states, &apart).await?;
+    states.saw_first(
         &store::first_seen(conn, scored.live.id, &stale.iter().copied().collect::<Vec<_>>()).await?,
     );
     let people = People::known(conn, leads, &stale).await?;
-    let given = Circumstances { now, leads, people: &people, additions: &nothing_new };
-    sheet.take(given);
-    sheet.write(conn, given, &BTreeMap::new()).await?;
+    let given = StateInputs { now, leads, people: &people, additions: &nothing_new };
+    states.add_or_replay(given);
+    states.write(conn, given, &BTreeMap::new()).await?;
     Ok(())
 }
 
 /// Adds the events of the log to the tallies as they come from the database: a tally does not ask for their order.
-async fn replay(conn: &mut PgConnection, sheet: &mut Sheet<'_>, leads: &[LeadId]) -> sqlx::Result<()> {
+async fn replay(conn: &mut PgConnection, states: &mut ModelStates<'_>, leads: &[LeadId]) -> sqlx::Result<()> {
     if leads.is_empty() {
         return Ok(());
     }
-    let mut adding = Adding::under(&sheet.version.model);
+    let mut adding = Adding::under(&states.version.model);
     let asked = Asked::by(adding.model);
     let mut rows = store::counted_events_of(conn, leads, &asked);
     while let Some(row) = rows.try_next().await? {
-        if let Some(tally) = sheet.tally(row.lead_id) {
+        if let Some(tally) = states.tally(row.lead_id) {
             let event = Read {
                 kind: &row.kind,
                 at: row.occurred_at,

@@ -12,26 +12,26 @@ pub(super) use log::{
     marked_after, marks_of, spans_between,
 };
 
-use super::Standing;
+use super::State;
 use crate::ids::{LeadId, ModelId};
 
 /// A lead's stored state under a model.
-pub(super) struct StateRow {
-    pub(super) lead_id: LeadId,
-    pub(super) tally: Vec<u8>,
-    pub(super) score: i32,
-    pub(super) raw: i64,
-    pub(super) fit: i64,
-    pub(super) engagement: i64,
-    pub(super) band: String,
-    pub(super) do_not_contact: bool,
-    pub(super) as_of: DateTime<Utc>,
-    pub(super) next_change_at: Option<DateTime<Utc>>,
-    pub(super) due_at: Option<DateTime<Utc>>,
-    pub(super) last_activity_at: Option<DateTime<Utc>>,
-    pub(super) first_seen_at: Option<DateTime<Utc>>,
-    pub(super) hand_raised: bool,
-    pub(super) updated_at: DateTime<Utc>,
+pub(crate) struct StateRow {
+    pub(crate) lead_id: LeadId,
+    pub(crate) tally: Vec<u8>,
+    pub(crate) score: i32,
+    pub(crate) raw: i64,
+    pub(crate) fit: i64,
+    pub(crate) engagement: i64,
+    pub(crate) band: String,
+    pub(crate) do_not_contact: bool,
+    pub(crate) as_of: DateTime<Utc>,
+    pub(crate) next_change_at: Option<DateTime<Utc>>,
+    pub(crate) due_at: Option<DateTime<Utc>>,
+    pub(crate) last_activity_at: Option<DateTime<Utc>>,
+    pub(crate) first_seen_at: Option<DateTime<Utc>>,
+    pub(crate) hand_raised: bool,
+    pub(crate) updated_at: DateTime<Utc>,
 }
 
 /// When some leads first did something, by what is stored under a version.
@@ -114,27 +114,27 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(standings: &[&Standing]) -> Columns {
+    fn of(states: &[&State]) -> Columns {
         let mut columns = Columns::default();
-        for standing in standings {
-            columns.leads.push(standing.lead_id);
-            columns.stages.push(standing.stage.as_str());
-            columns.do_not_contact.push(standing.do_not_contact);
-            columns.scores.push(standing.score);
-            columns.raw.push(standing.raw);
-            columns.fit.push(standing.fit);
-            columns.engagement.push(standing.engagement);
-            columns.grades.push(standing.grade.clone());
-            columns.bands.push(standing.band.clone());
-            columns.as_of.push(standing.as_of);
-            columns.next_change_at.push(standing.next_change_at);
-            columns.due_at.push(standing.due_at);
-            columns.last_activity_at.push(standing.last_activity_at);
-            columns.first_seen_at.push(standing.first_seen_at);
-            columns.hand_raised.push(standing.hand_raised);
-            columns.hand_raised_at.push(standing.hand_raised_at);
-            columns.tallies.push(standing.tally.clone());
-            columns.updated_at.push(standing.updated_at);
+        for state in states {
+            columns.leads.push(state.lead_id);
+            columns.stages.push(state.stage.as_str());
+            columns.do_not_contact.push(state.do_not_contact);
+            columns.scores.push(state.score);
+            columns.raw.push(state.raw);
+            columns.fit.push(state.fit);
+            columns.engagement.push(state.engagement);
+            columns.grades.push(state.grade.clone());
+            columns.bands.push(state.band.clone());
+            columns.as_of.push(state.as_of);
+            columns.next_change_at.push(state.next_change_at);
+            columns.due_at.push(state.due_at);
+            columns.last_activity_at.push(state.last_activity_at);
+            columns.first_seen_at.push(state.first_seen_at);
+            columns.hand_raised.push(state.hand_raised);
+            columns.hand_raised_at.push(state.hand_raised_at);
+            columns.tallies.push(state.tally.clone());
+            columns.updated_at.push(state.updated_at);
         }
         columns
     }
@@ -142,8 +142,8 @@ impl Columns {
 
 /// A statement over the columns of a number of leads, `new`, under the model `$1`.
 macro_rules! write_states {
-    ($conn:expr, $model:expr, $standings:expr, [$($before:tt)+], [$($after:tt)+]) => {{
-        let new = Columns::of($standings);
+    ($conn:expr, $model:expr, $states:expr, [$($before:tt)+], [$($after:tt)+]) => {{
+        let new = Columns::of($states);
         sqlx::query!(
             $($before)+ + "
             from unnest($2::uuid[], $3::text[], $4::boolean[], $5::integer[], $6::bigint[], $7::bigint[],
@@ -181,15 +181,11 @@ macro_rules! write_states {
 }
 
 /// Writes the states of leads that had none under this model.
-pub(super) async fn insert(
-    conn: &mut PgConnection,
-    model: ModelId,
-    standings: &[&Standing],
-) -> sqlx::Result<()> {
+pub(super) async fn insert(conn: &mut PgConnection, model: ModelId, states: &[&State]) -> sqlx::Result<()> {
     write_states!(
         conn,
         model,
-        standings,
+        states,
         ["-- scores::insert
             insert into score (lead_id, model_id, stage, do_not_contact, score, raw, fit, engagement, grade, band,
                 as_of, next_change_at, due_at, last_activity_at, tally, updated_at, first_seen_at, hand_raised,
@@ -202,15 +198,11 @@ pub(super) async fn insert(
 }
 
 /// Writes the states of leads that have one under this model.
-pub(super) async fn update(
-    conn: &mut PgConnection,
-    model: ModelId,
-    standings: &[&Standing],
-) -> sqlx::Result<()> {
+pub(super) async fn update(conn: &mut PgConnection, model: ModelId, states: &[&State]) -> sqlx::Result<()> {
     write_states!(
         conn,
         model,
-        standings,
+        states,
         ["-- scores::update
             update score set stage = new.stage, do_not_contact = new.do_not_contact, score = new.score,
                 raw = new.raw, fit = new.fit, engagement = new.engagement, grade = new.grade, band = new.band,

@@ -3,13 +3,7 @@
 use std::time::Duration;
 
 use super::store;
-use crate::{
-    app::App,
-    leads, models,
-    qualification::Frame,
-    scores::{self, Additions},
-    sweep::Sweep,
-};
+use crate::{app::App, lifecycle::change::LeadChange, sweep::Sweep};
 
 /// How many events one run lets go.
 const AT_ONCE: i64 = 500;
@@ -24,25 +18,23 @@ impl Sweep for Release {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut tx = models::begin(&app.db).await?;
-        let now = app.clock.now();
-        let strays = store::hold_strays(&mut tx, now, AT_ONCE).await?;
+        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+        let now = begun.now();
+        let strays = store::hold_strays(begun.conn(), now, AT_ONCE).await?;
         if !strays.is_empty() {
-            store::release_strays(&mut tx, &strays, now).await?;
+            store::release_strays(begun.conn(), &strays, now).await?;
         }
-        let due = store::due(&mut tx, now, AT_ONCE).await?;
+        let due = store::due(begun.conn(), now, AT_ONCE).await?;
         if due.is_empty() && strays.is_empty() {
             return Ok(0);
         }
-        let mut locked = leads::lock_free(&mut tx, &due).await?;
-        let held: Vec<_> = locked.leads.keys().copied().collect();
-        // Until they were locked, their identities may have moved, and their events been judged otherwise.
-        locked.moved.extend(store::release(&mut tx, &held, now).await?);
-        let released = locked.moved.len() + strays.len();
-        let (scored, policy) = (app.live.scored(&mut tx).await?, app.policies.current(&mut tx).await?);
-        let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
-        scores::apply(&mut tx, frame, &mut locked, &Additions::new()).await?;
-        tx.commit().await?;
-        Ok(released)
+        let mut change = begun.lock_free(&due).await?;
+        let locked = change.ids();
+        // Before the leads were locked, their identities may have moved and their events may have been judged otherwise.
+        let released = store::release(change.conn(), &locked, now).await?;
+        let count = released.len() + strays.len();
+        change.replay(released);
+        change.commit().await?;
+        Ok(count)
     }
 }

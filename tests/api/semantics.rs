@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
-use leadscore::{ids::LeadId, scores, scores::jobs::Renew, sweep};
+use leadscore::{ids::LeadId, lifecycle::jobs::Renew, scores, sweep};
 use scoring::{SEMANTICS, profile::Fold};
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Executor, types::Json};

@@ -28,11 +28,11 @@ use leadscore::{
     http::{self, body},
     ids::Ids,
     keys::{self, Prefix, Secret},
+    lifecycle::jobs::{DueScores, Reconsider, Renew},
     links, models,
     outbox::jobs::{self as changes, Sequence},
     publishing::jobs::{Clear, Rebuild, Settle, Step, rebuild_step},
     queues::claims::jobs::SettleClaims,
-    scores::jobs::{DueScores, Reconsider, Renew},
     sweep,
     verdicts::jobs::Release,
     webhooks::{

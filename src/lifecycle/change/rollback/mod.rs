@@ -20,7 +20,7 @@ use sqlx::PgConnection;
 use crate::{
     ids::{HandoffId, LeadId},
     leads::{Cause, Lead},
-    qualification::{Frame, OfferState, Transition},
+    qualification::{ChangeContext, OfferState, Transition},
 };
 
 /// What a move did to an offer.
@@ -60,10 +60,10 @@ pub(super) struct Moves {
 /// offers since. Whether the rows are as they were left is for the caller to see.
 pub(super) async fn noted(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     leads: &[LeadId],
 ) -> sqlx::Result<BTreeMap<LeadId, Noted>> {
-    let mut noted = store::find(conn, frame.live().id, frame.scored.era, leads).await?;
+    let mut noted = store::find(conn, context.live().id, context.scored.era, leads).await?;
     let touched: Vec<LeadId> =
         noted.iter().filter(|(_, note)| !note.offers.is_empty()).map(|(lead, _)| *lead).collect();
     if touched.is_empty() {
@@ -115,11 +115,11 @@ impl Moves {
     pub(super) async fn keep(
         self,
         conn: &mut PgConnection,
-        frame: Frame<'_>,
+        context: ChangeContext<'_>,
         passages: &[Transition],
         mut touched: BTreeMap<LeadId, Vec<Touched>>,
     ) -> sqlx::Result<()> {
-        let Some(kept) = frame.scored.kept else { return Ok(()) };
+        let Some(kept) = context.scored.kept else { return Ok(()) };
         let mut offers = |lead: &LeadId| touched.remove(lead).unwrap_or_default();
         let mut notes = Vec::new();
         for (lead, (stood, left_as)) in self.looked_at {
@@ -128,8 +128,8 @@ impl Moves {
         }
         let later: Vec<LeadId> = self.over_time.keys().copied().collect();
         if !later.is_empty() {
-            let mut known = store::find(conn, kept, frame.scored.era, &later).await?;
-            let since = store::passages_since(conn, &later, frame.scored.live_since).await?;
+            let mut known = store::find(conn, kept, context.scored.era, &later).await?;
+            let since = store::passages_since(conn, &later, context.scored.live_since).await?;
             for (lead, (mut before, left_as)) in self.over_time {
                 let here = passages.iter().filter(|passage| passage.lead_id == lead).count();
                 let offers = offers(&lead);
@@ -147,7 +147,7 @@ impl Moves {
                 }
             }
         }
-        store::upsert(conn, kept, frame.scored.era, &notes).await
+        store::upsert(conn, kept, context.scored.era, &notes).await
     }
 }
 

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use super::{Additions, apply, store};
-use crate::{app::App, leads, models, policy, qualification::Frame, sweep::Sweep};
+use super::change::LeadChange;
+use crate::{app::App, leads, policy, scores, sweep::Sweep};
 
 /// How many leads one run sees to.
 const AT_ONCE: i64 = 1_000;
@@ -23,20 +23,14 @@ impl Sweep for DueScores {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut tx = models::begin(&app.db).await?;
-        let scored = app.live.scored(&mut tx).await?;
-        let due = store::due(&mut tx, &scored.ids(), app.clock.now(), AT_ONCE).await?;
+        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+        let now = begun.now();
+        let scored = app.live.scored(begun.conn()).await?;
+        let due = scores::due(begun.conn(), &scored.ids(), now, AT_ONCE).await?;
         if due.is_empty() {
             return Ok(0);
         }
-        let mut resolved = leads::lock_free(&mut tx, &due).await?;
-        // A rebuild may have come further before the leads were ours.
-        let scored = app.live.scored(&mut tx).await?;
-        let policy = app.policies.current(&mut tx).await?;
-        let frame = Frame { scored: &scored, policy: &policy, now: app.clock.now(), ids: &app.ids };
-        let standings = apply(&mut tx, frame, &mut resolved, &Additions::new()).await?;
-        tx.commit().await?;
-        Ok(standings.len())
+        Ok(begun.lock_free(&due).await?.commit().await?.len())
     }
 }
 
@@ -49,16 +43,13 @@ impl Sweep for Reconsider {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut tx = models::begin(&app.db).await?;
-        let now = app.clock.now();
-        let Some(walk) = policy::next_walk(&mut tx).await? else { return Ok(0) };
-        let chunk = leads::after(&mut tx, walk.to, CHUNK).await?;
-        let mut locked = leads::lock(&mut tx, &chunk).await?;
-        let (scored, policy) = (app.live.scored(&mut tx).await?, app.policies.current(&mut tx).await?);
-        let frame = Frame { scored: &scored, policy: &policy, now, ids: &app.ids };
-        apply(&mut tx, frame, &mut locked, &Additions::new()).await?;
-        policy::reconsidered(&mut tx, walk, chunk.last().copied(), now).await?;
-        tx.commit().await?;
+        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+        let now = begun.now();
+        let Some(walk) = policy::next_walk(begun.conn()).await? else { return Ok(0) };
+        let chunk = leads::after(begun.conn(), walk.to, CHUNK).await?;
+        let mut change = begun.lock(&chunk).await?;
+        policy::reconsidered(change.conn(), walk, chunk.last().copied(), now).await?;
+        change.commit().await?;
         Ok(chunk.len().max(1))
     }
 
@@ -84,27 +75,23 @@ impl Sweep for Renew {
     const PERIOD: Duration = Duration::from_secs(1);
 
     async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut tx = models::begin(&app.db).await?;
-        let outdated = store::outdated(&mut tx, CHUNK).await?;
+        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+        let outdated = scores::outdated(begun.conn(), CHUNK).await?;
         if outdated.is_empty() {
             app.renewing.ends();
             return Ok(0);
         }
         if app.renewing.begins() {
-            let leads = store::count_outdated(&mut tx).await?;
+            let leads = scores::count_outdated(begun.conn()).await?;
             tracing::info!(
                 leads,
                 semantics = scoring::SEMANTICS,
                 "replaying the leads whose scores have older semantics"
             );
         }
-        let mut locked = leads::lock_free(&mut tx, &outdated).await?;
-        let (scored, policy) = (app.live.scored(&mut tx).await?, app.policies.current(&mut tx).await?);
-        let frame = Frame { scored: &scored, policy: &policy, now: app.clock.now(), ids: &app.ids };
-        let standings = apply(&mut tx, frame, &mut locked, &Additions::new()).await?;
-        tx.commit().await?;
-        app.renewing.more(standings.len());
-        Ok(standings.len())
+        let replayed = begun.lock_free(&outdated).await?.commit().await?.len();
+        app.renewing.more(replayed);
+        Ok(replayed)
     }
 
     async fn rest(app: &App, worked: Duration) -> Duration {

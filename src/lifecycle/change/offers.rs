@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{Evidence, log, rollback::Touched, sheet::Sheet};
+use super::{Evidence, phases::Phases, rollback::Touched};
 use crate::{
     clock::to_instant,
     ids::LeadId,
     leads::{Cause, Lead, Resolved, Stage},
-    qualification::{self, End, Frame, NewOffer, Offer, OfferState, Transition, is_offered},
+    qualification::{self, ChangeContext, End, NewOffer, Offer, OfferState, is_offered},
+    scores,
 };
 
 /// Who offers a lead by hand, to whom, and under which key the call may be repeated.
@@ -31,24 +32,24 @@ pub struct ByHand {
 /// Never: evidence is plain data.
 pub async fn offer(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     lead: &Lead,
     by_hand: ByHand,
 ) -> sqlx::Result<Offer> {
-    let history = log::read(conn, &[lead.id]).await?.remove(&lead.id).unwrap_or_default();
+    let history = scores::read_log(conn, &[lead.id]).await?.remove(&lead.id).unwrap_or_default();
     let profile = history.profile.to_profile();
     let owner = profile.get("owner").and_then(Value::as_str).map(str::to_owned);
-    let as_of = to_instant(frame.now);
-    let evidence = Evidence::of(lead, frame.live(), frame.policy.version, history, as_of);
+    let as_of = to_instant(context.now);
+    let evidence = Evidence::of(lead, context.live(), context.policy.version, history, as_of);
     let new = NewOffer {
         by: by_hand.by,
         rep: by_hand.rep.or(owner),
         score: evidence.score(),
-        model_id: frame.live().id,
+        model_id: context.live().id,
         evidence: serde_json::to_value(&evidence).expect("evidence is plain data"),
         request_key: by_hand.request_key,
     };
-    qualification::offer(conn, frame, lead, new).await
+    qualification::offer(conn, context, lead, new).await
 }
 
 /// What is to happen to a lead's offer.
@@ -64,16 +65,15 @@ enum Due {
 /// Makes and takes back offers after leads have changed; what was done to which.
 pub(super) async fn follow(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
-    resolved: &Resolved,
-    (live, put_back): (&Sheet<'_>, &BTreeMap<LeadId, Vec<Touched>>),
-    passages: &[Transition],
+    phases: &Phases<'_>,
 ) -> sqlx::Result<BTreeMap<LeadId, Vec<Touched>>> {
+    let Phases { context, leads: resolved, live, transitions, moves, .. } = phases;
+    let (context, put_back) = (*context, &moves.put_back);
     let gone: Vec<(LeadId, LeadId)> = resolved.gone.iter().map(|(id, heir)| (*id, *heir)).collect();
-    qualification::inherit(conn, frame, &gone).await?;
+    qualification::inherit(conn, context, &gone).await?;
 
     let last: BTreeMap<LeadId, Cause> =
-        passages.iter().map(|passage| (passage.lead_id, passage.passed.why.cause)).collect();
+        transitions.iter().map(|made| (made.lead_id, made.passed.why.cause)).collect();
     let mut touched: BTreeMap<LeadId, Vec<Touched>> = BTreeMap::new();
     let mut due: BTreeMap<LeadId, Due> = BTreeMap::new();
     for (id, state, _) in live.scored() {
@@ -85,11 +85,11 @@ pub(super) async fn follow(
         let by_policy = last.get(&id) == Some(&Cause::Policy);
         let back = put_back.get(&id);
         if let Some(back) = back {
-            touched.insert(id, put_offers_back(conn, frame, back, is || by_policy).await?);
+            touched.insert(id, put_offers_back(conn, context, back, is || by_policy).await?);
         }
         match last.get(&id) {
             Some(Cause::Policy) => due.insert(id, Due::Accept),
-            _ if is && !stood && back.is_none() && frame.policy.document.handoff.auto_offer => {
+            _ if is && !stood && back.is_none() && context.policy.document.handoff.auto_offer => {
                 due.insert(id, Due::Offer)
             }
             cause if was && !is => due.insert(id, Due::Withdraw(why(lead, cause.copied()))),
@@ -97,7 +97,7 @@ pub(super) async fn follow(
         };
     }
     if !due.is_empty() {
-        carry_out(conn, frame, resolved, due, &mut touched).await?;
+        carry_out(conn, context, resolved, due, &mut touched).await?;
     }
     Ok(touched)
 }
@@ -106,7 +106,7 @@ pub(super) async fn follow(
 /// if the lead may have one.
 async fn put_offers_back(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     offers: &[Touched],
     may_be_open: bool,
 ) -> sqlx::Result<Vec<Touched>> {
@@ -118,7 +118,7 @@ async fn put_offers_back(
         let to = was.filter(|was| matches!(was, OfferState::Open | OfferState::Accepted));
         let to = to.unwrap_or(OfferState::Withdrawn);
         if to != *is {
-            qualification::put_offer_back(conn, frame, *id, to).await?;
+            qualification::put_offer_back(conn, context, *id, to).await?;
             done.push(Touched { id: *id, was: Some(*is), is: to });
         }
     }
@@ -128,7 +128,7 @@ async fn put_offers_back(
 /// Does what is due, and notes which offers it touched.
 async fn carry_out(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     resolved: &Resolved,
     due: BTreeMap<LeadId, Due>,
     touched: &mut BTreeMap<LeadId, Vec<Touched>>,
@@ -138,26 +138,26 @@ async fn carry_out(
         qualification::open_offers(conn, &leads).await?.into_iter().map(|one| (one.lead_id, one)).collect();
     for (id, due) in due {
         let Some(lead) = resolved.leads.get(&id) else { continue };
-        let standing = open.remove(&id);
-        let was = standing.as_ref().map(|_| OfferState::Open);
-        let done = match (due, standing) {
+        let existing = open.remove(&id);
+        let was = existing.as_ref().map(|_| OfferState::Open);
+        let done = match (due, existing) {
             (Due::Offer, None) => {
-                let offer = offer(conn, frame, lead, ByHand::default()).await?;
+                let offer = offer(conn, context, lead, ByHand::default()).await?;
                 Some((offer.id, OfferState::Open))
             }
-            (Due::Accept, standing) => {
-                let taken = match standing {
-                    Some(standing) => standing,
-                    None => offer(conn, frame, lead, ByHand::default()).await?,
+            (Due::Accept, existing) => {
+                let taken = match existing {
+                    Some(existing) => existing,
+                    None => offer(conn, context, lead, ByHand::default()).await?,
                 };
                 let accepted = End::ruled(OfferState::Accepted, Some("policy"));
-                qualification::end(conn, frame, &taken, &accepted).await?;
+                qualification::end(conn, context, &taken, &accepted).await?;
                 Some((taken.id, OfferState::Accepted))
             }
-            (Due::Withdraw(why), Some(standing)) => {
+            (Due::Withdraw(why), Some(existing)) => {
                 let withdrawn = End::ruled(OfferState::Withdrawn, Some(why));
-                qualification::end(conn, frame, &standing, &withdrawn).await?;
-                Some((standing.id, OfferState::Withdrawn))
+                qualification::end(conn, context, &existing, &withdrawn).await?;
+                Some((existing.id, OfferState::Withdrawn))
             }
             (Due::Offer, Some(_)) | (Due::Withdraw(_), None) => None,
         };

@@ -6,19 +6,19 @@ use scoring::{Instant, forecast::Walk, passages};
 use serde_json::Map;
 use sqlx::PgConnection;
 
-use super::{log, store};
 use crate::{
     clock::to_instant,
     ids::LeadId,
     leads::{Lead, MqlBy, Resolved, Stage},
-    qualification::Frame,
+    qualification::ChangeContext,
+    scores,
 };
 
 /// Those of the doubted leads that would not be MQLs had their logs always been what they are now: the time since their last
 /// passage is lived again.
 pub(super) async fn unfounded(
     conn: &mut PgConnection,
-    frame: Frame<'_>,
+    context: ChangeContext<'_>,
     resolved: &Resolved,
 ) -> sqlx::Result<BTreeSet<LeadId>> {
     let by_rule = |lead: &&Lead| {
@@ -29,15 +29,15 @@ pub(super) async fn unfounded(
     if doubted.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let known_since = store::known_since(conn, &doubted).await?;
+    let known_since = scores::known_since(conn, &doubted).await?;
     let mut unfounded = BTreeSet::new();
-    for (id, history) in log::read(conn, &doubted).await? {
+    for (id, history) in scores::read_log(conn, &doubted).await? {
         let Some(lead) = resolved.leads.get(&id) else { continue };
         let since = known_since.get(&id).map_or(Instant::from_micros(0), |at| to_instant(*at));
         let nothing = Map::new();
-        let mut walk = Walk::new(&frame.live().model, &nothing, &history.events);
+        let mut walk = Walk::new(&context.live().model, &nothing, &history.events);
         let last_exit = lead.last_exit_at.map(to_instant);
-        if !passages::is_mql(&mut walk, since, last_exit, to_instant(frame.now)) {
+        if !passages::is_mql(&mut walk, since, last_exit, to_instant(context.now)) {
             unfounded.insert(id);
         }
     }

@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::History;
 use crate::{
     ids::ModelId,
     leads::{Lead, MqlBy},
     models::Version,
+    scores::History,
 };
 
 /// How many of the last events are kept.

@@ -1,0 +1,82 @@
+//! One locked lead, to be changed because a person says so.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{ByHand, LeadChange, offers};
+use crate::{
+    ids::LeadId,
+    leads::{Lead, view::LeadRow},
+    policy::{Label, Policy},
+    qualification::{self, End, Offer},
+};
+
+/// A change of one lead.
+#[derive(Debug)]
+pub struct LockedLead<'a> {
+    /// The lead. If the lead that was asked for had been joined with another, this is the other.
+    pub id: LeadId,
+    change: LeadChange<'a>,
+}
+
+impl<'a> LockedLead<'a> {
+    pub(super) fn of(id: LeadId, change: LeadChange<'a>) -> LockedLead<'a> {
+        LockedLead { id, change }
+    }
+
+    /// The transaction's connection.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        self.change.conn()
+    }
+
+    /// The instant of the change.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.change.now
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Policy {
+        &self.change.policy
+    }
+
+    /// The lead's row, to be moved to another stage.
+    pub fn lead(&mut self) -> sqlx::Result<&mut Lead> {
+        self.change.lead_mut(self.id).ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// The lead as stored, with its state under the live model.
+    pub(crate) async fn row(&mut self) -> sqlx::Result<LeadRow> {
+        let (id, live) = (self.id, self.change.live());
+        crate::leads::view::find(self.conn(), live, id).await?.ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// Why the policy leaves the lead out, if the policy does.
+    pub async fn excluded(&mut self) -> sqlx::Result<Option<Label>> {
+        let LeadChange { tx, policy, .. } = &mut self.change;
+        let found = qualification::excluded(tx, policy, &[self.id], |_| None).await?;
+        Ok(found.get(&self.id).copied())
+    }
+
+    /// Offers the lead to sales, because somebody says so. The lead has no open handoff.
+    pub async fn offer(&mut self, by_hand: ByHand) -> sqlx::Result<Offer> {
+        let lead = self.lead()?.clone();
+        let (conn, context) = self.change.parts();
+        offers::offer(conn, context, &lead, by_hand).await
+    }
+
+    /// Ends a handoff of the lead.
+    pub async fn end(&mut self, offer: &Offer, end: &End<'_>) -> sqlx::Result<()> {
+        let (conn, context) = self.change.parts();
+        qualification::end(conn, context, offer, end).await
+    }
+
+    /// Runs the phases of the change, and commits.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.change.commit().await.map(drop)
+    }
+
+    /// Commits what was written beside the lead. The lead itself has not changed, so no phase runs.
+    pub async fn commit_unchanged(self) -> sqlx::Result<()> {
+        self.change.tx.commit().await
+    }
+}

@@ -1,0 +1,278 @@
+//! The unit of work through which every change of a lead goes.
+//!
+//! A change begins ([`LeadChange::begin`]), locks its leads ([`Begun::lock`] and its kin), says what happens to them
+//! ([`LeadChange::replay`], [`LeadChange::requalify`], [`LeadChange::lead_mut`] …), and is committed. [`LeadChange::apply`] runs
+//! the phases in this order:
+//!
+//! 1. *load states*: what is stored of each lead, under every version that leads are scored by;
+//! 2. *settle*: decide on the leads that wait for a newly published model, before anything new counts;
+//! 3. *add or replay*: add the new events to each state, or replay the log of a lead whose events moved, and evaluate;
+//! 4. *decide stages*: move each lead on by its score, the policy and the gates;
+//! 5. *write states*: scores, attributes, words for the search;
+//! 6. *publish changes*: tell the feed of scores, bands, attributes and merges;
+//! 7. *record transitions*: write the leads' rows and their transitions;
+//! 8. *make and end handoffs*: offer ripe leads to sales, and withdraw what is no longer to be offered;
+//! 9. *note for a rollback*: keep how each lead stood before the live model moved it;
+//! 10. *tell consents*: tell the feed of channels whose consent differs.
+//!
+//! The phases run in the change's own transaction. So a reader sees all of a change or nothing, and what is stored equals a
+//! replay of the log before and after every change.
+
+mod announce;
+mod consents;
+mod doubts;
+mod evidence;
+mod locked;
+mod offers;
+mod phases;
+mod rollback;
+mod settle;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use super::Lifecycle;
+use crate::{
+    ids::{IdentityId, LeadId, ModelId},
+    leads::{self, Lead, Mention, ResolveError, Resolved},
+    models::{self, Scored},
+    policy::Policy,
+    qualification::ChangeContext,
+    scores::{Additions, State, StateError},
+};
+
+pub use evidence::Evidence;
+pub use locked::LockedLead;
+pub use offers::{ByHand, offer};
+
+use consents::Consents;
+
+/// A transaction in which leads are about to be changed. No lead is locked yet.
+///
+/// While the transaction runs, the set of versions under which leads are scored stays as it is.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    lifecycle: &'a Lifecycle,
+    tx: Transaction<'static, Postgres>,
+    now: DateTime<Utc>,
+    consents: Consents,
+}
+
+/// A change of locked leads, in one transaction. Dropped, it is rolled back.
+#[derive(Debug)]
+pub struct LeadChange<'a> {
+    lifecycle: &'a Lifecycle,
+    tx: Transaction<'static, Postgres>,
+    now: DateTime<Utc>,
+    scored: Scored,
+    policy: Arc<Policy>,
+    leads: Resolved,
+    consents: Consents,
+}
+
+/// A change whose phases have run. It only has to be committed.
+#[derive(Debug)]
+pub struct Applied {
+    tx: Transaction<'static, Postgres>,
+    /// The leads, as they are now.
+    pub leads: Resolved,
+    /// The state of each lead under the live model.
+    pub states: BTreeMap<LeadId, State>,
+}
+
+impl LeadChange<'_> {
+    /// Begins a change.
+    pub async fn begin(lifecycle: &Lifecycle) -> sqlx::Result<Begun<'_>> {
+        let tx = models::begin(&lifecycle.db).await?;
+        Ok(Begun { lifecycle, tx, now: lifecycle.clock.now(), consents: Consents::default() })
+    }
+}
+
+impl<'a> Begun<'a> {
+    /// The transaction's connection.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// The instant of the change.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// Does what [`LeadChange::watch_consents`] does, for leads whose identities move before they are handed over.
+    pub async fn watch_consents(&mut self, leads: impl IntoIterator<Item = LeadId>) -> sqlx::Result<()> {
+        self.consents.watch(&mut self.tx, &LeadIds::new(), leads.into_iter().collect()).await
+    }
+
+    /// Locks leads in the order of their ids. Leads that were merged into others are left out.
+    pub async fn lock(mut self, leads: &[LeadId]) -> sqlx::Result<LeadChange<'a>> {
+        let leads = leads::lock(&mut self.tx, leads).await?;
+        self.with(leads).await
+    }
+
+    /// Locks leads as [`Begun::lock`] does, and leaves out those that another transaction has locked.
+    pub async fn lock_free(mut self, leads: &[LeadId]) -> sqlx::Result<LeadChange<'a>> {
+        let leads = leads::lock_free(&mut self.tx, leads).await?;
+        self.with(leads).await
+    }
+
+    /// Locks one lead, or the lead that it was joined with. None: there is no such lead.
+    pub async fn lock_heir(mut self, lead: LeadId) -> sqlx::Result<Option<LockedLead<'a>>> {
+        let Some((id, leads)) = leads::lock_heir(&mut self.tx, lead).await? else { return Ok(None) };
+        Ok(Some(LockedLead::of(id, self.with(leads).await?)))
+    }
+
+    /// Resolves the identities that events name to leads, making and joining leads on the way, and locks the leads.
+    ///
+    /// # Errors
+    /// [`ResolveError::Changed`] if another transaction moved the same identities meanwhile.
+    pub async fn resolve(&mut self, mentions: &[Mention<'_>]) -> Result<Resolved, ResolveError> {
+        leads::resolve(&mut self.tx, &self.lifecycle.ids, self.now, mentions).await
+    }
+
+    /// Goes on with leads that this transaction has locked already.
+    pub async fn with(mut self, leads: Resolved) -> sqlx::Result<LeadChange<'a>> {
+        // Read only now: a rebuild may have come further before the leads were locked.
+        let scored = self.lifecycle.live.scored(&mut self.tx).await?;
+        let policy = self.lifecycle.policies.current(&mut self.tx).await?;
+        let Begun { lifecycle, tx, now, consents } = self;
+        Ok(LeadChange { lifecycle, tx, now, scored, policy, leads, consents })
+    }
+
+    /// Commits what was written besides, without a change of any lead.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.tx.commit().await
+    }
+}
+
+impl LeadChange<'_> {
+    /// The transaction's connection.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// The instant of the change.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The model that decides.
+    pub fn live(&self) -> ModelId {
+        self.scored.live.id
+    }
+
+    /// The connection, and the circumstances in which the leads are changed.
+    pub fn parts(&mut self) -> (&mut PgConnection, ChangeContext<'_>) {
+        let LeadChange { lifecycle, tx, now, scored, policy, .. } = self;
+        (tx, ChangeContext { scored, policy, now: *now, ids: &lifecycle.ids })
+    }
+
+    /// The locked leads.
+    pub fn leads(&self) -> &Resolved {
+        &self.leads
+    }
+
+    /// The connection, and the locked leads, for what joins or parts leads.
+    pub fn identities(&mut self) -> (&mut PgConnection, &mut Resolved) {
+        (&mut self.tx, &mut self.leads)
+    }
+
+    /// The ids of the locked leads.
+    pub fn ids(&self) -> Vec<LeadId> {
+        self.leads.leads.keys().copied().collect()
+    }
+
+    /// A lead's row, to be moved to another stage or to be vouched for. None: the lead is not locked.
+    pub fn lead_mut(&mut self, lead: LeadId) -> Option<&mut Lead> {
+        self.leads.leads.get_mut(&lead)
+    }
+
+    /// Replays leads, because other events count for them than before.
+    pub fn replay(&mut self, leads: impl IntoIterator<Item = LeadId>) {
+        self.leads.moved.extend(leads);
+    }
+
+    /// Replays the lead that owns an event of an identity, and asks again whether that lead is an MQL, because the event
+    /// counts otherwise than before.
+    pub fn requalify_owner(&mut self, identity: IdentityId, occurred_at: DateTime<Utc>) {
+        if let Some(lead) = self.leads.lead_at(identity, occurred_at) {
+            self.requalify(lead);
+        }
+    }
+
+    /// Replays a lead and asks again whether that lead is an MQL, because one of its events counts otherwise than before.
+    pub fn requalify(&mut self, lead: LeadId) {
+        self.leads.doubt(lead);
+    }
+
+    /// Says that readers see something new of leads: what they consent to.
+    pub fn heard(&mut self, leads: impl IntoIterator<Item = LeadId>) {
+        self.leads.heard.extend(leads);
+    }
+
+    /// Lets go of the leads that nothing happened to, but for those that are wanted.
+    pub fn keep(&mut self, wanted: impl Fn(LeadId) -> bool) {
+        self.leads.keep(wanted);
+    }
+
+    /// Reads which consents some leads have now. The feed is told what differs when the change is applied. Of a lead that has
+    /// got other identities in this change, the feed is told everything.
+    pub async fn watch_consents(&mut self, leads: impl IntoIterator<Item = LeadId>) -> sqlx::Result<()> {
+        self.consents.watch(&mut self.tx, &self.leads.moved, leads.into_iter().collect()).await
+    }
+
+    /// Tells the feed every consent of a lead when the change is applied.
+    pub fn tell_all_consents(&mut self, lead: LeadId) {
+        self.consents.tell_all(lead);
+    }
+
+    /// Runs the phases, with events that have just been appended to the log.
+    ///
+    /// # Errors
+    /// [`StateError::Overfull`] if an event would give its lead too many attributes.
+    pub async fn apply_adding(mut self, additions: &Additions<'_>) -> Result<Applied, StateError> {
+        let LeadChange { lifecycle, tx, now, scored, policy, leads, consents } = &mut self;
+        let context = ChangeContext { scored, policy, now: *now, ids: &lifecycle.ids };
+        // Boxed: the future of a change is as large as all phases together.
+        let states = Box::pin(phases::run(tx, context, leads, additions)).await?;
+        consents.tell(tx, context, leads).await?;
+        Ok(Applied { tx: self.tx, leads: self.leads, states })
+    }
+
+    /// Runs the phases without new events.
+    pub async fn apply(self) -> sqlx::Result<Applied> {
+        self.apply_adding(&Additions::new()).await.map_err(StateError::without_events)
+    }
+
+    /// Runs the phases without new events, and commits. The state of each lead under the live model.
+    pub async fn commit(self) -> sqlx::Result<BTreeMap<LeadId, State>> {
+        let applied = self.apply().await?;
+        applied.tx.commit().await?;
+        Ok(applied.states)
+    }
+}
+
+impl Applied {
+    /// The transaction's connection.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Commits.
+    pub async fn commit(self) -> sqlx::Result<()> {
+        self.tx.commit().await
+    }
+}
+
+/// A set of leads.
+type LeadIds = BTreeSet<LeadId>;
