@@ -240,6 +240,22 @@ impl Document {
         })
     }
 
+    /// Notes why no lead can be of a tier: the filter leaves out all whom it takes, or the tier before it takes everybody.
+    fn never_reached(&self, n: usize, tier: &Tier, faults: &mut Faults) {
+        if faults.stored {
+            return;
+        }
+        for key in tier.when.apart_from(&self.filter) {
+            let message = format!("name some of those in /filter/{key}; no other lead is in the queue");
+            faults.add::<()>(format!("/tiers/{n}/when/{key}"), "never_met", message);
+        }
+        let before = n.checked_sub(1).and_then(|before| self.tiers.get(before));
+        if before.is_some_and(|before| before.when.is_empty()) {
+            let message = format!("write this tier before /tiers/{}, which takes everybody", n - 1);
+            faults.add::<()>(format!("/tiers/{n}"), "never_met", message);
+        }
+    }
+
     fn tiers(&self, faults: &mut Faults) -> Option<Vec<ReadyTier>> {
         if self.tiers.is_empty() || self.tiers.len() > MOST_TIERS {
             return faults.add("/tiers", "out_of_range", format!("write 1 to {MOST_TIERS} tiers"));
@@ -251,6 +267,7 @@ impl Document {
                 let message = "give the tier a name of its own";
                 faults.add::<()>(format!("/tiers/{n}/name"), "invalid_name", message);
             }
+            self.never_reached(n, tier, faults);
             let when = tier.when.ready(&format!("/tiers/{n}/when"), faults);
             let order = Order::of(&tier.order).or_else(|message| {
                 faults.add(format!("/tiers/{n}/order"), "invalid_order", message).ok_or(())

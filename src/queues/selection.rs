@@ -72,6 +72,18 @@ impl Selection {
         *self == Selection::default()
     }
 
+    /// The keys of which this selection and another name different values, and none that is the same.
+    pub(super) fn apart_from(&self, other: &Selection) -> impl Iterator<Item = &'static str> {
+        let keys = [
+            ("stage", apart(self.stage.as_deref(), other.stage.as_deref())),
+            ("band", apart(self.band.as_deref(), other.band.as_deref())),
+            ("grade", apart(self.grade.as_deref(), other.grade.as_deref())),
+            ("owner", apart(self.owner.as_deref(), other.owner.as_deref())),
+            ("territory", apart(self.territory.as_deref(), other.territory.as_deref())),
+        ];
+        keys.into_iter().filter(|(_, apart)| *apart).map(|(key, _)| key)
+    }
+
     pub(super) fn ready(&self, pointer: &str, faults: &mut Faults) -> Option<Picker> {
         let empty = [
             ("stage", self.stage.as_ref().map(Vec::len)),
@@ -101,6 +113,11 @@ impl Selection {
         };
         Some(Picker { said: self.clone(), attributes, waiting })
     }
+}
+
+fn apart<T: PartialEq>(some: Option<&[T]>, others: Option<&[T]>) -> bool {
+    let named = some.filter(|some| !some.is_empty()).zip(others.filter(|others| !others.is_empty()));
+    named.is_some_and(|(some, others)| !some.iter().any(|one| others.contains(one)))
 }
 
 impl Picker {

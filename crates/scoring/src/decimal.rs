@@ -105,6 +105,11 @@ impl Numeral {
         Self { number: number.clone(), decimal: Decimal::of(number) }
     }
 
+    /// The number as a field may have it.
+    pub(crate) fn value(&self) -> Value {
+        Value::Number(self.number.clone())
+    }
+
     /// How a field's value is ordered against this number. None if the value is neither a number nor a text that is
     /// written as one.
     pub(crate) fn order(&self, value: &Value) -> Option<Ordering> {

@@ -1,5 +1,8 @@
 //! Conditions, asked through a model of one attribute rule.
 
+use proptest::prelude::*;
+use proptest::sample::select;
+use scoring::condition::Condition;
 use scoring::{Instant, Model, Tally};
 use serde_json::{Value, json};
 
@@ -84,7 +87,8 @@ fn strings_and_arrays_contain() {
 #[test]
 fn all_of_nothing_holds_and_any_of_nothing_does_not() {
     assert!(holds(&json!({"all": []}), &json!({})));
-    assert!(!holds(&json!({"any": []}), &json!({})));
+    let none = Condition::parse_stored(&json!({"any": []})).expect("it was accepted once");
+    assert!(!none.holds(&serde_json::Map::new()));
     assert!(holds(&json!({"not": {"field": "a", "ne": 1}}), &json!({})));
 }
 
@@ -106,4 +110,44 @@ fn a_text_counts_as_a_number_only_where_the_rule_names_a_number() {
         !holds(&json!({"field": "budget", "eq": 1000}), &profile)
             && holds(&json!({"field": "budget", "ne": 1000}), &profile)
     );
+}
+
+fn test_of_a() -> impl Strategy<Value = Value> {
+    let literal =
+        || select(vec![json!(1), json!(2.5), json!("1"), json!("x"), json!("xy"), json!(true), json!(DATE)]);
+    let bound = || select(vec![json!(1), json!(2.5), json!(3), json!(DATE), json!("2026-03-02T00:00:00Z")]);
+    let list = prop::collection::vec(literal(), 1..3);
+    let one = |operators: &[&'static str], operand: BoxedStrategy<Value>| {
+        (select(operators.to_vec()), operand)
+            .prop_map(|(operator, operand)| json!({"field": "a", operator: operand}))
+    };
+    prop_oneof![
+        one(&["eq", "ne", "contains"], literal().boxed()),
+        one(&["in", "not_in"], list.prop_map(Value::from).boxed()),
+        one(&["lt", "lte", "gt", "gte"], bound().boxed()),
+        one(&["starts_with", "ends_with", "glob"], select(vec![json!("x"), json!("1"), json!("x*")]).boxed()),
+        one(&["exists"], any::<bool>().prop_map(Value::from).boxed()),
+    ]
+}
+
+const DATE: &str = "2026-03-01T00:00:00Z";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, max_global_rejects: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_refused_as_never_met_is_met_by_no_value(tests in prop::collection::vec(test_of_a(), 2..4)) {
+        let condition = json!({"all": tests});
+        prop_assume!(Condition::parse(&condition).is_err());
+        let condition = Condition::parse_stored(&condition).expect("it was accepted once");
+        let values = [
+            json!({}), json!({"a": 1}), json!({"a": "1"}), json!({"a": "1.0"}), json!({"a": 2.5}), json!({"a": 2}),
+            json!({"a": 3}), json!({"a": "X"}), json!({"a": "xy"}), json!({"a": true}), json!({"a": DATE}),
+            json!({"a": "2026-03-01T01:00:00+01:00"}), json!({"a": "2026-03-01T12:00:00Z"}), json!({"a": ["x", 1]}),
+            json!({"a": ["xy", true, 2.5]}), json!({"a": {"b": 1}}), json!({"a": -1}), json!({"a": ""}),
+        ];
+        for value in values {
+            prop_assert!(!condition.holds(value.as_object().expect("an object")), "{value}");
+        }
+    }
 }

@@ -66,6 +66,40 @@ async fn every_installation_begins_with_a_queue_for_sales() {
 }
 
 #[tokio::test]
+async fn what_no_lead_can_meet_is_refused() {
+    run(async |app| {
+        let never = |value: Value| json!({"filter": {"attributes": value}});
+        for (document, expected) in [
+            (never(json!({"field": "size", "in": []})), "/filter/attributes/in empty"),
+            (never(json!({"any": []})), "/filter/attributes/any empty"),
+            (
+                never(json!({"all": [{"field": "size", "gt": 10}, {"field": "size", "lt": 5}]})),
+                "/filter/attributes/all/1 never_met",
+            ),
+            (
+                json!({"filter": {"band": ["hot"]}, "tiers": [{"name": "warm", "when": {"band": ["warm"]}}]}),
+                "/tiers/0/when/band never_met",
+            ),
+            (
+                json!({"tiers": [{"name": "leads", "when": {"stage": ["lead"]}}]}),
+                "/tiers/0/when/stage never_met",
+            ),
+            (
+                json!({"tiers": [{"name": "all"}, {"name": "hot", "when": {"band": ["hot"]}}]}),
+                "/tiers/1 never_met",
+            ),
+        ] {
+            assert_eq!(mistakes(app, document).await, [expected]);
+        }
+        let twice = r#"{"description": "a", "filter": {"band": ["hot"], "band": ["warm"]}}"#;
+        let answer = app.call("PUT", "/v1/queues/wrong", Some(ADMIN), twice).await;
+        assert_eq!(answer.json()["errors"][0]["code"], "repeated_key", "{answer:?}");
+        assert_eq!(answer.json()["errors"][0]["pointer"], "/filter");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_queue_is_made_changed_and_done_away_with() {
     run(async |app| {
         let made = app.call("PUT", "/v1/queues/emea-1", Some(ADMIN), "{}").await;

@@ -6,6 +6,7 @@
 //! JSON number without an exponent counts as that number.
 
 mod compare;
+mod contradiction;
 mod glob;
 
 use serde_json::{Map, Value};

@@ -3,6 +3,7 @@
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use scoring::condition::Condition;
 use scoring::{Event, Instant, Verdict};
 use serde_json::{Map, Value, json};
 
@@ -47,10 +48,11 @@ fn condition(field: &'static str) -> impl Strategy<Value = Value> {
     leaf.prop_recursive(2, 6, 2, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(|all| json!({"all": all})),
-            prop::collection::vec(inner.clone(), 0..3).prop_map(|any| json!({"any": any})),
+            prop::collection::vec(inner.clone(), 1..3).prop_map(|any| json!({"any": any})),
             inner.prop_map(|not| json!({"not": not})),
         ]
     })
+    .prop_filter("a condition that can be met", |condition| Condition::parse(condition).is_ok())
 }
 
 /// A condition on what was derived from an address.

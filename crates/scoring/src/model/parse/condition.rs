@@ -7,6 +7,9 @@ use super::own::Own;
 use crate::condition::{Condition, MAX_DEPTH};
 use crate::mistake::Mistake;
 
+/// So many conditions of one `all` are compared with one another, so that a long list takes no time.
+const MOST_COMPARED: usize = 64;
+
 const OPERATORS: [&str; 13] = [
     "eq",
     "ne",
@@ -73,10 +76,31 @@ fn at_depth(node: &Node<'_>, depth: usize, mistakes: &mut Mistakes) -> Option<Co
     if key == "not" {
         return Some(Condition::Not(Box::new(at_depth(&inner, depth + 1, mistakes)?)));
     }
-    let parts: Vec<_> =
-        inner.list(mistakes)?.iter().map(|part| at_depth(part, depth + 1, mistakes)).collect();
-    let parts = parts.into_iter().collect::<Option<_>>()?;
-    Some(if key == "all" { Condition::All(parts) } else { Condition::Any(parts) })
+    let nodes = inner.list(mistakes)?;
+    let parts: Vec<_> = nodes.iter().map(|part| at_depth(part, depth + 1, mistakes)).collect();
+    let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
+    if key == "all" {
+        return all(&nodes, parts, mistakes);
+    }
+    if parts.is_empty() && !mistakes.stored {
+        let message = "write at least one condition; of none, none ever holds";
+        return mistakes.add(&inner.pointer, "empty", message);
+    }
+    Some(Condition::Any(parts))
+}
+
+/// Conditions that hold together, unless two of them cannot.
+fn all(nodes: &[Node<'_>], parts: Vec<Condition>, mistakes: &mut Mistakes) -> Option<Condition> {
+    let looked_at = if mistakes.stored { 0 } else { MOST_COMPARED };
+    for (j, (part, node)) in parts.iter().zip(nodes).enumerate().take(looked_at) {
+        let mut before = parts.iter().zip(nodes).take(j);
+        if let Some((_, other)) = before.find(|(other, _)| part.excludes(other)) {
+            let message =
+                format!("change this condition or the one at {}; no value meets both", other.pointer);
+            return mistakes.add(&node.pointer, "never_met", message);
+        }
+    }
+    Some(Condition::All(parts))
 }
 
 fn field(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Condition> {

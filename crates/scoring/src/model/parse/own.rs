@@ -45,6 +45,9 @@ impl Own<'_> {
 
     fn literals(&self, mistakes: &mut Mistakes) -> Option<Vec<Literal>> {
         let Value::Array(values) = self.node.value else { return self.refuse(&self.node, mistakes) };
+        if values.is_empty() && !mistakes.stored {
+            return mistakes.add(&self.node.pointer, "empty", self.advice_on_none());
+        }
         let entry = |(i, value)| Node { value, pointer: format!("{}/{i}", self.node.pointer) };
         let literals: Vec<_> =
             values.iter().enumerate().map(|value| self.literal(&entry(value), mistakes)).collect();
@@ -112,6 +115,15 @@ impl Own<'_> {
             (_, Value::Array(_)) => self.one_by_one(),
             _ => format!("write a text in quotation marks; `{operator}` looks at texts only"),
         }
+    }
+
+    /// What to write instead of an empty list.
+    fn advice_on_none(&self) -> String {
+        let Own { operator, field, .. } = self;
+        if *operator == "in" {
+            return "name at least one value; of none, no value is one".to_owned();
+        }
+        format!("name at least one value, or write {{field: {field}, exists: true}} to ask for a known field")
     }
 
     fn one_by_one(&self) -> String {

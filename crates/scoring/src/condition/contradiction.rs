@@ -1,0 +1,94 @@
+//! Which conditions no value can meet together. What is not certain counts as possible.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::{Condition, Literal, Operand, Order, Test};
+
+impl Condition {
+    /// Whether it is certain that this condition and another never hold of the same attributes. Only tests of one field are
+    /// looked at.
+    pub(crate) fn excludes(&self, other: &Condition) -> bool {
+        match (self, other) {
+            (Self::Field { path, test }, Self::Field { path: others, test: other }) => {
+                path == others && (test.rules_out(other) || other.rules_out(test))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Test {
+    /// Whether no value meets this test and another. It is asked in both orders.
+    fn rules_out(&self, other: &Test) -> bool {
+        match self {
+            // Of a field that is unknown, every other test is false.
+            Self::Exists(false) => *other != Self::Exists(false),
+            Self::Eq(literal) => !literal.may_meet(other),
+            Self::In(literals) => literals.iter().all(|literal| !literal.may_meet(other)),
+            Self::Ordered(order, operand) => match other {
+                Self::Ordered(others, other) => !operand.may_lie((*order, *others), other),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+impl Literal {
+    /// Whether a value that equals it may meet a test.
+    fn may_meet(&self, test: &Test) -> bool {
+        match (self, test) {
+            (_, Test::Exists(exists)) => *exists,
+            (_, Test::Eq(other)) => self.may_equal(other),
+            (_, Test::In(others)) => others.iter().any(|other| self.may_equal(other)),
+            (Self::Number(number), Test::Ordered(_, Operand::Number(_))) => test.holds(Some(&number.value())),
+            (Self::Number(_), Test::Ordered(_, Operand::Instant(_))) => false,
+            (Self::Number(number), Test::Ne(Self::Number(other))) => {
+                other.order(&number.value()) != Some(Ordering::Equal)
+            }
+            // How a date-time is written in other letters is not known.
+            (Self::Text(_), Test::Ordered(_, Operand::Instant(_)))
+            | (Self::Number(_) | Self::Other(_), _) => true,
+            (Self::Text(text), test) => test.holds(Some(&Value::from(text.as_str()))),
+            (Self::Boolean(boolean), test) => test.holds(Some(&Value::from(*boolean))),
+        }
+    }
+
+    fn may_equal(&self, other: &Literal) -> bool {
+        match (self, other) {
+            (Self::Number(a), b) => {
+                b.equals(&a.value())
+                    || matches!(b, Self::Text(text) if a.order(&Value::from(text.as_str())) == Some(Ordering::Equal))
+            }
+            (Self::Text(a), b) => b.equals(&Value::from(a.as_str())),
+            (Self::Boolean(a), b) => b.equals(&Value::from(*a)),
+            (Self::Other(_), _) => true,
+        }
+    }
+}
+
+impl Operand {
+    /// Whether a value may lie in the first order to this operand, and in the second to the other. No value is a number and a
+    /// date-time.
+    fn may_lie(&self, orders: (Order, Order), other: &Operand) -> bool {
+        let between = match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a.order(&b.value()),
+            (Self::Instant(a), Self::Instant(b)) => Some(b.cmp(a)),
+            _ => return false,
+        };
+        // How the other operand lies to this one, as this order has it.
+        match (orders, between) {
+            (
+                (Order::Gt | Order::Gte, Order::Gt | Order::Gte)
+                | (Order::Lt | Order::Lte, Order::Lt | Order::Lte),
+                _,
+            ) => true,
+            ((Order::Gt | Order::Gte, _), Some(Ordering::Greater))
+            | ((Order::Lt | Order::Lte, _), Some(Ordering::Less)) => true,
+            ((Order::Gte, Order::Lte) | (Order::Lte, Order::Gte), Some(Ordering::Equal)) => true,
+            _ => false,
+        }
+    }
+}
