@@ -1,6 +1,7 @@
 //! An event on its way to the log: what every shape that arrives is turned into.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use scoring::event_type;
 use serde_json::{Map, Value};
 
 use super::{items::DEEPEST, rejection::Rejection};
@@ -13,8 +14,6 @@ use crate::{
     verdicts::{self, Finding},
 };
 
-/// How long an event's type may be, in bytes.
-pub const LONGEST_TYPE: usize = 100;
 /// How long an event's id may be, in bytes.
 pub const LONGEST_EVENT_ID: usize = 512;
 /// How far ahead of the service's clock an event may say it happened; up to this it counts as happening now.
@@ -181,7 +180,7 @@ impl Found {
     }
 }
 
-/// Refuses what has a call of its own, and what is no type at all.
+/// Refuses what has a call of its own, and what is no type in its form ([`event_type::form`]).
 pub fn check_kind(kind: &str) -> Result<(), Rejection> {
     if kind == "alias" {
         let detail =
@@ -194,18 +193,14 @@ pub fn check_kind(kind: &str) -> Result<(), Rejection> {
             format!("`{kind}` has a call of its own, which asks for author and reason"),
         ));
     }
-    if kind.is_empty() || kind.len() > LONGEST_TYPE || !kind.chars().all(may_stand_in_type) {
+    if !event_type::is_type(kind) {
+        let longest = event_type::LONGEST;
         return Err(Rejection::new(
             "invalid_event_type",
-            format!("`type` is in snake_case (letters, digits and underscores), 1 to {LONGEST_TYPE} bytes"),
+            format!("`type` is in snake_case (letters, digits and underscores), 1 to {longest} bytes"),
         ));
     }
     Ok(())
-}
-
-/// Whether a character may stand in the type of an event.
-pub fn may_stand_in_type(c: char) -> bool {
-    c == '_' || (c.is_alphanumeric() && !c.is_uppercase())
 }
 
 /// Refuses ids that could not be stored or shown.

@@ -1,6 +1,7 @@
 //! Our own shape of an event.
 
 use chrono::{DateTime, Utc};
+use scoring::event_type;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -31,7 +32,8 @@ pub(super) enum EventOrEvents {
 pub(super) struct EventDocument {
     /// The sender's own id: the same id for the same lead again is a repetition, for ever. None: one is made.
     id: Option<String>,
-    /// What happened, in `snake_case`; `identify` joins the identities named.
+    /// What happened, in `snake_case`, in any script; `identify` joins the identities named. Spellings that differ only in
+    /// how a character is encoded are one type, which is kept in NFKC.
     #[schema(example = "page_viewed")]
     r#type: String,
     /// When it happened, by the sender's clock; none: now.
@@ -74,6 +76,7 @@ pub(crate) fn parse(mut item: Map<String, Value>) -> Result<Found, Rejection> {
     }
     let kind = text(&mut item, "type", "invalid_event_type")?
         .ok_or_else(|| Rejection::new("missing_type", "an event has a `type`"))?;
+    let kind = event_type::form(&kind).into_owned();
     check_kind(&kind)?;
     let id = text(&mut item, "id", "invalid_id")?;
     id.as_deref().map_or(Ok(()), check_id)?;

@@ -253,7 +253,7 @@ pub(super) async fn outdated(conn: &mut PgConnection, limit: i64) -> sqlx::Resul
     sqlx::query_scalar!(
         r#"-- scores::outdated
         select distinct lead_id from score
-        where semantics < 2
+        where semantics < 3
             and exists (select from scored_model m where m.model_id = score.model_id and dropped_at is null)
         order by lead_id limit $1"#,
         limit
@@ -267,7 +267,7 @@ pub(super) async fn count_outdated(conn: &mut PgConnection) -> sqlx::Result<i64>
     sqlx::query_scalar!(
         r#"-- scores::count_outdated
         select count(distinct lead_id) as "count!" from score
-        where semantics < 2
+        where semantics < 3
             and exists (select from scored_model m where m.model_id = score.model_id and dropped_at is null)"#
     )
     .fetch_one(conn)

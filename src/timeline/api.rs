@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, Utc};
-use scoring::Verdict;
+use scoring::{Verdict, event_type};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -144,9 +144,15 @@ async fn list_events(
     let lead = current(&app, id).await?.id;
     let mut conn = app.db.acquire().await?;
     let before = Place::bound(cursor, Kind::Event);
-    let only = Only { kinds: query.r#type.0, verdicts: query.verdict.0 };
+    let only = Only { kinds: spellings(query.r#type.0), verdicts: query.verdict.0 };
     let rows = store::events(&mut conn, lead, &only, before, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |row| place(Kind::Event, row)).map(|row| row.what).respond(&uri))
+}
+
+/// Types as they are asked for, and in the form in which they are kept: an older release kept some as they came.
+fn spellings(kinds: Vec<String>) -> Vec<String> {
+    let forms: Vec<String> = kinds.iter().map(|kind| event_type::form(kind).into_owned()).collect();
+    kinds.into_iter().chain(forms).collect()
 }
 
 /// What happened to a lead, newest first: events, passages between stages, offers to sales, outcomes.

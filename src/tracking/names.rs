@@ -1,39 +1,70 @@
 //! Names of events as people write them, in any script, as types of events.
 
-use heck::ToSnakeCase;
-use unicode_normalization::UnicodeNormalization;
+use scoring::event_type::{self, LONGEST, may_stand};
+use unicode_normalization::char::is_combining_mark;
 
-use crate::ingest::event::{LONGEST_TYPE, may_stand_in_type};
-
-/// A name in snake case, of characters that a type may have, and at most as long as a type may be. A name of symbols alone
-/// becomes the numbers of its characters, such as `u1f389`; a name of ASCII punctuation alone becomes nothing.
+/// A name in snake case, in the form of a type, and at most as long as a type may be. A name of symbols alone becomes the
+/// numbers of its characters, such as `u1f389`; a name of punctuation alone becomes nothing.
 ///
-/// What comes of it stays as it is when it is brought into snake case again.
+/// Every spelling of a name becomes the same type. What comes of it stays as it is when it is brought into snake case again.
 pub(super) fn snake_case(name: &str) -> String {
-    let letters: String = name.to_snake_case().chars().flat_map(letters).collect();
-    let words = match join(letters.split('_')) {
-        empty if empty.is_empty() => {
-            join(name.chars().filter(|c| is_symbol(*c)).map(|c| format!("u{:x}", u32::from(c))))
-        }
-        words => words,
-    };
-    let end = words.floor_char_boundary(LONGEST_TYPE);
-    words[..end].trim_end_matches('_').to_owned()
+    let name = event_type::form(name);
+    let small = words(&name).iter().map(|word| lower_case(word)).collect::<Vec<_>>().join("_");
+    let type_of = join(event_type::form(&small).split('_'));
+    if type_of.is_empty() {
+        return cut(&join(name.chars().filter(|c| is_symbol(*c)).map(|c| format!("u{:x}", u32::from(c)))));
+    }
+    cut(&type_of)
 }
 
-/// A letter that a type may have; for another one, those in its place: `c` for `\u{2102}`, and nothing for the dot that the
-/// capital `\u{130}` leaves behind.
-fn letters(c: char) -> Vec<char> {
-    if may_stand_in_type(c) {
-        return vec![c];
+/// The words of a name. A word ends where no letter, mark or digit stands; before a capital that follows a small letter;
+/// and before the last of several capitals, if a small letter follows that one.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_capital: Option<bool> = None;
+    let mut characters = name.chars().peekable();
+    while let Some(c) = characters.next() {
+        let before_small = characters.peek().is_some_and(|next| next.is_lowercase());
+        let begins = c.is_uppercase() && after_capital.is_some_and(|capital| !capital || before_small);
+        if begins || !stands_in_word(c) {
+            words.push(String::new());
+            after_capital = None;
+        }
+        if stands_in_word(c) {
+            words.last_mut().into_iter().for_each(|word| word.push(c));
+            after_capital =
+                if c.is_uppercase() || c.is_lowercase() { Some(c.is_uppercase()) } else { after_capital };
+        }
     }
-    [c].into_iter().nfkc().flat_map(char::to_lowercase).filter(|c| may_stand_in_type(*c)).collect()
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Whether the small form of a character may stand in a type.
+fn stands_in_word(c: char) -> bool {
+    c != '_' && c.to_lowercase().all(may_stand)
+}
+
+/// A word in small letters; a sigma at its end is a final one.
+fn lower_case(word: &str) -> String {
+    let small = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
+    word.strip_suffix('Σ').map_or_else(|| small(word), |start| small(start) + "ς")
 }
 
 /// Whether a character says something by itself. Punctuation does not, nor do marks that change the look of another one.
 fn is_symbol(c: char) -> bool {
-    let marks = ['\u{2000}'..='\u{206f}', '\u{fe00}'..='\u{fe0f}', '\u{feff}'..='\u{feff}'];
-    !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !marks.iter().any(|marks| marks.contains(&c))
+    let unseen = ['\u{2000}'..='\u{206f}', '\u{feff}'..='\u{feff}'];
+    let speaks = !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_combining_mark(c);
+    speaks && !unseen.iter().any(|unseen| unseen.contains(&c))
+}
+
+/// The beginning that fits a type. It ends with a whole word's part: no letter loses the marks that follow it.
+fn cut(words: &str) -> String {
+    let mut end = words.floor_char_boundary(LONGEST);
+    while words[end..].starts_with(is_combining_mark) {
+        end = words.floor_char_boundary(end - 1);
+    }
+    words[..end].trim_end_matches('_').to_owned()
 }
 
 fn join(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
@@ -51,8 +82,11 @@ fn join(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 mod tests {
     use proptest::prelude::*;
 
+    use heck::ToSnakeCase;
+    use scoring::event_type::is_type;
+    use unicode_normalization::UnicodeNormalization;
+
     use super::*;
-    use crate::ingest::event::check_kind;
 
     #[test]
     fn ordinary_names_are_as_they_always_were() {
@@ -82,9 +116,18 @@ mod tests {
             ("\u{1f468}\u{200d}\u{1f4bb}", "u1f468_u1f4bb"),
             ("\u{1f170}", "u1f170"),
             ("Plan \u{1f170} Chosen", "plan_chosen"),
+            ("हिन्दी फ़ॉर्म", "हिन्दी_फ\u{93c}ॉर्म"),
+            ("ส่งฟอร์มที่หน้าราคา", "ส่งฟอร์มที่หน้าราคา"),
+            ("Đã Gửi Biểu Mẫu", "đã_gửi_biểu_mẫu"),
+            ("Đa\u{303} Gu\u{31b}\u{309}i", "đã_gửi"),
+            ("Ｄｅｍｏ　Ｒｅｑｕｅｓｔｅｄ", "demo_requested"),
+            ("ﾌｫｰﾑ送信", "フォーム送信"),
+            ("ශ්\u{200d}රී ලංකා", "ශ්රී_ලංකා"),
+            ("I\u{307}letişim", "iletişim"),
+            ("QB\u{303}c", "q_b\u{303}c"),
         ] {
             assert_eq!(snake_case(name), expected, "{name}");
-            assert!(check_kind(expected).is_ok(), "{expected}");
+            assert!(is_type(expected), "{expected}");
         }
     }
 
@@ -99,12 +142,11 @@ mod tests {
     fn a_long_name_is_cut_between_two_characters() {
         let (long, wide) = (snake_case(&"Word ".repeat(1_000)), snake_case(&"界".repeat(1_000)));
 
-        assert!(
-            long.len() <= LONGEST_TYPE && long.starts_with("word_word") && !long.ends_with('_'),
-            "{long}"
-        );
-        assert_eq!(wide, "界".repeat(LONGEST_TYPE / 3));
-        assert!(check_kind(&long).is_ok() && check_kind(&wide).is_ok());
+        assert!(long.len() <= LONGEST && long.starts_with("word_word") && !long.ends_with('_'), "{long}");
+        assert_eq!(wide, "界".repeat(LONGEST / 3));
+        let marked = snake_case(&"ที่".repeat(100));
+        assert_eq!(marked, "ที่".repeat(LONGEST / 9));
+        assert!(is_type(&long) && is_type(&wide) && is_type(&marked));
     }
 
     proptest! {
@@ -115,11 +157,36 @@ mod tests {
             for name in [name, also] {
                 let kind = snake_case(&name);
 
-                prop_assert!(kind.len() <= LONGEST_TYPE && kind.chars().all(may_stand_in_type), "{kind:?}");
+                prop_assert!(kind.is_empty() || is_type(&kind), "{kind:?}");
                 prop_assert_eq!(snake_case(&kind), kind.clone(), "{:?}", name);
                 let says = |c: char| c.is_alphanumeric() || is_symbol(c);
-                prop_assert_eq!(kind.is_empty(), !name.chars().any(says), "{:?}", name);
+                prop_assert_eq!(kind.is_empty(), !event_type::form(&name).chars().any(says), "{:?}", name);
             }
+        }
+
+        #[test]
+        fn every_spelling_of_a_name_becomes_one_type(
+            name in any::<String>(),
+            marked in "[A-Za-zÀ-ÿΑ-ωА-яİŁ一\\p{M}\u{200c}\u{200d} _0-9]{0,16}",
+            indic in "[\u{900}-\u{97f}\u{e00}-\u{e4f}\u{d80}-\u{dff}\u{1100}-\u{11ff} ]{0,16}",
+        ) {
+            for name in [name, marked, indic] {
+                let kind = snake_case(&name);
+                let nfc: String = name.nfc().collect();
+                let nfd: String = name.nfd().collect();
+                let nfkc: String = name.nfkc().collect();
+                let nfkd: String = name.nfkd().collect();
+                for same in [nfc, nfd, nfkc, nfkd] {
+                    prop_assert_eq!(snake_case(&same), kind.as_str(), "{:?} of {:?}", same, name);
+                }
+                prop_assert!(kind.is_empty() || is_type(&kind), "{kind:?}");
+                prop_assert_eq!(snake_case(&kind), kind.as_str(), "{:?}", name);
+            }
+        }
+
+        #[test]
+        fn a_name_of_letters_without_marks_has_the_words_that_it_always_had(name in "[A-Za-zÀ-ÖØ-öø-ÿΑ-ΡΣ-ΩА-яěł一-三0-9 _.-]{0,20}") {
+            prop_assert_eq!(snake_case(&name), name.to_snake_case(), "{:?}", name);
         }
     }
 }

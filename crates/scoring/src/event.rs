@@ -37,6 +37,39 @@ pub const NOT_ACTIVITY: [&str; 16] = [
     VERDICT_CHANGED,
 ];
 
+/// Types that many senders use: those that the service makes itself of what trackers, links and e-mail providers tell, and
+/// those that its documentation and its default model name.
+pub const COMMON_TYPES: [&str; 28] = [
+    "chat_started",
+    "consultation_requested",
+    "contact_sales_requested",
+    "content_downloaded",
+    "demo_requested",
+    "do_not_contact_requested",
+    "email_bounced",
+    "email_clicked",
+    "email_complained",
+    "email_delivered",
+    "email_opened",
+    "email_subscribed",
+    "email_unsubscribed",
+    "event_attended",
+    "event_registered",
+    "form_submitted",
+    "identify",
+    "meeting_held",
+    "page_left",
+    "page_viewed",
+    "proposal_requested",
+    "referral_received",
+    "screen_viewed",
+    "signed_in",
+    "signed_up",
+    "trial_started",
+    "webinar_attended",
+    "webinar_registered",
+];
+
 /// Activity that happens to a person rather than being done by one.
 const NOT_BY_THE_PERSON: [&str; 2] = ["email_bounced", "email_delivered"];
 

@@ -21,6 +21,11 @@
 //! a number, a text that is written as one counts as that number. JSON numbers that are no 64-bit integers are read as binary
 //! floats, to the nearest one; such a number is the shortest decimal that reads back as the float.
 //!
+//! # Types of events
+//!
+//! A rule, and a hand-raise, meets an event whose type has the same [form](event_type::form): two spellings of one word are
+//! one type. Everything that this crate knows by name, such as `score_adjusted`, is compared as it is written.
+//!
 //! # From rules to the score
 //!
 //! 1. A rule is what it pays, held between its `min` and `max`. It pays
@@ -80,6 +85,7 @@ pub mod condition;
 pub mod decay;
 mod decimal;
 pub mod event;
+pub mod event_type;
 pub mod forecast;
 mod mistake;
 pub mod model;

@@ -300,6 +300,10 @@ fn what_was_accepted_once_is_still_read_with_its_meaning() {
         (json!({"field": "size", "in": [null, [1]]}), json!({"size": [1]}), true),
         (json!({"field": "size", "not_in": [null]}), json!({"size": 1}), true),
         (json!({"field": "size", "eq": null}), json!({"size": null}), false),
+        (json!({"field": "size", "in": []}), json!({"size": 1}), false),
+        (json!({"field": "size", "not_in": []}), json!({"size": 1}), true),
+        (json!({"any": []}), json!({"size": 1}), false),
+        (json!({"all": [{"field": "size", "gt": 2}, {"field": "size", "lt": 2}]}), json!({"size": 2}), false),
     ];
     for (condition, profile, holds) in older {
         assert!(Condition::parse(&condition).is_err(), "{condition} is refused");
@@ -311,6 +315,93 @@ fn what_was_accepted_once_is_still_read_with_its_meaning() {
         {"name": "r", "points": 1, "when": {"field": "title", "contains": ["a"]}},
     ]}]);
     assert!(Model::parse(&document).is_err() && Model::parse_stored(&document).is_ok());
+    for event in [json!([]), json!("Page Viewed")] {
+        let mut document = self::document();
+        document["dimensions"]["engagement"]["groups"][0]["rules"][0]["event"] = event;
+        assert!(Model::parse(&document).is_err() && Model::parse_stored(&document).is_ok());
+    }
     document["bands"] = json!([]);
     assert!(Model::parse_stored(&document).is_err(), "other mistakes were never accepted");
+}
+
+#[test]
+fn a_list_of_nothing_is_refused_where_nothing_could_ever_meet_it() {
+    let when = |condition: Value| rule_mistakes(json!({"name": "r", "points": 1, "when": condition}));
+    assert_eq!(when(json!({"field": "a", "in": []})), ["/when/in empty"]);
+    assert_eq!(when(json!({"field": "a", "not_in": []})), ["/when/not_in empty"]);
+    assert_eq!(when(json!({"any": []})), ["/when/any empty"]);
+    assert_eq!(when(json!({"not": {"any": []}})), ["/when/not/any empty"]);
+    assert!(when(json!({"all": []})).is_empty(), "this is everybody");
+    assert_eq!(rule_mistakes(json!({"name": "r", "points": 1, "event": []})), ["/event empty"]);
+    assert!(mistakes_with("/hand_raise", json!([])).is_empty(), "nobody raises a hand");
+
+    let message = |condition: Value| Condition::parse(&condition).unwrap_err()[0].message.clone();
+    assert!(message(json!({"field": "title", "not_in": []})).contains("{field: title, exists: true}"));
+}
+
+#[test]
+fn conditions_that_no_value_meets_together_are_refused_at_the_second() {
+    let both = |a: Value, b: Value| {
+        let mut conditions = [a, b];
+        conditions.iter_mut().for_each(|condition| condition["field"] = json!("a"));
+        let found =
+            |all: Value| Condition::parse(&json!({"all": all})).err().map(|mistakes| mistakes[0].clone());
+        let (there, back) = (found(json!(conditions)), found(json!([&conditions[1], &conditions[0]])));
+        assert_eq!(there, back, "the order does not matter: {conditions:?}");
+        there.map(|mistake| format!("{} {}", mistake.pointer, mistake.code))
+    };
+    let never = [
+        (json!({"gt": 10}), json!({"lt": 5})),
+        (json!({"gt": 10}), json!({"lte": 10})),
+        (json!({"gte": "2026-02-01T00:00:00Z"}), json!({"lt": "2026-01-01T00:00:00Z"})),
+        (json!({"gte": 10}), json!({"lt": "2026-01-01T00:00:00Z"})),
+        (json!({"eq": "x"}), json!({"eq": "y"})),
+        (json!({"eq": 1}), json!({"eq": "2"})),
+        (json!({"eq": true}), json!({"eq": "true"})),
+        (json!({"eq": 1}), json!({"ne": 1})),
+        (json!({"eq": "x"}), json!({"starts_with": "y"})),
+        (json!({"in": ["x", "y"]}), json!({"not_in": ["y", "X", "z"]})),
+        (json!({"in": [1, 2]}), json!({"in": [3, "x"]})),
+        (json!({"in": [1, 2]}), json!({"gt": 2})),
+        (json!({"exists": false}), json!({"ne": "x"})),
+        (json!({"exists": false}), json!({"exists": true})),
+    ];
+    for (a, b) in never {
+        assert_eq!(both(a.clone(), b.clone()), Some("/all/1 never_met".to_owned()), "{a} {b}");
+    }
+    let possible = [
+        (json!({"gte": 10}), json!({"lte": 10})),
+        (json!({"gt": 1}), json!({"lt": 2})),
+        (json!({"gt": 10}), json!({"gt": 5})),
+        (json!({"eq": 10}), json!({"eq": "10.0"})),
+        (json!({"eq": 10}), json!({"starts_with": "1"})),
+        (json!({"eq": "Acme"}), json!({"glob": "acm*"})),
+        (json!({"eq": "2026-01-01T00:00:00Z"}), json!({"gt": "2025-01-01T00:00:00Z"})),
+        (json!({"ne": "x"}), json!({"ne": "y"})),
+        (json!({"contains": "x"}), json!({"contains": "y"})),
+        (json!({"in": ["x", "y"]}), json!({"ne": "x"})),
+        (json!({"exists": true}), json!({"eq": "x"})),
+    ];
+    for (a, b) in possible {
+        assert_eq!(both(a.clone(), b.clone()), None, "{a} {b}");
+    }
+    let other_fields = json!({"all": [{"field": "a", "eq": 1}, {"field": "b", "eq": 2}]});
+    assert!(Condition::parse(&other_fields).is_ok());
+}
+
+#[test]
+fn a_type_is_read_in_its_form_and_refused_if_no_event_can_have_it() {
+    let event = |event: Value| rule_mistakes(json!({"name": "r", "points": 1, "event": event}));
+    for taken in ["page_viewed", "gepru\u{308}ft", "हिन्दी_फ़ॉर्म", "ที่", "đăng_ký", "ｄｅｍｏ"]
+    {
+        assert!(event(json!(taken)).is_empty(), "{taken}");
+    }
+    for refused in ["Content Downloaded", "demo-requested", "", " ", "Ａ", &"x".repeat(101)] {
+        assert_eq!(event(json!(refused)), ["/event invalid_event_type"], "{refused}");
+        assert_eq!(event(json!(["a", refused])), ["/event/1 invalid_event_type"], "{refused}");
+        assert_eq!(mistakes_with("/hand_raise", json!([refused])), ["/hand_raise/0 invalid_event_type"]);
+    }
+    let mut document = document();
+    document["hand_raise"] = json!(["gepru\u{308}ft", "geprüft"]);
+    assert_eq!(Model::parse(&document).unwrap().hand_raise(), ["geprüft"]);
 }

@@ -19,11 +19,12 @@ fn validator() -> Validator {
 
 /// Whether a schema can say it: a schema knows no neighbours, no order and no decimals.
 fn sayable(mistake: &Mistake) -> bool {
-    const UNSAYABLE: [&str; 8] = [
+    const UNSAYABLE: [&str; 9] = [
         "contradictory_range",
         "duplicate_label",
         "duplicate_name",
         "last_has_from",
+        "never_met",
         "not_falling",
         "too_deep",
         "too_many_decimals",
@@ -124,18 +125,21 @@ fn changed(mut document: Value, place: Index, change: &Change) -> Value {
 }
 
 #[test]
-fn the_model_of_every_vector_fits_the_schema() {
+fn the_model_of_every_vector_that_is_still_taken_fits_the_schema() {
     let validator = validator();
+    let mut taken = 0;
     for file in ["worked.json", "random.json"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
         let text = std::fs::read_to_string(path).expect("the file is part of the crate");
         let cases: Vec<Value> = serde_json::from_str(&text).expect("the file holds cases");
-        for case in cases {
+        for case in cases.into_iter().filter(|case| Model::parse(&case["model"]).is_ok()) {
+            taken += 1;
             let errors: Vec<_> =
                 validator.iter_errors(&case["model"]).map(|error| error.to_string()).collect();
             assert!(errors.is_empty(), "{file}: {}: {errors:?}", case["name"]);
         }
     }
+    assert!(taken >= 100, "{taken}");
 }
 
 #[test]

@@ -111,6 +111,16 @@ fn a_tally_of_older_semantics_says_what_it_said_and_is_known_as_outdated() {
 }
 
 #[test]
+fn an_event_meets_the_rule_that_names_its_type_in_another_spelling() {
+    let (one, two) = ("geprüft", "gepru\u{308}ft");
+    for (named, came) in [(one, two), (two, one), (one, one), (two, two)] {
+        let model = model(&[json!({"name": "a", "event": named, "points": 1})]);
+        let tally = tally_of(&model, &[event(0, came, START)]);
+        assert_eq!(tally.evaluate(&model, Instant::from_micros(START)).score, 1, "{named} {came}");
+    }
+}
+
+#[test]
 fn damaged_bytes_never_panic() {
     let model = model(&[json!({"name": "a", "event": "page_viewed", "points": 1})]);
     let bytes =

@@ -92,9 +92,6 @@ const NOTHING: Range = Range { min: Milli::ZERO, max: Milli::ZERO };
 
 /// How often a rule's points can be paid at once.
 fn most_payments(rule: &Rule) -> u32 {
-    if rule.matching().is_some_and(|matching| matching.types.is_empty()) {
-        return 0;
-    }
     match &rule.kind {
         RuleKind::Attribute { .. } => 1,
         RuleKind::Event(event) => most_counted(event),

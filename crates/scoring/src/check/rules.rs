@@ -41,17 +41,6 @@ fn warn_of_rule(pointer: &str, rule: &Rule, bounds: &RuleBounds, warnings: &mut 
         let message = "give it points other than 0, or remove it";
         warnings.push(warning(format!("{pointer}/points"), "zero_points", message));
     }
-    if rule.matching().is_some_and(|matching| matching.types.is_empty()) {
-        let message = "list at least one type; without any, no event can match";
-        warnings.push(warning(format!("{pointer}/event"), "no_event_type", message));
-    }
-    let shouted =
-        |kind: &&String| kind.chars().any(|c| c.is_uppercase() || !(c.is_alphanumeric() || c == '_'));
-    if let Some(kind) = rule.matching().and_then(|matching| matching.types.iter().find(shouted)) {
-        let message =
-            format!("write `{kind}` in snake_case, as types of events are: like this none ever matches");
-        warnings.push(warning(format!("{pointer}/event"), "not_snake_case", &message));
-    }
     match &rule.kind {
         RuleKind::Event(event)
             if event.limit.as_ref().is_some_and(|limit| beyond_considered(limit.count)) =>

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::warning;
+use crate::event::COMMON_TYPES;
+use crate::event_type;
 use crate::mistake::Mistake;
 use crate::model::{Dimension, Model};
 
@@ -14,17 +16,18 @@ pub(super) fn warnings(model: &Model, seen: &BTreeSet<String>) -> Vec<Mistake> {
     if seen.is_empty() {
         return Vec::new();
     }
+    let seen: BTreeSet<String> = seen.iter().map(|kind| event_type::form(kind).into_owned()).collect();
     let mut warnings = Vec::new();
     for dimension in Dimension::ALL {
         for (group, g) in model.section(dimension).groups.iter().zip(0..) {
             for (rule, r) in group.rules.iter().zip(0..) {
                 let pointer = format!("/dimensions/{}/groups/{g}/rules/{r}/event", dimension.as_str());
                 let types = rule.matching().map(|matching| matching.types.as_slice()).unwrap_or_default();
-                warn_of_types(&pointer, types, seen, &mut warnings);
+                warn_of_types(&pointer, types, &seen, &mut warnings);
             }
         }
     }
-    warn_of_types("/hand_raise", model.hand_raise(), seen, &mut warnings);
+    warn_of_types("/hand_raise", model.hand_raise(), &seen, &mut warnings);
     warnings
 }
 
@@ -39,9 +42,14 @@ fn warn_of_types(pointer: &str, types: &[String], seen: &BTreeSet<String>, warni
     }
 }
 
-/// The type seen that is most like another, if any is.
+/// The type seen or commonly sent that is most like another, if any is. A type that is commonly sent is no slip.
 fn nearest<'a>(kind: &str, seen: &'a BTreeSet<String>) -> Option<&'a str> {
-    let likeness = |other: &'a String| (strsim::normalized_damerau_levenshtein(kind, other), other.as_str());
-    let alike = seen.iter().map(likeness).filter(|(likeness, _)| *likeness >= ALIKE);
+    if COMMON_TYPES.contains(&kind) {
+        return None;
+    }
+    let likeness = |other: &'a str| (strsim::normalized_damerau_levenshtein(kind, other), other);
+    // Of two that are equally alike, the last is taken: one that has come.
+    let known = COMMON_TYPES.into_iter().chain(seen.iter().map(String::as_str));
+    let alike = known.map(likeness).filter(|(likeness, _)| *likeness >= ALIKE);
     alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, nearest)| nearest)
 }

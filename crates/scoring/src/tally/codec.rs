@@ -19,7 +19,8 @@ use crate::time::Instant;
 /// 1: numbers compare as binary floats and never as texts; `company` is one attribute.
 /// 2: numbers compare as exact decimals, also those written as text; `company` is folded key by key; traits of a machine's
 /// events state nothing.
-pub const SEMANTICS: u8 = 2;
+/// 3: types of events compare in one form, whatever spelling the log or the model has.
+pub const SEMANTICS: u8 = 3;
 
 /// A place in the list of instants, counted from 1; 0 is none.
 type Place = u32;

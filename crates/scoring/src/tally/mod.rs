@@ -20,6 +20,7 @@ use crate::event::{
     DO_NOT_CONTACT_REQUESTED, ENGAGEMENT_RESET, EventRef, SCORE_ADJUSTED, Verdict, is_activity,
     is_own_activity,
 };
+use crate::event_type;
 use crate::model::{Dimension, Model, RuleKind};
 use crate::points::Milli;
 use crate::score::Score;
@@ -86,7 +87,8 @@ impl<L: Copy + Ord> Tally<L> {
             return;
         }
         let occurrence = Occurrence { at: event.occurred_at, label };
-        for listener in model.listeners.get(event.kind).into_iter().flatten() {
+        let form = event_type::form(event.kind);
+        for listener in model.listeners.get(form.as_ref()).into_iter().flatten() {
             if listener.condition.as_ref().is_none_or(|condition| condition.holds(event.properties)) {
                 self.occurrences.keep_newest(listener.rule, occurrence, listener.keep);
             }
@@ -111,7 +113,7 @@ impl<L: Copy + Ord> Tally<L> {
         if event.verdict == Verdict::Human && is_own_activity(event.kind) {
             self.last_human_activity = self.last_human_activity.max(Some(event.occurred_at));
         }
-        if model.hand_raise.iter().any(|kind| kind == event.kind) {
+        if model.hand_raise.iter().any(|kind| *kind == form) {
             self.hand_raised_at = self.hand_raised_at.max(Some(event.occurred_at));
         }
     }

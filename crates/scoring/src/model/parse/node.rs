@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Number, Value};
 
+use crate::event_type;
 use crate::mistake::Mistake;
 use crate::points::{DecimalError, Milli};
 use crate::time::{Instant, Span};
@@ -92,6 +93,21 @@ impl<'a> Node<'a> {
             return mistakes.add(&self.pointer, "empty", "write a name that is not empty");
         }
         Some(text.to_owned())
+    }
+
+    /// A type of events, in its form. Of a document that was accepted once any text is one, though perhaps none that an
+    /// event has.
+    pub(super) fn event_type(&self, mistakes: &mut Mistakes) -> Option<String> {
+        let kind = event_type::form(self.string(mistakes)?).into_owned();
+        if mistakes.stored || event_type::is_type(&kind) {
+            return Some(kind);
+        }
+        let message = format!(
+            "write the type as events have it: letters that are no capitals, digits and underscores, 1 to {} bytes, such as \
+             demo_requested",
+            event_type::LONGEST
+        );
+        mistakes.add(&self.pointer, "invalid_event_type", message)
     }
 
     pub(super) fn number(&self, mistakes: &mut Mistakes) -> Option<&'a Number> {

@@ -99,18 +99,28 @@ fn limit(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Limit> {
 fn matching(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Matching> {
     let event = object.get("event")?;
     let types = if event.value.is_array() {
-        types(&event, mistakes)
+        some_types(&event, mistakes)
     } else {
-        event.name(mistakes).map(|kind| vec![kind])
+        event.event_type(mistakes).map(|kind| vec![kind])
     };
     let condition = object.optional("where", mistakes, condition::condition);
     Some(Matching { types: types?, condition: condition?.map(Arc::new) })
 }
 
+/// At least one event type: of none, no event could ever be.
+fn some_types(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Vec<String>> {
+    let types = types(node, mistakes)?;
+    if types.is_empty() && !mistakes.stored {
+        let message = "name at least one type; of none, no event can be";
+        return mistakes.add(&node.pointer, "empty", message);
+    }
+    Some(types)
+}
+
 /// Event types; one that is named twice counts once.
 pub(super) fn types(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Vec<String>> {
     let entries = node.list(mistakes)?;
-    let names: Vec<_> = entries.iter().map(|entry| entry.name(mistakes)).collect();
+    let names: Vec<_> = entries.iter().map(|entry| entry.event_type(mistakes)).collect();
     let mut types = Vec::with_capacity(names.len());
     for name in names {
         let name = name?;

@@ -38,7 +38,7 @@ fn event(node: &Node<'_>, place: usize, mistakes: &mut Mistakes) -> Option<Event
     let object = node.object(mistakes)?;
     object.only(&["id", "type", "occurred_at", "verdict", "properties", "traits"], mistakes);
     let id = object.optional("id", mistakes, Node::name);
-    let kind = object.require("type", mistakes).and_then(|node| node.name(mistakes));
+    let kind = object.require("type", mistakes).and_then(|node| node.event_type(mistakes));
     let occurred_at = object.require("occurred_at", mistakes).and_then(|node| node.instant(mistakes));
     let verdict = object.optional("verdict", mistakes, verdict);
     let properties = object.optional("properties", mistakes, attributes);
