@@ -170,6 +170,7 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let code = match message.as_str() {
         said if said == Unstorable::Nul.to_string() => Some("invalid_character"),
         said if said == Unstorable::TooDeep.to_string() => Some("too_deep"),
+        said if said.ends_with(json::REPEATED) => Some("repeated_key"),
         said => ["unknown field", "missing field"].into_iter().find(|code| said.starts_with(code)),
     };
     let pointer = pointer(error.path());

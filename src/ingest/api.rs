@@ -64,7 +64,7 @@ async fn send_events(
     let submission = in_place(body.len(), || {
         let text = items::text(&body);
         let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };
-        let parse = |raw: &str| native::parse(items::object(raw)?);
+        let parse = |raw: &str| native::parse(items::strict_object(raw)?);
         let items = raw.into_iter().enumerate();
         Ok::<_, Problem>(read(&app, &key, Caller::of(&headers), items, answer.leads(&key), parse))
     })?;

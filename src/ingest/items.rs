@@ -103,16 +103,45 @@ fn unreadable(error: &serde_json::Error) -> Problem {
     Problem::new(Code::InvalidBody, format!("The body is not JSON: {error}."))
 }
 
-/// Reads one item: a JSON object, not too large or deep, of text that can be stored.
+/// Reads one item: a JSON object, not too large or deep, of text that can be stored. Of a key that stands twice, the last
+/// value is taken: this is how the servers read for which trackers are made.
 pub fn object(raw: &str) -> Result<Map<String, Value>, Rejection> {
+    fits(raw)?;
+    object_of(serde_json::from_str(raw).map_err(|error| unread(&error))?)
+}
+
+/// Reads one item in our own shape; a key that stands twice in one object is refused.
+pub fn strict_object(raw: &str) -> Result<Map<String, Value>, Rejection> {
+    fits(raw)?;
+    object_of(json::read(raw.as_bytes()).map_err(|error| {
+        let said = error.inner().to_string();
+        let said = said.split(" at line ").next().unwrap_or_default();
+        let place = error.path().to_string();
+        match [Unstorable::Nul, Unstorable::TooDeep].into_iter().find(|why| why.to_string() == said) {
+            Some(why) => why.into(),
+            None if said.ends_with(json::REPEATED) => {
+                Rejection::new("repeated_key", format!("{place}: {said}"))
+            }
+            None => unread(error.inner()),
+        }
+    })?)
+}
+
+fn fits(raw: &str) -> Result<(), Rejection> {
     if raw.len() > LARGEST_ITEM {
         return Err(Rejection::new("event_too_large", format!("an event has at most {LARGEST_ITEM} bytes")));
     }
     if raw.contains(NOT_TEXT) {
         return Err(Rejection::new("invalid_utf8", "the event holds bytes that are not UTF-8"));
     }
-    let mut value: Value = serde_json::from_str(raw)
-        .map_err(|error| Rejection::new("invalid_json", format!("the event cannot be read: {error}")))?;
+    Ok(())
+}
+
+fn unread(error: &serde_json::Error) -> Rejection {
+    Rejection::new("invalid_json", format!("the event cannot be read: {error}"))
+}
+
+fn object_of(mut value: Value) -> Result<Map<String, Value>, Rejection> {
     json::storable(&mut value, DEEPEST)?;
     match value {
         Value::Object(object) => Ok(object),

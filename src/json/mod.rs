@@ -1,8 +1,9 @@
 //! JSON that comes from outside, and JSON that is kept: what the service accepts, it can read back as the same value.
 //!
-//! *Read*: [`read`] takes a body, and [`storable`] checks a value. Both refuse what the database cannot hold: NUL
-//! characters, and nesting that is too deep once the value stands inside another. Both turn every number into the
-//! form that the database gives back. So the value that is scored at arrival is the value that a replay scores.
+//! *Read*: [`read`] takes a body, and [`storable`] checks a value. [`read`] refuses a key that stands twice in one object,
+//! because one of the two values would be lost. Both refuse what the database cannot hold: NUL characters, and nesting
+//! that is too deep once the value stands inside another. Both turn every number into the form that the database gives
+//! back. So the value that is scored at arrival is the value that a replay scores.
 //!
 //! *Stored*: every `jsonb` column is decoded as [`Stored`] (`sqlx.toml` says so). Decoding a value never fails,
 //! whatever another program has written there. So a row with an odd value does not hide other rows of a list.
@@ -20,6 +21,9 @@ pub use strict::Strict;
 /// How deep objects and arrays of a request may lie in one another. What is kept of a request is kept inside other
 /// documents, a few levels further down; readers of JSON commonly stop at 100 to 128.
 pub const DEEPEST: usize = 64;
+
+/// What is said of a key that an object has already, after the key.
+pub const REPEATED: &str = "stands twice in one object; send each key once";
 
 /// Why a value cannot be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

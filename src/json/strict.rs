@@ -1,43 +1,49 @@
 //! A reader of JSON around another one, which refuses what cannot be kept.
 //!
 //! It takes no array for an object: serde by itself reads `["a", 1]` as a struct of two fields. It refuses NUL
-//! characters and deep nesting, and hands on numbers in the form in which they are read back.
+//! characters, deep nesting, and a key that stands twice in one object, of which serde would drop the first value. It
+//! hands on numbers in the form in which they are read back.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 use super::{
-    DEEPEST, Unstorable,
+    DEEPEST, REPEATED, Unstorable,
     number::{Kept, of_float},
 };
 
+/// The keys of an object so far, of which the one that is read must not be.
+type Keys<'k> = Option<&'k mut HashSet<String>>;
+
 /// The reader.
 #[derive(Debug)]
-pub struct Strict<D> {
+pub struct Strict<'k, D> {
     inner: D,
     /// How many more levels of objects and arrays may follow.
     levels: usize,
+    /// It reads a key beside these.
+    keys: Keys<'k>,
 }
 
-impl<D> Strict<D> {
+impl<D> Strict<'_, D> {
     /// A reader of a whole document.
-    pub fn new(inner: D) -> Strict<D> {
-        Strict { inner, levels: DEEPEST }
+    pub fn new(inner: D) -> Self {
+        Strict { inner, levels: DEEPEST, keys: None }
     }
 }
 
 macro_rules! forward {
     ($($name:ident($($argument:ident: $kind:ty),*)),* $(,)?) => {
         $(fn $name<V: Visitor<'de>>(self $(, $argument: $kind)*, visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$name($($argument,)* Visit { inner: visitor, levels: self.levels })
+            self.inner.$name($($argument,)* Visit { inner: visitor, levels: self.levels, keys: self.keys })
         })*
     };
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     type Error = D::Error;
 
     forward! {
@@ -71,13 +77,22 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
 }
 
 /// Stands between a reader and what takes its values.
-struct Visit<V> {
+struct Visit<'k, V> {
     inner: V,
     levels: usize,
+    keys: Keys<'k>,
 }
 
-fn text<E: Error>(text: &str) -> Result<(), E> {
-    if text.contains('\0') { Err(E::custom(Unstorable::Nul)) } else { Ok(()) }
+impl<V> Visit<'_, V> {
+    fn text<E: Error>(&mut self, text: &str) -> Result<(), E> {
+        if text.contains('\0') {
+            return Err(E::custom(Unstorable::Nul));
+        }
+        if self.keys.as_mut().is_some_and(|keys| !keys.insert(text.to_owned())) {
+            return Err(E::custom(format_args!("`{text}` {REPEATED}")));
+        }
+        Ok(())
+    }
 }
 
 fn within<E: Error>(levels: usize) -> Result<usize, E> {
@@ -92,7 +107,7 @@ macro_rules! hand_on {
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,18 +128,18 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<V> {
         }
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<V::Value, E> {
-        text(value)?;
+    fn visit_str<E: Error>(mut self, value: &str) -> Result<V::Value, E> {
+        self.text(value)?;
         self.inner.visit_str(value)
     }
 
-    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<V::Value, E> {
-        text(value)?;
+    fn visit_borrowed_str<E: Error>(mut self, value: &'de str) -> Result<V::Value, E> {
+        self.text(value)?;
         self.inner.visit_borrowed_str(value)
     }
 
-    fn visit_string<E: Error>(self, value: String) -> Result<V::Value, E> {
-        text(&value)?;
+    fn visit_string<E: Error>(mut self, value: String) -> Result<V::Value, E> {
+        self.text(&value)?;
         self.inner.visit_string(value)
     }
 
@@ -137,23 +152,23 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.inner.visit_some(Strict { inner, levels: self.levels })
+        self.inner.visit_some(Strict { inner, levels: self.levels, keys: None })
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.inner.visit_newtype_struct(Strict { inner, levels: self.levels })
+        self.inner.visit_newtype_struct(Strict { inner, levels: self.levels, keys: None })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_seq(Access { inner, levels: within(self.levels)? })
+        self.inner.visit_seq(Access { inner, levels: within(self.levels)?, keys: HashSet::new() })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_map(Access { inner, levels: within(self.levels)? })
+        self.inner.visit_map(Access { inner, levels: within(self.levels)?, keys: HashSet::new() })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        self.inner.visit_enum(Access { inner, levels: within(self.levels)? })
+        self.inner.visit_enum(Access { inner, levels: within(self.levels)?, keys: HashSet::new() })
     }
 }
 
@@ -161,13 +176,15 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<V> {
 struct Access<A> {
     inner: A,
     levels: usize,
+    /// Of an object: its keys so far.
+    keys: HashSet<String>,
 }
 
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Access<A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(Seed { inner: seed, levels: self.levels })
+        self.inner.next_element_seed(Seed { inner: seed, levels: self.levels, keys: None })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -179,11 +196,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Access<A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_key_seed(Seed { inner: seed, levels: self.levels })
+        self.inner.next_key_seed(Seed { inner: seed, levels: self.levels, keys: Some(&mut self.keys) })
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Seed { inner: seed, levels: self.levels })
+        self.inner.next_value_seed(Seed { inner: seed, levels: self.levels, keys: None })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -196,9 +213,9 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Access<A> {
     type Variant = Access<A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let Access { inner, levels } = self;
-        let (value, variant) = inner.variant_seed(Seed { inner: seed, levels })?;
-        Ok((value, Access { inner: variant, levels }))
+        let Access { inner, levels, keys } = self;
+        let (value, variant) = inner.variant_seed(Seed { inner: seed, levels, keys: None })?;
+        Ok((value, Access { inner: variant, levels, keys }))
     }
 }
 
@@ -210,11 +227,11 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Access<A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.newtype_variant_seed(Seed { inner: seed, levels: self.levels })
+        self.inner.newtype_variant_seed(Seed { inner: seed, levels: self.levels, keys: None })
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.inner.tuple_variant(len, Visit { inner: visitor, levels: self.levels })
+        self.inner.tuple_variant(len, Visit { inner: visitor, levels: self.levels, keys: None })
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -227,16 +244,17 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Access<A> {
 }
 
 /// Reads one value inside another.
-struct Seed<S> {
+struct Seed<'k, S> {
     inner: S,
     levels: usize,
+    keys: Keys<'k>,
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.inner.deserialize(Strict { inner, levels: self.levels })
+        self.inner.deserialize(Strict { inner, levels: self.levels, keys: self.keys })
     }
 }
 
@@ -322,6 +340,21 @@ mod tests {
             let said = outer(json).unwrap_err();
             assert!(said.starts_with(place) && said.contains("NUL"), "{json}: {said}");
         }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_in_one_object_is_refused_wherever_that_is() {
+        for (json, place) in [
+            (r#"{"inner": [], "inner": []}"#, "."),
+            (r#"{"inner": [{"name": "a", "name": "b"}]}"#, "inner[0]"),
+            (r#"{"inner": [], "rest": {"a": [{"n": 1, "\u006e": 2}]}}"#, "rest.a[0]"),
+            (r#"{"inner": [], "shape": {"box": {"width": 1, "width": 2}}}"#, "shape"),
+        ] {
+            let said = outer(json).unwrap_err();
+            assert!(said.starts_with(place) && said.contains("stands twice"), "{json}: {said}");
+        }
+        let once = outer(r#"{"inner": [{"name": "name"}, {"name": "name"}], "rest": {"a": {"a": "a"}}}"#);
+        assert_eq!(once.unwrap().rest, Some(json!({"a": {"a": "a"}})));
     }
 
     #[test]

@@ -57,6 +57,20 @@ async fn a_document_with_mistakes_is_no_draft() {
 }
 
 #[tokio::test]
+async fn a_document_in_which_a_key_stands_twice_cannot_be_read() {
+    run(async |app| {
+        let text = document().to_string().replacen(r#""bands":"#, r#""bands":[],"bands":"#, 1);
+
+        let answer = app.post("/v1/models", text).await;
+
+        assert_eq!(answer.problem(), "invalid_body");
+        let message = answer.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("`bands` stands twice") && !message.contains("YAML"), "{message}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_draft_changes_until_leads_are_scored_by_it() {
     run(async |app| {
         let draft = app.post("/v1/models", document().to_string()).await.json();

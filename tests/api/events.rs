@@ -142,3 +142,50 @@ async fn what_was_refused_is_kept_with_its_reason() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_type_is_kept_in_one_form_and_found_by_every_spelling() {
+    run(async |app| {
+        let (one, two) = ("geprüft", "gepru\u{308}ft");
+        let event = |kind: &str| json!({"id": kind, "type": kind, "lead": {"user_id": "u1"}});
+
+        app.events(json!([event(one), event(two), event("हिन्दी_फ़ॉर्म"), event("ที่"), event("ｄｅｍｏ")])).await;
+
+        let kinds: Vec<String> =
+            sqlx::query_scalar("select distinct type from event order by type collate \"C\"")
+                .fetch_all(&mut app.database.connect().await)
+                .await
+                .unwrap();
+        assert_eq!(kinds, ["demo", "geprüft", "हिन्दी_फ\u{93c}ॉर्म", "ที่"]);
+        let id = app.only_lead().await["id"].as_str().unwrap().to_owned();
+        for asked in ["gepr%C3%BCft", "gepru%CC%88ft"] {
+            let found = app.get(&format!("/v1/leads/{id}/events?type={asked}")).await.json();
+            assert_eq!(found["data"].as_array().map(Vec::len), Some(2), "{found}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_in_which_a_key_stands_twice_is_refused_and_a_trackers_message_is_taken() {
+    run(async |app| {
+        let twice =
+            r#"{"type": "form_submitted", "lead": {"user_id": "u1"}, "properties": {"a": {"n": 1, "n": 2}}}"#;
+        let once = r#"{"type": "form_submitted", "lead": {"user_id": "u2"}, "properties": {"n": {"n": 1}}}"#;
+        let tracked = r#"{"userId": "u3", "event": "Form Submitted", "properties": {"n": 1, "n": 2}}"#;
+
+        let answer = app.post("/v1/events", format!("[{twice},{once}]")).await.json();
+        let taken = app.post("/v1/track", tracked).await;
+
+        assert_eq!(answer["accepted"], 1, "{answer}");
+        let rejected = &answer["rejected"][0];
+        assert_eq!((&rejected["index"], &rejected["code"]), (&json!(0), &json!("repeated_key")));
+        assert!(
+            rejected["detail"].as_str().unwrap().starts_with("properties.a: `n` stands twice"),
+            "{rejected}"
+        );
+        assert_eq!(taken.status, 200, "a tracker's own server would have taken it");
+        assert_eq!(app.lead("u3").await["user_id"], "u3");
+    })
+    .await;
+}

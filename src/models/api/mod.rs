@@ -142,8 +142,13 @@ fn document_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
         let text = std::str::from_utf8(body).map_err(|error| unreadable(&error))?;
         document::from_yaml(text).map_err(|error| unreadable(&error))?
     } else {
-        let hint = |error| format!("{error}; if it is YAML, send it with `Content-Type: application/yaml`");
-        json::read(body).map_err(|error| unreadable(&hint(error.into_inner())))?
+        json::read(body).map_err(|error| {
+            if error.inner().is_data() {
+                return unreadable(&error);
+            }
+            let hint = "if it is YAML, send it with `Content-Type: application/yaml`";
+            unreadable(&format!("{}; {hint}", error.inner()))
+        })?
     };
     json::storable(&mut document, json::DEEPEST).map_err(|error| unreadable(&error))?;
     match document {
