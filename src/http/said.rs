@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 
-use super::problem::{Problem, Violation};
+use super::problem::{Code, Problem, Violation};
 use crate::keys::Key;
 
 /// How long a reason, a note or an answer may be, in characters.
@@ -60,6 +60,14 @@ pub fn mistake(pointer: &str, code: &str, message: impl Into<String>) -> Problem
     let message = message.into();
     let summary = format!("{pointer}: {message}.");
     Problem::invalid(summary, vec![Violation { pointer: pointer.to_owned(), code: code.to_owned(), message }])
+}
+
+/// The problem of a call that was made before under its `Idempotency-Key`, and whose answer showed what is not shown again.
+pub fn made_before(what: &str, showed: &str, advice: &str) -> Problem {
+    let message = format!(
+        "A call with this Idempotency-Key has made {what}, and its answer showed {showed}. If you have not got that, {advice}."
+    );
+    Problem::new(Code::Conflict, message)
 }
 
 /// Under which key the caller would repeat the call.

@@ -18,8 +18,8 @@ use crate::{
         auth::Admin,
         extract::{Json, Path, Query},
         page::{self, Page},
-        problem::{Code, Problem, Violation},
-        said::idempotency_key,
+        problem::{Problem, Violation},
+        said::{self, idempotency_key},
     },
     ids::KeyId,
 };
@@ -150,11 +150,8 @@ async fn create_key(
 /// The problem of a call that has made its key already.
 async fn made_before(conn: &mut PgConnection, request_key: &str) -> Result<Problem, sqlx::Error> {
     let (id, last_four) = store::made_by(conn, request_key).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let message = format!(
-        "A call with this Idempotency-Key has made the key {id}, which ends in {last_four} and was shown in its answer. If \
-         you have not got that, revoke it by DELETE /v1/keys/{id} and make another under a new Idempotency-Key."
-    );
-    Ok(Problem::new(Code::Conflict, message))
+    let advice = format!("revoke it by DELETE /v1/keys/{id} and make another under a new Idempotency-Key");
+    Ok(said::made_before(&format!("the key {id}, which ends in {last_four}"), "the key itself", &advice))
 }
 
 /// Revokes a key: it stops working at once, on other instances within a second.

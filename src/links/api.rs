@@ -143,7 +143,7 @@ async fn create_links(
 /// Makes a new secret, by which links are signed from now on.
 ///
 /// Links made before work on, unless `end_others`: then the secret has come into wrong hands, and every link in mails that
-/// are out ends, within a minute on other instances.
+/// are out ends, within a minute on other instances. The call may be repeated: the last secret signs.
 #[utoipa::path(post, path = "/v1/links/rotate", tag = "E-mail", params(Rotate),
     responses((status = 204)))]
 async fn rotate_link_secret(

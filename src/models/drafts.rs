@@ -13,6 +13,8 @@ pub(super) enum DraftError {
     NotFound,
     #[error("leads are or were scored by this version")]
     InUse,
+    #[error("the idempotency key is that of another document")]
+    KeyUsed(ModelId),
     /// What the caller expected of it does not hold.
     #[error("{}", .0.message)]
     Refused(Problem),
@@ -20,15 +22,32 @@ pub(super) enum DraftError {
     Database(#[from] sqlx::Error),
 }
 
-/// Adds a draft; its version is one more than the last of that name.
-pub(super) async fn create(app: &App, name: &str, document: &Value) -> sqlx::Result<ModelView> {
+/// Adds a draft; its version is one more than the last of that name. The same call again, as its idempotency key says, adds
+/// none: `false`, with the draft that the call has added.
+pub(super) async fn create(
+    app: &App,
+    name: &str,
+    document: &Value,
+    request_key: Option<&str>,
+) -> Result<(ModelView, bool), DraftError> {
     let mut conn = app.db.acquire().await?;
     loop {
         let id = ModelId(app.ids.next());
-        let inserted = store::insert_draft(&mut conn, id, name, document, app.clock.now()).await?;
-        // Another draft of the same name took the number at the same moment.
-        if let Some(version) = inserted {
-            return Ok(version);
+        let now = app.clock.now();
+        match store::insert_draft(&mut conn, id, name, document, request_key, now).await {
+            Ok(Some(version)) => return Ok((version, true)),
+            // Another draft of the same name took the number at the same moment.
+            Ok(None) => {}
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                let made = store::made_by(&mut conn, request_key.unwrap_or_default()).await?;
+                let made = made.ok_or(sqlx::Error::RowNotFound)?;
+                return if made.document == *document {
+                    Ok((made, false))
+                } else {
+                    Err(DraftError::KeyUsed(made.id))
+                };
+            }
+            Err(error) => return Err(error.into()),
         }
     }
 }

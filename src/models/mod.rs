@@ -247,7 +247,7 @@ pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<A
 /// Adds a draft; the document must be a model.
 pub async fn add_draft(app: &App, document: &Value) -> anyhow::Result<ModelId> {
     let model = Model::parse(document).map_err(|mistakes| anyhow!("{mistakes:?}"))?;
-    Ok(drafts::create(app, model.name(), document).await?.id)
+    Ok(drafts::create(app, model.name(), document, None).await?.0.id)
 }
 
 /// Publishes the default model where no model is live yet.

@@ -157,23 +157,30 @@ pub(super) async fn insert_draft(
     id: ModelId,
     name: &str,
     document: &Value,
+    request_key: Option<&str>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<ModelView>> {
     sqlx::query_as!(
         ModelView,
         r#"-- models::insert_draft
-        insert into scoring_model (id, name, version, state, document, created_at)
-        select $1, $2, coalesce(max(version), 0) + 1, 'draft', $3, $4 from scoring_model where name = $2
+        insert into scoring_model (id, name, version, state, document, created_at, request_key)
+        select $1, $2, coalesce(max(version), 0) + 1, 'draft', $3, $4, $5 from scoring_model where name = $2
         on conflict (name, version) do nothing
         returning id, name, version, state as "state: VersionState", document, created_at, published_at,
             null as "role: Role""#,
         id as ModelId,
         name,
         document as _,
-        now
+        now,
+        request_key
     )
     .fetch_optional(conn)
     .await
+}
+
+/// The version that a call with this idempotency key has added.
+pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<ModelView>> {
+    versions!("where request_key = $1", request_key).fetch_optional(conn).await
 }
 
 /// A draft that gets another name becomes the next version of that.

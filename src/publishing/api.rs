@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,6 +18,7 @@ use crate::{
         auth::{Admin, Reader},
         extract::{Body, Json, Path, parse},
         problem::{Code, Problem, Violation},
+        said::idempotency_key,
     },
     ids::ModelId,
     models,
@@ -99,16 +103,20 @@ async fn publish_model(
 /// Goes back, in one step.
 ///
 /// Named by the live version or by the one before it: the one before is live again. Named by a version that is being
-/// published: that is given up. The answer is the progress of the version that is named or, after a step back, live.
-#[utoipa::path(post, path = "/v1/models/{id}/rollback", tag = "Models", params(("id" = ModelId, Path)),
+/// published: that is given up. The answer is the progress of the version that is named or, after a step back, live. A second
+/// step goes forth again; with an `Idempotency-Key`, the same call again only answers.
+#[utoipa::path(post, path = "/v1/models/{id}/rollback", tag = "Models",
+    params(("id" = ModelId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the step")),
     security(("key" = ["admin"])), request_body = Option<GoLive>, responses((status = 200, body = Progress)))]
 async fn roll_back_model(
     State(app): State<App>,
     _admin: Admin,
     Path(id): Path<ModelId>,
+    headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<Progress>, Problem> {
-    let run = super::roll_back(&app, id, options(&body)?.offer_to_sales).await?;
+    let request_key = idempotency_key(&headers)?;
+    let run = super::roll_back(&app, id, options(&body)?.offer_to_sales, request_key.as_deref()).await?;
     Ok(Json(Progress::of(&run, app.clock.now())))
 }
 

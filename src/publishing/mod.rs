@@ -100,10 +100,21 @@ pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, Publis
     finish(tx, id).await
 }
 
-/// Goes back: from the live version to the one before it; or gives up one that is being published.
-pub async fn roll_back(app: &App, id: ModelId, offers: bool) -> Result<Run, PublishError> {
+/// Goes back: from the live version to the one before it; or gives up one that is being published. The same call again, as
+/// its idempotency key says, does nothing: after a step back, the version that was left would be the one before.
+pub async fn roll_back(
+    app: &App,
+    id: ModelId,
+    offers: bool,
+    request_key: Option<&str>,
+) -> Result<Run, PublishError> {
     let mut tx = models::begin_change(&app.db).await?;
     let now = app.clock.now();
+    if let Some(request_key) = request_key
+        && let Some(live) = store::rolled_back_by(&mut tx, request_key).await?
+    {
+        return finish(tx, live).await;
+    }
     let (state, _) = version(&mut tx, id).await?;
     if store::preparing(&mut tx).await? == Some(id) {
         store::drop(&mut tx, id, now).await?;
@@ -114,6 +125,7 @@ pub async fn roll_back(app: &App, id: ModelId, offers: bool) -> Result<Run, Publ
         return Err(PublishError::NotKept);
     }
     store::switch(&mut tx, kept, Switch::Rollback, offers, now).await?;
+    store::note_rollback(&mut tx, kept, request_key).await?;
     finish(tx, kept).await
 }
 

@@ -349,6 +349,37 @@ pub(super) async fn switch(
     Ok(())
 }
 
+/// Notes the idempotency key of the call that made a version live again.
+pub(super) async fn note_rollback(
+    conn: &mut PgConnection,
+    to: ModelId,
+    request_key: Option<&str>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- publishing::note_rollback
+        update scored_model set rollback_key = $2 where model_id = $1",
+        to as ModelId,
+        request_key
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The version that a call with this idempotency key made live again.
+pub(super) async fn rolled_back_by(
+    conn: &mut PgConnection,
+    request_key: &str,
+) -> sqlx::Result<Option<ModelId>> {
+    sqlx::query_scalar!(
+        "-- publishing::rolled_back_by
+        select model_id from scored_model where rollback_key = $1 limit 1",
+        request_key
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Leads are no longer scored by a version.
 pub(super) async fn drop(conn: &mut PgConnection, id: ModelId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(

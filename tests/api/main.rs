@@ -42,6 +42,7 @@ mod publishing;
 mod queues;
 mod readable;
 mod refusals;
+mod repeats;
 mod rollback;
 mod same_traffic;
 mod scopes;

@@ -77,6 +77,27 @@ async fn stage(app: &TestApp, user: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_rollback_that_is_repeated_under_its_key_does_not_go_forth_again() {
+    run(async |app| {
+        let first = publish(app, &visits(10)).await;
+        let second = publish(app, &visits(20)).await;
+        let path = format!("/v1/models/{second}/rollback");
+        let call =
+            async |key: &'static str| app.post_with(&path, &[("idempotency-key", key)], "").await.json();
+
+        let answers = [call("k-1").await, call("k-1").await];
+        app.run_due().await;
+
+        for answer in answers {
+            assert_eq!((&answer["model_id"], &answer["phase"]), (&json!(first), &json!("settling")));
+        }
+        assert_eq!(call("k-2").await["model_id"], json!(second), "a second step goes forth");
+        app.run_due().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_lost_mql_by_the_version_has_stage_cycle_offer_and_place_back() {
     run(async |app| {
         publish(app, &visits(10)).await;

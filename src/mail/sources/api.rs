@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{OriginalUri, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use chrono::{DateTime, Utc};
@@ -18,6 +18,7 @@ use crate::{
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::Problem,
+        said::{self, idempotency_key},
     },
     ids::SourceId,
     mail::providers::Provider,
@@ -81,18 +82,37 @@ async fn list_mail_sources(
 
 /// Makes the address to which an account's webhook is to send.
 ///
-/// To change a secret, make another source, enter its address at the provider, and delete this one.
+/// To change a secret, make another source, enter its address at the provider, and delete this one. With `Idempotency-Key`,
+/// the same call again makes no second source. Its answer is 409 `conflict` and names the source that was made.
 #[utoipa::path(post, path = "/v1/mail-sources", tag = "E-mail", request_body = CreateMailSource,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Of the source")),
     responses((status = 201, body = MailSourceWithUrl)))]
 async fn create_mail_source(
     State(app): State<App>,
     _admin: Admin,
+    headers: HeaderMap,
     Json(body): Json<CreateMailSource>,
 ) -> Result<(StatusCode, Json<MailSourceWithUrl>), Problem> {
     let (name, verification) = body.checked()?;
-    let (source, token) = create(&app, &name, &verification).await?;
+    let request_key = idempotency_key(&headers)?;
+    let made = create(&app, &name, &verification, request_key.as_deref()).await;
+    let (source, token) = match made {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            return Err(made_before(&app, request_key.as_deref().unwrap_or_default()).await?);
+        }
+        made => made?,
+    };
     let url = format!("{}/v1/hooks/{}/{token}", app.public_url, source.provider.as_str());
     Ok((StatusCode::CREATED, Json(MailSourceWithUrl { source: source.into(), url })))
+}
+
+/// The problem of a call that has made its source already.
+async fn made_before(app: &App, request_key: &str) -> sqlx::Result<Problem> {
+    let made = store::made_by(&mut *app.db.acquire().await?, request_key).await?;
+    let id = made.ok_or(sqlx::Error::RowNotFound)?;
+    let advice =
+        format!("remove it by DELETE /v1/mail-sources/{id} and make another under a new Idempotency-Key");
+    Ok(said::made_before(&format!("the mail source {id}"), "its address", &advice))
 }
 
 /// Takes nothing more from an account. What came stays.

@@ -22,8 +22,14 @@ pub(super) struct Source {
     pub(super) created_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// Makes a source; the token in its address is known from now on to whoever is told it.
-async fn create(app: &App, name: &str, verification: &Verification) -> sqlx::Result<(Source, String)> {
+/// Makes a source; the token in its address is known from now on to whoever is told it. A second one under the call's
+/// idempotency key violates a constraint.
+async fn create(
+    app: &App,
+    name: &str,
+    verification: &Verification,
+    request_key: Option<&str>,
+) -> sqlx::Result<(Source, String)> {
     let mut bytes = [0; RANDOM];
     app.ids.fill(&mut bytes);
     let token = URL_SAFE_NO_PAD.encode(bytes);
@@ -33,7 +39,8 @@ async fn create(app: &App, name: &str, verification: &Verification) -> sqlx::Res
         provider: verification.provider(),
         created_at: app.clock.now(),
     };
-    store::insert(&mut *app.db.acquire().await?, &source, &hash(&token), verification).await?;
+    let conn = &mut *app.db.acquire().await?;
+    store::insert(conn, &source, &hash(&token), verification, request_key).await?;
     Ok((source, token))
 }
 

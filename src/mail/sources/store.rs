@@ -15,21 +15,34 @@ pub(super) async fn insert(
     source: &Source,
     token_hash: &[u8],
     verification: &Verification,
+    request_key: Option<&str>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "-- mail::insert_source
-        insert into mail_source (id, provider, name, token_hash, verification, created_at)
-        values ($1, $2, $3, $4, $5, $6)",
+        insert into mail_source (id, provider, name, token_hash, verification, created_at, request_key)
+        values ($1, $2, $3, $4, $5, $6, $7)",
         source.id as SourceId,
         source.provider.as_str(),
         source.name,
         token_hash,
         Stored(verification) as Stored<&Verification>,
-        source.created_at
+        source.created_at,
+        request_key
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The source that a call with this idempotency key has made, also if it was removed since.
+pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<SourceId>> {
+    sqlx::query_scalar!(
+        r#"-- mail::made_by
+        select id as "id: SourceId" from mail_source where request_key = $1"#,
+        request_key
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 pub(super) async fn find_by_hash(

@@ -20,6 +20,7 @@ use crate::{
         etag::{IfMatch, require_match, tagged},
         extract::{Body, Path},
         problem::{Code, Problem},
+        said::idempotency_key,
     },
     ids::ModelId,
 };
@@ -27,20 +28,24 @@ use crate::{
 /// Adds a version of a model, as a draft.
 ///
 /// The body is the document, in JSON or YAML. It must be a model (see `/v1/models/check`); its own tests may still fail, and must
-/// pass when it is published. Versions of one name count up.
+/// pass when it is published. Versions of one name count up. With `Idempotency-Key`, the same call again adds no second
+/// version, and is answered with the first, and 200; the key with another document is a conflict.
 #[utoipa::path(post, path = "/v1/models", tag = "Models", security(("key" = ["admin"])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Of the version")),
     request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
-    responses((status = 201, body = ModelView, headers(("Location" = String)))))]
+    responses((status = 201, body = ModelView, headers(("Location" = String))), (status = 200, body = ModelView)))]
 pub(super) async fn create_draft(
     State(app): State<App>,
     _admin: Admin,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
+    let request_key = idempotency_key(&headers)?;
     let (model, document) = aside(move || model_of(&headers, &body)).await??;
-    let version = drafts::create(&app, model.name(), &document).await?;
+    let (version, new) = drafts::create(&app, model.name(), &document, request_key.as_deref()).await?;
     let location = [(header::LOCATION, format!("/v1/models/{}", version.id))];
-    Ok((StatusCode::CREATED, location, tagged(&HeaderMap::new(), &version)).into_response())
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, location, tagged(&HeaderMap::new(), &version)).into_response())
 }
 
 /// Puts another document in the place of a draft's. A version that leads have been scored by never changes.
@@ -88,6 +93,13 @@ impl From<DraftError> for Problem {
             DraftError::InUse => Problem::new(
                 Code::Conflict,
                 "Leads are or were scored by this version, so it never changes; add a new one with POST /v1/models.",
+            ),
+            DraftError::KeyUsed(id) => Problem::new(
+                Code::Conflict,
+                format!(
+                    "A call with this Idempotency-Key has added version {id}, whose document is another; send what is new \
+                     under a new key."
+                ),
             ),
             DraftError::Refused(problem) => problem,
             DraftError::Database(error) => error.into(),

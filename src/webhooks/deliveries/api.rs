@@ -131,7 +131,8 @@ async fn recover_deliveries(
     Ok((StatusCode::ACCEPTED, Json(Recovered { redelivered })))
 }
 
-/// Sends a message of type `webhook.ping` now, once, and says what came of it; also to a receiver that is disabled.
+/// Sends a message of type `webhook.ping` now, once, and says what came of it; also to a receiver that is disabled. Each call
+/// sends a ping of its own.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/ping", tag = "Webhooks", params(("id" = EndpointId, Path)),
     responses((status = 200, body = Delivery)))]
 async fn ping_webhook(

@@ -19,6 +19,7 @@ use crate::{
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::{Problem, Violation},
+        said::{self, idempotency_key},
     },
     ids::EndpointId,
     outbox::Kind,
@@ -159,11 +160,16 @@ async fn list_webhooks(
 }
 
 /// Makes a receiver, which gets what happens from now on.
+///
+/// With `Idempotency-Key`, the same call again makes no second receiver. Its answer is 409 `conflict` and names the receiver
+/// that was made; to see a secret, make a new one with `/rotate`.
 #[utoipa::path(post, path = "/v1/webhooks", tag = "Webhooks", request_body = CreateWebhook,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Of the receiver")),
     responses((status = 201, body = WebhookWithSecret)))]
 async fn create_webhook(
     State(app): State<App>,
     _admin: Admin,
+    headers: HeaderMap,
     Json(body): Json<CreateWebhook>,
 ) -> Result<(StatusCode, Json<WebhookWithSecret>), Problem> {
     let wanted = Wanted {
@@ -172,8 +178,21 @@ async fn create_webhook(
         events: words(&body.events),
         enabled: body.enabled,
     };
-    let made = create(&app, &checked(&app, wanted)?).await?;
-    Ok((StatusCode::CREATED, Json(WebhookWithSecret::of(made))))
+    let request_key = idempotency_key(&headers)?;
+    match create(&app, &checked(&app, wanted)?, request_key.as_deref()).await {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(made_before(&app, request_key.as_deref().unwrap_or_default()).await?)
+        }
+        made => Ok((StatusCode::CREATED, Json(WebhookWithSecret::of(made?)))),
+    }
+}
+
+/// The problem of a call that has made its receiver already.
+async fn made_before(app: &App, request_key: &str) -> sqlx::Result<Problem> {
+    let made = store::made_by(&mut *app.db.acquire().await?, request_key).await?;
+    let id = made.ok_or(sqlx::Error::RowNotFound)?;
+    let advice = format!("ask for a new one by POST /v1/webhooks/{id}/rotate");
+    Ok(said::made_before(&format!("the webhook {id}"), "its secret", &advice))
 }
 
 /// One receiver of webhooks.
@@ -230,7 +249,8 @@ async fn delete_webhook(
 
 /// Gives a receiver a new secret; for a time the old one signs, too.
 ///
-/// A delivery then carries a signature by each, so the receiver may change over when it likes.
+/// A delivery then carries a signature by each, so the receiver may change over when it likes. The call may be repeated: the
+/// secret of the last answer is the one that signs.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/rotate", tag = "Webhooks",
     params(("id" = EndpointId, Path), Rotate), responses((status = 200, body = WebhookWithSecret)))]
 async fn rotate_webhook_secret(

@@ -36,14 +36,19 @@ pub(super) struct Wanted {
     pub(super) enabled: bool,
 }
 
-/// Makes an endpoint that gets what happens from now on.
-pub(super) async fn create(app: &App, wanted: &Wanted) -> sqlx::Result<(Endpoint, Secret)> {
+/// Makes an endpoint that gets what happens from now on. A second one under the call's idempotency key violates a
+/// constraint.
+pub(super) async fn create(
+    app: &App,
+    wanted: &Wanted,
+    request_key: Option<&str>,
+) -> sqlx::Result<(Endpoint, Secret)> {
     let (now, id) = (app.clock.now(), EndpointId(app.ids.next()));
     let secret = Secret::generate(&app.ids);
     let mut conn = app.db.acquire().await?;
     let end = outbox::end(&mut conn, now).await?;
     let mut tx = conn.begin().await?;
-    store::insert(&mut tx, id, wanted, end, now).await?;
+    store::insert(&mut tx, id, wanted, end, request_key, now).await?;
     store::insert_secret(&mut tx, id, &secret, now).await?;
     if !wanted.enabled {
         store::disable(&mut tx, id, now).await?;

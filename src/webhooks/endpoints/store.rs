@@ -30,22 +30,35 @@ pub(super) async fn insert(
     id: EndpointId,
     wanted: &Wanted,
     position: Position,
+    request_key: Option<&str>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "-- webhooks::insert_endpoint
-        insert into webhook_endpoint (id, url, description, events, position, created_at)
-        values ($1, $2, $3, $4, $5, $6)",
+        insert into webhook_endpoint (id, url, description, events, position, created_at, request_key)
+        values ($1, $2, $3, $4, $5, $6, $7)",
         id as EndpointId,
         wanted.url,
         wanted.description,
         &wanted.events,
         position as Position,
-        now
+        now,
+        request_key
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The endpoint that a call with this idempotency key has made, also if it was removed since.
+pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<EndpointId>> {
+    sqlx::query_scalar!(
+        r#"-- webhooks::made_by
+        select id as "id: EndpointId" from webhook_endpoint where request_key = $1"#,
+        request_key
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 pub(in crate::webhooks) async fn find(
