@@ -183,7 +183,8 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
 /// A path as a JSON pointer.
 fn pointer(path: &serde_path_to_error::Path) -> String {
     let mut pointer = String::new();
-    for segment in path {
+    // A key that could not be read has no name: the object in which it stands is the place.
+    for segment in path.iter().filter(|segment| !matches!(segment, Segment::Unknown)) {
         pointer.push('/');
         match segment {
             Segment::Seq { index } => pointer.push_str(&index.to_string()),

@@ -22,9 +22,9 @@ pub(super) fn snake_case(name: &str) -> String {
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut after_capital: Option<bool> = None;
-    let mut characters = name.chars().peekable();
-    while let Some(c) = characters.next() {
-        let before_small = characters.peek().is_some_and(|next| next.is_lowercase());
+    for (at, c) in name.char_indices() {
+        let mut letters = name[at..].chars().filter(|c| !is_combining_mark(*c));
+        let before_small = letters.nth(1).is_some_and(char::is_lowercase);
         let begins = c.is_uppercase() && after_capital.is_some_and(|capital| !capital || before_small);
         if begins || !stands_in_word(c) {
             words.push(String::new());
