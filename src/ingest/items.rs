@@ -116,13 +116,14 @@ pub fn strict_object(raw: &str) -> Result<Map<String, Value>, Rejection> {
     object_of(json::read(raw.as_bytes()).map_err(|error| {
         let said = error.inner().to_string();
         let said = said.split(" at line ").next().unwrap_or_default();
-        let place = error.path().to_string();
+        // A key that could not be read has no name: the object in which it stands is the place.
+        let path = error.path().to_string();
+        let place = path.trim_end_matches(['?', '.']);
         match [Unstorable::Nul, Unstorable::TooDeep].into_iter().find(|why| why.to_string() == said) {
             Some(why) => why.into(),
-            None if said.ends_with(json::REPEATED) => {
-                Rejection::new("repeated_key", format!("{place}: {said}"))
-            }
-            None => unread(error.inner()),
+            None if !said.ends_with(json::REPEATED) => unread(error.inner()),
+            None if place.is_empty() => Rejection::new("repeated_key", said),
+            None => Rejection::new("repeated_key", format!("{place}: {said}")),
         }
     })?)
 }

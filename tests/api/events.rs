@@ -152,7 +152,7 @@ async fn a_type_is_kept_in_one_form_and_found_by_every_spelling() {
         app.events(json!([event(one), event(two), event("हिन्दी_फ़ॉर्म"), event("ที่"), event("ｄｅｍｏ")])).await;
 
         let kinds: Vec<String> =
-            sqlx::query_scalar("select distinct type from event order by type collate \"C\"")
+            sqlx::query_scalar("select distinct type collate \"C\" from event order by 1")
                 .fetch_all(&mut app.database.connect().await)
                 .await
                 .unwrap();

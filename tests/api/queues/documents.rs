@@ -180,6 +180,7 @@ async fn every_mistake_is_named_by_its_place() {
         /tiers/1/name invalid_name
         /tiers/1/order invalid_order
         /tiers/2/name invalid_name
+        /tiers/2 never_met
         /tiers/2/order invalid_order
         /claims/length invalid_duration
         /claims/rest out_of_range
