@@ -11,8 +11,8 @@ impl Condition {
     /// looked at.
     pub(crate) fn excludes(&self, other: &Condition) -> bool {
         match (self, other) {
-            (Self::Field { path, test }, Self::Field { path: others, test: other }) => {
-                path == others && (test.rules_out(other) || other.rules_out(test))
+            (Self::Field { path, test }, Self::Field { path: its_path, test: its_test }) => {
+                path == its_path && (test.rules_out(its_test) || its_test.rules_out(test))
             }
             _ => false,
         }
@@ -28,7 +28,7 @@ impl Test {
             Self::Eq(literal) => !literal.may_meet(other),
             Self::In(literals) => literals.iter().all(|literal| !literal.may_meet(other)),
             Self::Ordered(order, operand) => match other {
-                Self::Ordered(others, other) => !operand.may_lie((*order, *others), other),
+                Self::Ordered(its_order, bound) => !operand.may_lie((*order, *its_order), bound),
                 _ => false,
             },
             _ => false,
@@ -41,8 +41,8 @@ impl Literal {
     fn may_meet(&self, test: &Test) -> bool {
         match (self, test) {
             (_, Test::Exists(exists)) => *exists,
-            (_, Test::Eq(other)) => self.may_equal(other),
-            (_, Test::In(others)) => others.iter().any(|other| self.may_equal(other)),
+            (_, Test::Eq(value)) => self.may_equal(value),
+            (_, Test::In(values)) => values.iter().any(|value| self.may_equal(value)),
             (Self::Number(number), Test::Ordered(_, Operand::Number(_))) => test.holds(Some(&number.value())),
             (Self::Number(_), Test::Ordered(_, Operand::Instant(_))) => false,
             (Self::Number(number), Test::Ne(Self::Number(other))) => {
@@ -51,7 +51,7 @@ impl Literal {
             // How a date-time is written in other letters is not known.
             (Self::Text(_), Test::Ordered(_, Operand::Instant(_)))
             | (Self::Number(_) | Self::Other(_), _) => true,
-            (Self::Text(text), test) => test.holds(Some(&Value::from(text.as_str()))),
+            (Self::Text(literal), test) => test.holds(Some(&Value::from(literal.as_str()))),
             (Self::Boolean(boolean), test) => test.holds(Some(&Value::from(*boolean))),
         }
     }
@@ -79,16 +79,17 @@ impl Operand {
             _ => return false,
         };
         // How the other operand lies to this one, as this order has it.
-        match (orders, between) {
-            (
-                (Order::Gt | Order::Gte, Order::Gt | Order::Gte)
-                | (Order::Lt | Order::Lte, Order::Lt | Order::Lte),
-                _,
-            ) => true,
-            ((Order::Gt | Order::Gte, _), Some(Ordering::Greater))
-            | ((Order::Lt | Order::Lte, _), Some(Ordering::Less)) => true,
-            ((Order::Gte, Order::Lte) | (Order::Lte, Order::Gte), Some(Ordering::Equal)) => true,
-            _ => false,
-        }
+        let same_way = matches!(
+            orders,
+            (Order::Gt | Order::Gte, Order::Gt | Order::Gte)
+                | (Order::Lt | Order::Lte, Order::Lt | Order::Lte)
+        );
+        same_way
+            || matches!(
+                (orders, between),
+                ((Order::Gt | Order::Gte, _), Some(Ordering::Greater))
+                    | ((Order::Lt | Order::Lte, _), Some(Ordering::Less))
+                    | ((Order::Gte, Order::Lte) | (Order::Lte, Order::Gte), Some(Ordering::Equal))
+            )
     }
 }
