@@ -343,7 +343,9 @@ fn a_list_of_nothing_is_refused_where_nothing_could_ever_meet_it() {
 fn conditions_that_no_value_meets_together_are_refused_at_the_second() {
     let both = |a: Value, b: Value| {
         let mut conditions = [a, b];
-        conditions.iter_mut().for_each(|condition| condition["field"] = json!("a"));
+        for condition in &mut conditions {
+            condition["field"] = json!("a");
+        }
         let found =
             |all: Value| Condition::parse(&json!({"all": all})).err().map(|mistakes| mistakes[0].clone());
         let (there, back) = (found(json!(conditions)), found(json!([&conditions[1], &conditions[0]])));
