@@ -123,7 +123,7 @@ pub(crate) fn question(text: &str) -> String {
 fn legible(text: &str) -> String {
     let label = |part: &str| {
         let coded = part.strip_prefix("xn--").filter(|_| part.len() <= LONGEST_LABEL)?;
-        idna::punycode::decode_to_string(coded).filter(|label| !label.is_empty())
+        idna::punycode::decode_to_string(coded)
     };
     let parts = text.split_inclusive(|c: char| !c.is_alphanumeric() && c != '-');
     parts.fold(String::with_capacity(text.len()), |mut legible, part| {
@@ -216,7 +216,7 @@ mod tests {
         }
         let long = format!("xn--{}", "a".repeat(60_000));
         assert_eq!(words(&long), format!("{} xn", "a".repeat(LONGEST)), "it is read at once");
-        assert_eq!(question("'xn--a' \\ & ! <-> :*").matches(['\'', '\\', '!', '<']).count(), 4);
+        assert_eq!(question("'xn--a' \\ & ! <-> :* b"), "'b'", "what is no letter asks for nothing");
     }
 
     #[test]

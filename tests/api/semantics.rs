@@ -243,12 +243,12 @@ async fn the_log_says_when_a_replay_of_older_semantics_begins_and_when_it_has_en
 
         let ((), log) = logged(renew()).await;
 
-        let lines: Vec<&str> = log.lines().filter(|line| line.contains("older semantics")).collect();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains("semantics=")).collect();
         let told = format!("leads=2 semantics={SEMANTICS}");
         assert_eq!(lines.len(), 2, "{log}");
         assert!(lines[0].contains("replaying the leads") && lines[0].contains(&told), "{log}");
         assert!(
-            lines[1].contains("no score is of older semantics any more") && lines[1].contains(&told),
+            lines[1].contains("every score has the newest semantics") && lines[1].contains(&told),
             "{log}"
         );
         let ((), log) = logged(renew()).await;

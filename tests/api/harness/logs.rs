@@ -1,19 +1,24 @@
 //! What the service writes into its log.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::Once,
 };
 
-use tracing_subscriber::fmt;
+use tracing::{Level, level_filters::LevelFilter};
+use tracing_subscriber::{Layer, filter::dynamic_filter_fn, fmt, layer::SubscriberExt, registry};
 
-/// Lines as they are written.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What is logged on this thread, while somebody wants to know.
+    static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
@@ -22,15 +27,23 @@ impl Write for Lines {
     }
 }
 
+/// Has lines written where they are wanted. It is done before any test begins: a subscriber that comes later may miss lines
+/// whose place another thread has met before.
+pub(super) fn begin() {
+    static BEGUN: Once = Once::new();
+    BEGUN.call_once(|| {
+        let wanted =
+            dynamic_filter_fn(|line, _| *line.level() <= Level::INFO && LINES.with_borrow(Option::is_some))
+                .with_max_level_hint(LevelFilter::INFO);
+        let lines = fmt::layer().with_ansi(false).with_writer(|| Lines).with_filter(wanted);
+        tracing::subscriber::set_global_default(registry().with(lines)).unwrap();
+    });
+}
+
 /// Does something on this thread; what came of it, and what was logged meanwhile.
 pub(crate) async fn logged<T>(work: impl Future<Output = T>) -> (T, String) {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let done = {
-        let _logging = tracing::subscriber::set_default(subscriber);
-        work.await
-    };
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    (done, text)
+    LINES.set(Some(Vec::new()));
+    let done = work.await;
+    let lines = LINES.take().unwrap();
+    (done, String::from_utf8(lines).unwrap())
 }

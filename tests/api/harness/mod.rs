@@ -68,6 +68,7 @@ pub(crate) struct TestApp {
 
 /// Runs a test's body against a service of its own; afterwards nothing may be left undone.
 pub(crate) async fn run(body: impl AsyncFnOnce(&TestApp)) {
+    logs::begin();
     let test = TestApp::start().await;
     let ended = AssertUnwindSafe(body(&test)).catch_unwind().await;
     if ended.is_ok() {
