@@ -1,9 +1,12 @@
 //! Segment's messages, and what they are to us.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{
+    Map, Value, json,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{envelope::Envelope, names, place};
 use crate::{
@@ -59,7 +62,13 @@ const IDS: [&str; 6] = ["userId", "anonymousId", "previousId", "previousID", "gr
 
 /// Reads a message, every digit of its ids included: a large number is read as it is written, not as a float.
 pub(super) fn message(raw: &str) -> Result<Map<String, Value>, Rejection> {
-    let mut message = items::object(raw)?;
+    let mut message = match items::object(raw) {
+        // A number may be too large for a float, and an id all the same.
+        Err(unread) if unread.code == "invalid_json" => {
+            items::object(&with_ids_as_text(raw).ok_or(unread)??)?
+        }
+        read => read?,
+    };
     let is_number = |field: &&str| message.get(*field).is_some_and(Value::is_number);
     let numbers: Vec<&str> = IDS.into_iter().filter(is_number).collect();
     if numbers.is_empty() {
@@ -67,16 +76,31 @@ pub(super) fn message(raw: &str) -> Result<Map<String, Value>, Rejection> {
     }
     let written: HashMap<String, &RawValue> = serde_json::from_str(raw).unwrap_or_default();
     for field in numbers {
-        let digits = written.get(field).and_then(|number| spelling::number(number.get()));
-        let digits = digits.ok_or_else(|| {
-            Rejection::new(
-                "invalid_number",
-                format!("`{field}` is a number of too many digits; send it as text"),
-            )
-        })?;
-        message.insert(field.to_owned(), Value::String(digits));
+        let number = written.get(field).map_or("", |number| number.get());
+        message.insert(field.to_owned(), Value::String(digits(field, number)?));
     }
     Ok(message)
+}
+
+/// A message with every number that is an id as a text of its digits; none if it is no object of JSON.
+fn with_ids_as_text(raw: &str) -> Option<Result<String, Rejection>> {
+    let mut written: BTreeMap<String, Box<RawValue>> = serde_json::from_str(raw).ok()?;
+    for field in IDS {
+        let Some(value) = written.get_mut(field) else { continue };
+        if value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            match digits(field, value.get()) {
+                Ok(digits) => *value = to_raw_value(&digits).ok()?,
+                Err(rejection) => return Some(Err(rejection)),
+            }
+        }
+    }
+    serde_json::to_string(&written).ok().map(Ok)
+}
+
+/// The digits of a number that is an id.
+fn digits(field: &str, number: &str) -> Result<String, Rejection> {
+    let detail = || format!("`{field}` is a number of too many digits; send it as text");
+    spelling::number(number).ok_or_else(|| Rejection::new("invalid_number", detail()))
 }
 
 /// Whom a message wants forgotten; none: it says something else, or does not name a user id.

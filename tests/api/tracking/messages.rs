@@ -105,6 +105,47 @@ async fn null_and_empty_ids_are_absent_and_numbers_are_text() {
 }
 
 #[tokio::test]
+async fn a_number_of_up_to_512_digits_is_an_id_however_large_it_is() {
+    run(async |app| {
+        let message = |user: &str| format!(r#"{{"type": "track", "event": "One", "userId": {user}}}"#);
+        let digits = ["9".repeat(308), "9".repeat(309), "9".repeat(512), "9".repeat(513)];
+        let users: Vec<&str> = digits.iter().map(String::as_str).chain(["-1e400", "1e99999"]).collect();
+        let messages: Vec<String> = users.iter().map(|user| message(user)).collect();
+
+        let answer = app.post("/v1/batch", format!(r#"{{"batch": [{}]}}"#, messages.join(","))).await.json();
+
+        let refused = answer["rejected"].as_array().unwrap();
+        let refused: Vec<_> = refused.iter().map(|one| (&one["index"], &one["code"])).collect();
+        assert_eq!(
+            refused,
+            [(&json!(3), &json!("invalid_number")), (&json!(5), &json!("invalid_number"))],
+            "{answer}"
+        );
+        let known = format!("-1{}", "0".repeat(400));
+        let who = [&digits[0], &digits[1], &digits[2], &known].map(|user| json!([format!("user_id:{user}")]));
+        let mut logged = fields(&log(app).await, &["who"]).as_array().unwrap().clone();
+        logged.sort_by_key(|one| who.iter().position(|known| known == one));
+        assert_eq!(logged, who);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_number_too_large_for_a_float_is_refused_where_it_is_no_id() {
+    run(async |app| {
+        let large = "9".repeat(400);
+        let message = format!(
+            r#"{{"type": "track", "event": "One", "userId": {large}, "properties": {{"n": {large}}}}}"#
+        );
+
+        let answer = app.post("/v1/batch", format!(r#"{{"batch": [{message}]}}"#)).await.json();
+
+        assert_eq!(answer["rejected"][0]["code"], "invalid_json", "{answer}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_a_stranger_saw_counts_for_the_lead_that_identifies() {
     run(async |app| {
         take(app, "/v1/p", &json!({"anonymousId": "d1", "properties": {"path": "/pricing"}})).await;
