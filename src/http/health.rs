@@ -51,12 +51,16 @@ async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
         return Err(Problem::new(Code::Overloaded, "The service is stopping."));
     }
     let answered = tokio::time::timeout(PATIENCE, db::is_fit(&app.db)).await;
-    let fit = answered.map_err(|_| Problem::new(Code::Overloaded, "The database does not answer."))??;
+    let fit = answered.map_err(|_| not_ready("The database does not answer."))??;
     if !fit {
-        let message = "The database's schema lacks what this version needs, or is too new for it.";
-        return Err(Problem::new(Code::Overloaded, message));
+        return Err(not_ready("The database's schema lacks what this version needs, or is too new for it."));
     }
     Ok(OK)
+}
+
+fn not_ready(why: &str) -> Problem {
+    tracing::warn!(why, "the service is not ready");
+    Problem::new(Code::Overloaded, why)
 }
 
 /// Counters in Prometheus's text format; none names a lead or a key.

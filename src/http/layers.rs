@@ -7,13 +7,14 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method, Version, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
+    classify::ServerErrorsFailureClass,
     cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders},
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
@@ -44,7 +45,7 @@ pub(super) fn around(router: Router<App>, app: &App) -> Router<App> {
                 .layer(middleware::from_fn(without_odd_id))
                 .layer(SetRequestIdLayer::x_request_id(FreshId(app.clone())))
                 .layer(PropagateRequestIdLayer::x_request_id())
-                .layer(TraceLayer::new_for_http().make_span_with(span))
+                .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(failed))
                 .layer(middleware::from_fn(counted))
                 .layer(middleware::from_fn_with_state(app.clone(), guarded))
                 .layer(middleware::from_fn(problem::render))
@@ -81,6 +82,18 @@ fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     let id =
         request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-");
     tracing::info_span!("request", method = method(request.method()), route, id)
+}
+
+/// Notes that an answer is a failure of ours. One that asks to come again later is meant so: the service is stopping, or has
+/// more to do than it can, and who has found that out has said so where it matters.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands over the class")]
+fn failed(class: ServerErrorsFailureClass, latency: Duration, _: &tracing::Span) {
+    match class {
+        ServerErrorsFailureClass::StatusCode(StatusCode::SERVICE_UNAVAILABLE) => {
+            tracing::debug!(?latency, "not now");
+        }
+        class => tracing::error!(%class, ?latency, "a request failed"),
+    }
 }
 
 async fn counted(request: Request, next: Next) -> Response {

@@ -75,9 +75,13 @@ fn a_second_signal_stops_at_once() {
             wait_until("it to take no new connection", || refuses_connections(&service));
             service.signal(Signal::SIGTERM);
         }
-        let (status, _) = service.wait();
+        let (status, log) = service.wait();
 
         assert_eq!(status.code(), Some(0), "{name}");
+        assert!(
+            !log.iter().any(|line| line.contains("ERROR")),
+            "that it is not ready any more is no failure: {log:#?}"
+        );
         scratch.wait_until_nothing_runs();
         drop(under_way);
     }
