@@ -43,6 +43,15 @@ fn npm(client: &str) -> Option<PathBuf> {
 /// The folder with the scripts for python and an environment `venv`; none where python or what makes such an
 /// environment is missing.
 pub(crate) fn python() -> Option<PathBuf> {
+    pip("python")
+}
+
+/// The folder with the generator of clients that runs on Java, the same way.
+pub(crate) fn openapi_generator() -> Option<PathBuf> {
+    pip("openapi_generator")
+}
+
+fn pip(client: &str) -> Option<PathBuf> {
     let tools = [version("python3", &["--version"])?];
     version("python3", &["-c", "import ensurepip, venv"])?;
     let install = |folder: &Path| {
@@ -52,7 +61,7 @@ pub(crate) fn python() -> Option<PathBuf> {
         let locked = ["--require-hashes", "--requirement", "requirements.txt"];
         succeed(Command::new(folder.join("venv/bin/python")).args(pip).args(locked).current_dir(folder));
     };
-    Some(installed("python", "requirements.txt", &tools, install))
+    Some(installed(client, "requirements.txt", &tools, install))
 }
 
 /// What a tool says of itself; none if it is not there.

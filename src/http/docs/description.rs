@@ -73,6 +73,7 @@ impl Description {
             refer(&mut part, &|target| {
                 target.strip_prefix("#/$defs/").map(|name| format!("{SCHEMAS}Model{name}"))
             });
+            forget_formats(part.get_mut("oneOf"));
             self.components.schemas.insert(name, part);
         }
     }
@@ -168,6 +169,12 @@ fn forget_defaults(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(forget_defaults),
         _ => {}
     }
+}
+
+/// Takes formats away from the texts of a choice: generators make a date of a date-time, and cannot tell it from a number.
+fn forget_formats(variants: Option<&mut Value>) {
+    let variants = variants.and_then(Value::as_array_mut).into_iter().flatten();
+    variants.filter_map(Value::as_object_mut).for_each(|variant| drop(variant.remove("format")));
 }
 
 fn header(about: &str, kind: &str) -> Value {
