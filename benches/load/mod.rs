@@ -83,6 +83,7 @@ async fn send(app: &App, events: Vec<NewEvent>) -> anyhow::Result<usize> {
         events: events.into_iter().enumerate().collect(),
         refused: Vec::new(),
         want_leads: false,
+        size: 0,
     };
     Ok(submit(&app.writers, submission).await?.accepted)
 }

@@ -37,6 +37,7 @@ use self::{
 use crate::{
     app::App,
     clock::to_instant,
+    http::aside::apart,
     ids::{LeadId, ModelId},
     models::{self, Version},
 };
@@ -123,7 +124,11 @@ async fn preview(app: &App, id: ModelId, draw: Draw) -> Result<Previewed, Compar
     let as_of = to_instant(app.clock.now());
     let (leads, basis) = draw.leads(&mut tx, MOST_REPLAYED).await?;
     let replayed = replay::under_both(&mut tx, leads, &pair.versions, as_of).await?;
-    let changes = Changes::of(&replayed, &pair.versions, as_of);
+    let changes = apart(|| {
+        let changes = Changes::of(&replayed, &pair.versions, as_of);
+        drop(replayed);
+        changes
+    });
     let names = store::names_of(&mut tx, &changes.named()).await?;
     let movers = changes.movers.most.iter().map(|moved| moved.id).collect();
     let why = why::explain(&mut tx, movers, &pair.versions, as_of).await?;
@@ -147,12 +152,17 @@ async fn compare(app: &App, a: Option<ModelId>, b: ModelId, draw: Draw) -> Resul
         }
         Source::Replayed => {
             let (leads, basis) = draw.leads(&mut tx, MOST_REPLAYED).await?;
-            (basis, sides::replayed(replay::under_both(&mut tx, leads, &pair.versions, as_of).await?))
+            let replayed = replay::under_both(&mut tx, leads, &pair.versions, as_of).await?;
+            (basis, apart(|| sides::replayed(replayed)))
         }
     };
     let outcomes = outcomes::judge(&mut tx, &pair.versions).await?;
     tx.rollback().await?;
-    Ok(sides::compare(&standings, source, basis, pair, as_of, outcomes))
+    Ok(apart(|| {
+        let compared = sides::compare(&standings, source, basis, pair, as_of, outcomes);
+        drop(standings);
+        compared
+    }))
 }
 
 /// One view of the database for as long as the reading takes, which [`MOST_REPLAYED`] bounds to seconds: counts that

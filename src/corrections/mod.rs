@@ -101,7 +101,8 @@ pub(crate) async fn record(
         .into_event(arrival, String::new)
         .map_err(|why| Problem::invalid(why.detail, Vec::new()))?;
     let written = LoggedEvent::of(&event);
-    let submission = Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false };
+    let submission =
+        Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false, size: 0 };
     let answer = submit(&app.writers, submission).await?;
     match answer.rejected.into_iter().next() {
         Some(rejected) if rejected.code == "id_conflict" => return Err(taken()),

@@ -14,8 +14,9 @@ use super::{
 use crate::{
     app::App,
     http::{
+        aside::in_place,
         auth::Editor,
-        extract::{self, Json},
+        extract::{self, Json, Large},
         problem::{Code, Problem},
         said::idempotency_key,
     },
@@ -89,7 +90,7 @@ async fn upsert_leads(
     State(app): State<App>,
     Editor(key): Editor,
     headers: HeaderMap,
-    Json(BatchBody { leads }): Json<BatchBody>,
+    Large(BatchBody { leads }): Large<BatchBody>,
 ) -> Result<Json<BatchAnswer>, Problem> {
     if leads.len() > MOST_LEADS {
         let message = format!("A batch holds at most {MOST_LEADS} leads; send them in several.");
@@ -98,16 +99,19 @@ async fn upsert_leads(
     let ids = ids(&app, idempotency_key(&headers)?, leads.len());
     let mut results: Vec<Option<BatchResult>> = Vec::with_capacity(leads.len());
     let (mut places, mut events) = (Vec::new(), Vec::new());
-    for (index, (raw, id)) in leads.iter().zip(ids).enumerate() {
-        match read(&app, &key, raw, id) {
-            Ok(event) => {
-                places.push(index);
-                events.push(event);
-                results.push(None);
+    let size = leads.iter().map(|raw| raw.get().len()).sum();
+    in_place(size, || {
+        for (index, (raw, id)) in leads.into_iter().zip(ids).enumerate() {
+            match read(&app, &key, &raw, id) {
+                Ok(event) => {
+                    places.push(index);
+                    events.push(event);
+                    results.push(None);
+                }
+                Err(why) => results.push(Some(BatchResult::rejected(index, why))),
             }
-            Err(why) => results.push(Some(BatchResult::rejected(index, why))),
         }
-    }
+    });
     for (index, outcome) in places.into_iter().zip(upsert_all(&app, events).await?) {
         results[index] = Some(match outcome {
             Ok((effect, lead)) => BatchResult::of(index, effect, lead),

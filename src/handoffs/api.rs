@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use scoring::Instant;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -17,7 +17,7 @@ use crate::{
     http::{
         auth::{Editor, Reader},
         etag::tagged,
-        extract::{Body, Json, Many, Path, Query, parse},
+        extract::{Json, Many, Optional, Path, Query},
         page::{self, Page},
         problem::{Code, Problem, Violation},
         said::{LONGEST_NAME, LONGEST_TEXT, Mistakes, idempotency_key, mistake},
@@ -168,9 +168,8 @@ async fn offer_lead(
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
-    Body(body): Body,
+    Optional(body): Optional<OfferLead>,
 ) -> Result<Response, Problem> {
-    let body: OfferLead = optional(&body)?;
     let mut mistakes = Mistakes::default();
     let rep = mistakes.note("/rep", body.rep.as_deref(), LONGEST_NAME);
     let by = mistakes.name("/author", body.author.as_deref(), &key);
@@ -193,9 +192,8 @@ async fn accept_handoff(
     State(app): State<App>,
     Editor(key): Editor,
     Path(id): Path<HandoffId>,
-    Body(body): Body,
+    Optional(body): Optional<AcceptHandoff>,
 ) -> Result<Json<HandoffView>, Problem> {
-    let body: AcceptHandoff = optional(&body)?;
     let answer = answer(&key, body.rep.as_deref(), body.note.as_deref(), Mistakes::default())?;
     respond(&app, super::accept(&app, id, &answer).await)
 }
@@ -225,9 +223,8 @@ async fn recycle_handoff(
     State(app): State<App>,
     Editor(key): Editor,
     Path(id): Path<HandoffId>,
-    Body(body): Body,
+    Optional(body): Optional<RecycleHandoff>,
 ) -> Result<Json<HandoffView>, Problem> {
-    let body: RecycleHandoff = optional(&body)?;
     let mut mistakes = Mistakes::default();
     let reason = mistakes.note("/reason", body.reason.as_deref(), LONGEST_TEXT);
     let answer = answer(&key, body.rep.as_deref(), body.note.as_deref(), mistakes)?;
@@ -249,11 +246,6 @@ async fn reassign_handoff(
     let by = mistakes.name("/author", body.author.as_deref(), &key);
     mistakes.refuse()?;
     respond(&app, super::reassign(&app, id, &rep, &by).await)
-}
-
-/// A body that may be left out.
-fn optional<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
-    if body.trim_ascii().is_empty() { Ok(T::default()) } else { parse(body) }
 }
 
 fn answer(

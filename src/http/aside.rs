@@ -11,8 +11,8 @@ use super::problem::{Code, Problem};
 /// How many pieces of work are done at once; others wait.
 const AT_ONCE: usize = 2;
 
-/// From which size on a body is read apart, in bytes: a smaller one takes less than a millisecond.
-const LARGE: usize = 64 * 1024;
+/// From which size on a body is read aside, in bytes: a smaller one takes about a millisecond at most.
+const LARGE: usize = 32 * 1024;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
@@ -29,11 +29,17 @@ pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     }
 }
 
-/// Reads a body of a size. While a large one is read, the other tasks of this thread go on on another.
-pub fn in_place<T>(size: usize, read: impl FnOnce() -> T) -> T {
-    if size > LARGE && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
-        block_in_place(read)
-    } else {
-        read()
+/// Does work on a body of a size, or with what was read of it; aside if the body is large. How many large bodies there are at
+/// once is bounded by what they are paid from.
+pub fn in_place<T>(size: usize, work: impl FnOnce() -> T) -> T {
+    if size > LARGE { apart(work) } else { work() }
+}
+
+/// Does work of which others are not to wait: while it is done, the other tasks of this thread go on on another. The caller
+/// bounds how much of it is done at once.
+pub fn apart<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => block_in_place(work),
+        _ => work(),
     }
 }

@@ -32,6 +32,8 @@ use crate::app::App;
 
 /// How large a body may be, unpacked, in bytes.
 pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
+/// How large the JSON of a call may be that does not say otherwise, in bytes: more than any of them can use.
+pub const LARGEST_DOCUMENT: usize = 256 * 1024;
 /// How far back a zstd body may refer, as a power of two: 8 MiB, what RFC 9659 allows on the web. It bounds the
 /// memory that a body can claim.
 const ZSTD_WINDOW: u32 = 23;

@@ -1,6 +1,6 @@
 //! Extractors whose rejections are problem documents.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use axum::{
     body::Bytes,
@@ -17,7 +17,7 @@ use url::form_urlencoded;
 
 use super::{
     aside::in_place,
-    body::{self, LARGEST_BODY},
+    body::{self, LARGEST_BODY, LARGEST_DOCUMENT},
     problem::{Code, Problem, Violation},
 };
 use crate::{
@@ -25,7 +25,10 @@ use crate::{
     json::{self, Unstorable},
 };
 
-/// A JSON body in or out.
+/// How many parameters a query may have.
+const MOST_PARAMETERS: usize = 1_000;
+
+/// A JSON body in, of at most [`LARGEST_DOCUMENT`] bytes, or out.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -33,12 +36,44 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Json<T>, Problem> {
-        if !is_json(request.headers()) {
-            let message = "Send the body with Content-Type: application/json.";
-            return Err(Problem::new(Code::UnsupportedMediaType, message));
+        json(request, app, LARGEST_DOCUMENT).await.map(Json)
+    }
+}
+
+/// A JSON body that may have up to [`LARGEST_BODY`] bytes. What is done with it is work that is done aside.
+#[derive(Debug)]
+pub struct Large<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Large<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Large<T>, Problem> {
+        json(request, app, LARGEST_BODY).await.map(Large)
+    }
+}
+
+async fn json<T: DeserializeOwned>(request: Request, app: &App, most: usize) -> Result<T, Problem> {
+    if !is_json(request.headers()) {
+        let message = "Send the body with Content-Type: application/json.";
+        return Err(Problem::new(Code::UnsupportedMediaType, message));
+    }
+    let body = body::read(app, request, most).await?;
+    in_place(body.len(), || parse(&body))
+}
+
+/// A JSON body, of at most [`LARGEST_DOCUMENT`] bytes, that may be left out.
+#[derive(Debug)]
+pub struct Optional<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for Optional<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Optional<T>, Problem> {
+        let body = body::read(app, request, LARGEST_DOCUMENT).await?;
+        if body.trim_ascii().is_empty() {
+            return Ok(Optional(T::default()));
         }
-        let Body(body) = Body::from_request(request, app).await?;
-        in_place(body.len(), || parse(&body)).map(Json)
+        in_place(body.len(), || parse(&body)).map(Optional)
     }
 }
 
@@ -69,6 +104,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Query<T>, Problem> {
         let given = parts.uri.query().unwrap_or_default().as_bytes();
+        if form_urlencoded::parse(given).nth(MOST_PARAMETERS).is_some() {
+            return Err(Problem::parameter(format!("a query has at most {MOST_PARAMETERS} parameters")));
+        }
         no_nul(form_urlencoded::parse(given))?;
         let joined = joined(form_urlencoded::parse(given));
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(joined.as_bytes()));
@@ -80,13 +118,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 /// that is none that could be meant.
 fn joined<'a>(given: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> String {
     let mut values: Vec<(Cow<'a, str>, String)> = Vec::new();
+    let mut places: HashMap<Cow<'a, str>, usize> = HashMap::new();
     for (name, value) in given {
-        match values.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, before)) => {
-                before.push(',');
-                before.push_str(&value);
-            }
-            None => values.push((name, value.into_owned())),
+        if let Some(place) = places.get(&name) {
+            let (_, before) = &mut values[*place];
+            before.push(',');
+            before.push_str(&value);
+        } else {
+            places.insert(name.clone(), values.len());
+            values.push((name, value.into_owned()));
         }
     }
     form_urlencoded::Serializer::new(String::new()).extend_pairs(values).finish()

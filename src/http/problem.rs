@@ -196,12 +196,27 @@ pub(super) struct Document<'a> {
     errors: &'a [Violation],
 }
 
+/// How many mistakes of a body an answer lists.
+pub const MOST_LISTED: usize = 100;
+/// How long a sentence may be, in bytes: it may quote what the request says.
+const LONGEST_MESSAGE: usize = 4 * 1024;
+
+/// A sentence that is not too long.
+fn short(mut sentence: String) -> String {
+    if sentence.len() > LONGEST_MESSAGE {
+        sentence.truncate(sentence.floor_char_boundary(LONGEST_MESSAGE));
+        sentence.push('…');
+        sentence.shrink_to_fit();
+    }
+    sentence
+}
+
 impl Problem {
     /// A problem with a sentence that says what to do.
     pub fn new(code: Code, message: impl Into<String>) -> Problem {
         Problem {
             code,
-            message: message.into(),
+            message: short(message.into()),
             errors: Vec::new(),
             retry_after: (code == Code::Overloaded).then_some(1),
         }
@@ -217,8 +232,13 @@ impl Problem {
         Problem::new(Code::InvalidParameter, message)
     }
 
-    /// A body with mistakes in it.
-    pub fn invalid(message: impl Into<String>, errors: Vec<Violation>) -> Problem {
+    /// A body with mistakes in it, of which the first [`MOST_LISTED`] are listed.
+    pub fn invalid(message: impl Into<String>, mut errors: Vec<Violation>) -> Problem {
+        errors.truncate(MOST_LISTED);
+        for Violation { pointer, message, .. } in &mut errors {
+            *pointer = short(std::mem::take(pointer));
+            *message = short(std::mem::take(message));
+        }
         Problem { errors, ..Problem::new(Code::InvalidRequest, message) }
     }
 

@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 
-use super::problem::{Code, Problem, Violation};
+use super::problem::{Code, MOST_LISTED, Problem, Violation};
 use crate::keys::Key;
 
 /// How long a reason, a note or an answer may be, in characters.
@@ -17,8 +17,11 @@ pub const LONGEST_KEY: usize = 512;
 pub struct Mistakes(Vec<Violation>);
 
 impl Mistakes {
-    /// Adds one.
+    /// Adds one, unless there are as many as are listed.
     pub fn add(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
+        if self.0.len() >= MOST_LISTED {
+            return;
+        }
         let violation =
             Violation { pointer: pointer.to_owned(), code: code.to_owned(), message: message.into() };
         self.0.push(violation);

@@ -86,8 +86,10 @@ pub fn read<'a>(
         events: Vec::with_capacity(items.size_hint().0),
         refused: Vec::new(),
         want_leads,
+        size: 0,
     };
     for (index, raw) in items {
+        submission.size += raw.len();
         let event = parse(raw).and_then(|mut found| {
             found.hint = found.hint.max(caller.find(&found.kind, found.context.as_ref()));
             found.into_event(arrival, || app.ids.next().to_string())

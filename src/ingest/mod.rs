@@ -36,7 +36,7 @@ pub use writer::{Busy, WRITERS, Writers};
 use crate::{ids::LeadId, leads::Stage, scores::State};
 use event::{Arrival, NewEvent};
 
-/// How many refused items an answer lists.
+/// How many refused items an answer lists, and how many warnings.
 const MOST_LISTED: usize = 1_000;
 
 /// What a request brought, read.
@@ -50,6 +50,8 @@ pub struct Submission {
     pub refused: Vec<Refused>,
     /// Whether the answer shall name the leads.
     pub want_leads: bool,
+    /// How many bytes the items had as they came.
+    pub size: usize,
 }
 
 /// What became of one event.
@@ -73,7 +75,7 @@ pub struct Answer {
     pub duplicates: usize,
     /// Those that were not taken, at most 1000.
     pub rejected: Vec<RejectedItem>,
-    /// What is to be known of items that were taken; left out where there is nothing.
+    /// What is to be known of items that were taken, at most 1000; left out where there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
     /// How many more were not taken.
@@ -111,7 +113,8 @@ pub async fn submit(writers: &Writers, submission: Submission) -> Result<Answer,
     }
     for (index, event) in &submission.events {
         let set_aside = event.named.set_aside().iter();
-        answer.warnings.extend(set_aside.map(|kind| Warning::placeholder(*index, *kind)));
+        let room = MOST_LISTED.saturating_sub(answer.warnings.len());
+        answer.warnings.extend(set_aside.take(room).map(|kind| Warning::placeholder(*index, *kind)));
     }
     let places: Vec<usize> = submission.events.iter().map(|(index, _)| *index).collect();
     for (index, outcome) in places.into_iter().zip(writers.write(submission).await?) {

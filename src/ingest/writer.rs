@@ -6,12 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::spawn_blocking,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Outcome, Submission,
     commit::{Item, Place, Refusal, WriterContext, place, too_many_attributes},
+    items::LARGEST_ITEM,
     rejection::{KEPT_OF_REQUEST, Rejection},
     upsert::{Upserted, Upserts, Wish},
 };
@@ -23,6 +28,11 @@ pub const WRITERS: u32 = 4;
 const MOST_WAITING: usize = 65_536;
 /// How many items a writer takes together, unless one request alone brings more.
 const BATCH: usize = 2_000;
+/// Up to how many items are written on a thread on which requests are answered: that takes it less than a millisecond at a
+/// time.
+const FEW: usize = 8;
+/// Up to how many bytes of them.
+const SMALL: usize = 32 * 1024;
 /// How often a batch is tried when others change the same leads at the same time.
 const TRIES: u32 = 8;
 
@@ -55,6 +65,14 @@ impl Work {
         match self {
             Work::Events(waiting) => waiting.said.events.len(),
             Work::Upserts(waiting) => waiting.said.events.len(),
+        }
+    }
+
+    /// How many bytes the items had as they came; of upserts as many as they may have had.
+    fn size(&self) -> usize {
+        match self {
+            Work::Events(waiting) => waiting.said.size,
+            Work::Upserts(waiting) => waiting.said.events.len() * LARGEST_ITEM,
         }
     }
 }
@@ -119,8 +137,17 @@ type Queue = Arc<Mutex<mpsc::UnboundedReceiver<Work>>>;
 /// One writer: takes what has gathered, writes it, answers; until the service stops and nothing waits.
 async fn work(context: WriterContext, queue: Queue, stop: CancellationToken) {
     while let Some(batch) = gather(&queue, &stop).await {
-        // A task of its own, so that a panic costs one batch its answer and not the service a writer.
-        if let Err(error) = tokio::spawn(write(context.clone(), batch)).await {
+        let [items, size] =
+            [Work::items, Work::size].map(|of: fn(&Work) -> usize| batch.iter().map(of).sum::<usize>());
+        let writing = write(context.clone(), batch);
+        // A task of its own, so that a panic costs one batch its answer and not the service a writer. What takes long is
+        // done on a thread for which no request waits.
+        let ended = if items <= FEW && size <= SMALL {
+            tokio::spawn(writing).await
+        } else {
+            spawn_blocking(|| Handle::current().block_on(writing)).await
+        };
+        if let Err(error) = ended {
             tracing::error!(%error, "writing a batch of events ended in a panic");
         }
     }

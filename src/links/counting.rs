@@ -122,7 +122,8 @@ pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem
     let found = found(followed, Named::in_passing(identity), once.unwrap_or_default());
     let event =
         found.into_event(arrival, String::new).map_err(|why| Problem::invalid(why.detail, Vec::new()))?;
-    let submission = Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false };
+    let submission =
+        Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false, size: 0 };
     let answer = submit(&app.writers, submission).await?;
     match answer.rejected.into_iter().next() {
         Some(rejected) => Err(Problem::invalid(rejected.detail, Vec::new())),

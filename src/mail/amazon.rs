@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     app::App,
-    http::problem::{Code, Problem},
+    http::{
+        aside::in_place,
+        problem::{Code, Problem},
+    },
 };
 
 /// How many certificates are remembered.
@@ -77,13 +80,14 @@ impl Amazon {
 
 /// Reads what Amazon sends, if it is one of these topics that sends it.
 pub(super) async fn read(app: &App, topics: &ses::Topics, body: &[u8]) -> Result<Read, Problem> {
-    let message = ses::Message::parse(body).ok_or(Refusal::Unreadable)?;
+    let message = in_place(body.len(), || ses::Message::parse(body)).ok_or(Refusal::Unreadable)?;
     let url = message.certificate_url().filter(|_| topics.name(&message)).ok_or(Refusal::NotVerified)?;
     let given = topics.certificates().ok_or(Refusal::NotVerified)?;
     let verified = if given.is_empty() {
-        message.is_signed_by(&certificate(app, url).await?)
+        let certificate = certificate(app, url).await?;
+        in_place(body.len(), || message.is_signed_by(&certificate))
     } else {
-        given.iter().any(|certificate| message.is_signed_by(certificate))
+        in_place(body.len(), || given.iter().any(|certificate| message.is_signed_by(certificate)))
     };
     if !verified {
         return Err(Refusal::NotVerified.into());
@@ -91,7 +95,7 @@ pub(super) async fn read(app: &App, topics: &ses::Topics, body: &[u8]) -> Result
     if let Some(url) = message.confirmation_url() {
         confirm(app, url).await?;
     }
-    Ok(message.read())
+    Ok(in_place(body.len(), || message.read()))
 }
 
 async fn certificate(app: &App, url: Url) -> Result<CertificateDer<'static>, Problem> {

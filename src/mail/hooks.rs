@@ -11,7 +11,7 @@ use super::{providers::Provider, sources, take};
 use crate::{
     app::App,
     http::{
-        body::{self, LARGEST_BODY},
+        body,
         extract::{Json, Path},
         problem::Problem,
     },
@@ -65,7 +65,7 @@ async fn taken(app: &App, provider: Provider, token: &str, request: Request) -> 
     let verification = sources::of_token(app, provider, token).await?;
     let verification = verification.ok_or_else(|| Problem::not_found("mail source"))?;
     let headers = request.headers().clone();
-    let body = body::read(app, request, LARGEST_BODY).await?;
+    let body = body::read(app, request, provider.largest()).await?;
     let (answer, passed_over) = take(app, &verification, &headers, &body).await?;
     count(provider, "accepted", answer.accepted);
     count(provider, "duplicate", answer.duplicates);

@@ -29,10 +29,14 @@ pub use amazon::{Amazon, Fetch, Fetched};
 
 use crate::{
     app::App,
-    http::problem::Problem,
+    http::{
+        aside::in_place,
+        problem::{Code, Problem},
+    },
     ingest::{
         Answer, Refused, Rejection, Submission,
         event::{Arrival, NewEvent},
+        items::MOST_ITEMS,
         submit,
     },
 };
@@ -49,25 +53,31 @@ async fn take(
     let now = app.clock.now();
     let read = match verification {
         Verification::Ses(topics) => amazon::read(app, topics, body).await?,
-        other => providers::read(other, headers, body, now)?,
+        other => in_place(body.len(), || providers::read(other, headers, body, now))?,
     };
-    let submission = submission(verification.provider(), &read, now);
-    Ok((submit(&app.writers, submission).await?, read.passed_over))
+    let passed_over = read.passed_over;
+    let submission = in_place(body.len(), || submission(verification.provider(), read, body.len(), now))?;
+    Ok((submit(&app.writers, submission).await?, passed_over))
 }
 
 /// News as events; those that cannot be any are set aside with their reason.
-fn submission(provider: Provider, read: &Read, at: DateTime<Utc>) -> Submission {
+fn submission(provider: Provider, read: Read, size: usize, at: DateTime<Utc>) -> Result<Submission, Problem> {
+    if read.news.len() > MOST_ITEMS {
+        let message = format!("A request holds news of at most {MOST_ITEMS} mails; send them in several.");
+        return Err(Problem::new(Code::TooLarge, message));
+    }
     let arrival = Arrival { at, api_key: None };
     let event = |news: &News| -> Result<NewEvent, Rejection> {
         let event = news.found(provider)?.into_event(arrival, String::new)?;
         Ok(if news.told_in_several_ways { event.uncompared() } else { event })
     };
-    let mut submission = Submission { arrival, events: Vec::new(), refused: Vec::new(), want_leads: false };
-    for (index, news) in read.news.iter().enumerate() {
-        match event(news) {
+    let mut submission =
+        Submission { arrival, events: Vec::new(), refused: Vec::new(), want_leads: false, size };
+    for (index, news) in read.news.into_iter().enumerate() {
+        match event(&news) {
             Ok(event) => submission.events.push((index, event)),
             Err(rejection) => submission.refused.push(Refused::new(index, rejection, &news.summary())),
         }
     }
-    submission
+    Ok(submission)
 }

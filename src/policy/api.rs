@@ -10,9 +10,10 @@ use super::{Document, Policy, replace};
 use crate::{
     app::App,
     http::{
+        aside::aside,
         auth::{Admin, Reader},
         etag::{IfMatch, require_match, tagged},
-        extract::Json,
+        extract::Large,
         problem::Problem,
         said::Mistakes,
     },
@@ -60,11 +61,14 @@ async fn replace_policy(
     State(app): State<App>,
     Admin(key): Admin,
     headers: HeaderMap,
-    Json(mut document): Json<Document>,
+    Large(mut document): Large<Document>,
 ) -> Result<Response, Problem> {
-    let mut mistakes = Mistakes::default();
-    document.tidy(&mut mistakes);
-    mistakes.refuse()?;
+    let tidied = move || {
+        let mut mistakes = Mistakes::default();
+        document.tidy(&mut mistakes);
+        mistakes.refuse().map(|()| document)
+    };
+    let document = aside(tidied).await??;
     let unchanged = |policy: &Policy| require_match(&headers, view(policy));
     let policy = replace(&app, document, &key.name, unchanged).await?;
     Ok(tagged(&HeaderMap::new(), view(&policy)))

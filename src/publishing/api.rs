@@ -16,7 +16,7 @@ use crate::{
     app::App,
     http::{
         auth::{Admin, Reader},
-        extract::{Body, Json, Path, parse},
+        extract::{Json, Optional, Path},
         problem::{Code, Problem, Violation},
         said::idempotency_key,
     },
@@ -94,9 +94,9 @@ async fn publish_model(
     State(app): State<App>,
     _admin: Admin,
     Path(id): Path<ModelId>,
-    Body(body): Body,
+    Optional(options): Optional<GoLive>,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
-    let run = super::publish(&app, id, options(&body)?.offer_to_sales).await?;
+    let run = super::publish(&app, id, options.offer_to_sales).await?;
     Ok((StatusCode::ACCEPTED, Json(Progress::of(&run, app.clock.now()))))
 }
 
@@ -113,10 +113,10 @@ async fn roll_back_model(
     _admin: Admin,
     Path(id): Path<ModelId>,
     headers: HeaderMap,
-    Body(body): Body,
+    Optional(options): Optional<GoLive>,
 ) -> Result<Json<Progress>, Problem> {
     let request_key = idempotency_key(&headers)?;
-    let run = super::roll_back(&app, id, options(&body)?.offer_to_sales, request_key.as_deref()).await?;
+    let run = super::roll_back(&app, id, options.offer_to_sales, request_key.as_deref()).await?;
     Ok(Json(Progress::of(&run, app.clock.now())))
 }
 
@@ -162,10 +162,6 @@ async fn end_shadow(
 }
 
 /// The body may be left out.
-fn options(body: &[u8]) -> Result<GoLive, Problem> {
-    if body.trim_ascii().is_empty() { Ok(GoLive::default()) } else { parse(body) }
-}
-
 impl Progress {
     fn of(run: &Run, now: DateTime<Utc>) -> Progress {
         let phase = Phase::of(run);

@@ -31,6 +31,7 @@ pub use store::{Purpose, Run};
 
 use crate::{
     app::App,
+    http::aside::apart,
     ids::ModelId,
     models::{self, VersionState},
 };
@@ -78,7 +79,7 @@ pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, Publis
     if state == VersionState::Published {
         return Err(PublishError::Live);
     }
-    let report = check::check(&document, None);
+    let report = apart(|| check::check(&document, None));
     if !report.errors.is_empty() {
         return Err(PublishError::NoModel(report.errors));
     }

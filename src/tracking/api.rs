@@ -39,6 +39,9 @@ use crate::{
 /// the key there send at most 500 KB at once.
 const LARGEST_UNKNOWN: usize = 512 * 1024;
 
+/// How long the time of sending may be that a batch or a header says, in bytes; what is longer is none.
+const LONGEST_TIME: usize = 100;
+
 /// Paths that take what `/v1/batch` takes.
 const BATCHES: [&str; 4] = ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"];
 /// Before the name of a single call: Segment's path, and Jitsu's from pages and from servers.
@@ -243,8 +246,8 @@ pub(super) async fn receive(
     (headers, caller): (&HeaderMap, Caller<'_>),
     body: Bytes,
 ) -> Result<Tracked, Problem> {
-    let text = envelope::as_json(headers, &body).await?;
-    let (mut envelope, raw) = envelope::open(&text)?;
+    let text = in_place(body.len(), || envelope::as_json(headers, &body))?;
+    let (mut envelope, raw) = in_place(body.len(), || envelope::open(&text))?;
     let key = if let Some(key) = key {
         key
     } else {
@@ -252,16 +255,17 @@ pub(super) async fn receive(
             credentials::presented(headers, query.write_key.as_deref(), envelope.write_key.as_deref());
         auth::recognise(&app, presented.as_deref(), Scope::Ingest, headers).await?
     };
-    let signed = Signed::of(&key, headers, &body, &raw)?;
-    if envelope.sent_at.is_none() {
-        envelope.sent_at = headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);
-    }
+    let sent_at = || headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);
+    envelope.sent_at = envelope.sent_at.or_else(sent_at).filter(|sent| sent.len() <= LONGEST_TIME);
     let want_leads = Return { what: query.what }.leads(&key);
-    let parse = |raw: &str| segment::parse(call, &envelope, segment::message(raw)?);
-    let deletions = forwarded::deletions(signed, &raw);
-    let messages = raw.iter().copied().enumerate().filter(|(index, _)| !deletions.contains_key(index));
-    let submission =
-        in_place(body.len(), || ingest::api::read(&app, &key, caller, messages, want_leads, parse));
+    let (deletions, submission) = in_place(body.len(), || {
+        let signed = Signed::of(&key, headers, &body, &raw)?;
+        let deletions = forwarded::deletions(signed, &raw);
+        let messages = raw.iter().copied().enumerate().filter(|(index, _)| !deletions.contains_key(index));
+        let parse = |raw: &str| segment::parse(call, &envelope, segment::message(raw)?);
+        let submission = ingest::api::read(&app, &key, caller, messages, want_leads, parse);
+        Ok::<_, Problem>((deletions, submission))
+    })?;
     if let ([only], [_]) = (submission.refused.as_slice(), raw.as_slice())
         && only.rejection.code == segment::UNSIGNED_DELETE
     {

@@ -6,12 +6,16 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, header},
 };
+use futures_util::FutureExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 use url::form_urlencoded;
 
 use crate::{
-    http::problem::{Code, Problem},
+    http::{
+        body::LARGEST_BODY,
+        problem::{Code, Problem},
+    },
     ingest::items::{self, Items},
 };
 
@@ -53,9 +57,15 @@ pub(super) fn open(text: &str) -> Result<(Envelope, Vec<&str>), Problem> {
         Envelope { write_key: string(outer.write_key), sent_at: string(outer.sent_at), context: Map::new() };
     match outer.batch {
         Some(batch) => {
-            envelope.context =
-                outer.context.and_then(|raw| items::object(raw.get()).ok()).unwrap_or_default();
-            Ok((envelope, batch.bounded()?))
+            let batch = batch.bounded()?;
+            let said = outer.context.map_or("null", RawValue::get);
+            if said.len() * batch.len() > LARGEST_BODY {
+                let message =
+                    "The batch's context counts as a part of each of its messages; send fewer at once.";
+                return Err(Problem::new(Code::TooLarge, message));
+            }
+            envelope.context = items::object(said).unwrap_or_default();
+            Ok((envelope, batch))
         }
         None => Ok((envelope, vec![trimmed])),
     }
@@ -69,14 +79,14 @@ fn string(raw: Option<&RawValue>) -> Option<String> {
 
 /// A body as JSON text. Whatever the content type says, it is JSON; but a browser that is handed a form object for
 /// its beacon sends a form, with the event in the field `data` or as one field each.
-pub(super) async fn as_json<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Cow<'a, str>, Problem> {
+pub(super) fn as_json<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Cow<'a, str>, Problem> {
     let text = items::text(body);
     if text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
         return Ok(text);
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let fields = if let Ok(boundary) = multer::parse_boundary(kind) {
-        multipart(body.clone(), boundary).await
+        multipart(body.clone(), boundary).now_or_never().flatten()
     } else if kind.starts_with("application/x-www-form-urlencoded") {
         Some(form_urlencoded::parse(body).into_owned().take(MOST_FIELDS).collect())
     } else {
@@ -93,6 +103,7 @@ pub(super) async fn as_json<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<
     serde_json::to_string(&flat).map(Cow::Owned).map_err(|_| unreadable())
 }
 
+/// The fields of a form that is there already: nothing of it is waited for.
 async fn multipart(body: Bytes, boundary: String) -> Option<Vec<(String, String)>> {
     let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(stream, boundary);

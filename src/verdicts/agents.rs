@@ -18,6 +18,8 @@ const LIST: &str = include_str!("agents.txt");
 const MAIL_PROXIES: [&str; 2] = ["GoogleImageProxy", "YahooMailProxy"];
 /// All that Apple's mail privacy says of itself.
 const APPLE_MAIL_PRIVACY: &str = "Mozilla/5.0";
+/// How much of a user agent is looked at, in bytes: programs name themselves at the beginning, and no browser takes as much.
+const LOOKED_AT: usize = 2 * 1024;
 /// Looks at a link before it hands it to the browser. Where pictures are fetched it is the program in which a mail is read.
 const OFFICE: &str = "Microsoft Office";
 /// The headers by which a browser says that it fetches ahead.
@@ -36,6 +38,7 @@ fn patterns() -> impl Iterator<Item = &'static str> {
 /// what only describes it, gives nothing away.
 pub fn find(kind: &str, agent: Option<&str>) -> Option<Finding> {
     let agent = agent?;
+    let agent = &agent[..agent.floor_char_boundary(LOOKED_AT)];
     // What somebody refuses holds, whoever is thought to have said it.
     if !is_own_activity(kind) || kind == DO_NOT_CONTACT_REQUESTED {
         return None;
@@ -135,7 +138,7 @@ mod tests {
     ];
 
     /// Libraries and tools of every language, as they name themselves.
-    const LIBRARIES: [&str; 62] = [
+    const LIBRARIES: [&str; 66] = [
         "GuzzleHttp/7",
         "GuzzleHttp/6.5.5 curl/7.74.0 PHP/8.0.30",
         "Guzzle/3.9.3 curl/7.35.0 PHP/5.6",
@@ -190,6 +193,10 @@ mod tests {
         "reqwest/0.12.5",
         "ureq/2.10.0",
         "hackney/1.20.1",
+        "hackney",
+        "mint/1.6.2",
+        "req/0.5.8",
+        "gun/1.3.2",
         "curl/8.5.0",
         "Wget/1.21.4",
         "HTTPie/3.2.2",

@@ -61,7 +61,8 @@ async fn in_passing(app: &TestApp, kind: &str, address: &str) {
         hint: None,
     };
     let event = found.into_event(arrival, || "passing".to_owned()).unwrap();
-    let submission = Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false };
+    let submission =
+        Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false, size: 0 };
     assert_eq!(submit(&app.app.writers, submission).await.unwrap().accepted, 1);
 }
 

@@ -177,6 +177,7 @@ impl<'a> World<'a> {
                         events: events.collect(),
                         refused: Vec::new(),
                         want_leads: false,
+                        size: 0,
                     },
                 )
             });

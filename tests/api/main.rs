@@ -54,4 +54,8 @@ mod tracking;
 mod validity;
 mod verdicts;
 mod webhooks;
+mod workers;
 mod writers;
+
+#[path = "../../benches/worst/mod.rs"]
+mod worst;

@@ -288,9 +288,12 @@ async fn what_waits_for_somebody_who_is_no_lead_yet_counts_when_they_become_one(
         };
         let arrival = Arrival { at: app.now(), api_key: None };
         let events = vec![(0, found.into_event(arrival, String::new).unwrap())];
-        submit(&app.app.writers, Submission { arrival, events, refused: Vec::new(), want_leads: false })
-            .await
-            .unwrap();
+        submit(
+            &app.app.writers,
+            Submission { arrival, events, refused: Vec::new(), want_leads: false, size: 0 },
+        )
+        .await
+        .unwrap();
         app.advance(TimeDelta::minutes(2));
         app.run_due().await;
 

@@ -17,7 +17,13 @@ use serde::{Deserialize, Serialize};
 pub(super) use shared::Shared;
 
 use super::news::Read;
-use crate::http::problem::{Code, Problem};
+use crate::http::{
+    body::LARGEST_BODY,
+    problem::{Code, Problem},
+};
+
+/// How large the request of a provider may be that sends one event at a time, in bytes.
+const LARGEST_OF_ONE: usize = 1024 * 1024;
 
 /// The providers that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
@@ -64,6 +70,14 @@ impl Provider {
     /// The provider of this word.
     pub(super) fn named(word: &str) -> Option<Provider> {
         Provider::ALL.into_iter().find(|provider| provider.as_str() == word)
+    }
+
+    /// How large a request of it may be, in bytes: some send many events at once, most of them one.
+    pub(super) fn largest(self) -> usize {
+        match self {
+            Provider::Sendgrid | Provider::Brevo => LARGEST_BODY,
+            Provider::Mailgun | Provider::Postmark | Provider::Ses | Provider::Resend => LARGEST_OF_ONE,
+        }
     }
 
     /// The status of a refusal, where the provider understands another one than HTTP means: it shall not send again what

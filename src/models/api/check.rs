@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use axum::{extract::State, http::HeaderMap};
 
-use scoring::{Event, Instant, Model, Receipt, Score, check};
+use scoring::{Evaluation, Event, Instant, Model, Receipt, Score, check};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -19,8 +19,8 @@ use crate::{
     http::{
         aside::aside,
         auth::Reader,
-        extract::{Body, Json},
-        problem::{Problem, Violation},
+        extract::{Body, Json, Large},
+        problem::{MOST_LISTED, Problem, Violation},
     },
     ids::ModelId,
 };
@@ -77,8 +77,9 @@ pub(super) async fn check_model(
 ) -> Result<Json<Checked>, Problem> {
     let seen = seen_types(&mut *app.db.acquire().await?).await?;
     let checked = move || document_of(&headers, &body).map(|document| check::check(&document, seen.as_ref()));
-    let report = aside(checked).await??;
+    let mut report = aside(checked).await??;
     let valid = report.errors.is_empty() && report.tests.iter().all(|test| test.passed);
+    report.errors.truncate(MOST_LISTED);
     Ok(Json(Checked { valid, report }))
 }
 
@@ -97,28 +98,29 @@ pub(super) struct Checked {
 pub(super) async fn evaluate_model(
     State(app): State<App>,
     _reader: Reader,
-    Json(body): Json<Evaluate>,
+    Large(body): Large<Evaluate>,
 ) -> Result<Json<Evaluated>, Problem> {
     let as_of = body.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
-    let mut seen = HashSet::new();
-    let events: Vec<Event> = body
-        .events
-        .into_iter()
-        .filter(|event| event.id.is_empty() || seen.insert(event.id.clone()))
-        .collect();
-    let profile = body.profile;
     let evaluation = if let Some(id) = version(&body.model)? {
         let known = load(&mut *app.db.acquire().await?, id).await?;
         let known = known.ok_or_else(|| Problem::not_found("version of a model"))?;
-        aside(move || scoring::evaluate(&known.model, &profile, &events, as_of)).await?
+        aside(move || body.by(&known.model, as_of)).await?
     } else {
         let evaluated = move || {
             let model = Model::parse(&body.model).map_err(|mistakes| refuse(&mistakes, "/model"))?;
-            Ok::<_, Problem>(scoring::evaluate(&model, &profile, &events, as_of))
+            Ok::<_, Problem>(body.by(&model, as_of))
         };
         aside(evaluated).await??
     };
     Ok(Json(Evaluated { score: evaluation.score, receipt: evaluation.receipt }))
+}
+
+impl Evaluate {
+    fn by(mut self, model: &Model, as_of: Instant) -> Evaluation {
+        let mut seen = HashSet::new();
+        self.events.retain(|event| event.id.is_empty() || seen.insert(event.id.clone()));
+        scoring::evaluate(model, &self.profile, &self.events, as_of)
+    }
 }
 
 /// The id in `model`, if it is one and not a document.

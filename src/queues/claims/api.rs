@@ -9,7 +9,7 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use scoring::Instant;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -27,7 +27,7 @@ use crate::{
     http::{
         auth::{Editor, Reader},
         etag::tagged,
-        extract::{Body, Json, Path, Query, parse},
+        extract::{Json, Optional, Path, Query},
         page::{self, Page},
         problem::Problem,
     },
@@ -232,9 +232,8 @@ async fn renew_claim(
     Shared(app): Shared<App>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
-    Body(body): Body,
+    Optional(Renew { token }): Optional<Renew>,
 ) -> Result<Json<ClaimView>, Problem> {
-    let Renew { token } = optional(&body)?;
     act(&app, id, token, Act::Renew).await
 }
 
@@ -255,9 +254,8 @@ async fn release_claim(
     Shared(app): Shared<App>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
-    Body(body): Body,
+    Optional(Release { token, reason }): Optional<Release>,
 ) -> Result<Json<ClaimView>, Problem> {
-    let Release { token, reason } = optional(&body)?;
     let reason = reason.map(|reason| short("/reason", reason, LONGEST_TEXT)).transpose()?;
     act(&app, id, token, Act::Release { reason }).await
 }
@@ -313,9 +311,8 @@ async fn complete_claim(
     Shared(app): Shared<App>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
-    Body(body): Body,
+    Optional(Complete { token, note, callback_at }): Optional<Complete>,
 ) -> Result<Json<ClaimView>, Problem> {
-    let Complete { token, note, callback_at } = optional(&body)?;
     let note = note.map(|note| short("/note", note, LONGEST_TEXT)).transpose()?;
     act(&app, id, token, Act::Complete { note, callback_at: callback_at.map(to_utc) }).await
 }
@@ -323,11 +320,6 @@ async fn complete_claim(
 async fn act(app: &App, id: ClaimId, token: Option<i64>, act: Act) -> Result<Json<ClaimView>, Problem> {
     let claim = acting::act(app, id, token, act).await?;
     Ok(Json(shown(app, claim).await?))
-}
-
-/// The body may be left out.
-fn optional<T: Default + DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    if body.trim_ascii().is_empty() { Ok(T::default()) } else { parse(body) }
 }
 
 /// A text that says something, and not too much.

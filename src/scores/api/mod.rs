@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::log;
 use crate::{
     app::App,
-    http::problem::Problem,
+    http::{aside::aside, problem::Problem},
     ids::{LeadId, ModelId},
     leads,
     models::{self, Version},
@@ -26,6 +26,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(series::get_series))
 }
 
+/// Up to how many events a score is computed on the spot: that takes less than a millisecond.
+const FEW: usize = 100;
+
 /// What a score is computed from: a lead's log, and the rules.
 struct Case {
     lead_id: LeadId,
@@ -34,6 +37,16 @@ struct Case {
     live: bool,
     /// Oldest first.
     events: Vec<Event>,
+}
+
+impl Case {
+    /// Computes a score, aside if there is much to compute it from.
+    async fn score<T: Send + 'static>(
+        self,
+        work: impl FnOnce(Case) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        if self.events.len() <= FEW { Ok(work(self)) } else { aside(move || work(self)).await }
+    }
 }
 
 /// Reads a lead's log, and the version of a model that is asked for; the live one if none is.

@@ -56,8 +56,11 @@ pub(super) async fn get_receipt(
 ) -> Result<Json<ReceiptView>, Problem> {
     let case = open(&app, id, query.model).await?;
     let as_of = query.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
-    let evaluation = scoring::evaluate(&case.model.model, &Map::new(), &case.events, as_of);
-    Ok(Json(ReceiptView::of(&case, evaluation)))
+    let receipt = move |case: Case| {
+        let evaluation = scoring::evaluate(&case.model.model, &Map::new(), &case.events, as_of);
+        ReceiptView::of(&case, evaluation)
+    };
+    Ok(Json(case.score(receipt).await?))
 }
 
 impl ReceiptView {

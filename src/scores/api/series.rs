@@ -17,9 +17,10 @@ use crate::{
     app::App,
     clock::to_instant,
     http::{
+        aside::aside,
         auth::Reader,
         extract::{Json, Path, Query},
-        problem::{Code, Problem},
+        problem::Problem,
     },
     ids::{LeadId, ModelId},
 };
@@ -137,7 +138,7 @@ pub(super) async fn get_series(
         None
     };
     // A thousand evaluations are no work for a thread that others wait for.
-    let computed = tokio::task::spawn_blocking(move || {
+    let computed = aside(move || {
         let (points, changes, outlook) = compute(&case.model.model, &case.events, plan, passage.as_ref());
         Series {
             lead_id: case.lead_id,
@@ -148,11 +149,7 @@ pub(super) async fn get_series(
             outlook,
         }
     });
-    let series = computed.await.map_err(|error| {
-        tracing::error!(%error, "computing a series ended in a panic");
-        Problem::new(Code::Internal, "The service failed. Its log has the reason under the request's id.")
-    })?;
-    Ok(Json(series))
+    Ok(Json(computed.await?))
 }
 
 fn plan(query: &GetSeries, now: Instant) -> Result<Plan, Problem> {

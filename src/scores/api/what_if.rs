@@ -13,8 +13,9 @@ use crate::{
     app::App,
     clock::to_instant,
     http::{
+        aside::aside,
         auth::Reader,
-        extract::{Json, Path},
+        extract::{Json, Large, Path},
         problem::{Problem, Violation},
     },
     ids::{LeadId, ModelId},
@@ -84,22 +85,27 @@ pub(super) async fn ask_what_if(
     State(app): State<App>,
     _reader: Reader,
     Path(id): Path<LeadId>,
-    Json(body): Json<WhatIf>,
+    Large(body): Large<WhatIf>,
 ) -> Result<Json<Supposition>, Problem> {
     if body.events.len() > MOST_EVENTS {
         let message = format!("suppose at most {MOST_EVENTS} events at once");
         return Err(refuse("/events", "too_many", &message));
     }
-    let mut case = open(&app, id, body.model).await?;
+    let case = open(&app, id, body.model).await?;
     let as_of = body.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
-    let before = scoring::evaluate(&case.model.model, &Map::new(), &case.events, as_of).score;
-    case.suppose(body.events, as_of)?;
-    let profile = body.traits.map(|traits| case.suppose_traits(traits, as_of)).unwrap_or_default();
-    let after = scoring::evaluate(&case.model.model, &profile, &case.events, as_of);
-    Ok(Json(Supposition { after: ReceiptView::of(&case, after), before }))
+    Ok(Json(aside(move || case.compare(body, as_of)).await??))
 }
 
 impl Case {
+    /// The score with what is supposed, and without.
+    fn compare(mut self, supposed: WhatIf, as_of: Instant) -> Result<Supposition, Problem> {
+        let before = scoring::evaluate(&self.model.model, &Map::new(), &self.events, as_of).score;
+        self.suppose(supposed.events, as_of)?;
+        let profile = supposed.traits.map(|traits| self.suppose_traits(traits, as_of)).unwrap_or_default();
+        let after = scoring::evaluate(&self.model.model, &profile, &self.events, as_of);
+        Ok(Supposition { after: ReceiptView::of(&self, after), before })
+    }
+
     /// Adds to the log the events that are supposed.
     fn suppose(&mut self, events: Vec<Supposed>, as_of: Instant) -> Result<(), Problem> {
         let known: HashSet<&str> = self.events.iter().map(|event| event.id.as_str()).collect();
