@@ -23,10 +23,10 @@ use http_body_util::BodyExt;
 use leadscore::{
     app::{self, App},
     clock::Clock,
-    db, http,
+    db,
     ids::Ids,
     keys::{self, Prefix, Secret},
-    models,
+    models, routes,
 };
 use private_postgres::{Cluster, Settings};
 use serde_json::{Value, json};
@@ -72,11 +72,11 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<()> {
     let url = cluster.url("bench");
     let one = service(&url).await?;
     db::migrate(&one.db).await?;
-    models::ensure_default(&one).await?;
+    models::ensure_default(&one.models).await?;
     let key = Secret::given(KEY, Prefix::Secret).map_err(anyhow::Error::msg)?;
-    keys::ensure(&one, Some(key), None).await?;
+    keys::ensure(&one.keys, Some(key), None).await?;
     let other = service(&url).await?;
-    let (first, second) = (Bench(http::router(&one)), Bench(http::router(&other)));
+    let (first, second) = (Bench(routes::router(&one)), Bench(routes::router(&other)));
 
     let began = Instant::now();
     fill(&first, &mut PgConnection::connect(&url).await?, leads).await?;

@@ -61,7 +61,7 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     let before = Spent::so_far(&mut conn).await?;
     let (mut reading, mut at) = (Duration::ZERO, before.at);
     while publishing_is_under_way(&app, first).await? {
-        let done = Rebuild::run_once(&app).await?;
+        let done = Rebuild::run_once(&app.publishing).await?;
         let worked = std::mem::replace(&mut at, Instant::now()).elapsed();
         reading += if done == 1 { worked } else { Duration::ZERO };
     }
@@ -76,7 +76,7 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
 
     let load::Rate { events_per_second: alone, own_micros } = load::load(&app, leads, 50, time).await?;
     let second = publish(&app, 2).await?;
-    sweep::start::<Rebuild>(&app);
+    sweep::start::<Rebuild>(&app, app.publishing.clone());
     let began = Instant::now();
     let beside = load::load(&app, leads, 50, time).await?.events_per_second;
     let seconds = began.elapsed().as_secs_f64();
@@ -171,8 +171,8 @@ impl std::fmt::Display for Cost {
 async fn publish(app: &App, number: u64) -> anyhow::Result<ModelId> {
     let mut document: Value = models::document::from_yaml(models::DEFAULT_DOCUMENT)?;
     document["name"] = json!(format!("version {number}"));
-    let id = models::add_draft(app, &document).await?;
-    publishing::publish(app, id, false).await?;
+    let id = models::add_draft(&app.models, &document).await?;
+    publishing::publish(&app.publishing, id, false).await?;
     Ok(id)
 }
 
@@ -181,7 +181,7 @@ async fn publishing_is_under_way(app: &App, id: ModelId) -> anyhow::Result<bool>
 }
 
 async fn progress(app: &App, id: ModelId) -> anyhow::Result<Run> {
-    publishing::run(app, id).await?.ok_or_else(|| anyhow::anyhow!("it is not scored"))
+    publishing::run(&app.publishing, id).await?.ok_or_else(|| anyhow::anyhow!("it is not scored"))
 }
 
 /// The most memory that this process has held at once, in bytes (Linux; elsewhere 0).

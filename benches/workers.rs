@@ -17,9 +17,8 @@ use std::{
 
 use axum::Router;
 use leadscore::{
-    http,
     keys::{self, Prefix, Secret},
-    links,
+    links, routes,
 };
 use load::setting;
 use private_postgres::Cluster;
@@ -41,9 +40,9 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
     let times = setting("LEADSCORE_BENCH_TIMES", 5);
     let app = load::service(cluster).await?;
     let admin = Secret::given(ADMIN, Prefix::Secret).map_err(anyhow::Error::msg)?;
-    keys::ensure(&app, Some(admin), None).await?;
-    links::ensure(&app).await?;
-    let router = http::router(&app);
+    keys::ensure(&app.keys, Some(admin), None).await?;
+    links::ensure(&app.links).await?;
+    let router = routes::router(&app);
     let ground = Ground::prepare(&router, 10_000, 500).await;
     let pulse = Pulse::start();
     let mut report =

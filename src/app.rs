@@ -1,106 +1,71 @@
-//! What every request and every sweep works with.
+//! The service, composed of its features.
 
 use std::{ops::Deref, sync::Arc};
 
+use axum::extract::FromRef;
 use chrono::TimeDelta;
 use metrics_exporter_prometheus::PrometheusHandle;
-use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use crate::{
     clock::Clock,
+    core::{self, Core, CoreParts},
     db::Pools,
-    http::body::{self, Budget},
+    http::{
+        RouterState,
+        body::{self, Budget},
+    },
     ids::Ids,
-    ingest::{Types, WriterContext, Writers},
-    keys::KeyRing,
-    lifecycle::{Lifecycle, jobs::Renewing},
+    ingest::{Intake, Types, WriterContext, Writers},
+    keys::{KeyRing, Keys},
+    lifecycle::Lifecycle,
     links::Links,
-    mail::{Amazon, Fetch},
-    models::Live,
+    mail::{Amazon, Fetch, Mail},
+    models::{Live, Models},
     policy::Policies,
-    publishing::{Pace, Reading},
-    webhooks::{self, Couriers},
+    publishing::Publishing,
+    queues::Queues,
+    sweep::Pace,
+    webhooks::{self, Couriers, Webhooks},
 };
 
 /// How many requests for the next lead an instance works on at once.
 const HANDING_OUT: usize = 3;
 
-/// The service's parts; cheap to clone.
+/// The service's features, composed. Cheap to clone. Nothing of it is static: two of them can live in one process.
 #[derive(Debug, Clone)]
 pub struct App(Arc<Parts>);
 
-/// The parts themselves.
+/// The features themselves, each with what it works with.
 #[derive(Debug)]
 pub struct Parts {
-    /// Connections for requests and sweeps.
-    pub db: PgPool,
-    /// What time it is.
-    pub clock: Clock,
-    /// Where new ids come from.
-    pub ids: Arc<Ids>,
+    /// What every feature stands on.
+    pub core: Core,
     /// Who may do what.
-    pub keys: KeyRing,
-    /// The model under which leads are scored.
-    pub live: Live,
-    /// The policy in force.
-    pub policies: Policies,
+    pub keys: Keys,
+    /// The models under which leads are scored.
+    pub models: Models,
     /// What every change of a lead works with.
     pub lifecycle: Lifecycle,
-    /// How fast background work may go.
-    pub pace: Pace,
-    /// What has been read of the log for a version that is being prepared.
-    pub reading: Reading,
-    /// How far this instance has come with replaying leads whose states are of older semantics.
-    pub renewing: Renewing,
-    /// How many requests for the next lead may be at work or wait for a queue at once. The others wait here, so that a rush
-    /// for leads leaves connections to everybody else.
-    pub handing_out: Semaphore,
-    /// This instance of the service, among those on the same database.
-    pub instance: Uuid,
-    /// The tasks that write events to the log, and the channel to them.
-    pub writers: Writers,
+    /// What takes events in.
+    pub intake: Intake,
     /// What is known of the links of mails.
     pub links: Links,
-    /// Amazon's certificates, by which what SES tells is verified.
-    pub amazon: Amazon,
+    /// What reads reports of e-mail providers.
+    pub mail: Mail,
     /// What sends webhooks.
-    pub couriers: Arc<Couriers>,
-    /// Everything that must finish before the process may end.
-    pub tasks: TaskTracker,
+    pub webhooks: Webhooks,
+    /// What publishes models.
+    pub publishing: Publishing,
+    /// What ranks and hands out leads.
+    pub queues: Queues,
     /// What the bodies of requests are paid from.
     pub bodies: Budget,
-    /// Cancelled when the service is about to stop: it is no longer ready, but still serves.
-    pub leaving: CancellationToken,
-    /// Cancelled when the service is to stop.
-    pub stop: CancellationToken,
-    /// Cancelled when no request is served any more: until then the writers take what requests bring.
-    served: CancellationToken,
     /// The counters, rendered at `/metrics`.
     pub metrics: PrometheusHandle,
-    /// The address under which others reach the service, without a slash at the end.
-    pub public_url: String,
-    /// For how long changes are kept.
-    pub changes_kept: TimeDelta,
-    /// What is kept of refused items.
-    pub rejects: Rejects,
-}
-
-/// What is kept of refused items.
-#[derive(Debug, Clone, Copy)]
-pub struct Rejects {
-    /// For how long.
-    pub kept: TimeDelta,
-    /// How many.
-    pub most: i64,
-}
-
-impl Default for Rejects {
-    fn default() -> Rejects {
-        Rejects { kept: TimeDelta::days(30), most: 50_000 }
-    }
+    /// Cancelled when no request is served any more. Until then the writers take what requests bring.
+    served: CancellationToken,
 }
 
 /// What the operator chooses.
@@ -117,7 +82,7 @@ pub struct Settings {
     /// How much of bodies is held.
     pub bodies: body::Limits,
     /// What is kept of refused items.
-    pub rejects: Rejects,
+    pub rejects: core::Rejects,
 }
 
 impl Default for Settings {
@@ -128,55 +93,55 @@ impl Default for Settings {
             webhooks: webhooks::Settings::default(),
             amazon: Fetch::default(),
             bodies: body::Limits::default(),
-            rejects: Rejects::default(),
+            rejects: core::Rejects::default(),
         }
     }
 }
 
 impl App {
-    /// Puts the parts together and starts the writers.
+    /// Composes the features and starts the writers.
     pub fn start(pools: Pools, clock: Clock, ids: Ids, metrics: PrometheusHandle, settings: Settings) -> App {
-        let ids = Arc::new(ids);
-        let (live, policies) = (Live::default(), Policies::default());
-        let tasks = TaskTracker::new();
-        let stop = CancellationToken::new();
-        let served = CancellationToken::new();
-        let lifecycle = Lifecycle {
+        let core = Core::new(CoreParts {
             db: pools.main.clone(),
-            live: live.clone(),
-            policies: policies.clone(),
             clock: clock.clone(),
-            ids: Arc::clone(&ids),
-        };
-        let on_writers = Lifecycle { db: pools.writers, ..lifecycle.clone() };
-        let context = WriterContext { lifecycle: on_writers, types: Types::default() };
-        let writers = Writers::start(&context, &tasks, &served);
-        App(Arc::new(Parts {
-            db: pools.main,
-            keys: KeyRing::new(clock.clone()),
-            clock,
-            live,
-            policies,
-            lifecycle,
             pace: Pace::default(),
-            reading: Reading::default(),
-            renewing: Renewing::default(),
-            handing_out: Semaphore::new(HANDING_OUT),
-            instance: ids.next(),
-            ids,
-            writers,
-            links: Links::default(),
-            amazon: Amazon::new(settings.amazon),
-            couriers: Couriers::new(settings.webhooks),
-            tasks,
-            bodies: Budget::new(settings.bodies),
+            tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
-            stop,
-            served,
-            metrics,
+            stop: CancellationToken::new(),
+            instance: ids.next(),
+            ids: Arc::new(ids),
             public_url: settings.public_url,
             changes_kept: settings.changes_kept,
             rejects: settings.rejects,
+        });
+        let keys = Keys { core: core.clone(), ring: Arc::new(KeyRing::new(clock)) };
+        let models = Models { core: core.clone(), live: Live::default() };
+        let lifecycle = Lifecycle {
+            models: models.clone(),
+            db: pools.main,
+            policies: Policies::default(),
+            renewing: Arc::default(),
+        };
+        let served = CancellationToken::new();
+        let context = WriterContext { lifecycle: lifecycle.on(pools.writers), types: Types::default() };
+        let writers = Writers::start(&context, &core.tasks, &served);
+        let intake = Intake { lifecycle: lifecycle.clone(), keys: keys.clone(), writers };
+        let couriers = Couriers::new(settings.webhooks);
+        let amazon = Arc::new(Amazon::new(settings.amazon));
+        App(Arc::new(Parts {
+            links: Links::new(intake.clone()),
+            mail: Mail { intake: intake.clone(), amazon, couriers: Arc::clone(&couriers) },
+            webhooks: Webhooks { core: core.clone(), couriers },
+            publishing: Publishing { lifecycle: lifecycle.clone(), reading: Arc::default() },
+            queues: Queues { models: models.clone(), handing_out: Arc::new(Semaphore::new(HANDING_OUT)) },
+            bodies: Budget::new(settings.bodies),
+            core,
+            keys,
+            models,
+            lifecycle,
+            intake,
+            metrics,
+            served,
         }))
     }
 
@@ -197,4 +162,42 @@ impl Deref for App {
     fn deref(&self) -> &Parts {
         &self.0
     }
+}
+
+impl Deref for Parts {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl RouterState for App {
+    fn keys(&self) -> &Keys {
+        &self.keys
+    }
+}
+
+/// Lets a handler take a feature by `State`.
+macro_rules! features {
+    ($($feature:ident: $field:ident),* $(,)?) => {
+        $(impl FromRef<App> for $feature {
+            fn from_ref(app: &App) -> $feature {
+                app.$field.clone()
+            }
+        })*
+    };
+}
+
+features! {
+    Core: core,
+    Keys: keys,
+    Models: models,
+    Lifecycle: lifecycle,
+    Intake: intake,
+    Links: links,
+    Mail: mail,
+    Webhooks: webhooks,
+    Publishing: publishing,
+    Queues: queues,
 }

@@ -16,6 +16,7 @@ use ipnet::IpNet;
 
 use crate::{
     app,
+    core::Rejects,
     http::{body, listen},
     keys::{Prefix, Secret},
     mail::Fetch,
@@ -180,7 +181,7 @@ impl Serve {
             },
             amazon: Fetch::Internet,
             bodies: self.limits.bodies(),
-            rejects: app::Rejects {
+            rejects: Rejects {
                 kept: TimeDelta::days(self.rejects_kept_days.into()),
                 most: self.rejects_kept.into(),
             },

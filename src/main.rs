@@ -5,7 +5,7 @@ use std::{io::Write, process::ExitCode, time::Duration};
 use leadscore::{
     clock::Clock,
     command::{self, Command},
-    demo, health, http, serve, telemetry,
+    demo, health, routes, serve, telemetry,
 };
 
 /// Gives memory back that a burst of requests has needed; the C library's allocator keeps it.
@@ -37,7 +37,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(played)
         }
         Command::Client(command) => cli::run(command, Clock::System.now()),
-        Command::Openapi => Ok(std::io::stdout().write_all(http::openapi().to_yaml().as_bytes())?),
+        Command::Openapi => Ok(std::io::stdout().write_all(routes::openapi().to_yaml().as_bytes())?),
         Command::Health { listen } => health::ask(listen),
         Command::PgSupervise { root, grace } => {
             Ok(private_postgres::supervise(&root, Duration::from_secs_f64(grace))?)

@@ -22,20 +22,10 @@ use crate::{
     app::App,
     clock::Clock,
     config::{Limits, Serve},
-    db,
-    handoffs::jobs::{Breach, Expire},
-    http,
+    db, http,
     ids::Ids,
-    ingest,
     keys::{self, Made},
-    leads::jobs::MakeWords,
-    lifecycle::jobs::{DueScores, Reconsider, Renew},
-    links, models, normalisation, outbox,
-    publishing::jobs::{Clear, Rebuild, Settle},
-    queues::claims::jobs::SettleClaims,
-    sweep, telemetry,
-    verdicts::jobs::Release,
-    webhooks,
+    links, models, normalisation, routes, sweeps, telemetry,
 };
 
 /// The database within the service's own cluster.
@@ -99,28 +89,13 @@ async fn serve(
     let clock = Clock::System;
     let ids = Ids::random(clock.clone());
     let app = App::start(pools, clock, ids, telemetry::metrics()?, settings.app(address));
-    models::ensure_default(&app).await?;
-    let made = keys::ensure(&app, settings.admin_key.clone(), settings.write_key.clone()).await?;
-    links::ensure(&app).await?;
-    normalisation::ensure(&app).await?;
-    sweep::start::<DueScores>(&app);
-    sweep::start::<Reconsider>(&app);
-    sweep::start::<normalisation::jobs::Normalise>(&app);
-    sweep::start::<Renew>(&app);
-    sweep::start::<Release>(&app);
-    sweep::start::<MakeWords>(&app);
-    sweep::start::<Breach>(&app);
-    sweep::start::<Expire>(&app);
-    sweep::start::<Rebuild>(&app);
-    sweep::start::<Settle>(&app);
-    sweep::start::<Clear>(&app);
-    sweep::start::<SettleClaims>(&app);
-    sweep::start::<outbox::jobs::Sequence>(&app);
-    sweep::start::<outbox::jobs::Forget>(&app);
-    sweep::start::<webhooks::jobs::FanOut>(&app);
-    sweep::start::<webhooks::jobs::Deliver>(&app);
-    sweep::start::<webhooks::jobs::Forget>(&app);
-    sweep::start::<ingest::jobs::ForgetRejected>(&app);
+    models::ensure_default(&app.models).await?;
+    let made = keys::ensure(&app.keys, settings.admin_key.clone(), settings.write_key.clone()).await?;
+    links::ensure(&app.links).await?;
+    normalisation::ensure(&app.lifecycle).await?;
+    for sweep in sweeps::ALL {
+        (sweep.start)(&app);
+    }
     app.tasks.spawn(telemetry::keep_up(app.metrics.clone(), telemetry::UPKEEP, app.stop.clone()));
     allow_files();
     // Before the greeting: whoever reads it may stop us in the same moment.
@@ -212,7 +187,7 @@ async fn until_stopped(app: &App, listener: TcpListener, limits: &Limits, hard: 
     let patience = Duration::from_secs(limits.stop_timeout.into());
     let stop = app.stop.clone();
     tokio::select! {
-        () = http::listen::serve(listener, http::router(app), limits.connections(), stop.clone()) => {}
+        () = http::listen::serve(listener, routes::router(app), limits.connections(), stop.clone()) => {}
         () = hard.cancelled() => {}
         () = async { stop.cancelled().await; tokio::time::sleep(patience).await } => {
             tracing::warn!("some connections were still open after {} seconds", patience.as_secs());

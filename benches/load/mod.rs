@@ -56,7 +56,7 @@ pub(crate) async fn service(cluster: &Cluster) -> anyhow::Result<App> {
     db::migrate(&pools.main).await?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
     let app = App::start(pools, Clock::System, Ids::random(Clock::System), metrics, Settings::default());
-    models::ensure_default(&app).await?;
+    models::ensure_default(&app.models).await?;
     Ok(app)
 }
 
@@ -85,7 +85,7 @@ async fn send(app: &App, events: Vec<NewEvent>) -> anyhow::Result<usize> {
         want_leads: false,
         size: 0,
     };
-    Ok(submit(&app.writers, submission).await?.accepted)
+    Ok(submit(&app.intake.writers, submission).await?.accepted)
 }
 
 fn arrival(app: &App) -> Arrival {

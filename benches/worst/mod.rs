@@ -138,7 +138,7 @@ impl Ground {
 
     /// The requests, the heaviest of each kind. What is signed is signed at an instant.
     pub(crate) fn requests(&self, now: DateTime<Utc>) -> Vec<Worst> {
-        [events(), tracking(), self.mail(now), documents(), self.scores(), self.queries()].concat()
+        [events(), tracking(), self.mail(now), documents(), models(), self.scores(), self.queries()].concat()
     }
 
     fn mail(&self, now: DateTime<Utc>) -> Vec<Worst> {
@@ -446,6 +446,30 @@ fn tracking() -> Vec<Worst> {
     ]
 }
 
+fn models() -> Vec<Worst> {
+    let yaml = filled("a: [", |_| "a".to_owned(), "]", 190_000);
+    let blocks = "- a\n".repeat(document::MOST_VALUES - 10);
+    let rules = filled(
+        r#"{"name":"a","fit":{"groups":[{"name":"g","rules":["#,
+        |n| format!(r#"{{"name":"r{n}","nonsense":1}}"#),
+        "]}]}}",
+        document::LARGEST,
+    );
+    let post = Worst::post;
+    vec![
+        post("model in YAML: a list on a line", "/v1/models/check", yaml)
+            .with("content-type", "application/yaml"),
+        post("model in YAML: a list of lines", "/v1/models/check", blocks)
+            .with("content-type", "application/yaml"),
+        post("model in JSON: 512 KiB of mistakes", "/v1/models/check", rules),
+        post(
+            "model in JSON: 512 KiB of numbers",
+            "/v1/models/check",
+            format!("{{{}}}", numbers(document::LARGEST - 2)),
+        ),
+    ]
+}
+
 fn documents() -> Vec<Worst> {
     let exclusions = |bytes: usize, domain: &str| {
         let line = |n: usize| format!(r#"{{"label":"other","domain":"{n}.{domain}"}}"#);
@@ -467,14 +491,6 @@ fn documents() -> Vec<Worst> {
         |n| format!(r#""{n}":{{"answer":"yes"}}"#),
         "}}",
         DOCUMENT,
-    );
-    let yaml = filled("a: [", |_| "a".to_owned(), "]", 190_000);
-    let blocks = "- a\n".repeat(document::MOST_VALUES - 10);
-    let rules = filled(
-        r#"{"name":"a","fit":{"groups":[{"name":"g","rules":["#,
-        |n| format!(r#"{{"name":"r{n}","nonsense":1}}"#),
-        "]}]}}",
-        document::LARGEST,
     );
     let domain = format!("{}.example", "bücher".repeat(8));
     let nobody = digest(&[b"nobody"]);
@@ -504,16 +520,6 @@ fn documents() -> Vec<Worst> {
                 r#"{{"url":"https://acme.example/","events":[{}]}}"#,
                 filled("", |_| r#""lead_created""#.to_owned(), "", DOCUMENT - 128)
             ),
-        ),
-        post("model in YAML: a list on a line", "/v1/models/check", yaml)
-            .with("content-type", "application/yaml"),
-        post("model in YAML: a list of lines", "/v1/models/check", blocks)
-            .with("content-type", "application/yaml"),
-        post("model in JSON: 512 KiB of mistakes", "/v1/models/check", rules),
-        post(
-            "model in JSON: 512 KiB of numbers",
-            "/v1/models/check",
-            format!("{{{}}}", numbers(document::LARGEST - 2)),
         ),
     ]
 }

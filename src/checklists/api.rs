@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::FromRef, extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -11,8 +11,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Answer, Answered, Answers, store};
 use crate::{
-    app::App,
     clock::to_instant,
+    http::RouterState,
     http::{
         auth::{Editor, Reader},
         etag::{IfMatch, require_match, tagged},
@@ -22,13 +22,17 @@ use crate::{
     },
     ids::LeadId,
     leads::{self, Stage},
+    lifecycle::Lifecycle,
     lifecycle::change::LeadChange,
     policy::{Criterion, Framework},
     qualification::{self, Gate},
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(list_checklists))
         .routes(routes!(get_qualification, replace_qualification))
@@ -121,13 +125,13 @@ async fn list_checklists(_reader: Reader) -> Json<FrameworkList> {
 #[utoipa::path(get, path = "/v1/leads/{id}/qualification", tag = "Handoffs", params(("id" = LeadId, Path)),
     responses((status = 200, body = Qualification), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_qualification(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     _reader: Reader,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut conn = app.db.acquire().await?;
-    Ok(tagged(&headers, read(&app, &mut conn, id).await?))
+    let mut conn = lifecycle.db.acquire().await?;
+    Ok(tagged(&headers, read(&lifecycle, &mut conn, id).await?))
 }
 
 /// Keeps what sales has found out, criterion by criterion.
@@ -138,7 +142,7 @@ async fn get_qualification(
     params(("id" = LeadId, Path), IfMatch), security(("key" = ["read_write"])),
     responses((status = 200, body = Qualification)))]
 async fn replace_qualification(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
@@ -149,10 +153,10 @@ async fn replace_qualification(
     let found = findings(&body, &mut mistakes);
     mistakes.refuse()?;
 
-    let locked = LeadChange::begin(&app.lifecycle).await?.lock_heir(id).await?;
+    let locked = LeadChange::begin(&lifecycle).await?.lock_heir(id).await?;
     let mut locked = locked.ok_or_else(|| Problem::not_found("lead"))?;
     let (lead, now) = (locked.id, locked.now());
-    require_match(&headers, read(&app, locked.conn(), lead).await?)?;
+    require_match(&headers, read(&lifecycle, locked.conn(), lead).await?)?;
     let before = store::answers_of(locked.conn(), lead).await?;
     let keep = |(criterion, answer, evidence): (&'static str, Answer, Option<String>)| {
         let known = before.get(&(body.framework, criterion.to_owned()));
@@ -161,7 +165,7 @@ async fn replace_qualification(
     };
     let answers: Vec<(&'static str, Answered)> = found.into_iter().map(keep).collect();
     store::replace(locked.conn(), lead, body.framework, &answers).await?;
-    let view = read(&app, locked.conn(), lead).await?;
+    let view = read(&lifecycle, locked.conn(), lead).await?;
     locked.commit_unchanged().await.map_err(Problem::from)?;
     Ok(tagged(&HeaderMap::new(), view))
 }
@@ -185,15 +189,15 @@ fn findings(body: &Findings, mistakes: &mut Mistakes) -> Vec<(&'static str, Answ
 }
 
 /// A lead, or the one that it was joined with, as of now.
-async fn read(app: &App, conn: &mut PgConnection, id: LeadId) -> Result<Qualification, Problem> {
-    let live = app.live.current(conn).await?;
+async fn read(lifecycle: &Lifecycle, conn: &mut PgConnection, id: LeadId) -> Result<Qualification, Problem> {
+    let live = lifecycle.live.current(conn).await?;
     let row = leads::view::find(conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
     let lead = leads::read(conn, row.id).await?.ok_or_else(|| Problem::not_found("lead"))?;
-    let policy = app.policies.current(conn).await?;
+    let policy = lifecycle.policies.current(conn).await?;
     let excluded = qualification::excluded(conn, &policy, &[lead.id], |_| None).await?;
     let label = excluded.get(&lead.id).copied();
     let held_by = live.tally(row.id, row.tally()).and_then(|tally| {
-        let score = tally.evaluate(&live.model, to_instant(app.clock.now()));
+        let score = tally.evaluate(&live.model, to_instant(lifecycle.clock.now()));
         qualification::gate(&live.model, &lead, &score, &tally, label)
     });
     let answers = store::answers_of(conn, lead.id).await?;

@@ -35,10 +35,10 @@ use self::{
     why::LineChange,
 };
 use crate::{
-    app::App,
     clock::to_instant,
     http::aside::apart,
     ids::{LeadId, ModelId},
+    lifecycle::Lifecycle,
     models::{self, Version},
 };
 
@@ -116,12 +116,12 @@ struct Previewed {
     why: Vec<Vec<LineChange>>,
 }
 
-async fn preview(app: &App, id: ModelId, draw: Draw) -> Result<Previewed, CompareError> {
+async fn preview(lifecycle: &Lifecycle, id: ModelId, draw: Draw) -> Result<Previewed, CompareError> {
     let _turn = TURNS.acquire().await;
-    let mut conn = app.db.acquire().await?;
+    let mut conn = lifecycle.db.acquire().await?;
     let mut tx = snapshot(&mut conn).await?;
-    let pair = pair(app, &mut tx, None, id).await?;
-    let as_of = to_instant(app.clock.now());
+    let pair = pair(lifecycle, &mut tx, None, id).await?;
+    let as_of = to_instant(lifecycle.clock.now());
     let (leads, basis) = draw.leads(&mut tx, MOST_REPLAYED).await?;
     let replayed = replay::under_both(&mut tx, leads, &pair.versions, as_of).await?;
     let changes = apart(|| {
@@ -137,12 +137,17 @@ async fn preview(app: &App, id: ModelId, draw: Draw) -> Result<Previewed, Compar
 }
 
 /// Two versions side by side; `a` is the live one if none is named.
-async fn compare(app: &App, a: Option<ModelId>, b: ModelId, draw: Draw) -> Result<Comparison, CompareError> {
+async fn compare(
+    lifecycle: &Lifecycle,
+    a: Option<ModelId>,
+    b: ModelId,
+    draw: Draw,
+) -> Result<Comparison, CompareError> {
     let _turn = TURNS.acquire().await;
-    let mut conn = app.db.acquire().await?;
+    let mut conn = lifecycle.db.acquire().await?;
     let mut tx = snapshot(&mut conn).await?;
-    let pair = pair(app, &mut tx, a, b).await?;
-    let as_of = to_instant(app.clock.now());
+    let pair = pair(lifecycle, &mut tx, a, b).await?;
+    let as_of = to_instant(lifecycle.clock.now());
     let ids = pair.versions.each_ref().map(|version| version.id);
     let source = if store::are_scored(&mut tx, ids).await? { Source::Stored } else { Source::Replayed };
     let (basis, standings) = match source {
@@ -183,14 +188,14 @@ impl Draw {
 }
 
 async fn pair(
-    app: &App,
+    lifecycle: &Lifecycle,
     conn: &mut PgConnection,
     a: Option<ModelId>,
     b: ModelId,
 ) -> Result<Pair, CompareError> {
     let first = match a {
         Some(id) => models::load(conn, id).await?.ok_or(CompareError::UnknownVersion)?,
-        None => app.live.current(conn).await?,
+        None => lifecycle.live.current(conn).await?,
     };
     let second = models::load(conn, b).await?.ok_or(CompareError::UnknownVersion)?;
     let names = [name(conn, &first).await?, name(conn, &second).await?];

@@ -1,6 +1,7 @@
 //! `POST /v1/leads/{id}/adjustments`, `/reset`, `/consent` and `/events/{event_id}/verdict`.
 
 use axum::{
+    extract::FromRef,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -16,8 +17,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Correction, LoggedEvent, record, recorded};
 use crate::{
-    app::App,
     clock::to_instant,
+    http::RouterState,
     http::{
         auth::Editor,
         extract::{Json, Path},
@@ -25,12 +26,16 @@ use crate::{
         said::{LONGEST_TEXT, Mistakes, idempotency_key, mistake},
     },
     ids::LeadId,
+    ingest::Intake,
     keys::Key,
     leads::{api::current, consent, view::LeadView},
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Intake: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(adjust_score))
         .routes(routes!(reset_engagement))
@@ -104,7 +109,7 @@ pub(super) struct Corrected {
     security(("key" = ["read_write"])),
     responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
 async fn adjust_score(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
@@ -130,12 +135,12 @@ async fn adjust_score(
         id: idempotency_key(&headers)?,
         api_key: key.id,
     };
-    let ended = adjustment.expires_at.filter(|end| *end <= to_instant(app.clock.now()));
+    let ended = adjustment.expires_at.filter(|end| *end <= to_instant(intake.clock.now()));
     let late = ended.map(|_| {
         let message = "write an instant that is still to come, or leave it out";
         mistake("/expires_at", "already_past", message)
     });
-    correct(&app, id, correction, late).await
+    correct(&intake, id, correction, late).await
 }
 
 /// Lets what a lead did so far no longer count.
@@ -147,7 +152,7 @@ async fn adjust_score(
     security(("key" = ["read_write"])),
     responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
 async fn reset_engagement(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
@@ -158,7 +163,7 @@ async fn reset_engagement(
     mistakes.refuse()?;
     let id_of_event = idempotency_key(&headers)?;
     let correction = Correction { kind: ENGAGEMENT_RESET, properties, id: id_of_event, api_key: key.id };
-    correct(&app, id, correction, None).await
+    correct(&intake, id, correction, None).await
 }
 
 /// Records what a lead agrees to.
@@ -173,7 +178,7 @@ async fn reset_engagement(
     security(("key" = ["read_write"])),
     responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
 async fn change_consent(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
@@ -195,25 +200,25 @@ async fn change_consent(
     mistakes.refuse()?;
     let id_of_event = idempotency_key(&headers)?;
     let correction = Correction { kind, properties, id: id_of_event, api_key: key.id };
-    correct(&app, id, correction, None).await
+    correct(&intake, id, correction, None).await
 }
 
 /// Records a correction, unless it was recorded before. `late` is why a call that is new would be refused: a
 /// repetition may come when its end has passed.
 pub(super) async fn correct(
-    app: &App,
+    intake: &Intake,
     id: LeadId,
     correction: Correction,
     late: Option<Problem>,
 ) -> Result<Response, Problem> {
-    let lead = current(app, id).await?.id;
-    let recorded = match (recorded(app, lead, &correction).await?, late) {
+    let lead = current(intake, id).await?.id;
+    let recorded = match (recorded(intake, lead, &correction).await?, late) {
         (Some(before), _) => before,
         (None, Some(late)) => return Err(late),
-        (None, None) => record(app, (lead, id), correction).await?,
+        (None, None) => record(intake, (lead, id), correction).await?,
     };
     let status = if recorded.new { StatusCode::CREATED } else { StatusCode::OK };
-    let lead = current(app, lead).await?;
+    let lead = current(intake, lead).await?;
     Ok((status, Json(Corrected { event: recorded.event, lead })).into_response())
 }
 

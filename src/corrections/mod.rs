@@ -19,9 +19,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    app::App,
     http::problem::{Code, Problem},
     ids::{EventKey, KeyId, LeadId},
+    ingest::Intake,
     ingest::{
         Submission,
         event::{Arrival, Found, NewEvent},
@@ -76,26 +76,26 @@ pub(crate) struct Recorded {
 
 /// What was recorded under an idempotency key, if the key was used for this lead before.
 pub(crate) async fn recorded(
-    app: &App,
+    intake: &Intake,
     lead: LeadId,
     correction: &Correction,
 ) -> Result<Option<Recorded>, Problem> {
     let Some(id) = &correction.id else { return Ok(None) };
-    let found = store::event(&mut *app.db.acquire().await?, lead, EventKey::of(id)).await?;
+    let found = store::event(&mut *intake.db.acquire().await?, lead, EventKey::of(id)).await?;
     found.map(|event| correction.is(event)).transpose()
 }
 
 /// Records a correction of a lead that was `asked` for, or was merged into this one; it is scored when this returns.
 pub(crate) async fn record(
-    app: &App,
+    intake: &Intake,
     (lead, asked): (LeadId, LeadId),
     correction: Correction,
 ) -> Result<Recorded, Problem> {
-    let named = leads::named(&mut *app.db.acquire().await?, lead, asked).await?;
+    let named = leads::named(&mut *intake.db.acquire().await?, lead, asked).await?;
     let named = named.ok_or_else(|| Problem::not_found("lead"))?;
-    let id = correction.id.clone().unwrap_or_else(|| app.ids.next().to_string());
+    let id = correction.id.clone().unwrap_or_else(|| intake.ids.next().to_string());
     let key = EventKey::of(&id);
-    let arrival = Arrival { at: app.clock.now(), api_key: Some(correction.api_key) };
+    let arrival = Arrival { at: intake.clock.now(), api_key: Some(correction.api_key) };
     let event = correction
         .found(id, named)
         .into_event(arrival, String::new)
@@ -103,7 +103,7 @@ pub(crate) async fn record(
     let written = LoggedEvent::of(&event);
     let submission =
         Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false, size: 0 };
-    let answer = submit(&app.writers, submission).await?;
+    let answer = submit(&intake.writers, submission).await?;
     match answer.rejected.into_iter().next() {
         Some(rejected) if rejected.code == "id_conflict" => return Err(taken()),
         Some(rejected) => return Err(Problem::invalid(rejected.detail, Vec::new())),
@@ -111,7 +111,7 @@ pub(crate) async fn record(
         None => {}
     }
     // The same call came twice at once, and the other was first.
-    let event = store::event(&mut *app.db.acquire().await?, lead, key).await?.ok_or_else(taken)?;
+    let event = store::event(&mut *intake.db.acquire().await?, lead, key).await?.ok_or_else(taken)?;
     Ok(Recorded { event, new: false })
 }
 

@@ -15,7 +15,6 @@ use super::{
     store,
 };
 use crate::{
-    app::App,
     http::{
         auth::Editor,
         extract::{Json, Path},
@@ -23,6 +22,7 @@ use crate::{
         said::{LONGEST_TEXT, Mistakes, idempotency_key},
     },
     ids::{EventKey, LeadId},
+    ingest::Intake,
     leads::api::current,
     verdicts::Decision,
 };
@@ -51,7 +51,7 @@ pub(super) struct Decide {
     security(("key" = ["read_write"])),
     responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
 pub(super) async fn decide_on_event(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Editor(key): Editor,
     Path((id, event_id)): Path<(LeadId, String)>,
     headers: HeaderMap,
@@ -61,8 +61,8 @@ pub(super) async fn decide_on_event(
     let reason = mistakes.text("/reason", &body.reason, LONGEST_TEXT);
     let author = mistakes.name("/author", body.author.as_deref(), &key);
     mistakes.refuse()?;
-    let lead = current(&app, id).await?.id;
-    let event = store::event(&mut *app.db.acquire().await?, lead, EventKey::of(&event_id)).await?;
+    let lead = current(&intake, id).await?.id;
+    let event = store::event(&mut *intake.db.acquire().await?, lead, EventKey::of(&event_id)).await?;
     let event = event.ok_or_else(|| Problem::not_found("event"))?;
     if !is_activity(&event.kind) {
         let message =
@@ -80,5 +80,5 @@ pub(super) async fn decide_on_event(
         id: idempotency_key(&headers)?,
         api_key: key.id,
     };
-    correct(&app, lead, correction, None).await
+    correct(&intake, lead, correction, None).await
 }

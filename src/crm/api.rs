@@ -1,6 +1,7 @@
 //! Upserts of one lead: `POST /v1/leads`, `PUT /v1/leads/by/…`, `PATCH /v1/leads/{id}`.
 
 use axum::{
+    extract::FromRef,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -16,7 +17,7 @@ use super::{
     upsert,
 };
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::Editor,
         etag::{IfMatch, require_match, stamped},
@@ -25,6 +26,7 @@ use crate::{
         said::idempotency_key,
     },
     ids::LeadId,
+    ingest::Intake,
     ingest::event::NewEvent,
     leads::{
         self,
@@ -35,7 +37,10 @@ use crate::{
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Intake: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(upsert_lead))
         .routes(routes!(upsert_lead_by))
@@ -60,13 +65,13 @@ struct UpsertedLead {
     security(("key" = ["read_write"])),
     responses((status = 201, body = UpsertedLead, description = "A new lead"), (status = 200, body = UpsertedLead)))]
 async fn upsert_lead(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Editor(key): Editor,
     headers: HeaderMap,
     Json(body): Json<LeadBody>,
 ) -> Result<Response, Problem> {
-    let caller = Caller { app: &app, key: &key, id: idempotency_key(&headers)? };
-    answer(&app, body.event(caller, None)?, None).await
+    let caller = Caller { intake: &intake, key: &key, id: idempotency_key(&headers)? };
+    answer(&intake, body.event(caller, None)?, None).await
 }
 
 /// Creates the lead that is known elsewhere by this id or e-mail, or sets its attributes.
@@ -80,16 +85,16 @@ async fn upsert_lead(
     security(("key" = ["read_write"])),
     responses((status = 201, body = UpsertedLead, description = "A new lead"), (status = 200, body = UpsertedLead)))]
 async fn upsert_lead_by(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Editor(key): Editor,
     Path((by, value)): Path<(By, String)>,
     headers: HeaderMap,
     Json(body): Json<LeadBody>,
 ) -> Result<Response, Problem> {
     let identity = by.identity_of_somebody(&value)?;
-    let seen = seen(&app, &headers, &identity).await?;
-    let caller = Caller { app: &app, key: &key, id: idempotency_key(&headers)? };
-    answer(&app, body.event(caller, Some(&(by, identity)))?, seen).await
+    let seen = seen(&intake, &headers, &identity).await?;
+    let caller = Caller { intake: &intake, key: &key, id: idempotency_key(&headers)? };
+    answer(&intake, body.event(caller, Some(&(by, identity)))?, seen).await
 }
 
 /// Sets attributes of a lead; null removes one.
@@ -100,31 +105,31 @@ async fn upsert_lead_by(
         ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
     security(("key" = ["read_write"])), responses((status = 200, body = UpsertedLead)))]
 async fn change_lead(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
     Json(body): Json<TraitsBody>,
 ) -> Result<Response, Problem> {
-    let lead = current(&app, id).await?;
+    let lead = current(&intake, id).await?;
     let seen = attributes_seen(&headers, Some(&lead))?;
-    let named = leads::named(&mut *app.db.acquire().await?, lead.id, lead.id).await?;
+    let named = leads::named(&mut *intake.db.acquire().await?, lead.id, lead.id).await?;
     let named = named.ok_or_else(|| Problem::not_found("lead"))?;
-    let caller = Caller { app: &app, key: &key, id: idempotency_key(&headers)? };
-    answer(&app, body.event(caller, named)?, seen).await
+    let caller = Caller { intake: &intake, key: &key, id: idempotency_key(&headers)? };
+    answer(&intake, body.event(caller, named)?, seen).await
 }
 
 /// The attributes on which the caller goes, if the lead is still the one of the `If-Match`; none where there is no such
 /// header.
 async fn seen(
-    app: &App,
+    intake: &Intake,
     headers: &HeaderMap,
     identity: &Identity,
 ) -> Result<Option<Map<String, Value>>, Problem> {
     if !headers.contains_key(header::IF_MATCH) {
         return Ok(None);
     }
-    attributes_seen(headers, find(app, identity).await?.as_ref())
+    attributes_seen(headers, find(intake, identity).await?.as_ref())
 }
 
 fn attributes_seen(
@@ -144,9 +149,13 @@ fn attributes_seen(
     }
 }
 
-async fn answer(app: &App, event: NewEvent, seen: Option<Map<String, Value>>) -> Result<Response, Problem> {
-    let (effect, lead) = upsert(app, event, seen).await?;
-    let lead = current(app, lead).await?;
+async fn answer(
+    intake: &Intake,
+    event: NewEvent,
+    seen: Option<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    let (effect, lead) = upsert(intake, event, seen).await?;
+    let lead = current(intake, lead).await?;
     let code = if effect == Effect::Created { StatusCode::CREATED } else { StatusCode::OK };
     let place = HeaderValue::try_from(format!("/v1/leads/{}", lead.id));
     let mut answer = (code, Json(UpsertedLead { status: effect, lead: lead.clone() })).into_response();

@@ -1,6 +1,6 @@
 //! `POST /v1/leads/batch`: many leads at once, each with an outcome of its own.
 
-use axum::{extract::State, http::HeaderMap};
+use axum::{extract::FromRef, extract::State, http::HeaderMap};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ use super::{
     upsert_all,
 };
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         aside::in_place,
         auth::Editor,
@@ -21,6 +21,7 @@ use crate::{
         said::idempotency_key,
     },
     ids::LeadId,
+    ingest::Intake,
     ingest::{Rejection, event::NewEvent},
     keys::Key,
 };
@@ -28,7 +29,10 @@ use crate::{
 /// How many leads a batch may hold.
 const MOST_LEADS: usize = 1_000;
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Intake: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(upsert_leads))
 }
 
@@ -87,7 +91,7 @@ enum BatchStatus {
     params(("Idempotency-Key" = Option<String>, Header, description = "The beginning of the events' ids")),
     security(("key" = ["read_write"])), responses((status = 200, body = BatchAnswer)))]
 async fn upsert_leads(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Editor(key): Editor,
     headers: HeaderMap,
     Large(BatchBody { leads }): Large<BatchBody>,
@@ -96,13 +100,13 @@ async fn upsert_leads(
         let message = format!("A batch holds at most {MOST_LEADS} leads; send them in several.");
         return Err(Problem::new(Code::TooLarge, message));
     }
-    let ids = ids(&app, idempotency_key(&headers)?, leads.len());
+    let ids = ids(&intake, idempotency_key(&headers)?, leads.len());
     let mut results: Vec<Option<BatchResult>> = Vec::with_capacity(leads.len());
     let (mut places, mut events) = (Vec::new(), Vec::new());
     let size = leads.iter().map(|raw| raw.get().len()).sum();
     in_place(size, || {
         for (index, (raw, id)) in leads.into_iter().zip(ids).enumerate() {
-            match read(&app, &key, &raw, id) {
+            match read(&intake, &key, &raw, id) {
                 Ok(event) => {
                     places.push(index);
                     events.push(event);
@@ -112,7 +116,7 @@ async fn upsert_leads(
             }
         }
     });
-    for (index, outcome) in places.into_iter().zip(upsert_all(&app, events).await?) {
+    for (index, outcome) in places.into_iter().zip(upsert_all(&intake, events).await?) {
         results[index] = Some(match outcome {
             Ok((effect, lead)) => BatchResult::of(index, effect, lead),
             Err(Rejection { code, detail }) => {
@@ -124,11 +128,11 @@ async fn upsert_leads(
 }
 
 /// The events' ids. They rise, so that of two dates of one instant the later in the batch counts.
-fn ids(app: &App, key: Option<String>, leads: usize) -> Vec<String> {
+fn ids(intake: &Intake, key: Option<String>, leads: usize) -> Vec<String> {
     if let Some(key) = key {
         return (0..leads).map(|index| format!("{key}/{index:04}")).collect();
     }
-    let mut ids: Vec<_> = (0..leads).map(|_| app.ids.next()).collect();
+    let mut ids: Vec<_> = (0..leads).map(|_| intake.ids.next()).collect();
     ids.sort_unstable();
     ids.into_iter().map(|id| id.to_string()).collect()
 }
@@ -139,9 +143,9 @@ struct Refusal {
     detail: String,
 }
 
-fn read(app: &App, key: &Key, raw: &RawValue, id: String) -> Result<NewEvent, Refusal> {
+fn read(intake: &Intake, key: &Key, raw: &RawValue, id: String) -> Result<NewEvent, Refusal> {
     let body: Result<LeadBody, Problem> = extract::parse(raw.get().as_bytes());
-    let event = body.and_then(|body| body.event(Caller { app, key, id: Some(id) }, None));
+    let event = body.and_then(|body| body.event(Caller { intake, key, id: Some(id) }, None));
     event.map_err(|problem| {
         let code = problem.errors.first().map_or(problem.code.as_str(), |first| &first.code);
         Refusal { code: code.to_owned(), detail: problem.message }

@@ -20,9 +20,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    app::App,
     http::problem::Problem,
     ids::LeadId,
+    ingest::Intake,
     ingest::{self, Busy, Rejection, Upserted, Upserts, event::NewEvent},
 };
 
@@ -40,20 +40,20 @@ pub(crate) enum Effect {
 
 /// Upserts leads, each by itself, in this order.
 async fn upsert_all(
-    app: &App,
+    intake: &Intake,
     events: Vec<NewEvent>,
 ) -> Result<Vec<Result<(Effect, LeadId), Rejection>>, Busy> {
-    let outcomes = ingest::upsert(&app.writers, Upserts { events, seen: None }).await?;
+    let outcomes = ingest::upsert(&intake.writers, Upserts { events, seen: None }).await?;
     Ok(outcomes.into_iter().map(effect).collect())
 }
 
 /// Upserts one lead, if it still has the attributes that the caller has `seen`.
 async fn upsert(
-    app: &App,
+    intake: &Intake,
     event: NewEvent,
     seen: Option<Map<String, Value>>,
 ) -> Result<(Effect, LeadId), Problem> {
-    let outcomes = ingest::upsert(&app.writers, Upserts { events: vec![event], seen }).await?;
+    let outcomes = ingest::upsert(&intake.writers, Upserts { events: vec![event], seen }).await?;
     let outcome = outcomes.into_iter().next().ok_or(Busy::Unavailable)?;
     effect(outcome).map_err(said::problem)
 }

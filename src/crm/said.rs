@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    app::App,
     http::{
         problem::{Code, Problem, Violation},
         said::{Mistakes, mistake},
     },
+    ingest::Intake,
     ingest::{
         Rejection,
         event::{Arrival, Found, NewEvent, parse_time},
@@ -56,7 +56,7 @@ pub(super) struct TraitsBody {
 
 /// Who says it, when, and under which id.
 pub(super) struct Caller<'a> {
-    pub(super) app: &'a App,
+    pub(super) intake: &'a Intake,
     pub(super) key: &'a Key,
     /// The event's id, by which a repetition is known; none: a new one.
     pub(super) id: Option<String>,
@@ -161,9 +161,9 @@ impl Said {
             context: Some(Map::from_iter([("source".to_owned(), json!(source))])),
             hint: None,
         };
-        let arrival = Arrival { at: caller.app.clock.now(), api_key: Some(caller.key.id) };
+        let arrival = Arrival { at: caller.intake.clock.now(), api_key: Some(caller.key.id) };
         found
-            .into_event(arrival, || caller.app.ids.next().to_string())
+            .into_event(arrival, || caller.intake.ids.next().to_string())
             .map_err(|why| mistake("/occurred_at", why.code, why.detail))
     }
 }

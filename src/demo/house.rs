@@ -17,10 +17,10 @@ use super::store;
 use crate::{
     app::{App, Settings},
     clock::Clock,
-    db, http,
+    db,
     ids::Ids,
     keys::{self, Made, Secret},
-    links, models,
+    links, models, routes,
 };
 
 /// The longest answer that is read.
@@ -48,9 +48,9 @@ impl House {
     ) -> anyhow::Result<House> {
         let mut house = House::start(database, clock, metrics, key).await?;
         if store::has_no_keys(&house.app.db).await? {
-            models::ensure_default(&house.app).await?;
-            house.made = Some(keys::ensure(&house.app, Some(house.key.clone()), None).await?);
-            links::ensure(&house.app).await?;
+            models::ensure_default(&house.app.models).await?;
+            house.made = Some(keys::ensure(&house.app.keys, Some(house.key.clone()), None).await?);
+            links::ensure(&house.app.links).await?;
         }
         let (status, said) = house.call(Method::GET, "/v1/queues/sales", None).await?;
         ensure!(
@@ -64,8 +64,8 @@ impl House {
     /// Another one, on a stage: it has the same key.
     pub(super) async fn stage(&self, database: PgConnectOptions, clock: Clock) -> anyhow::Result<House> {
         let house = House::start(database, clock, self.app.metrics.clone(), self.key.clone()).await?;
-        keys::ensure(&house.app, Some(house.key.clone()), None).await?;
-        links::ensure(&house.app).await?;
+        keys::ensure(&house.app.keys, Some(house.key.clone()), None).await?;
+        links::ensure(&house.app.links).await?;
         Ok(house)
     }
 
@@ -79,7 +79,7 @@ impl House {
         db::migrate(&pools.main).await?;
         let ids = Ids::random(clock.clone());
         let app = App::start(pools, clock, ids, metrics, Settings::default());
-        Ok(House { router: http::router(&app), app, key, made: None })
+        Ok(House { router: routes::router(&app), app, key, made: None })
     }
 
     /// Shows the key that was made for pages and trackers, if one was: the only time.

@@ -82,7 +82,7 @@ pub async fn run(settings: Settings, database: PgConnectOptions) -> anyhow::Resu
         report::summary(&mut out, told.as_ref(), settings.seed)?;
         if settings.top > 0 {
             // What fell due while the year was played, if no service runs that has seen to it.
-            while sweep::run_once::<DueScores>(&service.app).await? > 0 {}
+            while sweep::run_once::<DueScores>(&service.app.lifecycle).await? > 0 {}
             let page = service.get(&format!("/v1/queues/sales/leads?limit={}", settings.top)).await?;
             report::queue(&mut out, &page["data"], service.app.clock.now(), screen::width())?;
         }

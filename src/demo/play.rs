@@ -102,11 +102,11 @@ async fn pass(
 }
 
 async fn see_to(stage: &House) -> sqlx::Result<()> {
-    while sweep::run_once::<DueScores>(&stage.app).await? > 0 {}
-    while sweep::run_once::<Release>(&stage.app).await? > 0 {}
-    while sweep::run_once::<Expire>(&stage.app).await? > 0 {}
-    sweep::run_once::<Breach>(&stage.app).await?;
-    sweep::run_once::<SettleClaims>(&stage.app).await?;
+    while sweep::run_once::<DueScores>(&stage.app.lifecycle).await? > 0 {}
+    while sweep::run_once::<Release>(&stage.app.lifecycle).await? > 0 {}
+    while sweep::run_once::<Expire>(&stage.app.lifecycle).await? > 0 {}
+    sweep::run_once::<Breach>(&stage.app.lifecycle).await?;
+    sweep::run_once::<SettleClaims>(&stage.app.queues).await?;
     Ok(())
 }
 

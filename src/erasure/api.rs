@@ -1,17 +1,21 @@
 //! `DELETE /v1/leads/{id}`.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::FromRef, extract::State, http::StatusCode};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::erase;
 use crate::{
-    app::App,
+    http::RouterState,
     http::{auth::Admin, extract::Path, problem::Problem},
     ids::LeadId,
+    lifecycle::Lifecycle,
 };
 
 /// The call of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(erase_lead))
 }
 
@@ -23,9 +27,9 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(delete, path = "/v1/leads/{id}", tag = "Leads", params(("id" = LeadId, Path)),
     security(("key" = ["admin"])), responses((status = 204, description = "Erased")))]
 async fn erase_lead(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Admin(_): Admin,
     Path(id): Path<LeadId>,
 ) -> Result<StatusCode, Problem> {
-    if erase(&app, id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("lead")) }
+    if erase(&lifecycle, id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("lead")) }
 }

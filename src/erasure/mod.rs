@@ -16,7 +16,6 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    app::App,
     db,
     ids::{EventKey, LeadId},
     leads::{
@@ -24,6 +23,7 @@ use crate::{
         consent::{self, Channel, State, Word},
         identity::Identity,
     },
+    lifecycle::Lifecycle,
     models,
     outbox::{self, Change, Kind},
     scores,
@@ -33,34 +33,34 @@ use crate::{
 const TRIES: u32 = 8;
 
 /// Erases the person that a lead is; false if there is none.
-pub(crate) async fn erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {
+pub(crate) async fn erase(lifecycle: &Lifecycle, lead: LeadId) -> sqlx::Result<bool> {
     for _ in 1..TRIES {
-        match try_to_erase(app, lead).await {
+        match try_to_erase(lifecycle, lead).await {
             Err(error) if db::is_collision(&error) => {}
             done => return done,
         }
     }
-    try_to_erase(app, lead).await
+    try_to_erase(lifecycle, lead).await
 }
 
 /// Erases the person that is known by an identity; whom nobody knows is forgotten already.
-pub(crate) async fn erase_named(app: &App, identity: &Identity) -> sqlx::Result<()> {
-    let lead = leads::lead_of(&mut *app.db.acquire().await?, identity.id()).await?;
+pub(crate) async fn erase_named(lifecycle: &Lifecycle, identity: &Identity) -> sqlx::Result<()> {
+    let lead = leads::lead_of(&mut *lifecycle.db.acquire().await?, identity.id()).await?;
     if let Some(lead) = lead {
-        erase(app, lead).await?;
+        erase(lifecycle, lead).await?;
     }
     Ok(())
 }
 
-async fn try_to_erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {
-    let mut tx = models::begin(&app.db).await?;
+async fn try_to_erase(lifecycle: &Lifecycle, lead: LeadId) -> sqlx::Result<bool> {
+    let mut tx = models::begin(&lifecycle.db).await?;
     let Some((heir, resolved)) = leads::lock_heir(&mut tx, lead).await? else { return Ok(false) };
     let family: Vec<LeadId> = leads::family(&mut tx, heir).await?.iter().map(|lead| lead.id).collect();
     leads::lock_rows(&mut tx, &family).await?;
 
     let own = store::own_identities(&mut tx, heir).await?;
     let shared = store::shared_identities(&mut tx, heir).await?;
-    let refused = refused(app, &mut tx, heir).await?;
+    let refused = refused(lifecycle, &mut tx, heir).await?;
     store::delete_events(&mut tx, heir).await?;
     store::delete_spans(&mut tx, heir).await?;
     store::close_gaps(&mut tx, &shared, leads::identity::beginning()).await?;
@@ -77,19 +77,19 @@ async fn try_to_erase(app: &App, lead: LeadId) -> sqlx::Result<bool> {
     store::delete_leads(&mut tx, &family).await?;
 
     if resolved.leads.get(&heir).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
-        let change = Change { lead_id: heir, kind: Kind::Erased, at: app.clock.now(), data: json!({}) };
-        outbox::publish(&mut tx, &app.ids, &[change]).await?;
+        let change = Change { lead_id: heir, kind: Kind::Erased, at: lifecycle.clock.now(), data: json!({}) };
+        outbox::publish(&mut tx, &lifecycle.ids, &[change]).await?;
     }
     tx.commit().await?;
     Ok(true)
 }
 
 /// How the person refuses mails, if it does, or contact at all. Where a mail did not arrive is said of that address alone.
-async fn refused(app: &App, conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Word>> {
+async fn refused(lifecycle: &Lifecycle, conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Word>> {
     let channels = consent::of_leads(conn, &[lead]).await?.remove(&lead).unwrap_or_default();
     let said = channels.get(&Channel::Email).filter(|word| word.state >= State::Withdrawn);
-    let live = app.live.scored(conn).await?.live.id;
+    let live = lifecycle.live.scored(conn).await?.live.id;
     let silent = scores::not_to_be_contacted(conn, live, &[lead]).await?.contains(&lead);
-    let now = || Word { state: State::Withdrawn, since: app.clock.now() };
+    let now = || Word { state: State::Withdrawn, since: lifecycle.clock.now() };
     Ok(said.copied().or_else(|| silent.then(now)))
 }

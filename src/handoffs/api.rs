@@ -1,6 +1,7 @@
 //! `/v1/handoffs` and `POST /v1/leads/{id}/handoff`.
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -12,8 +13,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Answer, HandoffError, HandoffView, store};
 use crate::{
-    app::App,
     clock::to_utc,
+    http::RouterState,
     http::{
         auth::{Editor, Reader},
         etag::tagged,
@@ -24,12 +25,16 @@ use crate::{
     },
     ids::{HandoffId, LeadId},
     keys::Key,
+    lifecycle::Lifecycle,
     policy::Criterion,
     qualification::OfferState,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(list_handoffs))
         .routes(routes!(get_handoff))
@@ -123,18 +128,18 @@ struct ReassignHandoff {
 #[utoipa::path(get, path = "/v1/handoffs", tag = "Handoffs", params(ListHandoffs),
     responses((status = 200, body = Page<HandoffView>)))]
 async fn list_handoffs(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     _reader: Reader,
     Query(query): Query<ListHandoffs>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let before: Option<HandoffId> = query.cursor.as_deref().map(page::decode).transpose()?;
-    let now = app.clock.now();
+    let now = lifecycle.clock.now();
     let due_by = query.overdue.then_some(now);
     let states = query.state.0.into_iter().map(OfferState::as_str).collect();
     let filter = store::Filter { states, rep: query.rep, lead: query.lead_id, due_by };
-    let mut conn = app.db.acquire().await?;
+    let mut conn = lifecycle.db.acquire().await?;
     let rows = store::list(&mut conn, &filter, before, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |handoff| handoff.id).map(|handoff| handoff.seen_at(now)).respond(&uri))
 }
@@ -143,14 +148,14 @@ async fn list_handoffs(
 #[utoipa::path(get, path = "/v1/handoffs/{id}", tag = "Handoffs", params(("id" = HandoffId, Path)),
     responses((status = 200, body = HandoffView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_handoff(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     _reader: Reader,
     Path(id): Path<HandoffId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = store::find(&mut *app.db.acquire().await?, id).await?;
+    let found = store::find(&mut *lifecycle.db.acquire().await?, id).await?;
     let handoff = found.ok_or_else(|| Problem::not_found("handoff"))?;
-    Ok(tagged(&headers, handoff.seen_at(app.clock.now())))
+    Ok(tagged(&headers, handoff.seen_at(lifecycle.clock.now())))
 }
 
 /// Offers a lead to sales by hand, whatever its score.
@@ -164,7 +169,7 @@ async fn get_handoff(
     responses((status = 201, body = HandoffView, headers(("Location" = String))),
         (status = 200, body = HandoffView, description = "Offered before")))]
 async fn offer_lead(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
@@ -175,10 +180,10 @@ async fn offer_lead(
     let by = mistakes.name("/author", body.author.as_deref(), &key);
     mistakes.refuse()?;
     let request_key = idempotency_key(&headers)?;
-    let (handoff, new) = super::offer_by_hand(&app, id, by, rep, request_key).await?;
+    let (handoff, new) = super::offer_by_hand(&lifecycle, id, by, rep, request_key).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, format!("/v1/handoffs/{}", handoff.id))];
-    Ok((status, location, Json(handoff.seen_at(app.clock.now()))).into_response())
+    Ok((status, location, Json(handoff.seen_at(lifecycle.clock.now()))).into_response())
 }
 
 /// Sales takes the lead: it is an SQL from now on.
@@ -189,13 +194,13 @@ async fn offer_lead(
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
 async fn accept_handoff(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<HandoffId>,
     Optional(body): Optional<AcceptHandoff>,
 ) -> Result<Json<HandoffView>, Problem> {
     let answer = answer(&key, body.rep.as_deref(), body.note.as_deref(), Mistakes::default())?;
-    respond(&app, super::accept(&app, id, &answer).await)
+    respond(&lifecycle, super::accept(&lifecycle, id, &answer).await)
 }
 
 /// Sales does not take the lead, for one of the policy's reasons; the reason says where the lead goes.
@@ -203,13 +208,13 @@ async fn accept_handoff(
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
 async fn reject_handoff(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<HandoffId>,
     Json(body): Json<RejectHandoff>,
 ) -> Result<Json<HandoffView>, Problem> {
     let answer = answer(&key, body.rep.as_deref(), body.note.as_deref(), Mistakes::default())?;
-    respond(&app, super::reject(&app, id, &body.reason, &answer).await)
+    respond(&lifecycle, super::reject(&lifecycle, id, &body.reason, &answer).await)
 }
 
 /// Sales sends the lead back to ripen: an open offer, or one that it accepted before.
@@ -220,7 +225,7 @@ async fn reject_handoff(
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
 async fn recycle_handoff(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<HandoffId>,
     Optional(body): Optional<RecycleHandoff>,
@@ -228,7 +233,10 @@ async fn recycle_handoff(
     let mut mistakes = Mistakes::default();
     let reason = mistakes.note("/reason", body.reason.as_deref(), LONGEST_TEXT);
     let answer = answer(&key, body.rep.as_deref(), body.note.as_deref(), mistakes)?;
-    respond(&app, super::recycle(&app, id, body.until.map(to_utc), reason.as_deref(), &answer).await)
+    respond(
+        &lifecycle,
+        super::recycle(&lifecycle, id, body.until.map(to_utc), reason.as_deref(), &answer).await,
+    )
 }
 
 /// Somebody else is to answer. When it is due stays.
@@ -236,7 +244,7 @@ async fn recycle_handoff(
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
 async fn reassign_handoff(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<HandoffId>,
     Json(body): Json<ReassignHandoff>,
@@ -245,7 +253,7 @@ async fn reassign_handoff(
     let rep = mistakes.text("/rep", &body.rep, LONGEST_NAME);
     let by = mistakes.name("/author", body.author.as_deref(), &key);
     mistakes.refuse()?;
-    respond(&app, super::reassign(&app, id, &rep, &by).await)
+    respond(&lifecycle, super::reassign(&lifecycle, id, &rep, &by).await)
 }
 
 fn answer(
@@ -260,8 +268,11 @@ fn answer(
     Ok(Answer { by, note })
 }
 
-fn respond(app: &App, answered: Result<HandoffView, HandoffError>) -> Result<Json<HandoffView>, Problem> {
-    Ok(Json(answered?.seen_at(app.clock.now())))
+fn respond(
+    lifecycle: &Lifecycle,
+    answered: Result<HandoffView, HandoffError>,
+) -> Result<Json<HandoffView>, Problem> {
+    Ok(Json(answered?.seen_at(lifecycle.clock.now())))
 }
 
 impl From<HandoffError> for Problem {

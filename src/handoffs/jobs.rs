@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{HandoffError, close, open, store};
 use crate::{
-    app::App,
     leads::{self, Cause, Target},
+    lifecycle::Lifecycle,
     models,
     outbox::{self, Kind},
     policy::ExpiredTo,
@@ -23,12 +23,14 @@ const AT_ONCE: i64 = 500;
 pub struct Breach;
 
 impl Sweep for Breach {
+    type State = Lifecycle;
+
     const NAME: &'static str = "breach_handoffs";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut tx = models::begin(&app.db).await?;
-        let now = app.clock.now();
+    async fn run_once(lifecycle: &Lifecycle) -> Result<usize, sqlx::Error> {
+        let mut tx = models::begin(&lifecycle.db).await?;
+        let now = lifecycle.clock.now();
         let due = store::due(&mut tx, now, AT_ONCE).await?;
         if due.is_empty() {
             return Ok(0);
@@ -37,7 +39,7 @@ impl Sweep for Breach {
         let breached = store::breach(&mut tx, &free, now).await?;
         let changes: Vec<_> =
             breached.iter().map(|offer| offer.change(Kind::HandoffOverdue, now, json!({}))).collect();
-        outbox::publish(&mut tx, &app.ids, &changes).await?;
+        outbox::publish(&mut tx, &lifecycle.ids, &changes).await?;
         tx.commit().await?;
         Ok(breached.len())
     }
@@ -48,14 +50,17 @@ impl Sweep for Breach {
 pub struct Expire;
 
 impl Sweep for Expire {
+    type State = Lifecycle;
+
     const NAME: &'static str = "expire_handoffs";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let expiring = store::expiring(&mut *app.db.acquire().await?, app.clock.now(), AT_ONCE).await?;
+    async fn run_once(lifecycle: &Lifecycle) -> Result<usize, sqlx::Error> {
+        let expiring =
+            store::expiring(&mut *lifecycle.db.acquire().await?, lifecycle.clock.now(), AT_ONCE).await?;
         let mut ended = 0;
         for id in expiring {
-            match expire(app, id).await {
+            match expire(lifecycle, id).await {
                 Ok(()) => ended += 1,
                 // Somebody answered in the last moment.
                 Err(HandoffError::Closed(_) | HandoffError::NotFound(_)) => {}
@@ -67,14 +72,14 @@ impl Sweep for Expire {
     }
 }
 
-async fn expire(app: &App, id: crate::ids::HandoffId) -> Result<(), HandoffError> {
-    let (locked, handoff) = open(app, id).await?;
+async fn expire(lifecycle: &Lifecycle, id: crate::ids::HandoffId) -> Result<(), HandoffError> {
+    let (locked, handoff) = open(lifecycle, id).await?;
     handoff.must_be_open()?;
     let target = match locked.policy().document.handoff.expired_to {
         ExpiredTo::Lead => Target::Lead,
         ExpiredTo::Recycled => Target::Recycled(None),
     };
     let end = End::ruled(OfferState::Expired, None);
-    close(app, locked, handoff, target, Cause::Expired, &end).await?;
+    close(lifecycle, locked, handoff, target, Cause::Expired, &end).await?;
     Ok(())
 }

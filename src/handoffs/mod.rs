@@ -19,10 +19,10 @@ use chrono::{DateTime, Utc};
 pub use view::HandoffView;
 
 use crate::{
-    app::App,
     checklists,
     ids::{HandoffId, LeadId},
     leads::{Cause, Lead, MqlBy, NotAllowed, Stage, Target, Why},
+    lifecycle::Lifecycle,
     lifecycle::change::{ByHand, LeadChange, LockedLead},
     outbox::{self, Kind},
     policy::{Criterion, Framework, Label, Then},
@@ -63,13 +63,13 @@ pub(crate) struct Answer {
 
 /// Offers a lead by hand; one that is open already is what is told. Whether it is new.
 pub(crate) async fn offer_by_hand(
-    app: &App,
+    lifecycle: &Lifecycle,
     lead: LeadId,
     by: String,
     rep: Option<String>,
     request_key: Option<String>,
 ) -> Result<(HandoffView, bool), HandoffError> {
-    let mut locked = lock(app, lead).await?;
+    let mut locked = lock(lifecycle, lead).await?;
     let id = locked.id;
     if let Some(before) = store::earlier(locked.conn(), id, request_key.as_deref()).await? {
         return Ok((before, false));
@@ -87,7 +87,7 @@ pub(crate) async fn offer_by_hand(
     vouch(locked.lead()?, now, &by)?;
     let offer = locked.offer(ByHand { by: Some(by), rep, request_key }).await?;
     locked.commit().await?;
-    Ok((find(app, offer.id).await?, true))
+    Ok((find(lifecycle, offer.id).await?, true))
 }
 
 /// A colleague vouches for a lead, so that no score makes it leave again.
@@ -101,8 +101,12 @@ fn vouch(lead: &mut Lead, now: DateTime<Utc>, by: &str) -> Result<(), NotAllowed
 }
 
 /// Sales takes the lead: it is an SQL from now on.
-pub(crate) async fn accept(app: &App, id: HandoffId, answer: &Answer) -> Result<HandoffView, HandoffError> {
-    let (mut locked, handoff) = open(app, id).await?;
+pub(crate) async fn accept(
+    lifecycle: &Lifecycle,
+    id: HandoffId,
+    answer: &Answer,
+) -> Result<HandoffView, HandoffError> {
+    let (mut locked, handoff) = open(lifecycle, id).await?;
     if handoff.is_answer(OfferState::Accepted, &answer.by) {
         return Ok(handoff);
     }
@@ -122,17 +126,17 @@ pub(crate) async fn accept(app: &App, id: HandoffId, answer: &Answer) -> Result<
         }
     }
     let end = End { rep: Some(&answer.by), ..answer.end(OfferState::Accepted) };
-    close(app, locked, handoff, Target::Sql, Cause::Accepted, &end).await
+    close(lifecycle, locked, handoff, Target::Sql, Cause::Accepted, &end).await
 }
 
 /// Sales does not take the lead, for a reason that says where it goes.
 pub(crate) async fn reject(
-    app: &App,
+    lifecycle: &Lifecycle,
     id: HandoffId,
     reason: &str,
     answer: &Answer,
 ) -> Result<HandoffView, HandoffError> {
-    let (locked, handoff) = open(app, id).await?;
+    let (locked, handoff) = open(lifecycle, id).await?;
     if handoff.is_answer(OfferState::Rejected, &answer.by) && handoff.reason.as_deref() == Some(reason) {
         return Ok(handoff);
     }
@@ -147,18 +151,18 @@ pub(crate) async fn reject(
         Then::Disqualified => Target::Disqualified,
     };
     let end = End { reason: Some(reason), ..answer.end(OfferState::Rejected) };
-    close(app, locked, handoff, target, Cause::Rejected, &end).await
+    close(lifecycle, locked, handoff, target, Cause::Rejected, &end).await
 }
 
 /// Sales sends the lead back to ripen, also one that it has accepted before.
 pub(crate) async fn recycle(
-    app: &App,
+    lifecycle: &Lifecycle,
     id: HandoffId,
     until: Option<DateTime<Utc>>,
     reason: Option<&str>,
     answer: &Answer,
 ) -> Result<HandoffView, HandoffError> {
-    let (locked, handoff) = open(app, id).await?;
+    let (locked, handoff) = open(lifecycle, id).await?;
     if handoff.is_answer(OfferState::Recycled, &answer.by) && handoff.recycle_until == until {
         return Ok(handoff);
     }
@@ -169,17 +173,17 @@ pub(crate) async fn recycle(
         return Err(HandoffError::Past);
     }
     let end = End { reason, recycle_until: until, ..answer.end(OfferState::Recycled) };
-    close(app, locked, handoff, Target::Recycled(until), Cause::Recycled, &end).await
+    close(lifecycle, locked, handoff, Target::Recycled(until), Cause::Recycled, &end).await
 }
 
 /// Somebody else is to answer.
 pub(crate) async fn reassign(
-    app: &App,
+    lifecycle: &Lifecycle,
     id: HandoffId,
     rep: &str,
     by: &str,
 ) -> Result<HandoffView, HandoffError> {
-    let (mut locked, handoff) = open(app, id).await?;
+    let (mut locked, handoff) = open(lifecycle, id).await?;
     handoff.must_be_open()?;
     if handoff.rep.as_deref() == Some(rep) {
         return Ok(handoff);
@@ -188,14 +192,14 @@ pub(crate) async fn reassign(
     let offer = Offer { rep: Some(rep.to_owned()), ..handoff.offer() };
     let from = serde_json::json!({"from": handoff.rep, "by": by});
     let change = offer.change(Kind::HandoffReassigned, locked.now(), from);
-    outbox::publish(locked.conn(), &app.ids, &[change]).await?;
+    outbox::publish(locked.conn(), &lifecycle.ids, &[change]).await?;
     locked.commit_unchanged().await?;
-    Ok(find(app, id).await?)
+    Ok(find(lifecycle, id).await?)
 }
 
 /// Ends an offer and moves its lead on, in one.
 async fn close(
-    app: &App,
+    lifecycle: &Lifecycle,
     mut locked: LockedLead<'_>,
     handoff: HandoffView,
     target: Target,
@@ -209,16 +213,16 @@ async fn close(
     locked.lead()?.pass(target, why)?;
     locked.end(&handoff.offer(), end).await?;
     locked.commit().await?;
-    Ok(find(app, handoff.id).await?)
+    Ok(find(lifecycle, handoff.id).await?)
 }
 
 /// Locks the lead of an offer, and reads the offer as it then is.
-async fn open(app: &App, id: HandoffId) -> Result<(LockedLead<'_>, HandoffView), HandoffError> {
+async fn open(lifecycle: &Lifecycle, id: HandoffId) -> Result<(LockedLead<'_>, HandoffView), HandoffError> {
     loop {
-        let known = store::find(&mut *app.db.acquire().await?, id).await?;
+        let known = store::find(&mut *lifecycle.db.acquire().await?, id).await?;
         let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
         // If the lead was joined with another meanwhile, the offer is the other's now, and that one is locked.
-        let mut locked = lock(app, lead).await?;
+        let mut locked = lock(lifecycle, lead).await?;
         let handoff = store::find(locked.conn(), id).await?.ok_or(HandoffError::NotFound("handoff"))?;
         // Two that were one may be two again.
         if handoff.lead_id == locked.id {
@@ -228,13 +232,13 @@ async fn open(app: &App, id: HandoffId) -> Result<(LockedLead<'_>, HandoffView),
 }
 
 /// Locks a lead, or the lead that it was joined with.
-async fn lock(app: &App, lead: LeadId) -> Result<LockedLead<'_>, HandoffError> {
-    let locked = LeadChange::begin(&app.lifecycle).await?.lock_heir(lead).await?;
+async fn lock(lifecycle: &Lifecycle, lead: LeadId) -> Result<LockedLead<'_>, HandoffError> {
+    let locked = LeadChange::begin(lifecycle).await?.lock_heir(lead).await?;
     locked.ok_or(HandoffError::NotFound("lead"))
 }
 
-async fn find(app: &App, id: HandoffId) -> sqlx::Result<HandoffView> {
-    store::find(&mut *app.db.acquire().await?, id).await?.ok_or(sqlx::Error::RowNotFound)
+async fn find(lifecycle: &Lifecycle, id: HandoffId) -> sqlx::Result<HandoffView> {
+    store::find(&mut *lifecycle.db.acquire().await?, id).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
 impl Answer {

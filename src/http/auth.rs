@@ -6,11 +6,9 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use super::RouterState;
 use super::problem::{Code, Problem};
-use crate::{
-    app::App,
-    keys::{Key, Scope},
-};
+use crate::keys::{Key, Keys, Scope};
 
 macro_rules! caller {
     ($(#[$doc:meta])* $name:ident, $scope:expr) => {
@@ -18,12 +16,12 @@ macro_rules! caller {
         #[derive(Debug)]
         pub struct $name(pub Key);
 
-        impl FromRequestParts<App> for $name {
+        impl<S: RouterState> FromRequestParts<S> for $name {
             type Rejection = Problem;
 
-            async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
                 let presented = presented(&parts.headers);
-                authenticate(app, presented.as_deref(), $scope, &parts.headers).await.map($name)
+                authenticate(state.keys(), presented.as_deref(), $scope, &parts.headers).await.map($name)
             }
         }
     };
@@ -52,12 +50,12 @@ caller!(
 
 /// The record of a presented key, if it is known, has the scope, and is enough by itself.
 pub async fn authenticate(
-    app: &App,
+    keys: &Keys,
     presented: Option<&str>,
     needed: Scope,
     headers: &HeaderMap,
 ) -> Result<Key, Problem> {
-    let key = recognise(app, presented, needed, headers).await?;
+    let key = recognise(keys, presented, needed, headers).await?;
     if key.signing_secret.is_some() {
         let message = "This key is only for signed requests on Segment's paths, such as POST /v1/batch.";
         return Err(Problem::new(Code::Unauthorized, message));
@@ -68,14 +66,14 @@ pub async fn authenticate(
 /// The record of a presented key, if it is known and has the scope. Whether the request is signed, if it has to be, is the
 /// caller's to see.
 pub async fn recognise(
-    app: &App,
+    keys: &Keys,
     presented: Option<&str>,
     needed: Scope,
     headers: &HeaderMap,
 ) -> Result<Key, Problem> {
     let unknown = "Send a key of this service as `Authorization: Bearer <key>`.";
     let presented = presented.ok_or_else(|| Problem::new(Code::Unauthorized, unknown))?;
-    let key = app.keys.find(&app.db, presented).await?;
+    let key = keys.ring.find(&keys.db, presented).await?;
     let key = key.ok_or_else(|| Problem::new(Code::Unauthorized, unknown))?;
     if !key.may(needed) {
         let message = format!("This call needs a key with the scope `{}`.", needed.as_str());

@@ -28,7 +28,6 @@ use tokio::{
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::problem::{Code, Problem};
-use crate::app::App;
 
 /// How large a body may be, unpacked, in bytes.
 pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
@@ -65,8 +64,8 @@ impl Default for Limits {
     }
 }
 
-/// The budget of bytes from which every body is paid.
-#[derive(Debug)]
+/// The budget of bytes from which every body is paid. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Budget {
     free: Arc<Semaphore>,
     limits: Limits,
@@ -94,12 +93,20 @@ impl Budget {
 }
 
 /// What a request's body has been paid with; the frame holds on to it until the request is answered.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Paid(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Paid {
+    budget: Budget,
+    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+}
 
 impl Paid {
+    /// Nothing yet.
+    pub(super) fn from(budget: Budget) -> Paid {
+        Paid { budget, held: Arc::default() }
+    }
+
     fn add(&self, more: OwnedSemaphorePermit) {
-        let mut paid = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paid = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         match paid.as_mut() {
             Some(paid) => paid.merge(more),
             None => *paid = Some(more),
@@ -108,19 +115,25 @@ impl Paid {
 }
 
 /// Reads a body to its end, unpacked, if it is at most `most` bytes long.
-pub async fn read(app: &App, request: Request, most: usize) -> Result<Bytes, Problem> {
+///
+/// # Panics
+///
+/// Never: the layer around every call says what the body is paid from.
+pub async fn read(request: Request, most: usize) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
-    let paid = parts.extensions.get::<Paid>().cloned().unwrap_or_default();
+    let paid = parts.extensions.get::<Paid>().cloned();
+    let paid = paid.expect("the layer around every call puts it there");
+    let bodies = &paid.budget;
     let (packing, state) = Packing::of(&parts.headers)?;
     if packing == Packing::None && announced(&parts.headers).is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let _unpacking = app.bodies.take(state)?;
+    let _unpacking = bodies.take(state)?;
     let mut chunks = packing.open(body);
-    let last = Instant::now() + app.bodies.limits.whole;
+    let last = Instant::now() + bodies.limits.whole;
     let mut whole = Vec::new();
     loop {
-        let until = last.min(Instant::now() + app.bodies.limits.silence);
+        let until = last.min(Instant::now() + bodies.limits.silence);
         let chunk = match timeout_at(until, chunks.next()).await.map_err(|_| stalled())? {
             None => return Ok(whole.into()),
             Some(chunk) => chunk.map_err(|_| cut_off())?,
@@ -128,7 +141,7 @@ pub async fn read(app: &App, request: Request, most: usize) -> Result<Bytes, Pro
         if whole.len() + chunk.len() > most {
             return Err(too_large());
         }
-        paid.add(app.bodies.take(chunk.len())?);
+        paid.add(bodies.take(chunk.len())?);
         whole.extend_from_slice(&chunk);
     }
 }

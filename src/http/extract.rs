@@ -20,10 +20,7 @@ use super::{
     body::{self, LARGEST_BODY, LARGEST_DOCUMENT},
     problem::{Code, Problem, Violation},
 };
-use crate::{
-    app::App,
-    json::{self, Unstorable},
-};
+use crate::json::{self, Unstorable};
 
 /// How many parameters a query may have.
 const MOST_PARAMETERS: usize = 1_000;
@@ -32,11 +29,11 @@ const MOST_PARAMETERS: usize = 1_000;
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &App) -> Result<Json<T>, Problem> {
-        json(request, app, LARGEST_DOCUMENT).await.map(Json)
+    async fn from_request(request: Request, _state: &S) -> Result<Json<T>, Problem> {
+        json(request, LARGEST_DOCUMENT).await.map(Json)
     }
 }
 
@@ -44,20 +41,20 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 #[derive(Debug)]
 pub struct Large<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Large<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Large<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &App) -> Result<Large<T>, Problem> {
-        json(request, app, LARGEST_BODY).await.map(Large)
+    async fn from_request(request: Request, _state: &S) -> Result<Large<T>, Problem> {
+        json(request, LARGEST_BODY).await.map(Large)
     }
 }
 
-async fn json<T: DeserializeOwned>(request: Request, app: &App, most: usize) -> Result<T, Problem> {
+async fn json<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, Problem> {
     if !is_json(request.headers()) {
         let message = "Send the body with Content-Type: application/json.";
         return Err(Problem::new(Code::UnsupportedMediaType, message));
     }
-    let body = body::read(app, request, most).await?;
+    let body = body::read(request, most).await?;
     in_place(body.len(), || parse(&body))
 }
 
@@ -65,11 +62,11 @@ async fn json<T: DeserializeOwned>(request: Request, app: &App, most: usize) -> 
 #[derive(Debug)]
 pub struct Optional<T>(pub T);
 
-impl<T: DeserializeOwned + Default> FromRequest<App> for Optional<T> {
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for Optional<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &App) -> Result<Optional<T>, Problem> {
-        let body = body::read(app, request, LARGEST_DOCUMENT).await?;
+    async fn from_request(request: Request, _state: &S) -> Result<Optional<T>, Problem> {
+        let body = body::read(request, LARGEST_DOCUMENT).await?;
         if body.trim_ascii().is_empty() {
             return Ok(Optional(T::default()));
         }
@@ -81,11 +78,11 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for Optional<T> {
 #[derive(Debug)]
 pub struct Body(pub Bytes);
 
-impl FromRequest<App> for Body {
+impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &App) -> Result<Body, Problem> {
-        body::read(app, request, LARGEST_BODY).await.map(Body)
+    async fn from_request(request: Request, _state: &S) -> Result<Body, Problem> {
+        body::read(request, LARGEST_BODY).await.map(Body)
     }
 }
 

@@ -2,7 +2,7 @@
 //! answers to themselves; failures become problem documents; a panic becomes a failure; and the call itself runs to its end
 //! even when the client has gone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -22,10 +22,11 @@ use tower_http::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    body::Paid,
+    RouterState,
+    body::{Budget, Paid},
     problem::{self, Code, Problem},
 };
-use crate::app::App;
+use crate::{core::Core, ids::Ids};
 
 /// How long the id may be that a client gives its request, in characters.
 const LONGEST_ID: usize = 128;
@@ -37,20 +38,21 @@ const GUARDS: [(HeaderName, &str); 4] = [
     (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
 ];
 
-pub(super) fn around(router: Router<App>, app: &App) -> Router<App> {
+/// Puts the layers around every call.
+pub fn around<S: RouterState>(router: Router<S>, core: &Core, bodies: &Budget) -> Router<S> {
     router
         .fallback(|| async { Problem::new(Code::NotFound, "There is nothing at this path; see /docs.") })
         .layer(
             ServiceBuilder::new()
                 .layer(middleware::from_fn(without_odd_id))
-                .layer(SetRequestIdLayer::x_request_id(FreshId(app.clone())))
+                .layer(SetRequestIdLayer::x_request_id(FreshId(Arc::clone(&core.ids))))
                 .layer(PropagateRequestIdLayer::x_request_id())
                 .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(failed))
                 .layer(middleware::from_fn(counted))
-                .layer(middleware::from_fn_with_state(app.clone(), guarded))
+                .layer(middleware::from_fn_with_state(core.clone(), guarded))
                 .layer(middleware::from_fn(problem::render))
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(middleware::from_fn_with_state(app.clone(), to_completion)),
+                .layer(middleware::from_fn_with_state((core.clone(), bodies.clone()), to_completion)),
         )
 }
 
@@ -68,11 +70,11 @@ async fn without_odd_id(mut request: Request, next: Next) -> Response {
 }
 
 #[derive(Clone)]
-struct FreshId(App);
+struct FreshId(Arc<Ids>);
 
 impl MakeRequestId for FreshId {
     fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
-        HeaderValue::try_from(self.0.ids.next().to_string()).ok().map(RequestId::new)
+        HeaderValue::try_from(self.0.next().to_string()).ok().map(RequestId::new)
     }
 }
 
@@ -86,7 +88,6 @@ fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
 
 /// Notes that an answer is a failure of ours. One that asks to come again later is meant so: the service is stopping, or has
 /// more to do than it can, and who has found that out has said so where it matters.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands over the class")]
 fn failed(class: ServerErrorsFailureClass, latency: Duration, _: &tracing::Span) {
     match class {
         ServerErrorsFailureClass::StatusCode(StatusCode::SERVICE_UNAVAILABLE) => {
@@ -124,14 +125,14 @@ fn method(method: &Method) -> &'static str {
 
 /// Adds what browsers are to know of an answer. A service that is about to stop has clients come again on new connections,
 /// so that they find another instance.
-async fn guarded(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn guarded(State(core): State<Core>, request: Request, next: Next) -> Response {
     let may_close = request.version() <= Version::HTTP_11;
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in GUARDS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    if may_close && app.leaving.is_cancelled() {
+    if may_close && core.leaving.is_cancelled() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -146,7 +147,7 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// Lets pages of any site make these calls and read their answers. No other call is for pages of other sites.
-pub(super) fn for_any_site(calls: OpenApiRouter<App>) -> OpenApiRouter<App> {
+pub fn for_any_site<S: RouterState>(calls: OpenApiRouter<S>) -> OpenApiRouter<S> {
     calls.layer(cors())
 }
 
@@ -170,9 +171,13 @@ fn cors() -> CorsLayer {
 /// Runs the call in a task of its own: a client that goes away, or a timeout around it, drops the waiting and not
 /// the work. So no transaction is ever dropped half-way, and a stop waits for what has begun. What the body was paid with
 /// is given back at the end.
-async fn to_completion(State(app): State<App>, mut request: Request, next: Next) -> Response {
+async fn to_completion(
+    State((core, bodies)): State<(Core, Budget)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let span = tracing::Span::current();
-    let paid = Paid::default();
+    let paid = Paid::from(bodies);
     request.extensions_mut().insert(paid.clone());
     let answer = async move {
         let response = next.run(request).await;
@@ -180,7 +185,7 @@ async fn to_completion(State(app): State<App>, mut request: Request, next: Next)
         response
     };
     let work = tracing::Instrument::instrument(answer, span);
-    match app.tasks.spawn(work).await {
+    match core.tasks.spawn(work).await {
         Ok(response) => response,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

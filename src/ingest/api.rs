@@ -1,6 +1,7 @@
 //! `POST /v1/events`.
 
 use axum::{
+    extract::FromRef,
     extract::State,
     http::{HeaderMap, header},
 };
@@ -14,19 +15,23 @@ use super::{
     items, native, submit,
 };
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         aside::in_place,
         auth::Sender,
         extract::{Body, Json, Query},
         problem::{Code, Problem},
     },
+    ingest::Intake,
     keys::{Key, Scope},
     verdicts::agents::Caller,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Intake: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(send_events))
 }
 
@@ -55,7 +60,7 @@ impl Return {
         description = "An event, an array of events, or an event a line"),
     responses((status = 200, body = Answer)))]
 async fn send_events(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     Sender(key): Sender,
     Query(answer): Query<Return>,
     headers: HeaderMap,
@@ -66,21 +71,21 @@ async fn send_events(
         let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };
         let parse = |raw: &str| native::parse(items::strict_object(raw)?);
         let items = raw.into_iter().enumerate();
-        Ok::<_, Problem>(read(&app, &key, Caller::of(&headers), items, answer.leads(&key), parse))
+        Ok::<_, Problem>(read(&intake, &key, Caller::of(&headers), items, answer.leads(&key), parse))
     })?;
-    Ok(Json(submit(&app.writers, submission).await?))
+    Ok(Json(submit(&intake.writers, submission).await?))
 }
 
 /// Reads items, each with its place, with a shape's parser; those that it refuses are set aside with their reason.
 pub fn read<'a>(
-    app: &App,
+    intake: &Intake,
     key: &Key,
     caller: Caller<'_>,
     items: impl Iterator<Item = (usize, &'a str)>,
     want_leads: bool,
     parse: impl Fn(&str) -> Result<Found, Rejection>,
 ) -> Submission {
-    let arrival = Arrival { at: app.clock.now(), api_key: Some(key.id) };
+    let arrival = Arrival { at: intake.clock.now(), api_key: Some(key.id) };
     let mut submission = Submission {
         arrival,
         events: Vec::with_capacity(items.size_hint().0),
@@ -92,7 +97,7 @@ pub fn read<'a>(
         submission.size += raw.len();
         let event = parse(raw).and_then(|mut found| {
             found.hint = found.hint.max(caller.find(&found.kind, found.context.as_ref()));
-            found.into_event(arrival, || app.ids.next().to_string())
+            found.into_event(arrival, || intake.ids.next().to_string())
         });
         match event {
             Ok(event) => submission.events.push((index, event)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::store;
-use crate::{app::App, sweep::Sweep};
+use crate::{ingest::Intake, sweep::Sweep};
 
 /// How many refused items are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 5_000;
@@ -13,12 +13,14 @@ const FORGOTTEN_AT_ONCE: i64 = 5_000;
 pub struct ForgetRejected;
 
 impl Sweep for ForgetRejected {
+    type State = Intake;
+
     const NAME: &'static str = "forget_rejected";
     const PERIOD: Duration = Duration::from_secs(10);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let before = app.clock.now() - app.rejects.kept;
-        let mut conn = app.db.acquire().await?;
-        store::forget_rejected(&mut conn, before, app.rejects.most, FORGOTTEN_AT_ONCE).await
+    async fn run_once(intake: &Intake) -> Result<usize, sqlx::Error> {
+        let before = intake.clock.now() - intake.rejects.kept;
+        let mut conn = intake.db.acquire().await?;
+        store::forget_rejected(&mut conn, before, intake.rejects.most, FORGOTTEN_AT_ONCE).await
     }
 }

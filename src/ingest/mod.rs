@@ -23,6 +23,8 @@ mod types;
 mod upsert;
 mod writer;
 
+use std::ops::Deref;
+
 use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
@@ -33,7 +35,7 @@ pub(crate) use types::Types;
 pub use upsert::{Upserted, Upserts};
 pub use writer::{Busy, WRITERS, Writers};
 
-use crate::{ids::LeadId, leads::Stage, scores::State};
+use crate::{ids::LeadId, keys::Keys, leads::Stage, lifecycle::Lifecycle, scores::State};
 use event::{Arrival, NewEvent};
 
 /// How many refused items an answer lists, and how many warnings.
@@ -99,6 +101,25 @@ pub struct AnsweredLead {
     pub band: String,
     /// Its stage.
     pub stage: Stage,
+}
+
+/// The lifecycle of leads, and the writers of events. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// What every change of a lead works with.
+    pub lifecycle: Lifecycle,
+    /// The keys in use.
+    pub keys: Keys,
+    /// The tasks that write events to the log, and the channel to them.
+    pub writers: Writers,
+}
+
+impl Deref for Intake {
+    type Target = Lifecycle;
+
+    fn deref(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
 }
 
 /// Hands a request's events to the writers and waits until they are committed.

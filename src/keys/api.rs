@@ -1,6 +1,7 @@
 //! `/v1/keys`.
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
     response::Response,
@@ -13,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Key, NewKey, Prefix, Scope, Secret, SigningSecret, store};
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::Admin,
         extract::{Json, Path, Query},
@@ -22,10 +23,14 @@ use crate::{
         said::{self, idempotency_key},
     },
     ids::KeyId,
+    keys::Keys,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Keys: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(list_keys, create_key)).routes(routes!(revoke_key))
 }
 
@@ -99,14 +104,14 @@ struct ListKeys {
 #[utoipa::path(get, path = "/v1/keys", tag = "Operations", params(ListKeys),
     responses((status = 200, body = Page<KeyView>)))]
 async fn list_keys(
-    State(app): State<App>,
+    State(keys): State<Keys>,
     _admin: Admin,
     Query(query): Query<ListKeys>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::decode).transpose()?;
-    let rows = store::list(&mut *app.db.acquire().await?, after, i64::from(limit) + 1).await?;
+    let rows = store::list(&mut *keys.db.acquire().await?, after, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |key| key.id).map(view).respond(&uri))
 }
 
@@ -118,7 +123,7 @@ async fn list_keys(
     params(("Idempotency-Key" = Option<String>, Header, description = "Of the key")),
     responses((status = 201, body = KeyWithSecret)))]
 async fn create_key(
-    State(app): State<App>,
+    State(keys): State<Keys>,
     _admin: Admin,
     headers: HeaderMap,
     Json(body): Json<CreateKey>,
@@ -126,7 +131,7 @@ async fn create_key(
     let body = body.normalised();
     let prefix = validate(&body)?;
     let request_key = idempotency_key(&headers)?;
-    let secret = Secret::generate(prefix, &app.ids);
+    let secret = Secret::generate(prefix, &keys.ids);
     let new = NewKey {
         name: &body.name,
         scopes: &body.scopes,
@@ -135,14 +140,14 @@ async fn create_key(
         environment: false,
         request_key: request_key.as_deref(),
     };
-    let mut conn = app.db.acquire().await?;
-    let key = match store::insert(&mut conn, &app.ids, &secret, prefix, &new, app.clock.now()).await {
+    let mut conn = keys.db.acquire().await?;
+    let key = match store::insert(&mut conn, &keys.ids, &secret, prefix, &new, keys.clock.now()).await {
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
             return Err(made_before(&mut conn, request_key.as_deref().unwrap_or_default()).await?);
         }
         made => made?,
     };
-    app.keys.forget();
+    keys.ring.forget();
     let shown = KeyWithSecret { record: view(key), key: secret.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(shown)))
 }
@@ -158,12 +163,12 @@ async fn made_before(conn: &mut PgConnection, request_key: &str) -> Result<Probl
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "Operations", params(("id" = KeyId, Path)),
     responses((status = 204)))]
 async fn revoke_key(
-    State(app): State<App>,
+    State(keys): State<Keys>,
     _admin: Admin,
     Path(id): Path<KeyId>,
 ) -> Result<StatusCode, Problem> {
-    let revoked = store::revoke(&mut *app.db.acquire().await?, id, app.clock.now()).await?;
-    app.keys.forget();
+    let revoked = store::revoke(&mut *keys.db.acquire().await?, id, keys.clock.now()).await?;
+    keys.ring.forget();
     if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("key")) }
 }
 

@@ -14,7 +14,7 @@ mod ring;
 mod signing;
 mod store;
 
-use std::fmt;
+use std::{fmt, ops::Deref, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
@@ -22,7 +22,7 @@ pub use ring::{BELIEVED, KeyRing};
 pub use signing::SigningSecret;
 pub use store::{Key, NewKey};
 
-use crate::{app::App, ids::Ids};
+use crate::{core::Core, ids::Ids};
 
 /// How short a key given by the operator may be, prefix included.
 pub const SHORTEST_GIVEN_KEY: usize = 24;
@@ -30,6 +30,23 @@ pub const SHORTEST_GIVEN_KEY: usize = 24;
 const RANDOM_CHARACTERS: usize = 32;
 const CHECKSUM_CHARACTERS: usize = 6;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The core, and the keys in use. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// What every feature stands on.
+    pub core: Core,
+    /// The keys in use, in memory.
+    pub ring: Arc<KeyRing>,
+}
+
+impl Deref for Keys {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
 
 /// What a key may do.
 #[derive(
@@ -141,21 +158,21 @@ pub struct Made {
 
 /// Sees to it that there are an admin and a write key: the operator's own, which replace those given at an
 /// earlier start, or, where there is none of that kind at all, new ones.
-pub async fn ensure(app: &App, admin: Option<Secret>, write: Option<Secret>) -> Result<Made, sqlx::Error> {
+pub async fn ensure(keys: &Keys, admin: Option<Secret>, write: Option<Secret>) -> Result<Made, sqlx::Error> {
     Ok(Made {
-        admin: ensure_one(app, Prefix::Secret, &[Scope::Admin, Scope::Ingest], admin).await?,
-        write: ensure_one(app, Prefix::Write, &[Scope::Ingest], write).await?,
+        admin: ensure_one(keys, Prefix::Secret, &[Scope::Admin, Scope::Ingest], admin).await?,
+        write: ensure_one(keys, Prefix::Write, &[Scope::Ingest], write).await?,
     })
 }
 
 async fn ensure_one(
-    app: &App,
+    keys: &Keys,
     prefix: Prefix,
     scopes: &[Scope],
     given: Option<Secret>,
 ) -> Result<Option<Secret>, sqlx::Error> {
-    let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let now = keys.clock.now();
+    let mut tx = keys.db.begin().await?;
     store::lock(&mut tx).await?;
     let (secret, environment) = match given {
         Some(secret) => {
@@ -163,7 +180,7 @@ async fn ensure_one(
             (secret, true)
         }
         None if store::any(&mut tx, prefix).await? => return Ok(None),
-        None => (Secret::generate(prefix, &app.ids), false),
+        None => (Secret::generate(prefix, &keys.ids), false),
     };
     let name = match (prefix, environment) {
         (Prefix::Write, true) => "write key of the settings",
@@ -172,9 +189,9 @@ async fn ensure_one(
         (Prefix::Secret, false) => "first admin key",
     };
     let new = NewKey { name, scopes, origins: &[], signing_secret: None, environment, request_key: None };
-    store::insert(&mut tx, &app.ids, &secret, prefix, &new, now).await?;
+    store::insert(&mut tx, &keys.ids, &secret, prefix, &new, now).await?;
     tx.commit().await?;
-    app.keys.forget();
+    keys.ring.forget();
     Ok((!environment).then_some(secret))
 }
 

@@ -1,6 +1,7 @@
 //! `/v1/leads`.
 
 use axum::{
+    extract::FromRef,
     extract::{self, OriginalUri, State},
     http::HeaderMap,
     response::Response,
@@ -20,8 +21,8 @@ use super::{
     words,
 };
 use crate::{
-    app::App,
     clock::to_utc,
+    http::RouterState,
     http::{
         auth::Reader,
         etag::tagged,
@@ -30,10 +31,14 @@ use crate::{
         problem::Problem,
     },
     ids::LeadId,
+    models::Models,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Models: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(list_leads))
         .routes(routes!(get_lead))
@@ -74,15 +79,15 @@ struct ListSuppressions {
 #[utoipa::path(get, path = "/v1/suppressions", tag = "Leads", params(ListSuppressions),
     security(("key" = ["read"])), responses((status = 200, body = Page<Suppression>)))]
 async fn list_suppressions(
-    extract::State(app): extract::State<App>,
+    extract::State(models): extract::State<Models>,
     _reader: Reader,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ListSuppressions>,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::decode).transpose()?;
-    let mut conn = app.db.acquire().await?;
-    let live = app.live.current(&mut conn).await?;
+    let mut conn = models.db.acquire().await?;
+    let live = models.live.current(&mut conn).await?;
     let rows = consent::store::suppressed(&mut conn, live.id, after, i64::from(limit) + 1).await?;
     let page = Page::of(rows, limit, |row| row.identity_id);
     Ok(page.map(Suppression::from).respond(&uri))
@@ -138,7 +143,7 @@ struct ListLeads {
 #[utoipa::path(get, path = "/v1/leads", tag = "Leads", params(ListLeads),
     responses((status = 200, body = Page<LeadView>)))]
 async fn list_leads(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Query(query): Query<ListLeads>,
     OriginalUri(uri): OriginalUri,
@@ -155,8 +160,8 @@ async fn list_leads(
         return Err(Problem::parameter("the cursor belongs to another order; start without a cursor"));
     }
     let filter = filter(query)?;
-    let mut conn = app.db.acquire().await?;
-    let live = app.live.current(&mut conn).await?;
+    let mut conn = models.db.acquire().await?;
+    let live = models.live.current(&mut conn).await?;
     let rows = view::list(&mut conn, live.id, &filter, sort, after, i64::from(limit) + 1).await?;
     let page = Page::of(rows, limit, |row| Place::of(row, sort));
     let data = view::shown(&mut conn, page.data).await?;
@@ -169,12 +174,12 @@ async fn list_leads(
 #[utoipa::path(get, path = "/v1/leads/{id}", tag = "Leads", params(("id" = LeadId, Path)),
     responses((status = 200, body = LeadView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_lead(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    Ok(tagged(&headers, &current(&app, id).await?))
+    Ok(tagged(&headers, &current(&models, id).await?))
 }
 
 /// By what a lead is known elsewhere.
@@ -213,30 +218,30 @@ impl By {
     params(("by" = inline(By), Path), ("value" = String, Path, description = "Percent-encoded.")),
     responses((status = 200, body = LeadView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_lead_by(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Path((by, value)): Path<(By, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let lead = find(&app, &by.identity(&value)?).await?.ok_or_else(|| Problem::not_found("lead"))?;
+    let lead = find(&models, &by.identity(&value)?).await?.ok_or_else(|| Problem::not_found("lead"))?;
     Ok(tagged(&headers, &lead))
 }
 
 /// The lead that an identity is of, scored as of now; none if nobody ever named it.
-pub(crate) async fn find(app: &App, identity: &Identity) -> Result<Option<LeadView>, Problem> {
-    let lead = store::lead_of(&mut *app.db.acquire().await?, identity.id()).await?;
+pub(crate) async fn find(models: &Models, identity: &Identity) -> Result<Option<LeadView>, Problem> {
+    let lead = store::lead_of(&mut *models.db.acquire().await?, identity.id()).await?;
     match lead {
-        Some(lead) => current(app, lead).await.map(Some),
+        Some(lead) => current(models, lead).await.map(Some),
         None => Ok(None),
     }
 }
 
 /// A lead, or the one that it was joined with, scored as of now.
-pub(crate) async fn current(app: &App, id: LeadId) -> Result<LeadView, Problem> {
-    let mut conn = app.db.acquire().await?;
-    let live = app.live.current(&mut conn).await?;
+pub(crate) async fn current(models: &Models, id: LeadId) -> Result<LeadView, Problem> {
+    let mut conn = models.db.acquire().await?;
+    let live = models.live.current(&mut conn).await?;
     let row = view::find(&mut conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
-    let score = live.evaluate(row.id, row.tally(), app.clock.now());
+    let score = live.evaluate(row.id, row.tally(), models.clock.now());
     let mut lead =
         view::shown(&mut conn, vec![row]).await?.pop().ok_or_else(|| Problem::not_found("lead"))?;
     if let Some(score) = score {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{lock_rows, store, words};
-use crate::{app::App, sweep::Sweep};
+use crate::{models::Models, sweep::Sweep};
 
 /// Of how many leads the words are made in one transaction.
 const AT_ONCE: i64 = 500;
@@ -13,11 +13,13 @@ const AT_ONCE: i64 = 500;
 pub struct MakeWords;
 
 impl Sweep for MakeWords {
+    type State = Models;
+
     const NAME: &'static str = "make_words";
     const PERIOD: Duration = Duration::from_mins(10);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut tx = app.db.begin().await?;
+    async fn run_once(models: &Models) -> Result<usize, sqlx::Error> {
+        let mut tx = models.db.begin().await?;
         let mut made = store::lock_made(&mut tx).await?;
         if made.version >= words::VERSION {
             return Ok(0);

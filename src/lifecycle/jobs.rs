@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::change::LeadChange;
-use crate::{app::App, leads, policy, scores, sweep::Sweep};
+use crate::{leads, lifecycle::Lifecycle, policy, scores, sweep::Sweep};
 
 /// How many leads one run sees to.
 const AT_ONCE: i64 = 1_000;
@@ -19,13 +19,15 @@ const CHUNK: i64 = 500;
 pub struct DueScores;
 
 impl Sweep for DueScores {
+    type State = Lifecycle;
+
     const NAME: &'static str = "due_scores";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    async fn run_once(lifecycle: &Lifecycle) -> Result<usize, sqlx::Error> {
+        let mut begun = LeadChange::begin(lifecycle).await?;
         let now = begun.now();
-        let scored = app.live.scored(begun.conn()).await?;
+        let scored = lifecycle.live.scored(begun.conn()).await?;
         let due = scores::due(begun.conn(), &scored.ids(), now, AT_ONCE).await?;
         if due.is_empty() {
             return Ok(0);
@@ -39,11 +41,13 @@ impl Sweep for DueScores {
 pub struct Reconsider;
 
 impl Sweep for Reconsider {
+    type State = Lifecycle;
+
     const NAME: &'static str = "reconsider";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    async fn run_once(lifecycle: &Lifecycle) -> Result<usize, sqlx::Error> {
+        let mut begun = LeadChange::begin(lifecycle).await?;
         let now = begun.now();
         let Some(walk) = policy::next_walk(begun.conn()).await? else { return Ok(0) };
         let chunk = leads::after(begun.conn(), walk.to, CHUNK).await?;
@@ -53,8 +57,8 @@ impl Sweep for Reconsider {
         Ok(chunk.len().max(1))
     }
 
-    async fn rest(app: &App, worked: Duration) -> Duration {
-        app.pace.rest(&app.db, worked).await
+    async fn rest(lifecycle: &Lifecycle, worked: Duration) -> Duration {
+        lifecycle.pace.rest(&lifecycle.db, worked).await
     }
 }
 
@@ -71,17 +75,19 @@ pub struct Renew;
 pub struct Renewing(Mutex<Option<usize>>);
 
 impl Sweep for Renew {
+    type State = Lifecycle;
+
     const NAME: &'static str = "renew";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    async fn run_once(lifecycle: &Lifecycle) -> Result<usize, sqlx::Error> {
+        let mut begun = LeadChange::begin(lifecycle).await?;
         let outdated = scores::outdated(begun.conn(), CHUNK).await?;
         if outdated.is_empty() {
-            app.renewing.ends();
+            lifecycle.renewing.ends();
             return Ok(0);
         }
-        if app.renewing.begins() {
+        if lifecycle.renewing.begins() {
             let leads = scores::count_outdated(begun.conn()).await?;
             tracing::info!(
                 leads,
@@ -90,12 +96,12 @@ impl Sweep for Renew {
             );
         }
         let replayed = begun.lock_free(&outdated).await?.commit().await?.len();
-        app.renewing.more(replayed);
+        lifecycle.renewing.more(replayed);
         Ok(replayed)
     }
 
-    async fn rest(app: &App, worked: Duration) -> Duration {
-        app.pace.rest(&app.db, worked).await
+    async fn rest(lifecycle: &Lifecycle, worked: Duration) -> Duration {
+        lifecycle.pace.rest(&lifecycle.db, worked).await
     }
 }
 

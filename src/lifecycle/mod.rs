@@ -6,23 +6,38 @@
 pub mod change;
 pub mod jobs;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use sqlx::PgPool;
 
-use crate::{clock::Clock, ids::Ids, models::Live, policy::Policies};
+use crate::{models::Models, policy::Policies};
+use jobs::Renewing;
 
 /// What every change of a lead works with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Lifecycle {
+    /// The core, and the models under which leads are scored.
+    pub models: Models,
     /// The connections on which leads are changed.
     pub db: PgPool,
-    /// The models under which leads are scored.
-    pub live: Live,
     /// The policy in force.
     pub policies: Policies,
-    /// What time it is.
-    pub clock: Clock,
-    /// Where new ids come from.
-    pub ids: Arc<Ids>,
+    /// How far this instance has come with replaying leads whose states are of older semantics.
+    pub renewing: Arc<Renewing>,
+}
+
+impl Lifecycle {
+    /// The same, on other connections.
+    #[must_use]
+    pub fn on(&self, db: PgPool) -> Lifecycle {
+        Lifecycle { db, ..self.clone() }
+    }
+}
+
+impl Deref for Lifecycle {
+    type Target = Models;
+
+    fn deref(&self) -> &Models {
+        &self.models
+    }
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/links`: links for a mail.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{extract::FromRef, extract::State, http::StatusCode};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -11,7 +11,7 @@ use super::{
     token::{Act, LONGEST_MESSAGE, Secret, Token},
 };
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::{Admin, Editor},
         extract::{Json, Query},
@@ -23,6 +23,7 @@ use crate::{
         self,
         identity::{Identity, Kind},
     },
+    links::Links,
 };
 
 /// How many links a mail may have.
@@ -31,7 +32,10 @@ const MOST_LINKS: usize = 200;
 const LONGEST_URL: usize = 2_000;
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Links: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(create_links))
         .routes(routes!(rotate_link_secret))
@@ -111,17 +115,17 @@ struct Rotate {
 #[utoipa::path(post, path = "/v1/links", tag = "E-mail", request_body = CreateLinks,
     security(("key" = ["read_write"])), responses((status = 200, body = MadeLinks)))]
 async fn create_links(
-    State(app): State<App>,
+    State(links): State<Links>,
     _editor: Editor,
     Json(body): Json<CreateLinks>,
 ) -> Result<Json<MadeLinks>, Problem> {
     let urls = checked(&body)?;
-    let email = recipient(&app, &body).await?;
+    let email = recipient(&links, &body).await?;
     let mint = Mint {
-        signer: ring::read(&app).await?,
+        signer: ring::read(&links).await?,
         identity: email.id(),
         message: &body.message_id,
-        public_url: &app.public_url,
+        public_url: &links.public_url,
     };
     let unsubscribe_url = mint.url("u", Act::Unsubscribe);
     let link = |(destination, url): (&Destination, String)| MadeLink {
@@ -147,11 +151,11 @@ async fn create_links(
 #[utoipa::path(post, path = "/v1/links/rotate", tag = "E-mail", params(Rotate),
     responses((status = 204)))]
 async fn rotate_link_secret(
-    State(app): State<App>,
+    State(links): State<Links>,
     _admin: Admin,
     Query(query): Query<Rotate>,
 ) -> Result<StatusCode, Problem> {
-    rotate(&app, query.end_others).await?;
+    rotate(&links, query.end_others).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -197,13 +201,13 @@ fn checked(body: &CreateLinks) -> Result<Vec<String>, Problem> {
 }
 
 /// The address that the mail goes to.
-async fn recipient(app: &App, body: &CreateLinks) -> Result<Identity, Problem> {
-    let mut conn = app.db.acquire().await?;
+async fn recipient(links: &Links, body: &CreateLinks) -> Result<Identity, Problem> {
+    let mut conn = links.db.acquire().await?;
     match (&body.email, body.lead_id) {
         (Some(email), None) => {
             let email = Identity::parse(Kind::Email, email)
                 .map_err(|why| mistake("/email", "invalid_email", why.to_string()))?;
-            leads::know(&mut conn, &email, app.clock.now()).await?;
+            leads::know(&mut conn, &email, links.clock.now()).await?;
             Ok(email)
         }
         (None, Some(lead)) => {

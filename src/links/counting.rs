@@ -13,7 +13,6 @@ use super::{
     token::{Act, Token},
 };
 use crate::{
-    app::App,
     http::problem::{Code, Problem},
     ids::{EventKey, digest},
     ingest::{
@@ -26,6 +25,7 @@ use crate::{
         consent::{self, Channel, Fact, Said, State, Word},
         identity::Named,
     },
+    links::Links,
     verdicts::{Finding, agents::Caller},
 };
 
@@ -50,7 +50,7 @@ pub(super) struct Followed {
 
 impl Followed {
     /// Now, with what the request says of who it is.
-    pub(super) fn now(app: &App, token: Token, text: &str, headers: &HeaderMap) -> Followed {
+    pub(super) fn now(links: &Links, token: Token, text: &str, headers: &HeaderMap) -> Followed {
         let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         let user_agent: Option<String> = user_agent
             .filter(|agent| !agent.trim().is_empty())
@@ -58,13 +58,13 @@ impl Followed {
         let ahead = Caller::of(headers).find(kind(&token.act), None);
         let silent = user_agent.is_none() && matches!(token.act, Act::Click { .. });
         let hint = ahead.max(silent.then_some(Finding::NoAgent));
-        Followed { token, text: text.to_owned(), at: app.clock.now(), user_agent, hint }
+        Followed { token, text: text.to_owned(), at: links.clock.now(), user_agent, hint }
     }
 }
 
 /// Counts beside the answer.
-pub(super) fn count(app: &App, followed: Followed) {
-    let free = app.links.under_way.send_if_modified(|count| {
+pub(super) fn count(links: &Links, followed: Followed) {
+    let free = links.under_way.send_if_modified(|count| {
         let free = *count < MOST_UNDER_WAY;
         *count += usize::from(free);
         free
@@ -73,12 +73,12 @@ pub(super) fn count(app: &App, followed: Followed) {
         lost();
         return;
     }
-    let app = app.clone();
-    app.tasks.clone().spawn(async move {
-        if !counted(&app, &followed).await {
+    let links = links.clone();
+    links.tasks.clone().spawn(async move {
+        if !counted(&links, &followed).await {
             lost();
         }
-        app.links.under_way.send_modify(|count| *count -= 1);
+        links.under_way.send_modify(|count| *count -= 1);
     });
 }
 
@@ -88,25 +88,25 @@ fn lost() {
 }
 
 /// Whether it could be counted, if need be after a while.
-async fn counted(app: &App, followed: &Followed) -> bool {
+async fn counted(links: &Links, followed: &Followed) -> bool {
     for pause in RETRIES {
-        match record(app, followed).await {
+        match record(links, followed).await {
             Ok(()) => return true,
             Err(problem) if problem.code != Code::Overloaded => return false,
             Err(_) => {}
         }
-        if app.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+        if links.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             break;
         }
     }
-    record(app, followed).await.is_ok()
+    record(links, followed).await.is_ok()
 }
 
 /// Brings it into the log; when this returns it is there. Of somebody who is not known any more nothing is kept but that
 /// they want no mails.
-pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem> {
+pub(super) async fn record(links: &Links, followed: &Followed) -> Result<(), Problem> {
     let token = &followed.token;
-    let mut conn = app.db.acquire().await?;
+    let mut conn = links.db.acquire().await?;
     let Some(identity) = leads::identity(&mut conn, token.identity).await? else {
         return Ok(refuse(&mut conn, followed).await?);
     };
@@ -124,7 +124,7 @@ pub(super) async fn record(app: &App, followed: &Followed) -> Result<(), Problem
         found.into_event(arrival, String::new).map_err(|why| Problem::invalid(why.detail, Vec::new()))?;
     let submission =
         Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false, size: 0 };
-    let answer = submit(&app.writers, submission).await?;
+    let answer = submit(&links.writers, submission).await?;
     match answer.rejected.into_iter().next() {
         Some(rejected) => Err(Problem::invalid(rejected.detail, Vec::new())),
         None => Ok(()),

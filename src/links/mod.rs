@@ -25,20 +25,37 @@ mod ring;
 mod store;
 mod token;
 
+use std::{ops::Deref, sync::Arc};
+
 use tokio::sync::watch;
 
-use crate::app::App;
+use crate::ingest::Intake;
 use ring::Ring;
 use token::Secret;
 
-/// What this process knows of links: the secrets, and how much is being counted.
-#[derive(Debug, Default)]
+/// The intake, and what this process knows of links: the secrets, and how much is being counted. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Links {
-    ring: Ring,
-    under_way: watch::Sender<usize>,
+    /// What takes events in.
+    pub intake: Intake,
+    ring: Arc<Ring>,
+    under_way: Arc<watch::Sender<usize>>,
+}
+
+impl Deref for Links {
+    type Target = Intake;
+
+    fn deref(&self) -> &Intake {
+        &self.intake
+    }
 }
 
 impl Links {
+    /// Nothing is known yet.
+    pub fn new(intake: Intake) -> Links {
+        Links { intake, ring: Arc::default(), under_way: Arc::default() }
+    }
+
     /// Waits until everything is counted.
     pub async fn idle(&self) {
         // The sender is our own: it cannot be gone.
@@ -47,23 +64,23 @@ impl Links {
 }
 
 /// Sees to it that there is a secret, and reads those that there are.
-pub async fn ensure(app: &App) -> sqlx::Result<()> {
-    let secret = Secret::generate(&app.ids);
-    store::insert_first(&mut *app.db.acquire().await?, &secret, app.clock.now()).await?;
-    ring::read(app).await?;
+pub async fn ensure(links: &Links) -> sqlx::Result<()> {
+    let secret = Secret::generate(&links.ids);
+    store::insert_first(&mut *links.db.acquire().await?, &secret, links.clock.now()).await?;
+    ring::read(links).await?;
     Ok(())
 }
 
 /// Makes the secret by which tokens are signed from now on. Those before it are believed on, unless they are to end.
-async fn rotate(app: &App, end_others: bool) -> sqlx::Result<()> {
-    let (secret, now) = (Secret::generate(&app.ids), app.clock.now());
-    let mut tx = app.db.begin().await?;
+async fn rotate(links: &Links, end_others: bool) -> sqlx::Result<()> {
+    let (secret, now) = (Secret::generate(&links.ids), links.clock.now());
+    let mut tx = links.db.begin().await?;
     store::lock(&mut tx).await?;
     if end_others {
         store::end_all(&mut tx, now).await?;
     }
     store::insert_next(&mut tx, &secret, now).await?;
     tx.commit().await?;
-    ring::read(app).await?;
+    ring::read(links).await?;
     Ok(())
 }

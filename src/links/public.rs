@@ -1,6 +1,7 @@
 //! `/o/{token}`, `/c/{token}`, `/u/{token}`: what the recipients of mails, and the programs between, ask for.
 
 use axum::{
+    extract::FromRef,
     extract::State,
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -15,15 +16,19 @@ use super::{
     token::{Act, Token},
 };
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         extract::Path,
         picture::{Picture, picture},
         problem::Problem,
     },
+    links::Links,
 };
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Links: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(show_open_pixel))
         .routes(routes!(follow_link))
@@ -42,7 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     params(("token" = String, Path, description = "The token, and `.gif`")),
     responses((status = 200, body = Picture, content_type = "image/gif")))]
 async fn show_open_pixel(
-    State(app): State<App>,
+    State(links): State<Links>,
     method: Method,
     name: Result<Path<String>, Problem>,
     headers: HeaderMap,
@@ -51,9 +56,9 @@ async fn show_open_pixel(
         && method == Method::GET
     {
         let text = name.strip_suffix(".gif").unwrap_or(&name);
-        match verify(&app, text).await {
+        match verify(&links, text).await {
             Ok(Some(token)) if token.act == Act::Open => {
-                count(&app, Followed::now(&app, token, text, &headers));
+                count(&links, Followed::now(&links, token, text, &headers));
             }
             Ok(_) => {}
             Err(problem) => tracing::warn!(code = problem.code.as_str(), "a pixel could not be checked"),
@@ -74,12 +79,12 @@ async fn show_nothing() -> Response {
     responses((status = 302, description = "To the destination"),
         (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
 async fn follow_link(
-    State(app): State<App>,
+    State(links): State<Links>,
     method: Method,
     Path(text): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Some(token) = verify(&app, &text).await? else { return Ok(page::broken()) };
+    let Some(token) = verify(&links, &text).await? else { return Ok(page::broken()) };
     let Act::Click { url, .. } = &token.act else { return Ok(page::broken()) };
     let answer = [
         (header::LOCATION, url.clone()),
@@ -87,7 +92,7 @@ async fn follow_link(
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     if method == Method::GET {
-        count(&app, Followed::now(&app, token, &text, &headers));
+        count(&links, Followed::now(&links, token, &text, &headers));
     }
     Ok((StatusCode::FOUND, answer).into_response())
 }
@@ -96,8 +101,11 @@ async fn follow_link(
 #[utoipa::path(get, path = "/u/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
     responses((status = 200, body = String, content_type = "text/html"),
         (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
-async fn ask_to_unsubscribe(State(app): State<App>, Path(text): Path<String>) -> Result<Response, Problem> {
-    Ok(unsubscribing(&app, &text).await?.map_or_else(page::broken, |_| page::ask()))
+async fn ask_to_unsubscribe(
+    State(links): State<Links>,
+    Path(text): Path<String>,
+) -> Result<Response, Problem> {
+    Ok(unsubscribing(&links, &text).await?.map_or_else(page::broken, |_| page::ask()))
 }
 
 /// Unsubscribes: the page's button, and the one click of RFC 8058 by mail programs.
@@ -107,15 +115,15 @@ async fn ask_to_unsubscribe(State(app): State<App>, Path(text): Path<String>) ->
     responses((status = 200, body = String, content_type = "text/html"),
         (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
 async fn unsubscribe(
-    State(app): State<App>,
+    State(links): State<Links>,
     Path(text): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Some(token) = unsubscribing(&app, &text).await? else { return Ok(page::broken()) };
-    record(&app, &Followed::now(&app, token, &text, &headers)).await?;
+    let Some(token) = unsubscribing(&links, &text).await? else { return Ok(page::broken()) };
+    record(&links, &Followed::now(&links, token, &text, &headers)).await?;
     Ok(page::done())
 }
 
-async fn unsubscribing(app: &App, text: &str) -> Result<Option<Token>, Problem> {
-    Ok(verify(app, text).await?.filter(|token| token.act == Act::Unsubscribe))
+async fn unsubscribing(links: &Links, text: &str) -> Result<Option<Token>, Problem> {
+    Ok(verify(links, text).await?.filter(|token| token.act == Act::Unsubscribe))
 }

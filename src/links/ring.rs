@@ -16,8 +16,8 @@ use super::{
     token::{Presented, Secret, Token},
 };
 use crate::{
-    app::App,
     http::problem::{Code, Problem},
+    links::Links,
 };
 
 /// For how long the secrets are believed before the database is asked again.
@@ -58,23 +58,23 @@ impl Ring {
 }
 
 /// Reads the secrets anew; the newest of them, which signs.
-pub(super) async fn read(app: &App) -> sqlx::Result<(u16, Secret)> {
-    let rows = store::secrets(&mut *app.db.acquire().await?).await?;
+pub(super) async fn read(links: &Links) -> sqlx::Result<(u16, Secret)> {
+    let rows = store::secrets(&mut *links.db.acquire().await?).await?;
     let secrets: BTreeMap<u16, Secret> = rows.into_iter().map(store::SecretRow::numbered).collect();
     let newest = secrets.iter().next_back().map(|(number, secret)| (*number, secret.clone()));
-    app.links.ring.learn(secrets);
+    links.ring.learn(secrets);
     newest.ok_or(sqlx::Error::RowNotFound)
 }
 
 /// What a token says; none if it is not one of ours.
-pub(super) async fn verify(app: &App, text: &str) -> Result<Option<Token>, Problem> {
+pub(super) async fn verify(links: &Links, text: &str) -> Result<Option<Token>, Problem> {
     let Some(presented) = Presented::read(text) else { return Ok(None) };
-    let (ring, now) = (&app.links.ring, app.clock.now());
+    let (ring, now) = (&links.ring, links.clock.now());
     if let Some(secret) = ring.secret(presented.number) {
         if ring.is_due(now, TimeDelta::seconds(BELIEVED_SECONDS)) {
-            let app = app.clone();
-            app.tasks.clone().spawn(async move {
-                if let Err(error) = read(&app).await {
+            let links = links.clone();
+            links.tasks.clone().spawn(async move {
+                if let Err(error) = read(&links).await {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "the secrets of links cannot be read"
@@ -86,7 +86,7 @@ pub(super) async fn verify(app: &App, text: &str) -> Result<Option<Token>, Probl
     }
     if ring.is_due(now, TimeDelta::seconds(ASKED_EVERY_SECONDS)) {
         let away = || Problem::new(Code::Overloaded, "The link cannot be checked just now; try again.");
-        tokio::time::timeout(PATIENCE, read(app)).await.map_err(|_| away())??;
+        tokio::time::timeout(PATIENCE, read(links)).await.map_err(|_| away())??;
     }
     Ok(ring.secret(presented.number).and_then(|secret| presented.open(&secret)))
 }

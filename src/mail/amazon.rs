@@ -16,11 +16,11 @@ use super::{
     providers::{Refusal, ses},
 };
 use crate::{
-    app::App,
     http::{
         aside::in_place,
         problem::{Code, Problem},
     },
+    mail::Mail,
 };
 
 /// How many certificates are remembered.
@@ -79,12 +79,12 @@ impl Amazon {
 }
 
 /// Reads what Amazon sends, if it is one of these topics that sends it.
-pub(super) async fn read(app: &App, topics: &ses::Topics, body: &[u8]) -> Result<Read, Problem> {
+pub(super) async fn read(mail: &Mail, topics: &ses::Topics, body: &[u8]) -> Result<Read, Problem> {
     let message = in_place(body.len(), || ses::Message::parse(body)).ok_or(Refusal::Unreadable)?;
     let url = message.certificate_url().filter(|_| topics.name(&message)).ok_or(Refusal::NotVerified)?;
     let given = topics.certificates().ok_or(Refusal::NotVerified)?;
     let verified = if given.is_empty() {
-        let certificate = certificate(app, url).await?;
+        let certificate = certificate(mail, url).await?;
         in_place(body.len(), || message.is_signed_by(&certificate))
     } else {
         in_place(body.len(), || given.iter().any(|certificate| message.is_signed_by(certificate)))
@@ -93,13 +93,13 @@ pub(super) async fn read(app: &App, topics: &ses::Topics, body: &[u8]) -> Result
         return Err(Refusal::NotVerified.into());
     }
     if let Some(url) = message.confirmation_url() {
-        confirm(app, url).await?;
+        confirm(mail, url).await?;
     }
     Ok(in_place(body.len(), || message.read()))
 }
 
-async fn certificate(app: &App, url: Url) -> Result<CertificateDer<'static>, Problem> {
-    if let Some(known) = app.amazon.known(&url) {
+async fn certificate(mail: &Mail, url: Url) -> Result<CertificateDer<'static>, Problem> {
+    if let Some(known) = mail.amazon.known(&url) {
         return Ok(known);
     }
     let away = |error: &str| {
@@ -108,16 +108,16 @@ async fn certificate(app: &App, url: Url) -> Result<CertificateDer<'static>, Pro
             "Amazon's certificate cannot be fetched just now; try again, or enter it with the mail source.";
         Problem::new(Code::Overloaded, message)
     };
-    let pem = fetch(app, url.clone()).await.map_err(|error| away(&error))?;
+    let pem = fetch(mail, url.clone()).await.map_err(|error| away(&error))?;
     let certificate = ses::certificate(&pem).ok_or_else(|| away("it is no certificate"))?;
-    app.amazon.remember(url, certificate.clone());
+    mail.amazon.remember(url, certificate.clone());
     Ok(certificate)
 }
 
 /// Tells Amazon that the subscription is wanted: it is a topic that was named, and the message is its own. What could not
 /// be confirmed Amazon asks for again.
-async fn confirm(app: &App, url: Url) -> Result<(), Problem> {
-    if let Err(error) = fetch(app, url.clone()).await {
+async fn confirm(mail: &Mail, url: Url) -> Result<(), Problem> {
+    if let Err(error) = fetch(mail, url.clone()).await {
         let url = url.as_str();
         tracing::warn!(error, url, "a subscription could not be confirmed: open the URL to do it");
         let message = "The subscription cannot be confirmed just now; try again, or open its SubscribeURL.";
@@ -127,9 +127,9 @@ async fn confirm(app: &App, url: Url) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn fetch(app: &App, url: Url) -> Result<Vec<u8>, String> {
-    match &app.amazon.fetch {
-        Fetch::Internet => app.couriers.fetch(url, PATIENCE, LARGEST_ANSWER).await,
+async fn fetch(mail: &Mail, url: Url) -> Result<Vec<u8>, String> {
+    match &mail.amazon.fetch {
+        Fetch::Internet => mail.couriers.fetch(url, PATIENCE, LARGEST_ANSWER).await,
         Fetch::Instead(fetch) => fetch(url).await,
     }
 }

@@ -1,11 +1,15 @@
 //! `/v1/mail-sources` and `/v1/hooks`.
 
+use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{hooks, sources};
-use crate::app::App;
+use crate::{http::RouterState, mail::Mail};
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Mail: FromRef<S>,
+{
     sources::api::routes().merge(hooks::routes())
 }

@@ -1,6 +1,7 @@
 //! `/v1/hooks/{provider}/{token}`: where providers send to.
 
 use axum::{
+    extract::FromRef,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
@@ -9,16 +10,20 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{providers::Provider, sources, take};
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         body,
         extract::{Json, Path},
         problem::Problem,
     },
     ingest::Answer,
+    mail::Mail,
 };
 
-pub(super) fn routes() -> OpenApiRouter<App> {
+pub(super) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Mail: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(take_hook, probe_hook))
 }
 
@@ -36,14 +41,14 @@ struct Sent(Vec<u8>);
     params(("provider" = String, Path), ("token" = String, Path, description = "The source's, as its `url` has it")),
     request_body(content = Sent, content_type = "application/octet-stream", description = "As the provider sends it"), responses((status = 200, body = Answer)))]
 async fn take_hook(
-    State(app): State<App>,
+    State(mail): State<Mail>,
     Path((provider, token)): Path<(String, String)>,
     request: Request,
 ) -> Response {
     let Some(provider) = Provider::named(&provider) else {
         return Problem::not_found("e-mail provider").into_response();
     };
-    match taken(&app, provider, &token, request).await {
+    match taken(&mail, provider, &token, request).await {
         Ok(answer) => Json(answer).into_response(),
         Err(problem) => {
             count(provider, "refused", 1);
@@ -61,12 +66,12 @@ async fn take_hook(
     responses((status = 200, description = "There is something here; whether the token is known is not said")))]
 async fn probe_hook() {}
 
-async fn taken(app: &App, provider: Provider, token: &str, request: Request) -> Result<Answer, Problem> {
-    let verification = sources::of_token(app, provider, token).await?;
+async fn taken(mail: &Mail, provider: Provider, token: &str, request: Request) -> Result<Answer, Problem> {
+    let verification = sources::of_token(mail, provider, token).await?;
     let verification = verification.ok_or_else(|| Problem::not_found("mail source"))?;
     let headers = request.headers().clone();
-    let body = body::read(app, request, provider.largest()).await?;
-    let (answer, passed_over) = take(app, &verification, &headers, &body).await?;
+    let body = body::read(request, provider.largest()).await?;
+    let (answer, passed_over) = take(mail, &verification, &headers, &body).await?;
     count(provider, "accepted", answer.accepted);
     count(provider, "duplicate", answer.duplicates);
     count(provider, "rejected", answer.rejected.len());

@@ -22,42 +22,63 @@ mod news;
 mod providers;
 mod sources;
 
+use std::{ops::Deref, sync::Arc};
+
 use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 
 pub use amazon::{Amazon, Fetch, Fetched};
 
 use crate::{
-    app::App,
     http::{
         aside::in_place,
         problem::{Code, Problem},
     },
     ingest::{
-        Answer, Refused, Rejection, Submission,
+        Answer, Intake, Refused, Rejection, Submission,
         event::{Arrival, NewEvent},
         items::MOST_ITEMS,
         submit,
     },
+    webhooks::Couriers,
 };
 use news::{News, Read};
 use providers::{Provider, Verification};
 
+/// The intake, and what reads reports of e-mail providers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// What takes events in.
+    pub intake: Intake,
+    /// Amazon's certificates, by which reports of SES are verified.
+    pub amazon: Arc<Amazon>,
+    /// What says where webhooks, and subscriptions, may be sent.
+    pub couriers: Arc<Couriers>,
+}
+
+impl Deref for Mail {
+    type Target = Intake;
+
+    fn deref(&self) -> &Intake {
+        &self.intake
+    }
+}
+
 /// Takes what has come for a source; when this returns it is on disk.
 async fn take(
-    app: &App,
+    mail: &Mail,
     verification: &Verification,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<(Answer, usize), Problem> {
-    let now = app.clock.now();
+    let now = mail.clock.now();
     let read = match verification {
-        Verification::Ses(topics) => amazon::read(app, topics, body).await?,
+        Verification::Ses(topics) => amazon::read(mail, topics, body).await?,
         other => in_place(body.len(), || providers::read(other, headers, body, now))?,
     };
     let passed_over = read.passed_over;
     let submission = in_place(body.len(), || submission(verification.provider(), read, body.len(), now))?;
-    Ok((submit(&app.writers, submission).await?, passed_over))
+    Ok((submit(&mail.writers, submission).await?, passed_over))
 }
 
 /// News as events; those that cannot be any are set aside with their reason.

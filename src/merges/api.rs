@@ -1,6 +1,7 @@
 //! `POST /v1/leads/{id}/merge` and `/unmerge`, and `GET /v1/conflicts`.
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -11,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Conflict, Decided, Merge, MergeError, Place, Said, merge, store, unmerge};
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::{Editor, Reader},
         extract::{Json, Path, Query},
@@ -22,10 +23,14 @@ use crate::{
     ids::LeadId,
     keys::Key,
     leads::{api::current, view::LeadView},
+    lifecycle::Lifecycle,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(merge_leads))
         .routes(routes!(unmerge_leads))
@@ -78,15 +83,15 @@ struct ListConflicts {
     security(("key" = ["read_write"])),
     responses((status = 201, body = MergeDecided), (status = 200, body = MergeDecided, description = "Merged before")))]
 async fn merge_leads(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
     Json(body): Json<MergeBody>,
 ) -> Result<Response, Problem> {
     let said = said(&key, &headers, &body)?;
-    let Decided { merge, new } = merge(&app, id, body.lead_id, &said).await?;
-    let lead = current(&app, id).await?;
+    let Decided { merge, new } = merge(&lifecycle, id, body.lead_id, &said).await?;
+    let lead = current(&lifecycle, id).await?;
     Ok((status(new), Json(MergeDecided { merge, lead, taken_out: None })).into_response())
 }
 
@@ -101,16 +106,16 @@ async fn merge_leads(
     security(("key" = ["read_write"])),
     responses((status = 201, body = MergeDecided), (status = 200, body = MergeDecided, description = "Taken out before")))]
 async fn unmerge_leads(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
     Json(body): Json<MergeBody>,
 ) -> Result<Response, Problem> {
     let said = said(&key, &headers, &body)?;
-    let Decided { merge, new } = unmerge(&app, id, body.lead_id, &said).await?;
-    let lead = current(&app, id).await?;
-    let taken_out = Some(current(&app, body.lead_id).await?);
+    let Decided { merge, new } = unmerge(&lifecycle, id, body.lead_id, &said).await?;
+    let lead = current(&lifecycle, id).await?;
+    let taken_out = Some(current(&lifecycle, body.lead_id).await?);
     Ok((status(new), Json(MergeDecided { merge, lead, taken_out })).into_response())
 }
 
@@ -121,14 +126,14 @@ async fn unmerge_leads(
 #[utoipa::path(get, path = "/v1/conflicts", tag = "Leads", params(ListConflicts),
     responses((status = 200, body = Page<Conflict>)))]
 async fn list_conflicts(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     _reader: Reader,
     Query(query): Query<ListConflicts>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let after: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
-    let conn = &mut *app.db.acquire().await?;
+    let conn = &mut *lifecycle.db.acquire().await?;
     let rows = store::conflicts(conn, query.lead_id, after.as_ref(), i64::from(limit) + 1).await?;
     let place = |row: &Conflict| Place { identity: row.identity_id, claimant: row.claimant_id };
     Ok(Page::of(rows, limit, place).respond(&uri))

@@ -24,7 +24,6 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::{
-    app::App,
     db,
     ids::{IdentityId, KeyId, LeadId, MergeId},
     ingest::{
@@ -32,6 +31,7 @@ use crate::{
         event::{Arrival, Found, NewEvent},
     },
     leads::{self, Cause, Lead, Resolved, Stage, Why, identity::Named},
+    lifecycle::Lifecycle,
     lifecycle::change::{Begun, LeadChange},
     outbox::{self, Change, Kind},
     qualification,
@@ -132,11 +132,16 @@ pub(crate) struct Decided {
 }
 
 /// Makes two leads one; the first goes on.
-pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) -> Result<Decided, MergeError> {
+pub(crate) async fn merge(
+    lifecycle: &Lifecycle,
+    into: LeadId,
+    lead: LeadId,
+    said: &Said,
+) -> Result<Decided, MergeError> {
     if into == lead {
         return Err(MergeError::Itself);
     }
-    let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    let mut begun = LeadChange::begin(lifecycle).await?;
     let rows = leads::lock_rows(begun.conn(), &[into, lead]).await?;
     let mut rows: BTreeMap<LeadId, Lead> = rows.into_iter().map(|row| (row.id, row)).collect();
     let (Some(heir), Some(gone)) = (rows.get(&into), rows.get(&lead)) else {
@@ -158,7 +163,7 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
     let now = begun.now();
     let (author, reason) = (said.author.clone(), said.reason.clone());
     let merge = Merge {
-        id: MergeId(app.ids.next()),
+        id: MergeId(lifecycle.ids.next()),
         lead_id: lead,
         into,
         merged_at: now,
@@ -169,7 +174,7 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
         undone_reason: None,
     };
     // What one of them refused, the other does not permit, whatever it asked for before.
-    let live = app.live.current(begun.conn()).await?.id;
+    let live = lifecycle.live.current(begun.conn()).await?.id;
     for id in scores::not_to_be_contacted(begun.conn(), live, &[into, lead]).await? {
         rows.entry(id).and_modify(|row| row.withheld_at = Some(now));
     }
@@ -177,7 +182,7 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
     let described = leads::attributes_of(begun.conn(), &[into]).await?.remove(&into);
     let stood = restoring::snapshot(begun.conn(), &rows[&into]).await?;
     store::insert(begun.conn(), &merge, &stood, said.request_key.as_deref()).await?;
-    note(begun.conn(), app, ("lead_merged", "into"), said, [lead, into]).await?;
+    note(begun.conn(), lifecycle, ("lead_merged", "into"), said, [lead, into]).await?;
     let mut change = begun.with(Resolved::holding(rows.into_values())).await?;
     let why = Why::said(Cause::Merge, now, &said.author, Some(&said.reason));
     let (conn, leads) = change.identities();
@@ -193,14 +198,14 @@ pub(crate) async fn merge(app: &App, into: LeadId, lead: LeadId, said: &Said) ->
 
 /// Takes a lead out again that somebody merged into another.
 pub(crate) async fn unmerge(
-    app: &App,
+    lifecycle: &Lifecycle,
     from: LeadId,
     lead: LeadId,
     said: &Said,
 ) -> Result<Decided, MergeError> {
     let mut tries = 1;
     loop {
-        match try_to_unmerge(app, from, lead, said).await {
+        match try_to_unmerge(lifecycle, from, lead, said).await {
             Ok(Some(decided)) => return Ok(decided),
             Ok(None) if tries < TRIES => tries += 1,
             Ok(None) => return Err(sqlx::Error::PoolTimedOut.into()),
@@ -212,12 +217,12 @@ pub(crate) async fn unmerge(
 
 /// Nothing if others have changed the same leads meanwhile.
 async fn try_to_unmerge(
-    app: &App,
+    lifecycle: &Lifecycle,
     from: LeadId,
     lead: LeadId,
     said: &Said,
 ) -> Result<Option<Decided>, MergeError> {
-    let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    let mut begun = LeadChange::begin(lifecycle).await?;
     if let Some(key) = &said.request_key
         && let Some(before) = store::by_undo_key(begun.conn(), lead, key).await?
     {
@@ -243,7 +248,7 @@ async fn try_to_unmerge(
         return Err(MergeError::Elsewhere(lead, end));
     }
     let now = begun.now();
-    part(app, begun, (lead, end), &merge, said).await?;
+    part(lifecycle, begun, (lead, end), &merge, said).await?;
     let undone = (Some(now), Some(said.author.clone()), Some(said.reason.clone()));
     let (undone_at, undone_by, undone_reason) = undone;
     let merge = Merge { undone_at, undone_by, undone_reason, ..merge.into() };
@@ -252,7 +257,7 @@ async fn try_to_unmerge(
 
 /// Takes a lead out of the lead that it is now. Both rows are locked.
 async fn part(
-    app: &App,
+    lifecycle: &Lifecycle,
     mut begun: Begun<'_>,
     (lead, end): (LeadId, LeadId),
     merge: &store::MergeRow,
@@ -267,7 +272,7 @@ async fn part(
     change.tell_all_consents(lead);
     if !homes.is_empty() {
         qualification::give_back(change.conn(), end, &homes, lead, merge.merged_at).await?;
-        claims::give_back(app, change.conn(), end, &homes, lead).await?;
+        claims::give_back(lifecycle, change.conn(), end, &homes, lead).await?;
     }
     for (id, other) in [(lead, end), (end, lead)] {
         if let Some(row) = change.leads().leads.get(&id).cloned() {
@@ -275,10 +280,10 @@ async fn part(
             qualification::reopen(conn, context, &row, other, merge.merged_at).await?;
         }
     }
-    note(change.conn(), app, ("lead_unmerged", "from"), said, [lead, end]).await?;
+    note(change.conn(), lifecycle, ("lead_unmerged", "from"), said, [lead, end]).await?;
     if change.leads().leads.get(&lead).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
         let unmerged = Change { lead_id: lead, kind: Kind::Unmerged, at: now, data: json!({"from": end}) };
-        outbox::publish(change.conn(), &app.ids, &[unmerged]).await?;
+        outbox::publish(change.conn(), &lifecycle.ids, &[unmerged]).await?;
     }
     change.commit().await?;
     Ok(())
@@ -287,7 +292,7 @@ async fn part(
 /// Writes an event into the logs of both leads; `as_what` names what the second lead is to the first.
 async fn note(
     conn: &mut PgConnection,
-    app: &App,
+    lifecycle: &Lifecycle,
     (kind, as_what): (&str, &str),
     said: &Said,
     leads: [LeadId; 2],
@@ -299,8 +304,8 @@ async fn note(
         ("author".to_owned(), json!(said.author)),
         ("reason".to_owned(), json!(said.reason)),
     ]);
-    let id = app.ids.next().to_string();
-    let arrival = Arrival { at: app.clock.now(), api_key: Some(said.api_key) };
+    let id = lifecycle.ids.next().to_string();
+    let arrival = Arrival { at: lifecycle.clock.now(), api_key: Some(said.api_key) };
     let mut events = Vec::new();
     for lead in leads {
         if let Some(named) = leads::named(conn, lead, lead).await? {

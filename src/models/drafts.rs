@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{VersionState, api::ModelView, store};
-use crate::{app::App, http::problem::Problem, ids::ModelId};
+use crate::{http::problem::Problem, ids::ModelId, models::Models};
 
 /// Why a draft cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -25,15 +25,15 @@ pub(super) enum DraftError {
 /// Adds a draft; its version is one more than the last of that name. The same call again, as its idempotency key says, adds
 /// none: `false`, with the draft that the call has added.
 pub(super) async fn create(
-    app: &App,
+    models: &Models,
     name: &str,
     document: &Value,
     request_key: Option<&str>,
 ) -> Result<(ModelView, bool), DraftError> {
-    let mut conn = app.db.acquire().await?;
+    let mut conn = models.db.acquire().await?;
     loop {
-        let id = ModelId(app.ids.next());
-        let now = app.clock.now();
+        let id = ModelId(models.ids.next());
+        let now = models.clock.now();
         match store::insert_draft(&mut conn, id, name, document, request_key, now).await {
             Ok(Some(version)) => return Ok((version, true)),
             // Another draft of the same name took the number at the same moment.
@@ -54,13 +54,13 @@ pub(super) async fn create(
 
 /// Replaces a draft's document, if the draft is as the caller expects it.
 pub(super) async fn replace(
-    app: &App,
+    models: &Models,
     id: ModelId,
     expected: impl FnOnce(&ModelView) -> Result<(), Problem>,
     name: &str,
     document: &Value,
 ) -> Result<ModelView, DraftError> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = models.db.begin().await?;
     lock(&mut tx, id, expected).await?;
     let version = store::update_draft(&mut tx, id, name, document).await?;
     tx.commit().await?;
@@ -69,11 +69,11 @@ pub(super) async fn replace(
 
 /// Discards a draft, if it is as the caller expects it.
 pub(super) async fn delete(
-    app: &App,
+    models: &Models,
     id: ModelId,
     expected: impl FnOnce(&ModelView) -> Result<(), Problem>,
 ) -> Result<(), DraftError> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = models.db.begin().await?;
     lock(&mut tx, id, expected).await?;
     store::delete_draft(&mut tx, id).await?;
     tx.commit().await?;

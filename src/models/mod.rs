@@ -11,6 +11,7 @@ mod store;
 
 use std::{
     collections::BTreeSet,
+    ops::Deref,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -23,8 +24,8 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use utoipa::ToSchema;
 
 use crate::{
-    app::App,
     clock::to_instant,
+    core::Core,
     ids::{LeadId, ModelId},
 };
 
@@ -38,6 +39,23 @@ pub const MOST_TYPES: usize = 2_000;
 pub async fn seen_types(conn: &mut PgConnection) -> sqlx::Result<Option<BTreeSet<String>>> {
     let types = store::seen_types(conn).await?;
     Ok((types.len() < MOST_TYPES).then(|| types.into_iter().collect()))
+}
+
+/// The core, and the models under which leads are scored. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// What every feature stands on.
+    pub core: Core,
+    /// The models under which leads are scored.
+    pub live: Live,
+}
+
+impl Deref for Models {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
 }
 
 /// A model under which leads are scored.
@@ -245,19 +263,19 @@ pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<A
 }
 
 /// Adds a draft; the document must be a model.
-pub async fn add_draft(app: &App, document: &Value) -> anyhow::Result<ModelId> {
+pub async fn add_draft(models: &Models, document: &Value) -> anyhow::Result<ModelId> {
     let model = Model::parse(document).map_err(|mistakes| anyhow!("{mistakes:?}"))?;
-    Ok(drafts::create(app, model.name(), document, None).await?.0.id)
+    Ok(drafts::create(models, model.name(), document, None).await?.0.id)
 }
 
 /// Publishes the default model where no model is live yet.
-pub async fn ensure_default(app: &App) -> anyhow::Result<()> {
+pub async fn ensure_default(models: &Models) -> anyhow::Result<()> {
     let document: Value = document::from_yaml(DEFAULT_DOCUMENT).context("the default model")?;
     let model = Model::parse(&document).map_err(|mistakes| anyhow!("the default model: {mistakes:?}"))?;
-    let id = ModelId(app.ids.next());
-    let mut tx = app.db.begin().await?;
-    if store::insert_first(&mut tx, id, model.name(), &document, app.clock.now()).await? {
-        store::insert_first_scored(&mut tx, id, app.clock.now()).await?;
+    let id = ModelId(models.ids.next());
+    let mut tx = models.db.begin().await?;
+    if store::insert_first(&mut tx, id, model.name(), &document, models.clock.now()).await? {
+        store::insert_first_scored(&mut tx, id, models.clock.now()).await?;
     }
     tx.commit().await?;
     Ok(())

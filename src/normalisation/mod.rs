@@ -17,10 +17,10 @@ mod store;
 use chrono::TimeDelta;
 
 use crate::{
-    app::App,
     db,
     ids::IdentityId,
     leads::{ResolveError, Respelling},
+    lifecycle::Lifecycle,
     lifecycle::change::LeadChange,
     policy, verdicts,
 };
@@ -35,17 +35,17 @@ const TRIES: u32 = 8;
 const WATCHED: (TimeDelta, TimeDelta) = (TimeDelta::days(1), TimeDelta::hours(1));
 
 /// Brings every identity into its normal form, if that has not been done; how many had another one.
-pub async fn ensure(app: &App) -> sqlx::Result<usize> {
-    let state = store::state(&mut *app.db.acquire().await?).await?;
+pub async fn ensure(lifecycle: &Lifecycle) -> sqlx::Result<usize> {
+    let state = store::state(&mut *lifecycle.db.acquire().await?).await?;
     if state.version >= FORM {
         return Ok(0);
     }
     let mut changed = 0;
-    while let Some(found) = step(app).await? {
+    while let Some(found) = step(lifecycle).await? {
         changed += found;
     }
     // Whom the policy leaves out is compared in the normal form too.
-    policy::reconsider(&mut *app.db.acquire().await?).await?;
+    policy::reconsider(&mut *lifecycle.db.acquire().await?).await?;
     if changed > 0 {
         tracing::info!(identities = changed, "identities were brought into their normal form");
     }
@@ -53,8 +53,8 @@ pub async fn ensure(app: &App) -> sqlx::Result<usize> {
 }
 
 /// Looks at the next page of identities; how many had another form than the normal one. None: the pass is at its end.
-async fn step(app: &App) -> sqlx::Result<Option<usize>> {
-    let mut conn = app.db.acquire().await?;
+async fn step(lifecycle: &Lifecycle) -> sqlx::Result<Option<usize>> {
+    let mut conn = lifecycle.db.acquire().await?;
     let state = store::state(&mut conn).await?;
     let page = store::page(&mut conn, state.reached, PAGE).await?;
     let unusual = match page.last {
@@ -65,21 +65,21 @@ async fn step(app: &App) -> sqlx::Result<Option<usize>> {
     drop(conn);
     let mut changed = 0;
     for identity in unusual {
-        changed += usize::from(attempt(app, identity).await);
+        changed += usize::from(attempt(lifecycle, identity).await);
     }
-    let mut conn = app.db.acquire().await?;
+    let mut conn = lifecycle.db.acquire().await?;
     match page.last {
         Some(last) => store::note(&mut conn, last).await?,
-        None => store::finish(&mut conn, FORM, app.clock.now()).await?,
+        None => store::finish(&mut conn, FORM, lifecycle.clock.now()).await?,
     }
     Ok(page.last.map(|_| changed))
 }
 
 /// Whether an identity had another form than its normal one. One that cannot be changed stays as it is, and is tried again by
 /// the next pass.
-async fn attempt(app: &App, identity: IdentityId) -> bool {
+async fn attempt(lifecycle: &Lifecycle, identity: IdentityId) -> bool {
     for tries in 1..=TRIES {
-        match normalise(app, identity).await {
+        match normalise(lifecycle, identity).await {
             Ok(changed) => return changed,
             Err(ResolveError::Changed) if tries < TRIES => {}
             Err(ResolveError::Database(error)) if db::is_collision(&error) && tries < TRIES => {}
@@ -93,8 +93,8 @@ async fn attempt(app: &App, identity: IdentityId) -> bool {
 }
 
 /// Gives one identity its normal form, in one transaction; false if it has that.
-async fn normalise(app: &App, identity: IdentityId) -> Result<bool, ResolveError> {
-    let mut begun = LeadChange::begin(&app.lifecycle).await?;
+async fn normalise(lifecycle: &Lifecycle, identity: IdentityId) -> Result<bool, ResolveError> {
+    let mut begun = LeadChange::begin(lifecycle).await?;
     let now = begun.now();
     store::take_turn(begun.conn()).await?;
     let Some(respelling) = Respelling::hold(begun.conn(), identity, now).await? else { return Ok(false) };

@@ -1,6 +1,7 @@
 //! `/v1/changes`.
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State},
     http::header,
     response::{IntoResponse, Response},
@@ -13,7 +14,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Kind, Position, Recorded, Stretch, end, read};
 use crate::{
-    app::App,
+    core::Core,
+    http::RouterState,
     http::{
         auth::Reader,
         extract::{Json, Query},
@@ -27,7 +29,10 @@ use crate::{
 const NOW: &str = "now";
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Core: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(list_changes))
 }
 
@@ -81,14 +86,14 @@ struct ListChanges {
 #[utoipa::path(get, path = "/v1/changes", tag = "Changes", params(ListChanges),
     responses((status = 200, body = Changes)))]
 async fn list_changes(
-    State(app): State<App>,
+    State(core): State<Core>,
     _reader: Reader,
     Query(query): Query<ListChanges>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
-    let now = app.clock.now();
-    let mut conn = app.db.acquire().await?;
+    let now = core.clock.now();
+    let mut conn = core.db.acquire().await?;
     let place = match query.cursor.as_deref() {
         None => None,
         Some(NOW) => Some(end(&mut conn, now).await?),

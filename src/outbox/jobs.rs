@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{sequence, store};
-use crate::{app::App, sweep::Sweep};
+use crate::{core::Core, sweep::Sweep};
 
 /// How many changes are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 10_000;
@@ -13,11 +13,13 @@ const FORGOTTEN_AT_ONCE: i64 = 10_000;
 pub struct Sequence;
 
 impl Sweep for Sequence {
+    type State = Core;
+
     const NAME: &'static str = "sequence_changes";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        sequence(&mut *app.db.acquire().await?, app.clock.now()).await
+    async fn run_once(core: &Core) -> Result<usize, sqlx::Error> {
+        sequence(&mut *core.db.acquire().await?, core.clock.now()).await
     }
 }
 
@@ -26,11 +28,13 @@ impl Sweep for Sequence {
 pub struct Forget;
 
 impl Sweep for Forget {
+    type State = Core;
+
     const NAME: &'static str = "forget_changes";
     const PERIOD: Duration = Duration::from_mins(10);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let before = app.clock.now() - app.changes_kept;
-        store::forget(&mut *app.db.acquire().await?, before, FORGOTTEN_AT_ONCE).await
+    async fn run_once(core: &Core) -> Result<usize, sqlx::Error> {
+        let before = core.clock.now() - core.changes_kept;
+        store::forget(&mut *core.db.acquire().await?, before, FORGOTTEN_AT_ONCE).await
     }
 }

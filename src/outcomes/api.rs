@@ -1,6 +1,7 @@
 //! `/v1/leads/{id}/outcome`, `/outcomes` and `/stage`.
 
 use axum::{
+    extract::FromRef,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -12,8 +13,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Outcome, OutcomeError, OutcomeView, Said, money::is_currency, store};
 use crate::{
-    app::App,
     clock::to_utc,
+    http::RouterState,
     http::{
         auth::{Editor, Reader},
         extract::{Json, Path},
@@ -22,10 +23,14 @@ use crate::{
     },
     ids::{LeadId, OutcomeId},
     leads::{Target, api::current, view::LeadView},
+    lifecycle::Lifecycle,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(record_outcome))
         .routes(routes!(list_outcomes))
@@ -113,7 +118,7 @@ struct MoveLead {
     responses((status = 201, body = OutcomeRecorded),
         (status = 200, body = OutcomeRecorded, description = "Recorded before")))]
 async fn record_outcome(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     headers: HeaderMap,
@@ -133,8 +138,8 @@ async fn record_outcome(
         request_key: idempotency_key(&headers)?,
     };
     mistakes.refuse()?;
-    let (outcome, new) = super::record(&app, id, &said).await?;
-    let lead = current(&app, outcome.lead_id).await?;
+    let (outcome, new) = super::record(&lifecycle, id, &said).await?;
+    let lead = current(&lifecycle, outcome.lead_id).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(OutcomeRecorded { outcome, lead })).into_response())
 }
@@ -186,12 +191,12 @@ fn check(body: &RecordOutcome, mistakes: &mut Mistakes) {
 #[utoipa::path(get, path = "/v1/leads/{id}/outcomes", tag = "Handoffs", params(("id" = LeadId, Path)),
     responses((status = 200, body = OutcomeList)))]
 async fn list_outcomes(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     _reader: Reader,
     Path(id): Path<LeadId>,
 ) -> Result<Json<OutcomeList>, Problem> {
-    let lead = current(&app, id).await?.id;
-    let data = store::list(&mut *app.db.acquire().await?, lead).await?;
+    let lead = current(&lifecycle, id).await?.id;
+    let data = store::list(&mut *lifecycle.db.acquire().await?, lead).await?;
     Ok(Json(OutcomeList { data, has_more: false, next_cursor: None }))
 }
 
@@ -202,7 +207,7 @@ async fn list_outcomes(
     params(("id" = LeadId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = LeadView)))]
 async fn move_lead(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
     Path(id): Path<LeadId>,
     Json(body): Json<MoveLead>,
@@ -219,8 +224,8 @@ async fn move_lead(
         StageByHand::Recycled => Target::Recycled(body.until.map(to_utc)),
         StageByHand::Disqualified => Target::Disqualified,
     };
-    let lead = super::move_by_hand(&app, id, target, &by, &reason).await?;
-    Ok(Json(current(&app, lead).await?))
+    let lead = super::move_by_hand(&lifecycle, id, target, &by, &reason).await?;
+    Ok(Json(current(&lifecycle, lead).await?))
 }
 
 impl From<OutcomeError> for Problem {

@@ -18,9 +18,9 @@ use utoipa::ToSchema;
 pub use store::OutcomeView;
 
 use crate::{
-    app::App,
     ids::{HandoffId, LeadId, OutcomeId},
     leads::{Cause, NotAllowed, Stage, Target, Why},
+    lifecycle::Lifecycle,
     lifecycle::change::{LeadChange, LockedLead},
     outbox::{self, Change, Kind},
     qualification,
@@ -108,11 +108,11 @@ pub(crate) struct Said {
 
 /// Records what became of a lead; whether that is new, or the repetition of a call.
 pub(crate) async fn record(
-    app: &App,
+    lifecycle: &Lifecycle,
     lead: LeadId,
     said: &Said,
 ) -> Result<(OutcomeView, bool), OutcomeError> {
-    let mut locked = lock(app, lead).await?;
+    let mut locked = lock(lifecycle, lead).await?;
     let (lead, now) = (locked.id, locked.now());
     if let Some(key) = &said.request_key
         && let Some(before) = store::by_key(locked.conn(), lead, key).await?
@@ -129,7 +129,7 @@ pub(crate) async fn record(
     if let Some(open) = qualification::open_offers(locked.conn(), &[lead]).await?.pop() {
         return Err(OutcomeError::Offered(open.id));
     }
-    let id = OutcomeId(app.ids.next());
+    let id = OutcomeId(lifecycle.ids.next());
     let moves = place(&mut locked, said, id).await?;
     if moves {
         let stage = locked.lead()?.stage();
@@ -147,7 +147,7 @@ pub(crate) async fn record(
         }
     }
     let recorded = store::insert(locked.conn(), lead, id, said, now).await?;
-    outbox::publish(locked.conn(), &app.ids, &[recorded.change(said.replaces)]).await?;
+    outbox::publish(locked.conn(), &lifecycle.ids, &[recorded.change(said.replaces)]).await?;
     locked.commit().await?;
     Ok((recorded, true))
 }
@@ -204,13 +204,13 @@ fn last(all: &[OutcomeView]) -> Option<OutcomeId> {
 
 /// Moves a lead because a person says so; the lead, or the one that it was joined with.
 pub(crate) async fn move_by_hand(
-    app: &App,
+    lifecycle: &Lifecycle,
     lead: LeadId,
     target: Target,
     by: &str,
     reason: &str,
 ) -> Result<LeadId, OutcomeError> {
-    let mut locked = lock(app, lead).await?;
+    let mut locked = lock(lifecycle, lead).await?;
     let (id, now) = (locked.id, locked.now());
     if let Target::Recycled(Some(until)) = target
         && until <= now
@@ -228,8 +228,8 @@ pub(crate) async fn move_by_hand(
 }
 
 /// Locks a lead, or the lead that it was joined with.
-async fn lock(app: &App, lead: LeadId) -> Result<LockedLead<'_>, OutcomeError> {
-    let locked = LeadChange::begin(&app.lifecycle).await?.lock_heir(lead).await?;
+async fn lock(lifecycle: &Lifecycle, lead: LeadId) -> Result<LockedLead<'_>, OutcomeError> {
+    let locked = LeadChange::begin(lifecycle).await?.lock_heir(lead).await?;
     locked.ok_or(OutcomeError::NotFound("lead"))
 }
 

@@ -1,6 +1,6 @@
 //! `/v1/policy`.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{extract::FromRef, extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Document, Policy, replace};
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         aside::aside,
         auth::{Admin, Reader},
@@ -17,10 +17,14 @@ use crate::{
         problem::Problem,
         said::Mistakes,
     },
+    lifecycle::Lifecycle,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(get_policy, replace_policy))
 }
 
@@ -42,11 +46,11 @@ struct PolicyView<'a> {
 #[utoipa::path(get, path = "/v1/policy", tag = "Handoffs",
     responses((status = 200, body = PolicyView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_policy(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     _reader: Reader,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let policy = app.policies.current(&mut *app.db.acquire().await?).await?;
+    let policy = lifecycle.policies.current(&mut *lifecycle.db.acquire().await?).await?;
     Ok(tagged(&headers, view(&policy)))
 }
 
@@ -58,7 +62,7 @@ async fn get_policy(
 #[utoipa::path(put, path = "/v1/policy", tag = "Handoffs", security(("key" = ["admin"])), request_body = Document,
     params(IfMatch), responses((status = 200, body = PolicyView)))]
 async fn replace_policy(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     Admin(key): Admin,
     headers: HeaderMap,
     Large(mut document): Large<Document>,
@@ -70,7 +74,7 @@ async fn replace_policy(
     };
     let document = aside(tidied).await??;
     let unchanged = |policy: &Policy| require_match(&headers, view(policy));
-    let policy = replace(&app, document, &key.name, unchanged).await?;
+    let policy = replace(&lifecycle, document, &key.name, unchanged).await?;
     Ok(tagged(&HeaderMap::new(), view(&policy)))
 }
 

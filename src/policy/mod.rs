@@ -24,7 +24,7 @@ pub use document::{
 pub use framework::{Criterion, Framework};
 pub use store::{Walk, next_walk, reconsider, reconsidered};
 
-use crate::{app::App, http::problem::Problem, models};
+use crate::{http::problem::Problem, lifecycle::Lifecycle, models};
 use exclusions::Exclusions;
 
 /// A version of the policy, ready to be applied.
@@ -80,15 +80,15 @@ impl Policies {
 
 /// Puts a document in force, if the policy before is as the caller expects it.
 pub(crate) async fn replace(
-    app: &App,
+    lifecycle: &Lifecycle,
     document: Document,
     by: &str,
     expected: impl FnOnce(&Policy) -> Result<(), Problem>,
 ) -> Result<Arc<Policy>, Problem> {
-    let mut tx = models::begin_change(&app.db).await?;
-    let before = app.policies.current(&mut tx).await?;
+    let mut tx = models::begin_change(&lifecycle.db).await?;
+    let before = lifecycle.policies.current(&mut tx).await?;
     expected(&before)?;
-    let now = app.clock.now();
+    let now = lifecycle.clock.now();
     let same = before.document.exclusions == document.exclusions;
     let policy = Policy::new(before.version + 1, document, Some((now, by.to_owned())));
     store::insert(&mut tx, &policy, now, by, same).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{
+    extract::FromRef,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
@@ -13,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{PublishError, Purpose, Run};
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::{Admin, Reader},
         extract::{Json, Optional, Path},
@@ -22,10 +23,14 @@ use crate::{
     },
     ids::ModelId,
     models,
+    publishing::Publishing,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Publishing: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(publish_model))
         .routes(routes!(roll_back_model))
@@ -91,13 +96,13 @@ enum Phase {
 #[utoipa::path(post, path = "/v1/models/{id}/publish", tag = "Models", params(("id" = ModelId, Path)),
     security(("key" = ["admin"])), request_body = Option<GoLive>, responses((status = 202, body = Progress)))]
 async fn publish_model(
-    State(app): State<App>,
+    State(publishing): State<Publishing>,
     _admin: Admin,
     Path(id): Path<ModelId>,
     Optional(options): Optional<GoLive>,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
-    let run = super::publish(&app, id, options.offer_to_sales).await?;
-    Ok((StatusCode::ACCEPTED, Json(Progress::of(&run, app.clock.now()))))
+    let run = super::publish(&publishing, id, options.offer_to_sales).await?;
+    Ok((StatusCode::ACCEPTED, Json(Progress::of(&run, publishing.clock.now()))))
 }
 
 /// Goes back, in one step.
@@ -109,55 +114,55 @@ async fn publish_model(
     params(("id" = ModelId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the step")),
     security(("key" = ["admin"])), request_body = Option<GoLive>, responses((status = 200, body = Progress)))]
 async fn roll_back_model(
-    State(app): State<App>,
+    State(publishing): State<Publishing>,
     _admin: Admin,
     Path(id): Path<ModelId>,
     headers: HeaderMap,
     Optional(options): Optional<GoLive>,
 ) -> Result<Json<Progress>, Problem> {
     let request_key = idempotency_key(&headers)?;
-    let run = super::roll_back(&app, id, options.offer_to_sales, request_key.as_deref()).await?;
-    Ok(Json(Progress::of(&run, app.clock.now())))
+    let run = super::roll_back(&publishing, id, options.offer_to_sales, request_key.as_deref()).await?;
+    Ok(Json(Progress::of(&run, publishing.clock.now())))
 }
 
 /// How far a version is: leads done, rate, time left.
 #[utoipa::path(get, path = "/v1/models/{id}/progress", tag = "Models", params(("id" = ModelId, Path)),
     responses((status = 200, body = Progress)))]
 async fn get_progress(
-    State(app): State<App>,
+    State(publishing): State<Publishing>,
     _reader: Reader,
     Path(id): Path<ModelId>,
 ) -> Result<Json<Progress>, Problem> {
-    let run = super::run(&app, id).await?.ok_or_else(|| {
+    let run = super::run(&publishing, id).await?.ok_or_else(|| {
         Problem::new(
             Code::NotFound,
             "Leads are not scored by this version, or there is no such version. Publish it, or run it in shadow.",
         )
     })?;
-    Ok(Json(Progress::of(&run, app.clock.now())))
+    Ok(Json(Progress::of(&run, publishing.clock.now())))
 }
 
 /// Runs a version in shadow: leads are scored by it on the same traffic, and it decides nothing.
 #[utoipa::path(put, path = "/v1/models/{id}/shadow", tag = "Models", params(("id" = ModelId, Path)),
     security(("key" = ["admin"])), responses((status = 202, body = Progress)))]
 async fn begin_shadow(
-    State(app): State<App>,
+    State(publishing): State<Publishing>,
     _admin: Admin,
     Path(id): Path<ModelId>,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
-    let run = super::begin_shadow(&app, id).await?;
-    Ok((StatusCode::ACCEPTED, Json(Progress::of(&run, app.clock.now()))))
+    let run = super::begin_shadow(&publishing, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(Progress::of(&run, publishing.clock.now()))))
 }
 
 /// Ends a version's shadow.
 #[utoipa::path(delete, path = "/v1/models/{id}/shadow", tag = "Models", params(("id" = ModelId, Path)),
     security(("key" = ["admin"])), responses((status = 204)))]
 async fn end_shadow(
-    State(app): State<App>,
+    State(publishing): State<Publishing>,
     _admin: Admin,
     Path(id): Path<ModelId>,
 ) -> Result<StatusCode, Problem> {
-    super::end_shadow(&app, id).await?;
+    super::end_shadow(&publishing, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,11 +8,11 @@ use tokio::sync::Mutex;
 
 use super::{Purpose, Run, store, store::Switch};
 use crate::{
-    app::App,
     ids::{LeadId, ModelId},
     leads,
     lifecycle::change::LeadChange,
     models,
+    publishing::Publishing,
     scores::{self, Pass, Prepared},
     sweep::Sweep,
 };
@@ -33,20 +33,22 @@ const TERM: TimeDelta = TimeDelta::seconds(5);
 pub struct Rebuild;
 
 impl Sweep for Rebuild {
+    type State = Publishing;
+
     const NAME: &'static str = "rebuild";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let chunks = if app.pace.is_busy(&app.db).await { 1 } else { CHUNKS };
-        Ok(match rebuild_step(app, CHUNK * chunks).await? {
+    async fn run_once(publishing: &Publishing) -> Result<usize, sqlx::Error> {
+        let chunks = if publishing.pace.is_busy(&publishing.db).await { 1 } else { CHUNKS };
+        Ok(match rebuild_step(publishing, CHUNK * chunks).await? {
             Step::Nothing => 0,
             Step::Read | Step::InUse => 1,
             Step::Rebuilt(leads) => leads,
         })
     }
 
-    async fn rest(app: &App, worked: Duration) -> Duration {
-        app.pace.rest(&app.db, worked).await
+    async fn rest(publishing: &Publishing, worked: Duration) -> Duration {
+        publishing.pace.rest(&publishing.db, worked).await
     }
 }
 
@@ -71,36 +73,38 @@ pub struct Reading(Mutex<Option<Pass>>);
 ///
 /// A lead's state is kept up from the moment at which it is there, and a lead that has one is passed over: so what was
 /// done before a crash, and not yet noted, is not lost, and not done twice. What had been read of the log is.
-pub async fn rebuild_step(app: &App, at_most: usize) -> sqlx::Result<Step> {
+pub async fn rebuild_step(publishing: &Publishing, at_most: usize) -> sqlx::Result<Step> {
     let lanes = at_most.div_ceil(CHUNK).min(LANES);
     // An error on the way leaves no pass behind: one that has read half a stretch is of no use.
-    let mut reading = app.reading.0.lock().await;
-    let mut tx = app.db.begin().await?;
-    let now = app.clock.now();
-    let Some(run) = store::next_rebuild(&mut tx, app.instance, now).await? else { return Ok(Step::Nothing) };
+    let mut reading = publishing.reading.0.lock().await;
+    let mut tx = publishing.db.begin().await?;
+    let now = publishing.clock.now();
+    let Some(run) = store::next_rebuild(&mut tx, publishing.instance, now).await? else {
+        return Ok(Step::Nothing);
+    };
     // A rebuild takes attributes as they are stored, so those of older semantics are replayed before.
     if scores::any_outdated(&mut tx).await? {
         return Ok(Step::Nothing);
     }
     let pass = reading.take().filter(|pass| pass.serves(run.model_id, run.rebuilt_to));
     let share = pass.as_ref().map_or(0.0, Pass::share);
-    store::hold(&mut tx, &run, share, app.instance, now, now + TERM).await?;
+    store::hold(&mut tx, &run, share, publishing.instance, now, now + TERM).await?;
     tx.commit().await?;
     let mut pass = match pass {
         Some(pass) => pass,
-        None => match begin(app, &run).await? {
+        None => match begin(publishing, &run).await? {
             Some(pass) => pass,
             None => return Ok(Step::Nothing),
         },
     };
     if pass.is_done() {
-        let done = rebuild_next(app, &run, &mut pass, at_most).await;
+        let done = rebuild_next(publishing, &run, &mut pass, at_most).await;
         // After an error too: the leads whose tallies it has handed out are then replayed singly.
         *reading = (!matches!(done, Ok(Step::InUse))).then_some(pass);
         return done;
     }
-    match pass.go_on(&app.db, lanes).await? {
-        Some(pass) if pass.is_empty() => put_to_use(app, run.model_id).await,
+    match pass.go_on(&publishing.db, lanes).await? {
+        Some(pass) if pass.is_empty() => put_to_use(publishing, run.model_id).await,
         pass => {
             *reading = pass;
             Ok(Step::Read)
@@ -109,45 +113,55 @@ pub async fn rebuild_step(app: &App, at_most: usize) -> sqlx::Result<Step> {
 }
 
 /// Begins to read the log for the leads that have no state yet; none if the version has gone meanwhile.
-async fn begin(app: &App, run: &Run) -> sqlx::Result<Option<Pass>> {
-    let mut conn = app.db.acquire().await?;
-    let live = app.live.current(&mut conn).await?;
+async fn begin(publishing: &Publishing, run: &Run) -> sqlx::Result<Option<Pass>> {
+    let mut conn = publishing.db.acquire().await?;
+    let live = publishing.live.current(&mut conn).await?;
     let version = models::load(&mut conn, run.model_id).await?;
     Ok(version.map(|version| Pass::after(version, live.id, run.rebuilt_to)))
 }
 
-async fn rebuild_next(app: &App, run: &Run, pass: &mut Pass, at_most: usize) -> sqlx::Result<Step> {
-    let leads = leads::after(&mut *app.db.acquire().await?, run.rebuilt_to, at_most as i64).await?;
-    let Some(last) = leads.last().copied() else { return put_to_use(app, run.model_id).await };
+async fn rebuild_next(
+    publishing: &Publishing,
+    run: &Run,
+    pass: &mut Pass,
+    at_most: usize,
+) -> sqlx::Result<Step> {
+    let leads = leads::after(&mut *publishing.db.acquire().await?, run.rebuilt_to, at_most as i64).await?;
+    let Some(last) = leads.last().copied() else { return put_to_use(publishing, run.model_id).await };
     let chunks: Vec<(Vec<LeadId>, Prepared)> =
         leads.chunks(CHUNK).map(|chunk| (chunk.to_vec(), pass.take(chunk))).collect();
     let chunks =
-        chunks.into_iter().map(|(chunk, prepared)| rebuild_chunk(app, run.model_id, chunk, prepared));
+        chunks.into_iter().map(|(chunk, prepared)| rebuild_chunk(publishing, run.model_id, chunk, prepared));
     stream::iter(chunks).buffer_unordered(LANES).try_collect::<()>().await?;
-    store::rebuilt(&mut *app.db.acquire().await?, run, last, leads.len() as i64).await?;
+    store::rebuilt(&mut *publishing.db.acquire().await?, run, last, leads.len() as i64).await?;
     Ok(Step::Rebuilt(leads.len()))
 }
 
-async fn rebuild_chunk(app: &App, id: ModelId, chunk: Vec<LeadId>, prepared: Prepared) -> sqlx::Result<()> {
-    let mut tx = models::begin(&app.db).await?;
+async fn rebuild_chunk(
+    publishing: &Publishing,
+    id: ModelId,
+    chunk: Vec<LeadId>,
+    prepared: Prepared,
+) -> sqlx::Result<()> {
+    let mut tx = models::begin(&publishing.db).await?;
     // Once it is dropped nobody may leave a state behind.
-    let scored = app.live.scored(&mut tx).await?;
+    let scored = publishing.live.scored(&mut tx).await?;
     if let Some(other) = scored.others.iter().find(|other| other.version.id == id) {
         let locked = leads::lock(&mut tx, &chunk).await?;
-        scores::rebuild(&mut tx, &scored, &other.version, app.clock.now(), &locked, prepared).await?;
+        scores::rebuild(&mut tx, &scored, &other.version, publishing.clock.now(), &locked, prepared).await?;
         tx.commit().await?;
     }
     Ok(())
 }
 
 /// Every lead has a state: the version goes live, or is complete as a shadow.
-async fn put_to_use(app: &App, id: ModelId) -> sqlx::Result<Step> {
-    let mut tx = models::begin_change(&app.db).await?;
+async fn put_to_use(publishing: &Publishing, id: ModelId) -> sqlx::Result<Step> {
+    let mut tx = models::begin_change(&publishing.db).await?;
     let Some(run) = store::find(&mut tx, id).await? else { return Ok(Step::Nothing) };
     if run.dropped_at.is_some() || run.rebuilt_at.is_some() {
         return Ok(Step::Nothing);
     }
-    let now = app.clock.now();
+    let now = publishing.clock.now();
     match run.purpose {
         Purpose::Publish => store::switch(&mut tx, id, Switch::Publish, run.offers, now).await?,
         Purpose::Shadow => store::complete_shadow(&mut tx, id, now).await?,
@@ -162,13 +176,17 @@ async fn put_to_use(app: &App, id: ModelId) -> sqlx::Result<Step> {
 pub struct Settle;
 
 impl Sweep for Settle {
+    type State = Publishing;
+
     const NAME: &'static str = "settle";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    async fn run_once(publishing: &Publishing) -> Result<usize, sqlx::Error> {
+        let mut begun = LeadChange::begin(publishing).await?;
         let now = begun.now();
-        let Some(run) = store::next_settling(begun.conn(), app.instance, now).await? else { return Ok(0) };
+        let Some(run) = store::next_settling(begun.conn(), publishing.instance, now).await? else {
+            return Ok(0);
+        };
         let chunk = leads::after(begun.conn(), run.settled_to, CHUNK as i64).await?;
         let Some(last) = chunk.last().copied() else {
             store::complete_settling(begun.conn(), run.model_id, now).await?;
@@ -178,13 +196,13 @@ impl Sweep for Settle {
         // From here on the leads are locked, and still wait for the live version.
         let mut change = begun.lock(&chunk).await?;
         store::settled(change.conn(), &run, last, chunk.len() as i64).await?;
-        store::hold(change.conn(), &run, run.log_read, app.instance, now, now + TERM).await?;
+        store::hold(change.conn(), &run, run.log_read, publishing.instance, now, now + TERM).await?;
         change.commit().await?;
         Ok(chunk.len())
     }
 
-    async fn rest(app: &App, worked: Duration) -> Duration {
-        app.pace.rest(&app.db, worked).await
+    async fn rest(publishing: &Publishing, worked: Duration) -> Duration {
+        publishing.pace.rest(&publishing.db, worked).await
     }
 }
 
@@ -193,20 +211,22 @@ impl Sweep for Settle {
 pub struct Clear;
 
 impl Sweep for Clear {
+    type State = Publishing;
+
     const NAME: &'static str = "clear";
     const PERIOD: Duration = Duration::from_secs(10);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let now = app.clock.now();
-        let over = store::kept_too_long(&mut *app.db.acquire().await?, now).await?;
+    async fn run_once(publishing: &Publishing) -> Result<usize, sqlx::Error> {
+        let now = publishing.clock.now();
+        let over = store::kept_too_long(&mut *publishing.db.acquire().await?, now).await?;
         for id in over {
-            let mut tx = models::begin_change(&app.db).await?;
+            let mut tx = models::begin_change(&publishing.db).await?;
             if store::kept_too_long(&mut tx, now).await?.contains(&id) {
                 store::drop(&mut tx, id, now).await?;
             }
             tx.commit().await?;
         }
-        let mut tx = app.db.begin().await?;
+        let mut tx = publishing.db.begin().await?;
         let Some(id) = store::dropped(&mut tx).await? else { return Ok(0) };
         let removed = store::remove_states(&mut tx, id, REMOVED).await?
             + store::remove_rollback_states(&mut tx, id, REMOVED).await?;
@@ -217,7 +237,7 @@ impl Sweep for Clear {
         Ok(usize::try_from(removed).unwrap_or(usize::MAX).max(1))
     }
 
-    async fn rest(app: &App, worked: Duration) -> Duration {
-        app.pace.rest(&app.db, worked).await
+    async fn rest(publishing: &Publishing, worked: Duration) -> Duration {
+        publishing.pace.rest(&publishing.db, worked).await
     }
 }

@@ -16,8 +16,9 @@
 
 pub mod api;
 pub mod jobs;
-mod pace;
 mod store;
+
+use std::{ops::Deref, sync::Arc};
 
 use chrono::TimeDelta;
 use scoring::{Mistake, check};
@@ -25,19 +26,35 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 pub use jobs::Reading;
-pub use pace::Pace;
 use store::Switch;
 pub use store::{Purpose, Run};
 
 use crate::{
-    app::App,
     http::aside::apart,
     ids::ModelId,
+    lifecycle::Lifecycle,
     models::{self, VersionState},
 };
 
 /// For how long the states of the version before are kept up, so that a rollback is one step.
 pub const KEPT: TimeDelta = TimeDelta::days(7);
+
+/// The lifecycle of leads, and what this instance has read of the log for versions that are being prepared. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Publishing {
+    /// What every change of a lead works with.
+    pub lifecycle: Lifecycle,
+    /// What has been read of the log.
+    pub reading: Arc<Reading>,
+}
+
+impl Deref for Publishing {
+    type Target = Lifecycle;
+
+    fn deref(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+}
 
 /// Why a version cannot be put to another use.
 #[derive(Debug, thiserror::Error)]
@@ -72,9 +89,9 @@ pub enum PublishError {
 }
 
 /// Takes a version up to go live. Where leads have states under it, it goes live at once.
-pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, PublishError> {
-    let leads = store::count_leads(&mut *app.db.acquire().await?).await?;
-    let mut tx = models::begin_change(&app.db).await?;
+pub async fn publish(publishing: &Publishing, id: ModelId, offers: bool) -> Result<Run, PublishError> {
+    let leads = store::count_leads(&mut *publishing.db.acquire().await?).await?;
+    let mut tx = models::begin_change(&publishing.db).await?;
     let (state, document) = version(&mut tx, id).await?;
     if state == VersionState::Published {
         return Err(PublishError::Live);
@@ -89,7 +106,7 @@ pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, Publis
     if let Some(other) = store::preparing(&mut tx).await? {
         return Err(PublishError::Busy(other));
     }
-    let now = app.clock.now();
+    let now = publishing.clock.now();
     match store::find(&mut tx, id).await? {
         Some(run) if run.dropped_at.is_some() => return Err(PublishError::Removing),
         Some(run) if run.rebuilt_at.is_some() => {
@@ -104,13 +121,13 @@ pub async fn publish(app: &App, id: ModelId, offers: bool) -> Result<Run, Publis
 /// Goes back: from the live version to the one before it; or gives up one that is being published. The same call again, as
 /// its idempotency key says, does nothing: after a step back, the version that was left would be the one before.
 pub async fn roll_back(
-    app: &App,
+    publishing: &Publishing,
     id: ModelId,
     offers: bool,
     request_key: Option<&str>,
 ) -> Result<Run, PublishError> {
-    let mut tx = models::begin_change(&app.db).await?;
-    let now = app.clock.now();
+    let mut tx = models::begin_change(&publishing.db).await?;
+    let now = publishing.clock.now();
     if let Some(request_key) = request_key
         && let Some(live) = store::rolled_back_by(&mut tx, request_key).await?
     {
@@ -131,9 +148,9 @@ pub async fn roll_back(
 }
 
 /// Has leads scored by a version that decides nothing.
-pub async fn begin_shadow(app: &App, id: ModelId) -> Result<Run, PublishError> {
-    let leads = store::count_leads(&mut *app.db.acquire().await?).await?;
-    let mut tx = models::begin_change(&app.db).await?;
+pub async fn begin_shadow(publishing: &Publishing, id: ModelId) -> Result<Run, PublishError> {
+    let leads = store::count_leads(&mut *publishing.db.acquire().await?).await?;
+    let mut tx = models::begin_change(&publishing.db).await?;
     let (state, _) = version(&mut tx, id).await?;
     if state == VersionState::Published {
         return Err(PublishError::Live);
@@ -143,27 +160,27 @@ pub async fn begin_shadow(app: &App, id: ModelId) -> Result<Run, PublishError> {
         Some(run) if run.purpose == Purpose::Shadow => {}
         Some(run) if run.rebuilt_at.is_none() => return Err(PublishError::Busy(id)),
         Some(_) => store::purpose_to_shadow(&mut tx, id).await?,
-        None => store::insert(&mut tx, id, Purpose::Shadow, false, leads, app.clock.now()).await?,
+        None => store::insert(&mut tx, id, Purpose::Shadow, false, leads, publishing.clock.now()).await?,
     }
     finish(tx, id).await
 }
 
 /// Has leads scored by a version in shadow no longer; its states are removed in the background.
-pub async fn end_shadow(app: &App, id: ModelId) -> Result<(), PublishError> {
-    let mut tx = models::begin_change(&app.db).await?;
+pub async fn end_shadow(publishing: &Publishing, id: ModelId) -> Result<(), PublishError> {
+    let mut tx = models::begin_change(&publishing.db).await?;
     version(&mut tx, id).await?;
     let run = store::find(&mut tx, id).await?;
     if run.is_none_or(|run| run.purpose != Purpose::Shadow || run.dropped_at.is_some()) {
         return Err(PublishError::NotInShadow);
     }
-    store::drop(&mut tx, id, app.clock.now()).await?;
+    store::drop(&mut tx, id, publishing.clock.now()).await?;
     tx.commit().await?;
     Ok(())
 }
 
 /// How far a version is on its way; none if leads are not scored by it.
-pub async fn run(app: &App, id: ModelId) -> sqlx::Result<Option<Run>> {
-    store::find(&mut *app.db.acquire().await?, id).await
+pub async fn run(publishing: &Publishing, id: ModelId) -> sqlx::Result<Option<Run>> {
+    store::find(&mut *publishing.db.acquire().await?, id).await
 }
 
 async fn version(conn: &mut PgConnection, id: ModelId) -> Result<(VersionState, Value), PublishError> {

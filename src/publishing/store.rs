@@ -457,13 +457,3 @@ pub(super) async fn delete(conn: &mut PgConnection, id: ModelId) -> sqlx::Result
     .await?;
     Ok(())
 }
-
-/// How many events the log has taken since the server's figures begin; they lag by a second.
-pub(super) async fn events_taken(conn: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        r#"-- publishing::events_taken
-        select coalesce(pg_stat_get_tuples_inserted('event'::regclass), 0) as "taken!""#
-    )
-    .fetch_one(conn)
-    .await
-}

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -21,7 +22,7 @@ use super::{
     walk::{Asked, Position, Ranked},
 };
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::{Admin, Reader},
         etag::{IfMatch, require_match, tagged},
@@ -32,10 +33,14 @@ use crate::{
     ids::LeadId,
     leads::{self, view::LeadView},
     models::Version,
+    queues::Queues,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Queues: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(list_queues))
         .routes(routes!(get_queue, replace_queue, delete_queue))
@@ -75,8 +80,8 @@ struct QueueList {
 
 /// All queues, by name.
 #[utoipa::path(get, path = "/v1/queues", tag = "Queues", responses((status = 200, body = QueueList)))]
-async fn list_queues(State(app): State<App>, _reader: Reader) -> Result<Json<QueueList>, Problem> {
-    let rows = store::list(&mut *app.db.acquire().await?).await?;
+async fn list_queues(State(queues): State<Queues>, _reader: Reader) -> Result<Json<QueueList>, Problem> {
+    let rows = store::list(&mut *queues.db.acquire().await?).await?;
     let data = rows.into_iter().map(QueueView::of).collect::<Result<_, _>>()?;
     Ok(Json(QueueList { data, has_more: false, next_cursor: None }))
 }
@@ -85,12 +90,12 @@ async fn list_queues(State(app): State<App>, _reader: Reader) -> Result<Json<Que
 #[utoipa::path(get, path = "/v1/queues/{name}", tag = "Queues", params(("name" = String, Path)),
     responses((status = 200, body = QueueView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_queue(
-    State(app): State<App>,
+    State(queues): State<Queues>,
     _reader: Reader,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let row = super::find(&mut *app.db.acquire().await?, &name).await?;
+    let row = super::find(&mut *queues.db.acquire().await?, &name).await?;
     let view = QueueView::of(row.ok_or_else(|| Problem::not_found("queue"))?)?;
     Ok(tagged(&headers, &view))
 }
@@ -103,7 +108,7 @@ async fn get_queue(
     request_body = Document,
     responses((status = 200, body = QueueView), (status = 201, body = QueueView)))]
 async fn replace_queue(
-    State(app): State<App>,
+    State(queues): State<Queues>,
     _admin: Admin,
     Path(name): Path<String>,
     headers: HeaderMap,
@@ -113,13 +118,13 @@ async fn replace_queue(
         let message = "a queue's name has up to 63 of a-z, 0-9, _ and -, and begins with a letter or digit";
         return Err(Problem::parameter(message));
     }
-    let (document, _) = document.ready(&name, app.clock.now()).map_err(refuse)?;
+    let (document, _) = document.ready(&name, queues.clock.now()).map_err(refuse)?;
     let document = serde_json::to_value(document).map_err(|error| refuse(vec![unwritable(&error)]))?;
     let unchanged = |before: Option<&QueueRow>| match before {
         Some(row) => unchanged(&headers, row),
         None => require_match(&headers, ()),
     };
-    let (row, new) = super::replace(&app, &name, &document, unchanged).await?;
+    let (row, new) = super::replace(&queues, &name, &document, unchanged).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, tagged(&HeaderMap::new(), QueueView::of(row)?)).into_response())
 }
@@ -128,12 +133,12 @@ async fn replace_queue(
 #[utoipa::path(delete, path = "/v1/queues/{name}", tag = "Queues", security(("key" = ["admin"])),
     params(("name" = String, Path), IfMatch), responses((status = 204)))]
 async fn delete_queue(
-    State(app): State<App>,
+    State(queues): State<Queues>,
     _admin: Admin,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    super::remove(&app, &name, |row| unchanged(&headers, row)).await?;
+    super::remove(&queues, &name, |row| unchanged(&headers, row)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -202,19 +207,19 @@ struct RankedLead {
 #[utoipa::path(get, path = "/v1/queues/{name}/leads", tag = "Queues",
     params(("name" = String, Path), ListRanking), responses((status = 200, body = Page<RankedLead>)))]
 async fn list_ranking(
-    State(app): State<App>,
+    State(queues): State<Queues>,
     _reader: Reader,
     Path(name): Path<String>,
     Query(query): Query<ListRanking>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
-    let mut conn = app.db.acquire().await?;
+    let mut conn = queues.db.acquire().await?;
     let row = super::find(&mut conn, &name).await?.ok_or_else(|| Problem::not_found("queue"))?;
     let (_, queue) = row.ready()?;
     let from = query.cursor.as_deref().map(|cursor| place(cursor, &queue)).transpose()?;
-    let live = app.live.current(&mut conn).await?;
-    let now = super::now(&app, &mut conn).await?;
+    let live = queues.live.current(&mut conn).await?;
+    let now = super::now(&queues, &mut conn).await?;
     let asked = Asked { queue: &queue, model: live.id, rep: query.rep.as_deref(), now, free: query.free };
     let (ranked, next) = super::page(&mut conn, asked, from, limit).await?;
     let ids: Vec<LeadId> = ranked.iter().map(|one| one.lead.lead_id).collect();

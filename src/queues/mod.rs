@@ -22,15 +22,36 @@ mod selection;
 mod store;
 mod walk;
 
+use std::{ops::Deref, sync::Arc};
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
+use tokio::sync::Semaphore;
 
 use document::{Document, Queue};
 use store::QueueRow;
 use walk::{Position, Ranked, Walk};
 
-use crate::{app::App, http::problem::Problem};
+use crate::{core::Core, http::problem::Problem, models::Models};
+
+/// The models, and the turns of those who ask for a lead. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    /// The core, and the models under which leads are scored.
+    pub models: Models,
+    /// How many requests for the next lead may be at work at once. The others wait here, so that a rush for leads leaves
+    /// connections to everybody else.
+    pub handing_out: Arc<Semaphore>,
+}
+
+impl Deref for Queues {
+    type Target = Models;
+
+    fn deref(&self) -> &Models {
+        &self.models
+    }
+}
 
 /// The queue that every installation begins with.
 pub const SALES: &str = "sales";
@@ -63,15 +84,15 @@ impl QueueRow {
 
 /// Puts a queue's document in the place of the one before, if that is as the caller expects it; whether the queue is new.
 async fn replace(
-    app: &App,
+    queues: &Queues,
     name: &str,
     document: &Value,
     expected: impl FnOnce(Option<&QueueRow>) -> Result<(), Problem>,
 ) -> Result<(QueueRow, bool), Problem> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = queues.db.begin().await?;
     let before = store::lock(&mut tx, name).await?;
     expected(before.as_ref())?;
-    let now = store::now(&mut tx, app.clock.stands_at()).await?;
+    let now = store::now(&mut tx, queues.clock.stands_at()).await?;
     let row = store::upsert(&mut tx, name, document, now).await?;
     tx.commit().await?;
     Ok((row, before.is_none()))
@@ -79,7 +100,7 @@ async fn replace(
 
 /// Does away with a queue, if it is as the caller expects it. Claims on its leads run out.
 async fn remove(
-    app: &App,
+    queues: &Queues,
     name: &str,
     expected: impl FnOnce(&QueueRow) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
@@ -87,7 +108,7 @@ async fn remove(
     if !is_name(name) {
         return Err(no_such());
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = queues.db.begin().await?;
     expected(&store::lock(&mut tx, name).await?.ok_or_else(no_such)?)?;
     store::delete(&mut tx, name).await?;
     tx.commit().await?;
@@ -119,6 +140,6 @@ async fn page(
 }
 
 /// What time it is for everybody.
-async fn now(app: &App, conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
-    store::now(conn, app.clock.stands_at()).await
+async fn now(core: &Core, conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    store::now(conn, core.clock.stands_at()).await
 }

@@ -1,6 +1,7 @@
 //! `/v1/leads/{id}/events` and `/timeline`.
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State},
     response::Response,
 };
@@ -16,8 +17,8 @@ use super::{
     store::{self, Only},
 };
 use crate::{
-    app::App,
     corrections::LoggedEvent,
+    http::RouterState,
     http::{
         auth::Reader,
         extract::{Many, Path, Query},
@@ -26,12 +27,16 @@ use crate::{
     },
     ids::{HandoffId, LeadId, ModelId},
     leads::{Cause, Stage, api::current},
+    models::Models,
     outcomes::OutcomeView,
     qualification::OfferState,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Models: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(list_events)).routes(routes!(get_timeline))
 }
 
@@ -133,7 +138,7 @@ pub(super) struct Answered {
 #[utoipa::path(get, path = "/v1/leads/{id}/events", tag = "Leads", params(("id" = LeadId, Path), ListEvents),
     responses((status = 200, body = Page<LoggedEvent>)))]
 async fn list_events(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Path(id): Path<LeadId>,
     Query(query): Query<ListEvents>,
@@ -141,8 +146,8 @@ async fn list_events(
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let cursor: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
-    let lead = current(&app, id).await?.id;
-    let mut conn = app.db.acquire().await?;
+    let lead = current(&models, id).await?.id;
+    let mut conn = models.db.acquire().await?;
     let before = Place::bound(cursor, Kind::Event);
     let only = Only { kinds: spellings(query.r#type.0), verdicts: query.verdict.0 };
     let rows = store::events(&mut conn, lead, &only, before, i64::from(limit) + 1).await?;
@@ -159,7 +164,7 @@ fn spellings(kinds: Vec<String>) -> Vec<String> {
 #[utoipa::path(get, path = "/v1/leads/{id}/timeline", tag = "Leads", params(("id" = LeadId, Path), GetTimeline),
     responses((status = 200, body = Page<TimelineEntry>)))]
 async fn get_timeline(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Path(id): Path<LeadId>,
     Query(query): Query<GetTimeline>,
@@ -167,8 +172,8 @@ async fn get_timeline(
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let cursor: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
-    let lead = current(&app, id).await?.id;
-    let conn = &mut *app.db.acquire().await?;
+    let lead = current(&models, id).await?.id;
+    let conn = &mut *models.db.acquire().await?;
     let (at_most, bound) = (i64::from(limit) + 1, |kind| Place::bound(cursor, kind));
 
     let mut found: Vec<(Place, TimelineEntry)> = Vec::new();

@@ -2,6 +2,7 @@
 
 use axum::{
     body::Bytes,
+    extract::FromRef,
     extract::{Request, State},
     http::HeaderMap,
     routing::{get, post},
@@ -22,7 +23,7 @@ use super::{
     tracker,
 };
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         aside::in_place,
         auth,
@@ -30,6 +31,7 @@ use crate::{
         extract::{Json, Query},
         problem::{Code, Problem},
     },
+    ingest::Intake,
     ingest::{self, Answer, api::Return},
     keys::{Key, Scope},
     verdicts::agents::Caller,
@@ -51,7 +53,10 @@ const CALLS: [(&str, &str); 6] =
     [("identify", "i"), ("track", "t"), ("page", "p"), ("screen", "s"), ("group", "g"), ("alias", "a")];
 
 /// The calls of this room. Every path is taken with and without a slash at the end: a redirect would lose the event.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Intake: FromRef<S>,
+{
     let mut router = OpenApiRouter::new()
         .routes(routes!(send_batch))
         .routes(routes!(pixel::send_pixel))
@@ -74,8 +79,8 @@ pub fn routes() -> OpenApiRouter<App> {
     for (prefix, name) in PREFIXES.iter().flat_map(|prefix| names().map(move |name| (prefix, name))) {
         let call = Call::named(name);
         for slash in ["", "/"] {
-            let handler = move |State(app): State<App>, query: Query<Sent>, request: Request| {
-                take(app, call, query, request)
+            let handler = move |State(intake): State<Intake>, query: Query<Sent>, request: Request| {
+                take(intake, call, query, request)
             };
             router = router.route(&format!("{prefix}/{name}{slash}"), post(handler));
         }
@@ -200,15 +205,15 @@ pub(super) struct Tracked {
 #[utoipa::path(post, path = "/v1/batch", tag = "Ingestion", params(Sent), request_body = Batch,
     responses((status = 200, body = Tracked)))]
 async fn send_batch(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     query: Query<Sent>,
     request: Request,
 ) -> Result<Json<Tracked>, Problem> {
-    take(app, None, query, request).await
+    take(intake, None, query, request).await
 }
 
 async fn take(
-    app: App,
+    intake: Intake,
     call: Option<Call>,
     Query(query): Query<Sent>,
     request: Request,
@@ -217,12 +222,12 @@ async fn take(
     let presented = credentials::presented(&headers, query.write_key.as_deref(), None);
     let (key, body) = match presented {
         Some(presented) => {
-            let key = auth::recognise(&app, Some(&presented), Scope::Ingest, &headers).await?;
-            (Some(key), body::read(&app, request, LARGEST_BODY).await?)
+            let key = auth::recognise(&intake.keys, Some(&presented), Scope::Ingest, &headers).await?;
+            (Some(key), body::read(request, LARGEST_BODY).await?)
         }
-        None => (None, body::read(&app, request, LARGEST_UNKNOWN).await.map_err(unnamed)?),
+        None => (None, body::read(request, LARGEST_UNKNOWN).await.map_err(unnamed)?),
     };
-    receive(app, call, query, key, (&headers, Caller::of(&headers)), body).await.map(Json)
+    receive(intake, call, query, key, (&headers, Caller::of(&headers)), body).await.map(Json)
 }
 
 /// The problem of a body that is too large to be read before it is known who sends it.
@@ -239,7 +244,7 @@ fn unnamed(problem: Problem) -> Problem {
 
 /// Takes what a body holds; `call` is what the path names, `key` what a header or the query named, if anything.
 pub(super) async fn receive(
-    app: App,
+    intake: Intake,
     call: Option<Call>,
     query: Sent,
     key: Option<Key>,
@@ -253,7 +258,7 @@ pub(super) async fn receive(
     } else {
         let presented =
             credentials::presented(headers, query.write_key.as_deref(), envelope.write_key.as_deref());
-        auth::recognise(&app, presented.as_deref(), Scope::Ingest, headers).await?
+        auth::recognise(&intake.keys, presented.as_deref(), Scope::Ingest, headers).await?
     };
     let sent_at = || headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);
     envelope.sent_at = envelope.sent_at.or_else(sent_at).filter(|sent| sent.len() <= LONGEST_TIME);
@@ -263,7 +268,7 @@ pub(super) async fn receive(
         let deletions = forwarded::deletions(signed, &raw);
         let messages = raw.iter().copied().enumerate().filter(|(index, _)| !deletions.contains_key(index));
         let parse = |raw: &str| segment::parse(call, &envelope, segment::message(raw)?);
-        let submission = ingest::api::read(&app, &key, caller, messages, want_leads, parse);
+        let submission = ingest::api::read(&intake, &key, caller, messages, want_leads, parse);
         Ok::<_, Problem>((deletions, submission))
     })?;
     if let ([only], [_]) = (submission.refused.as_slice(), raw.as_slice())
@@ -275,8 +280,8 @@ pub(super) async fn receive(
             format!("Nobody was erased: {}.", only.rejection.detail),
         ));
     }
-    let mut answer = ingest::submit(&app.writers, submission).await?;
-    forwarded::forget(&app, deletions.values()).await?;
+    let mut answer = ingest::submit(&intake.writers, submission).await?;
+    forwarded::forget(&intake, deletions.values()).await?;
     answer.accepted += deletions.len();
     Ok(Tracked { success: true, answer })
 }

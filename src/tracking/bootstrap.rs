@@ -8,12 +8,12 @@ use utoipa::IntoParams;
 
 use super::credentials;
 use crate::{
-    app::App,
     http::{
         auth,
         extract::{Json, Path, Query},
         problem::Problem,
     },
+    ingest::Intake,
     keys::Scope,
 };
 
@@ -29,12 +29,12 @@ pub(super) struct SourceConfig {
 #[utoipa::path(get, path = "/v1/projects/{key}/settings", tag = "Ingestion", security(()),
     params(("key" = String, Path, description = "A write key")), responses((status = 200, body = Value)))]
 pub(super) async fn get_settings(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     headers: HeaderMap,
     Path(key): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    auth::authenticate(&app, Some(&key), Scope::Ingest, &headers).await?;
-    let (protocol, host) = app.public_url.split_once("://").unwrap_or(("http", &app.public_url));
+    auth::authenticate(&intake.keys, Some(&key), Scope::Ingest, &headers).await?;
+    let (protocol, host) = intake.public_url.split_once("://").unwrap_or(("http", &intake.public_url));
     Ok(Json(json!({
         "integrations": {"Segment.io": {"apiKey": key, "apiHost": format!("{host}/v1"), "protocol": protocol}},
         "metrics": {"sampleRate": 0}
@@ -45,12 +45,12 @@ pub(super) async fn get_settings(
 #[utoipa::path(get, path = "/sourceConfig", tag = "Ingestion", security(()), params(SourceConfig),
     responses((status = 200, body = Value)))]
 pub(super) async fn get_source_config(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     headers: HeaderMap,
     Query(query): Query<SourceConfig>,
 ) -> Result<Json<Value>, Problem> {
     let presented = credentials::presented(&headers, query.write_key.as_deref(), None);
-    let key = auth::authenticate(&app, presented.as_deref(), Scope::Ingest, &headers).await?;
+    let key = auth::authenticate(&intake.keys, presented.as_deref(), Scope::Ingest, &headers).await?;
     Ok(Json(json!({
         "source": {
             "id": key.id, "name": key.name, "enabled": true, "workspaceId": "leadscore", "config": {}, "destinations": []

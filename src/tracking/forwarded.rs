@@ -7,9 +7,9 @@ use axum::http::HeaderMap;
 
 use super::segment;
 use crate::{
-    app::App,
     erasure,
     http::problem::{Code, Problem},
+    ingest::Intake,
     keys::Key,
     leads::identity::Identity,
 };
@@ -63,9 +63,9 @@ pub(super) fn deletions(signed: Signed, messages: &[&str]) -> BTreeMap<usize, Id
 }
 
 /// Erases them, and what the same request said of them. Whom nobody knows is forgotten already.
-pub(super) async fn forget(app: &App, people: impl Iterator<Item = &Identity>) -> sqlx::Result<()> {
+pub(super) async fn forget(intake: &Intake, people: impl Iterator<Item = &Identity>) -> sqlx::Result<()> {
     for person in people {
-        erasure::erase_named(app, person).await?;
+        erasure::erase_named(intake, person).await?;
     }
     Ok(())
 }

@@ -22,12 +22,12 @@ use super::{
     segment::Call,
 };
 use crate::{
-    app::App,
     http::{
         extract::{Path, Query},
         picture::{Picture, picture},
         problem::Problem,
     },
+    ingest::Intake,
     verdicts::agents::Caller,
 };
 
@@ -64,7 +64,7 @@ impl Pixel {
     params(("type" = String, Path, description = "`track`, `page`, …"), Pixel),
     responses((status = 200, body = Picture, content_type = "image/gif")))]
 pub(super) async fn send_pixel(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     method: Method,
     name: Result<Path<String>, Problem>,
     pixel: Result<Query<Pixel>, Problem>,
@@ -73,10 +73,10 @@ pub(super) async fn send_pixel(
     let pixel = pixel.map(|Query(pixel)| pixel).unwrap_or_default();
     if method == Method::GET {
         let mut message = pixel.message();
-        if let Ok(id) = serde_json::value::to_raw_value(&app.ids.next()) {
+        if let Ok(id) = serde_json::value::to_raw_value(&intake.ids.next()) {
             message.entry("messageId".to_owned()).or_insert(id);
         }
-        take(app, name, pixel.write_key, &headers, &message).await;
+        take(intake, name, pixel.write_key, &headers, &message).await;
     }
     picture()
 }
@@ -104,7 +104,7 @@ pub(super) struct PlainPixel {
     params(("type" = String, Path, description = "`track` or `page`"), PlainPixel),
     responses((status = 200, body = Picture, content_type = "image/gif")))]
 pub(super) async fn send_plain_pixel(
-    State(app): State<App>,
+    State(intake): State<Intake>,
     method: Method,
     name: Result<Path<String>, Problem>,
     RawQuery(query): RawQuery,
@@ -121,8 +121,8 @@ pub(super) async fn send_plain_pixel(
         }
     }
     if method == Method::GET {
-        message.entry("messageId").or_insert_with(|| app.ids.next().to_string().into());
-        take(app, name, write_key, &headers, &message).await;
+        message.entry("messageId").or_insert_with(|| intake.ids.next().to_string().into());
+        take(intake, name, write_key, &headers, &message).await;
     }
     picture()
 }
@@ -140,7 +140,7 @@ fn place(object: &mut Map<String, Value>, name: &str, value: String) {
 }
 
 async fn take(
-    app: App,
+    intake: Intake,
     name: Result<Path<String>, Problem>,
     write_key: Option<String>,
     headers: &HeaderMap,
@@ -151,7 +151,7 @@ async fn take(
     let Ok(body) = serde_json::to_vec(message) else { return };
     // Whoever fetches a picture is who looks at it, or a machine: it names itself.
     if let Err(problem) =
-        receive(app, call, sent, None, (headers, Caller::itself(headers)), body.into()).await
+        receive(intake, call, sent, None, (headers, Caller::itself(headers)), body.into()).await
     {
         tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
     }

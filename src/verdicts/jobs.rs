@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::store;
-use crate::{app::App, lifecycle::change::LeadChange, sweep::Sweep};
+use crate::{lifecycle::Lifecycle, lifecycle::change::LeadChange, sweep::Sweep};
 
 /// How many events one run lets go.
 const AT_ONCE: i64 = 500;
@@ -14,11 +14,13 @@ const AT_ONCE: i64 = 500;
 pub struct Release;
 
 impl Sweep for Release {
+    type State = Lifecycle;
+
     const NAME: &'static str = "release";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut begun = LeadChange::begin(&app.lifecycle).await?;
+    async fn run_once(lifecycle: &Lifecycle) -> Result<usize, sqlx::Error> {
+        let mut begun = LeadChange::begin(lifecycle).await?;
         let now = begun.now();
         let strays = store::hold_strays(begun.conn(), now, AT_ONCE).await?;
         if !strays.is_empty() {

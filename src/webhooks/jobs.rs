@@ -8,7 +8,7 @@ use super::{
     endpoints::store as endpoints,
     lanes::store as lanes,
 };
-use crate::{app::App, outbox, sweep::Sweep};
+use crate::{outbox, sweep::Sweep, webhooks::Webhooks};
 
 /// How many deliveries are forgotten in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 1_000;
@@ -20,15 +20,17 @@ const LANES: i64 = 16;
 pub struct FanOut;
 
 impl Sweep for FanOut {
+    type State = Webhooks;
+
     const NAME: &'static str = "webhook_fan_out";
     const PERIOD: Duration = Duration::from_millis(500);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut conn = app.db.acquire().await?;
-        let end = outbox::end(&mut conn, app.clock.now()).await?;
+    async fn run_once(webhooks: &Webhooks) -> Result<usize, sqlx::Error> {
+        let mut conn = webhooks.db.acquire().await?;
+        let end = outbox::end(&mut conn, webhooks.clock.now()).await?;
         let mut read = 0;
         for endpoint in endpoints::behind(&mut conn, end).await? {
-            read += deliveries::fan_out(app, &mut conn, endpoint).await?;
+            read += deliveries::fan_out(webhooks, &mut conn, endpoint).await?;
         }
         let slowest = endpoints::slowest(&mut conn).await?;
         outbox::hold(&mut conn, slowest.unwrap_or(end)).await?;
@@ -41,25 +43,27 @@ impl Sweep for FanOut {
 pub struct Deliver;
 
 impl Sweep for Deliver {
+    type State = Webhooks;
+
     const NAME: &'static str = "webhook_deliver";
     const PERIOD: Duration = Duration::from_millis(500);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let due = lanes::due(&mut *app.db.acquire().await?, app.clock.now(), LANES).await?;
+    async fn run_once(webhooks: &Webhooks) -> Result<usize, sqlx::Error> {
+        let due = lanes::due(&mut *webhooks.db.acquire().await?, webhooks.clock.now(), LANES).await?;
         let mut started = 0;
         for endpoint in due {
             for _ in 0..endpoint.lanes {
-                let Some(turn) = app.couriers.turn(endpoint.id, endpoint.failing) else { break };
+                let Some(turn) = webhooks.couriers.turn(endpoint.id, endpoint.failing) else { break };
                 started += 1;
-                app.tasks.spawn(courier(app.clone(), turn));
+                webhooks.tasks.spawn(courier(webhooks.clone(), turn));
             }
         }
         Ok(started)
     }
 }
 
-async fn courier(app: App, turn: Turn) {
-    if let Err(error) = deliveries::deliver(&app, &turn).await {
+async fn courier(webhooks: Webhooks, turn: Turn) {
+    if let Err(error) = deliveries::deliver(&webhooks, &turn).await {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(endpoint.id = %turn.endpoint, error, "a courier failed; its lane is due again later");
     }
@@ -70,12 +74,14 @@ async fn courier(app: App, turn: Turn) {
 pub struct Forget;
 
 impl Sweep for Forget {
+    type State = Webhooks;
+
     const NAME: &'static str = "forget_deliveries";
     const PERIOD: Duration = Duration::from_mins(10);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let before = app.clock.now() - app.changes_kept;
-        let mut conn = app.db.acquire().await?;
+    async fn run_once(webhooks: &Webhooks) -> Result<usize, sqlx::Error> {
+        let before = webhooks.clock.now() - webhooks.changes_kept;
+        let mut conn = webhooks.db.acquire().await?;
         let forgotten = store::forget(&mut conn, before, FORGOTTEN_AT_ONCE).await?;
         let endpoints = endpoints::forget(&mut conn).await?;
         Ok(usize::try_from(forgotten + endpoints).unwrap_or(0))

@@ -42,15 +42,33 @@ mod signature;
 
 pub mod api;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 pub use courier::Couriers;
 pub use deliveries::waiting_since;
 
+use crate::core::Core;
 use address::Reachable;
 
 /// For how many days an endpoint may do nothing but fail.
 pub const PATIENCE_DAYS: i64 = 5;
+
+/// The core, and what sends webhooks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    /// What every feature stands on.
+    pub core: Core,
+    /// What sends deliveries.
+    pub couriers: Arc<Couriers>,
+}
+
+impl Deref for Webhooks {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
 
 /// What the operator chooses.
 #[derive(Debug, Clone)]

@@ -17,7 +17,8 @@ use axum::{
 };
 use chrono::TimeDelta;
 use leadscore::{
-    app::{Rejects, Settings},
+    app::Settings,
+    core::Rejects,
     http::{body, listen},
     ingest::jobs::ForgetRejected,
     sweep::Sweep,
@@ -222,10 +223,10 @@ async fn refused_items_are_forgotten_after_their_time_and_beyond_their_number() 
         app.advance(TimeDelta::days(1));
         refuse(10).await;
 
-        assert_eq!(ForgetRejected::run_once(&few.app).await.unwrap(), 5);
-        assert_eq!(ForgetRejected::run_once(&few.app).await.unwrap(), 0);
+        assert_eq!(ForgetRejected::run_once(&few.app.intake).await.unwrap(), 5);
+        assert_eq!(ForgetRejected::run_once(&few.app.intake).await.unwrap(), 0);
         app.advance(TimeDelta::days(30) - TimeDelta::hours(1));
-        assert_eq!(ForgetRejected::run_once(&app.app).await.unwrap(), 5, "those of the first day");
+        assert_eq!(ForgetRejected::run_once(&app.app.intake).await.unwrap(), 5, "those of the first day");
         assert_eq!(app.count("rejected_events").await, 10);
         few.app.shut_down().await;
     })

@@ -63,7 +63,7 @@ async fn in_passing(app: &TestApp, kind: &str, address: &str) {
     let event = found.into_event(arrival, || "passing".to_owned()).unwrap();
     let submission =
         Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false, size: 0 };
-    assert_eq!(submit(&app.app.writers, submission).await.unwrap().accepted, 1);
+    assert_eq!(submit(&app.app.intake.writers, submission).await.unwrap().accepted, 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use axum::http::header;
-use leadscore::http::{openapi, problem::Code};
+use leadscore::{http::problem::Code, routes::openapi};
 use serde_json::{Value, json};
 
 use crate::{

@@ -273,7 +273,7 @@ async fn in_passing(app: &TestApp, id: &str, email: &str, at: &str) -> Answer {
     let event = found.into_event(arrival, String::new).unwrap();
     let events = vec![(0, event)];
     let submission = Submission { arrival, events, refused: Vec::new(), want_leads: true, size: 0 };
-    submit(&app.app.writers, submission).await.unwrap()
+    submit(&app.app.intake.writers, submission).await.unwrap()
 }
 
 #[tokio::test]

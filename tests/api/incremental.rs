@@ -146,7 +146,7 @@ impl<'a> World<'a> {
     /// Rebuilds, a few leads at a time, until everything that was asked for is in use.
     async fn rebuild(&self, chunk: usize) {
         loop {
-            match rebuild_step(&self.app.app, chunk).await {
+            match rebuild_step(&self.app.app.publishing, chunk).await {
                 Ok(Step::Nothing) => return,
                 Ok(_) => tokio::task::yield_now().await,
                 Err(error) => assert!(db::is_collision(&error), "{error}"),
@@ -171,7 +171,7 @@ impl<'a> World<'a> {
                 let events =
                     batch.iter().enumerate().filter_map(|(index, one)| Some((index, self.event(one)?)));
                 submit(
-                    &self.app.app.writers,
+                    &self.app.app.intake.writers,
                     Submission {
                         arrival: self.arrival(),
                         events: events.collect(),
@@ -230,7 +230,7 @@ impl<'a> World<'a> {
 
     async fn check(&self, woken: bool) {
         let mut conn = self.app.database.connect().await;
-        let scored = self.app.app.live.scored(&mut conn).await.unwrap();
+        let scored = self.app.app.models.live.scored(&mut conn).await.unwrap();
         assert!(!scored.others.is_empty(), "the shadow, and the one before for a week");
         let now = woken.then(|| self.app.now());
         assert_stored_is_replay(&mut conn, &scored, now, &format!("case {}", self.number)).await;

@@ -192,7 +192,7 @@ async fn check_replay(app: &TestApp) {
         .await
         .unwrap();
     let histories = read_log(&mut conn, &leads).await.unwrap();
-    let live = app.app.live.current(&mut conn).await.unwrap();
+    let live = app.app.models.live.current(&mut conn).await.unwrap();
     let rows: Vec<(LeadId, i64, i64, i64, DateTime<Utc>)> =
         sqlx::query_as("select lead_id, raw, fit, engagement, as_of from score")
             .fetch_all(&mut conn)
@@ -220,13 +220,16 @@ async fn normalise(app: &TestApp, case: u64) {
         0 => {}
         1 => {
             let other = app.second_instance().await;
-            let (one, two) = tokio::join!(normalisation::ensure(&app.app), normalisation::ensure(&other.app));
+            let (one, two) = tokio::join!(
+                normalisation::ensure(&app.app.lifecycle),
+                normalisation::ensure(&other.app.lifecycle)
+            );
             one.and(two).unwrap();
             other.app.shut_down().await;
         }
         _ => {
             let killed = app.app.clone();
-            let task = tokio::spawn(async move { normalisation::ensure(&killed).await });
+            let task = tokio::spawn(async move { normalisation::ensure(&killed.lifecycle).await });
             for _ in 0..case {
                 tokio::task::yield_now().await;
             }
@@ -234,7 +237,7 @@ async fn normalise(app: &TestApp, case: u64) {
             let _ = task.await;
         }
     }
-    normalisation::ensure(&app.app).await.unwrap();
+    normalisation::ensure(&app.app.lifecycle).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,8 +284,8 @@ async fn whoever_follows_the_feed_is_told_of_leads_that_have_become_one() {
         let before: Vec<Value> = app.pages("/v1/leads").await;
         age(app).await;
 
-        assert_eq!(normalisation::ensure(&app.app).await.unwrap(), 1);
-        assert_eq!(normalisation::ensure(&app.app).await.unwrap(), 0, "once");
+        assert_eq!(normalisation::ensure(&app.app.lifecycle).await.unwrap(), 1);
+        assert_eq!(normalisation::ensure(&app.app.lifecycle).await.unwrap(), 0, "once");
 
         app.run_due().await;
         let heir = app.only_lead().await;
@@ -305,7 +308,7 @@ async fn a_link_in_a_mail_that_is_out_still_unsubscribes() {
         let mail = json!({"email": "m-old@acme.example", "message_id": "mail-1"});
         let links = app.post("/v1/links", mail.to_string()).await.json();
         age(app).await;
-        normalisation::ensure(&app.app).await.unwrap();
+        normalisation::ensure(&app.app.lifecycle).await.unwrap();
 
         let path = links["unsubscribe_url"].as_str().unwrap().replace("http://leads.test", "");
         assert_eq!(app.post(&path, "List-Unsubscribe=One-Click").await.status, 200);
@@ -325,7 +328,7 @@ async fn a_placeholder_of_an_earlier_release_stays_what_it_is() {
         app.events(json!({"type": "trial_started", "lead": {"user_id": "undefined-old"}})).await;
         age(app).await;
 
-        assert_eq!(normalisation::ensure(&app.app).await.unwrap(), 0);
+        assert_eq!(normalisation::ensure(&app.app.lifecycle).await.unwrap(), 0);
     })
     .await;
 }
@@ -333,7 +336,7 @@ async fn a_placeholder_of_an_earlier_release_stays_what_it_is() {
 #[tokio::test]
 async fn what_an_earlier_release_writes_beside_this_one_is_brought_in_within_the_hour() {
     run(async |app| {
-        normalisation::ensure(&app.app).await.unwrap();
+        normalisation::ensure(&app.app.lifecycle).await.unwrap();
         app.events(json!([
             {"type": "trial_started", "lead": {"email": "m-old@acme.example"}},
             {"type": "trial_started", "lead": {"email": "m@acme.example"}},
@@ -342,10 +345,10 @@ async fn what_an_earlier_release_writes_beside_this_one_is_brought_in_within_the
         let written =
             "update identity set value = chr(65279) || replace(value, '-old', '') where value like '%-old%'";
         sqlx::query(written).execute(&mut app.database.connect().await).await.unwrap();
-        assert_eq!(sweep::run_once::<Normalise>(&app.app).await.unwrap(), 0, "not yet");
+        assert_eq!(sweep::run_once::<Normalise>(&app.app.lifecycle).await.unwrap(), 0, "not yet");
 
         app.advance(TimeDelta::hours(1));
-        while sweep::run_once::<Normalise>(&app.app).await.unwrap() > 0 {}
+        while sweep::run_once::<Normalise>(&app.app.lifecycle).await.unwrap() > 0 {}
 
         app.run_due().await;
         app.only_lead().await;

@@ -7,9 +7,10 @@ use axum::{
 use chrono::TimeDelta;
 use leadscore::{
     app::{App, Settings},
-    db, http,
+    db,
     ids::{Ids, LeadId},
     outbox::{Change, Kind, publish},
+    routes,
     sweep::Sweep,
     webhooks::jobs::FanOut,
 };
@@ -166,7 +167,7 @@ async fn counting(app: &TestApp, recorder: &metrics_exporter_prometheus::Prometh
     let service =
         App::start(pools, clock.clone(), Ids::seeded(clock, 3), recorder.handle(), Settings::default());
     TestApp {
-        router: http::router(&service),
+        router: routes::router(&service),
         app: service,
         database: app.database.clone(),
         amazon: app.amazon.clone(),
@@ -216,7 +217,7 @@ async fn the_counters_say_how_long_the_oldest_webhook_waits() {
         let lead_id = LeadId(app.app.ids.next());
         let change = Change { lead_id, kind: Kind::Erased, at: app.now(), data: json!({}) };
         publish(&mut app.database.connect().await, &app.app.ids, &[change]).await.unwrap();
-        FanOut::run_once(&service.app).await.unwrap();
+        FanOut::run_once(&service.app.webhooks).await.unwrap();
         app.advance(TimeDelta::seconds(90));
         let waiting = async || {
             let text = String::from_utf8(service.call("GET", "/metrics", None, "").await.body).unwrap();

@@ -205,9 +205,9 @@ async fn progress_tells_how_much_of_the_log_has_been_read() {
         let new = begin(app, &visits(10)).await;
         let before = progress(app, &new).await;
 
-        assert_eq!(rebuild_step(&app.app, 1).await.unwrap(), Step::Read, "the pass begins");
-        assert_eq!(rebuild_step(&app.app, 1).await.unwrap(), Step::Read, "the log is read");
-        assert_eq!(rebuild_step(&app.app, 1).await.unwrap(), Step::Rebuilt(1));
+        assert_eq!(rebuild_step(&app.app.publishing, 1).await.unwrap(), Step::Read, "the pass begins");
+        assert_eq!(rebuild_step(&app.app.publishing, 1).await.unwrap(), Step::Read, "the log is read");
+        assert_eq!(rebuild_step(&app.app.publishing, 1).await.unwrap(), Step::Rebuilt(1));
 
         assert_eq!((&before["log_read"], &before["leads_done"]), (&json!(0.0), &json!(0)));
         let after = progress(app, &new).await;
@@ -224,9 +224,9 @@ async fn what_happens_between_the_reading_of_the_log_and_a_leads_turn_counts() {
             visit(app, user, 3).await;
         }
         begin(app, &visits(10)).await;
-        assert_eq!(rebuild_step(&app.app, 10).await.unwrap(), Step::Read, "the pass begins");
+        assert_eq!(rebuild_step(&app.app.publishing, 10).await.unwrap(), Step::Read, "the pass begins");
         visit(app, "ann", 1).await;
-        assert_eq!(rebuild_step(&app.app, 10).await.unwrap(), Step::Read, "the log is read");
+        assert_eq!(rebuild_step(&app.app.publishing, 10).await.unwrap(), Step::Read, "the log is read");
         visit(app, "bob", 1).await;
         let phone = json!({"anonymous_id": "phone"});
         app.events(json!([{"type": "page_viewed", "lead": phone}])).await;
@@ -245,10 +245,10 @@ async fn a_log_that_is_moved_to_another_file_while_it_is_read_is_read_again() {
     run(async |app| {
         visit(app, "ann", 3).await;
         let new = begin(app, &visits(10)).await;
-        assert_eq!(rebuild_step(&app.app, 10).await.unwrap(), Step::Read, "the pass begins");
+        assert_eq!(rebuild_step(&app.app.publishing, 10).await.unwrap(), Step::Read, "the pass begins");
         app.database.connect().await.execute("vacuum full event").await.unwrap();
 
-        assert_eq!(rebuild_step(&app.app, 10).await.unwrap(), Step::Read, "in vain");
+        assert_eq!(rebuild_step(&app.app.publishing, 10).await.unwrap(), Step::Read, "in vain");
         assert_eq!(progress(app, &new).await["log_read"], json!(0.0));
 
         app.run_due().await;

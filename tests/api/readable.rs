@@ -139,7 +139,7 @@ async fn a_value_that_no_call_could_have_brought_is_read_and_harms_nobody() {
         assert_eq!(shown["profile"]["n"], f64::MAX, "the nearest number that there is");
         assert!(shown["profile"]["deep"][0][0].is_array(), "{shown}");
         assert_eq!(app.get(&format!("/v1/handoffs?lead_id={lead}")).await.status, 200);
-        let fan_out = sweep::run_once::<FanOut>(&app.app).await;
+        let fan_out = sweep::run_once::<FanOut>(&app.app.webhooks).await;
         fan_out.unwrap();
         let endpoint = format!("/v1/webhooks/{}", made["id"].as_str().unwrap());
         app.call("DELETE", &endpoint, Some(ADMIN), "").await;
@@ -291,7 +291,7 @@ async fn a_state_that_cannot_be_read_is_told_of_and_replayed_when_the_lead_chang
         let (_, log) = logged(app.get(&path)).await;
         assert!(!log.contains("score.tally"), "{log}");
         let mut conn = app.database.connect().await;
-        let scored = app.app.live.scored(&mut conn).await.unwrap();
+        let scored = app.app.models.live.scored(&mut conn).await.unwrap();
         assert_stored_is_replay(&mut conn, &scored, Some(app.now()), "replayed").await;
     })
     .await;

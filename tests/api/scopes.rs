@@ -55,7 +55,7 @@ impl Operation {
 
 /// Every operation that the service describes.
 pub(crate) fn operations() -> Vec<Operation> {
-    let document = serde_json::to_value(leadscore::http::openapi()).unwrap();
+    let document = serde_json::to_value(leadscore::routes::openapi()).unwrap();
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, described) in item.as_object().unwrap() {

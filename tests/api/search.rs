@@ -33,7 +33,7 @@ async fn made_anew(app: &TestApp) -> Vec<(uuid::Uuid, String)> {
     sqlx::query("delete from lead_words").execute(&mut conn).await.unwrap();
     sqlx::query("update lead_words_made set version = 0, last = null").execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();
-    while sweep::run_once::<MakeWords>(&app.app).await.unwrap() > 0 {}
+    while sweep::run_once::<MakeWords>(&app.app.models).await.unwrap() > 0 {}
     stored(app).await
 }
 

@@ -289,7 +289,7 @@ async fn what_waits_for_somebody_who_is_no_lead_yet_counts_when_they_become_one(
         let arrival = Arrival { at: app.now(), api_key: None };
         let events = vec![(0, found.into_event(arrival, String::new).unwrap())];
         submit(
-            &app.app.writers,
+            &app.app.intake.writers,
             Submission { arrival, events, refused: Vec::new(), want_leads: false, size: 0 },
         )
         .await

@@ -35,7 +35,7 @@ async fn a_full_service_refuses_at_once_and_loses_nothing_that_it_took() {
                 tokio::spawn(async move { router.post("/v1/events", body).await })
             })
             .collect();
-        while app.app.writers.waiting() < 60_000 {
+        while app.app.intake.writers.waiting() < 60_000 {
             tokio::task::yield_now().await;
         }
 

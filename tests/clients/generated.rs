@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use leadscore::http::openapi;
+use leadscore::routes::openapi;
 use serde_json::Value;
 
 use crate::{Stage, install, scratch::Scratch, service::ADMIN};

@@ -4,16 +4,21 @@ mod changes;
 mod compare;
 mod preview;
 
+use axum::extract::FromRef;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::CompareError;
 use crate::{
-    app::App,
+    http::RouterState,
     http::problem::{Problem, Violation},
+    lifecycle::Lifecycle,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(preview::preview_model)).routes(routes!(compare::compare_models))
 }
 

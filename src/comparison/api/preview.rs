@@ -10,13 +10,13 @@ use super::{
     refuse,
 };
 use crate::{
-    app::App,
     http::{
         auth::Reader,
         extract::{Json, Path},
         problem::Problem,
     },
     ids::ModelId,
+    lifecycle::Lifecycle,
 };
 
 /// What the preview is asked.
@@ -41,7 +41,7 @@ pub(super) struct AskPreview {
 #[utoipa::path(post, path = "/v1/models/{id}/preview", tag = "Models", params(("id" = ModelId, Path)),
     request_body = AskPreview, responses((status = 200, body = Preview)))]
 pub(super) async fn preview_model(
-    State(app): State<App>,
+    State(lifecycle): State<Lifecycle>,
     _reader: Reader,
     Path(id): Path<ModelId>,
     Json(body): Json<AskPreview>,
@@ -53,6 +53,6 @@ pub(super) async fn preview_model(
         return Err(refuse("/sample", &format!("ask for 1 to {MOST_REPLAYED} leads")));
     }
     let draw = Draw { most: body.sample, seed: body.seed };
-    let previewed = preview(&app, id, draw).await?;
+    let previewed = preview(&lifecycle, id, draw).await?;
     Ok(Json(Preview::of(previewed, body.capacity_per_day)))
 }

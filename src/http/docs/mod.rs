@@ -13,17 +13,12 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 pub use description::Description;
 
+use super::RouterState;
 use super::problem::{Document, Violation};
-use crate::{app::App, keys::Scope};
-
-/// The whole description, as the code has it.
-pub fn openapi() -> Description {
-    let (_, document) = super::calls().split_for_parts();
-    finished(document)
-}
+use crate::keys::Scope;
 
 /// What the description says before any call is added to it.
-pub(super) fn document() -> OpenApi {
+pub fn document() -> OpenApi {
     let tags = [
         ("Ingestion", "Events in. Scope `ingest`."),
         (
@@ -63,7 +58,7 @@ pub(super) fn document() -> OpenApi {
 }
 
 /// Adds what every call shares: how keys are sent, and what a failure looks like.
-fn finished(mut document: OpenApi) -> Description {
+pub fn finished(mut document: OpenApi) -> Description {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     for (name, schema) in [
@@ -127,7 +122,7 @@ fn reader() -> Config<'static> {
 }
 
 /// Serves the description, as a file and for reading.
-pub(super) fn routes(document: OpenApi) -> Router<App> {
+pub fn routes<S: RouterState>(document: OpenApi) -> Router<S> {
     let description = finished(document);
     let yaml = description.to_yaml();
     let page = SwaggerUi::new("/docs").config(reader());

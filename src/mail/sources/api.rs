@@ -1,6 +1,7 @@
 //! `/v1/mail-sources`.
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
     response::Response,
@@ -12,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Source, create, store, wanted::CreateMailSource};
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::Admin,
         extract::{Json, Path, Query},
@@ -21,10 +22,14 @@ use crate::{
         said::{self, idempotency_key},
     },
     ids::SourceId,
+    mail::Mail,
     mail::providers::Provider,
 };
 
-pub(in crate::mail) fn routes() -> OpenApiRouter<App> {
+pub(in crate::mail) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Mail: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(list_mail_sources, create_mail_source))
         .routes(routes!(delete_mail_source))
@@ -69,14 +74,14 @@ struct ListMailSources {
 #[utoipa::path(get, path = "/v1/mail-sources", tag = "E-mail", params(ListMailSources),
     responses((status = 200, body = Page<MailSource>)))]
 async fn list_mail_sources(
-    State(app): State<App>,
+    State(mail): State<Mail>,
     _admin: Admin,
     Query(query): Query<ListMailSources>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::decode).transpose()?;
-    let rows = store::list(&mut *app.db.acquire().await?, after, i64::from(limit) + 1).await?;
+    let rows = store::list(&mut *mail.db.acquire().await?, after, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |source| source.id).map(MailSource::from).respond(&uri))
 }
 
@@ -88,27 +93,27 @@ async fn list_mail_sources(
     params(("Idempotency-Key" = Option<String>, Header, description = "Of the source")),
     responses((status = 201, body = MailSourceWithUrl)))]
 async fn create_mail_source(
-    State(app): State<App>,
+    State(mail): State<Mail>,
     _admin: Admin,
     headers: HeaderMap,
     Json(body): Json<CreateMailSource>,
 ) -> Result<(StatusCode, Json<MailSourceWithUrl>), Problem> {
     let (name, verification) = body.checked()?;
     let request_key = idempotency_key(&headers)?;
-    let made = create(&app, &name, &verification, request_key.as_deref()).await;
+    let made = create(&mail, &name, &verification, request_key.as_deref()).await;
     let (source, token) = match made {
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            return Err(made_before(&app, request_key.as_deref().unwrap_or_default()).await?);
+            return Err(made_before(&mail, request_key.as_deref().unwrap_or_default()).await?);
         }
         made => made?,
     };
-    let url = format!("{}/v1/hooks/{}/{token}", app.public_url, source.provider.as_str());
+    let url = format!("{}/v1/hooks/{}/{token}", mail.public_url, source.provider.as_str());
     Ok((StatusCode::CREATED, Json(MailSourceWithUrl { source: source.into(), url })))
 }
 
 /// The problem of a call that has made its source already.
-async fn made_before(app: &App, request_key: &str) -> sqlx::Result<Problem> {
-    let made = store::made_by(&mut *app.db.acquire().await?, request_key).await?;
+async fn made_before(mail: &Mail, request_key: &str) -> sqlx::Result<Problem> {
+    let made = store::made_by(&mut *mail.db.acquire().await?, request_key).await?;
     let id = made.ok_or(sqlx::Error::RowNotFound)?;
     let advice =
         format!("remove it by DELETE /v1/mail-sources/{id} and make another under a new Idempotency-Key");
@@ -119,10 +124,10 @@ async fn made_before(app: &App, request_key: &str) -> sqlx::Result<Problem> {
 #[utoipa::path(delete, path = "/v1/mail-sources/{id}", tag = "E-mail", params(("id" = SourceId, Path)),
     responses((status = 204)))]
 async fn delete_mail_source(
-    State(app): State<App>,
+    State(mail): State<Mail>,
     _admin: Admin,
     Path(id): Path<SourceId>,
 ) -> Result<StatusCode, Problem> {
-    let removed = store::remove(&mut *app.db.acquire().await?, id, app.clock.now()).await?;
+    let removed = store::remove(&mut *mail.db.acquire().await?, id, mail.clock.now()).await?;
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("mail source")) }
 }

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use super::providers::{Provider, Verification};
-use crate::{app::App, ids::SourceId};
+use crate::{ids::SourceId, mail::Mail};
 
 /// How much randomness a token holds, in bytes.
 const RANDOM: usize = 24;
@@ -25,32 +25,32 @@ pub(super) struct Source {
 /// Makes a source; the token in its address is known from now on to whoever is told it. A second one under the call's
 /// idempotency key violates a constraint.
 async fn create(
-    app: &App,
+    mail: &Mail,
     name: &str,
     verification: &Verification,
     request_key: Option<&str>,
 ) -> sqlx::Result<(Source, String)> {
     let mut bytes = [0; RANDOM];
-    app.ids.fill(&mut bytes);
+    mail.ids.fill(&mut bytes);
     let token = URL_SAFE_NO_PAD.encode(bytes);
     let source = Source {
-        id: SourceId(app.ids.next()),
+        id: SourceId(mail.ids.next()),
         name: name.to_owned(),
         provider: verification.provider(),
-        created_at: app.clock.now(),
+        created_at: mail.clock.now(),
     };
-    let conn = &mut *app.db.acquire().await?;
+    let conn = &mut *mail.db.acquire().await?;
     store::insert(conn, &source, &hash(&token), verification, request_key).await?;
     Ok((source, token))
 }
 
 /// How what is sent to this address is verified; none if there is no such source.
 pub(super) async fn of_token(
-    app: &App,
+    mail: &Mail,
     provider: Provider,
     token: &str,
 ) -> sqlx::Result<Option<Verification>> {
-    let found = store::find_by_hash(&mut *app.db.acquire().await?, &hash(token)).await?;
+    let found = store::find_by_hash(&mut *mail.db.acquire().await?, &hash(token)).await?;
     Ok(found.filter(|verification| verification.provider() == provider))
 }
 

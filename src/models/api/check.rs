@@ -14,7 +14,6 @@ use super::{
     ModelDocument, document_of, refuse,
 };
 use crate::{
-    app::App,
     clock::to_instant,
     http::{
         aside::aside,
@@ -23,6 +22,7 @@ use crate::{
         problem::{MOST_LISTED, Problem, Violation},
     },
     ids::ModelId,
+    models::Models,
 };
 
 /// A score to be computed.
@@ -70,12 +70,12 @@ pub(super) struct Evaluated {
     request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 200, body = Checked)))]
 pub(super) async fn check_model(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<Checked>, Problem> {
-    let seen = seen_types(&mut *app.db.acquire().await?).await?;
+    let seen = seen_types(&mut *models.db.acquire().await?).await?;
     let checked = move || document_of(&headers, &body).map(|document| check::check(&document, seen.as_ref()));
     let mut report = aside(checked).await??;
     let valid = report.errors.is_empty() && report.tests.iter().all(|test| test.passed);
@@ -96,13 +96,13 @@ pub(super) struct Checked {
 #[utoipa::path(post, path = "/v1/models/evaluate", tag = "Models", request_body = Evaluate,
     responses((status = 200, body = Evaluated)))]
 pub(super) async fn evaluate_model(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Large(body): Large<Evaluate>,
 ) -> Result<Json<Evaluated>, Problem> {
-    let as_of = body.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
+    let as_of = body.as_of.unwrap_or_else(|| to_instant(models.clock.now()));
     let evaluation = if let Some(id) = version(&body.model)? {
-        let known = load(&mut *app.db.acquire().await?, id).await?;
+        let known = load(&mut *models.db.acquire().await?, id).await?;
         let known = known.ok_or_else(|| Problem::not_found("version of a model"))?;
         aside(move || body.by(&known.model, as_of)).await?
     } else {

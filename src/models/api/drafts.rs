@@ -13,7 +13,6 @@ use super::{
     ModelDocument, ModelView, document_of, refuse,
 };
 use crate::{
-    app::App,
     http::{
         aside::aside,
         auth::Admin,
@@ -23,6 +22,7 @@ use crate::{
         said::idempotency_key,
     },
     ids::ModelId,
+    models::Models,
 };
 
 /// Adds a version of a model, as a draft.
@@ -35,14 +35,14 @@ use crate::{
     request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 201, body = ModelView, headers(("Location" = String))), (status = 200, body = ModelView)))]
 pub(super) async fn create_draft(
-    State(app): State<App>,
+    State(models): State<Models>,
     _admin: Admin,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let request_key = idempotency_key(&headers)?;
     let (model, document) = aside(move || model_of(&headers, &body)).await??;
-    let (version, new) = drafts::create(&app, model.name(), &document, request_key.as_deref()).await?;
+    let (version, new) = drafts::create(&models, model.name(), &document, request_key.as_deref()).await?;
     let location = [(header::LOCATION, format!("/v1/models/{}", version.id))];
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, location, tagged(&HeaderMap::new(), &version)).into_response())
@@ -54,7 +54,7 @@ pub(super) async fn create_draft(
     request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 200, body = ModelView)))]
 pub(super) async fn replace_draft(
-    State(app): State<App>,
+    State(models): State<Models>,
     _admin: Admin,
     Path(id): Path<ModelId>,
     headers: HeaderMap,
@@ -63,7 +63,7 @@ pub(super) async fn replace_draft(
     let given = headers.clone();
     let (model, document) = aside(move || model_of(&given, &body)).await??;
     let unchanged = |version: &ModelView| require_match(&headers, version);
-    let version = drafts::replace(&app, id, unchanged, model.name(), &document).await?;
+    let version = drafts::replace(&models, id, unchanged, model.name(), &document).await?;
     Ok(tagged(&HeaderMap::new(), &version))
 }
 
@@ -71,12 +71,12 @@ pub(super) async fn replace_draft(
 #[utoipa::path(delete, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path), IfMatch),
     security(("key" = ["admin"])), responses((status = 204)))]
 pub(super) async fn delete_draft(
-    State(app): State<App>,
+    State(models): State<Models>,
     _admin: Admin,
     Path(id): Path<ModelId>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    drafts::delete(&app, id, |version| require_match(&headers, version)).await?;
+    drafts::delete(&models, id, |version| require_match(&headers, version)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod drafts;
 
 use axum::{
+    extract::FromRef,
     extract::State,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
@@ -17,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{VersionState, document, store};
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::Reader,
         etag::tagged,
@@ -26,10 +27,14 @@ use crate::{
     },
     ids::ModelId,
     json,
+    models::Models,
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Models: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(list_models, drafts::create_draft))
         .routes(routes!(get_model, drafts::replace_draft, drafts::delete_draft))
@@ -100,8 +105,8 @@ struct ModelList {
 
 /// All versions of all models, newest first.
 #[utoipa::path(get, path = "/v1/models", tag = "Models", responses((status = 200, body = ModelList)))]
-async fn list_models(State(app): State<App>, _reader: Reader) -> Result<Json<ModelList>, Problem> {
-    let data = store::list(&mut *app.db.acquire().await?).await?;
+async fn list_models(State(models): State<Models>, _reader: Reader) -> Result<Json<ModelList>, Problem> {
+    let data = store::list(&mut *models.db.acquire().await?).await?;
     Ok(Json(ModelList { data, has_more: false, next_cursor: None }))
 }
 
@@ -109,12 +114,12 @@ async fn list_models(State(app): State<App>, _reader: Reader) -> Result<Json<Mod
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path)),
     responses((status = 200, body = ModelView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_model(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Path(id): Path<ModelId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = store::find(&mut *app.db.acquire().await?, id).await?;
+    let found = store::find(&mut *models.db.acquire().await?, id).await?;
     let version = found.ok_or_else(|| Problem::not_found("version of a model"))?;
     Ok(tagged(&headers, &version))
 }

@@ -17,12 +17,12 @@ use super::{
     view,
 };
 use crate::{
-    app::App,
     http::{
         problem::{Code, Problem},
         said::mistake,
     },
     ids::{ClaimId, ModelId},
+    queues::Queues,
 };
 
 /// How long a lead rests that was worked for a queue which is no more.
@@ -66,13 +66,18 @@ pub(super) enum ActError {
 }
 
 /// Has a claim act, if it is the caller's and not over; the claim as it is then.
-pub(super) async fn act(app: &App, id: ClaimId, token: Option<i64>, act: Act) -> Result<Claim, ActError> {
-    let live = app.live.current(&mut *app.db.acquire().await?).await?.id;
-    follow_lead(app, id, live).await?;
-    let mut tx = app.db.begin().await?;
+pub(super) async fn act(
+    queues: &Queues,
+    id: ClaimId,
+    token: Option<i64>,
+    act: Act,
+) -> Result<Claim, ActError> {
+    let live = queues.live.current(&mut *queues.db.acquire().await?).await?.id;
+    follow_lead(queues, id, live).await?;
+    let mut tx = queues.db.begin().await?;
     store::lock(&mut tx, id).await?;
     let claim = view::find(&mut tx, id, live).await?.ok_or(ActError::NotFound)?;
-    let now = super::super::now(app, &mut tx).await?;
+    let now = super::super::now(queues, &mut tx).await?;
     let state = claim.state(now);
     if state != State::Active {
         let again = store::is_later(&mut tx, claim.lead_id, claim.token).await?;

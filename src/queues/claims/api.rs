@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State as Shared},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -22,8 +23,8 @@ use super::{
     view::{self, Filter},
 };
 use crate::{
-    app::App,
     clock::to_utc,
+    http::RouterState,
     http::{
         auth::{Editor, Reader},
         etag::tagged,
@@ -33,10 +34,14 @@ use crate::{
     },
     ids::{ClaimId, LeadId},
     leads::{self, view::LeadView},
+    queues::Queues,
 };
 
 /// The calls of this room.
-pub(in crate::queues) fn routes() -> OpenApiRouter<App> {
+pub(in crate::queues) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Queues: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(claim_next_lead))
         .routes(routes!(list_claims))
@@ -119,7 +124,7 @@ struct Ask {
     request_body = Ask,
     responses((status = 200, body = ClaimView), (status = 204, description = "No lead is free")))]
 async fn claim_next_lead(
-    Shared(app): Shared<App>,
+    Shared(queues): Shared<Queues>,
     _editor: Editor,
     Path(name): Path<String>,
     headers: HeaderMap,
@@ -127,7 +132,7 @@ async fn claim_next_lead(
 ) -> Result<Response, Problem> {
     let rep = short("/rep", ask.rep, LONGEST_NAME)?;
     let request = idempotency_key(&headers)?;
-    match next::next(&app, &name, &rep, request.as_deref()).await? {
+    match next::next(&queues, &name, &rep, request.as_deref()).await? {
         Some(Given { claim, lead, now }) => Ok(Json(ClaimView::of(claim, Some(lead), now)).into_response()),
         None => Ok(StatusCode::NO_CONTENT.into_response()),
     }
@@ -163,7 +168,7 @@ struct ListClaims {
 #[utoipa::path(get, path = "/v1/claims", tag = "Queues", params(ListClaims),
     responses((status = 200, body = Page<ClaimView>)))]
 async fn list_claims(
-    Shared(app): Shared<App>,
+    Shared(queues): Shared<Queues>,
     _reader: Reader,
     Query(query): Query<ListClaims>,
     OriginalUri(uri): OriginalUri,
@@ -176,9 +181,9 @@ async fn list_claims(
         lead: query.lead_id,
         open: query.active,
     };
-    let mut conn = app.db.acquire().await?;
-    let live = app.live.current(&mut conn).await?.id;
-    let now = super::super::now(&app, &mut conn).await?;
+    let mut conn = queues.db.acquire().await?;
+    let live = queues.live.current(&mut conn).await?.id;
+    let now = super::super::now(&queues, &mut conn).await?;
     let claims = view::list(&mut conn, live, &filter, before, now, i64::from(limit) + 1).await?;
     let page = Page::of(claims, limit, |claim| (claim.claimed_at, claim.token));
     let ids: Vec<LeadId> = page.data.iter().map(|claim| claim.lead_id).collect();
@@ -196,22 +201,22 @@ async fn list_claims(
 #[utoipa::path(get, path = "/v1/claims/{id}", tag = "Queues", params(("id" = ClaimId, Path)),
     responses((status = 200, body = ClaimView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_claim(
-    Shared(app): Shared<App>,
+    Shared(queues): Shared<Queues>,
     _reader: Reader,
     Path(id): Path<ClaimId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let live = app.live.current(&mut *app.db.acquire().await?).await?.id;
-    follow_lead(&app, id, live).await?;
-    let claim = view::find(&mut *app.db.acquire().await?, id, live).await?;
-    let view = shown(&app, claim.ok_or_else(|| Problem::not_found("claim"))?).await?;
+    let live = queues.live.current(&mut *queues.db.acquire().await?).await?.id;
+    follow_lead(&queues, id, live).await?;
+    let claim = view::find(&mut *queues.db.acquire().await?, id, live).await?;
+    let view = shown(&queues, claim.ok_or_else(|| Problem::not_found("claim"))?).await?;
     Ok(tagged(&headers, view))
 }
 
-async fn shown(app: &App, claim: Claim) -> sqlx::Result<ClaimView> {
-    let mut conn = app.db.acquire().await?;
-    let live = app.live.current(&mut conn).await?.id;
-    let now = super::super::now(app, &mut conn).await?;
+async fn shown(queues: &Queues, claim: Claim) -> sqlx::Result<ClaimView> {
+    let mut conn = queues.db.acquire().await?;
+    let live = queues.live.current(&mut conn).await?.id;
+    let now = super::super::now(queues, &mut conn).await?;
     let rows = queues::leads(&mut conn, live, &[claim.lead_id]).await?;
     let lead = leads::view::shown(&mut conn, rows).await?.pop();
     Ok(ClaimView::of(claim, lead, now))
@@ -229,12 +234,12 @@ struct Renew {
 #[utoipa::path(post, path = "/v1/claims/{id}/renew", tag = "Queues", security(("key" = ["read_write"])),
     params(("id" = ClaimId, Path)), request_body = Option<Renew>, responses((status = 200, body = ClaimView)))]
 async fn renew_claim(
-    Shared(app): Shared<App>,
+    Shared(queues): Shared<Queues>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
     Optional(Renew { token }): Optional<Renew>,
 ) -> Result<Json<ClaimView>, Problem> {
-    act(&app, id, token, Act::Renew).await
+    act(&queues, id, token, Act::Renew).await
 }
 
 /// What a rep says who gives a lead back.
@@ -251,13 +256,13 @@ struct Release {
 #[utoipa::path(post, path = "/v1/claims/{id}/release", tag = "Queues", security(("key" = ["read_write"])),
     params(("id" = ClaimId, Path)), request_body = Option<Release>, responses((status = 200, body = ClaimView)))]
 async fn release_claim(
-    Shared(app): Shared<App>,
+    Shared(queues): Shared<Queues>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
     Optional(Release { token, reason }): Optional<Release>,
 ) -> Result<Json<ClaimView>, Problem> {
     let reason = reason.map(|reason| short("/reason", reason, LONGEST_TEXT)).transpose()?;
-    act(&app, id, token, Act::Release { reason }).await
+    act(&queues, id, token, Act::Release { reason }).await
 }
 
 /// What a rep says who puts a lead off.
@@ -281,14 +286,14 @@ fn one_day() -> String {
 #[utoipa::path(post, path = "/v1/claims/{id}/skip", tag = "Queues", security(("key" = ["read_write"])),
     params(("id" = ClaimId, Path)), request_body = Skip, responses((status = 200, body = ClaimView)))]
 async fn skip_claim(
-    Shared(app): Shared<App>,
+    Shared(queues): Shared<Queues>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
     Json(skip): Json<Skip>,
 ) -> Result<Json<ClaimView>, Problem> {
     let reason = short("/reason", skip.reason, LONGEST_TEXT)?;
     let delay = duration("/delay", &skip.delay)?;
-    act(&app, id, skip.token, Act::Skip { reason, delay }).await
+    act(&queues, id, skip.token, Act::Skip { reason, delay }).await
 }
 
 /// What came of a call.
@@ -308,18 +313,18 @@ struct Complete {
 #[utoipa::path(post, path = "/v1/claims/{id}/complete", tag = "Queues", security(("key" = ["read_write"])),
     params(("id" = ClaimId, Path)), request_body = Option<Complete>, responses((status = 200, body = ClaimView)))]
 async fn complete_claim(
-    Shared(app): Shared<App>,
+    Shared(queues): Shared<Queues>,
     _editor: Editor,
     Path(id): Path<ClaimId>,
     Optional(Complete { token, note, callback_at }): Optional<Complete>,
 ) -> Result<Json<ClaimView>, Problem> {
     let note = note.map(|note| short("/note", note, LONGEST_TEXT)).transpose()?;
-    act(&app, id, token, Act::Complete { note, callback_at: callback_at.map(to_utc) }).await
+    act(&queues, id, token, Act::Complete { note, callback_at: callback_at.map(to_utc) }).await
 }
 
-async fn act(app: &App, id: ClaimId, token: Option<i64>, act: Act) -> Result<Json<ClaimView>, Problem> {
-    let claim = acting::act(app, id, token, act).await?;
-    Ok(Json(shown(app, claim).await?))
+async fn act(queues: &Queues, id: ClaimId, token: Option<i64>, act: Act) -> Result<Json<ClaimView>, Problem> {
+    let claim = acting::act(queues, id, token, act).await?;
+    Ok(Json(shown(queues, claim).await?))
 }
 
 /// A text that says something, and not too much.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{State, adopt, store, view};
-use crate::{app::App, sweep::Sweep};
+use crate::{queues::Queues, sweep::Sweep};
 
 /// How many claims are seen to at once.
 const AT_ONCE: i64 = 500;
@@ -13,25 +13,27 @@ const AT_ONCE: i64 = 500;
 pub struct SettleClaims;
 
 impl Sweep for SettleClaims {
+    type State = Queues;
+
     const NAME: &'static str = "settle_claims";
     const PERIOD: Duration = Duration::from_secs(1);
 
-    async fn run_once(app: &App) -> Result<usize, sqlx::Error> {
-        let mut conn = app.db.acquire().await?;
-        let now = super::super::now(app, &mut conn).await?;
-        let live = app.live.current(&mut conn).await?.id;
+    async fn run_once(queues: &Queues) -> Result<usize, sqlx::Error> {
+        let mut conn = queues.db.acquire().await?;
+        let now = super::super::now(queues, &mut conn).await?;
+        let live = queues.live.current(&mut conn).await?.id;
         let unsettled = view::unsettled(&mut conn, live, now, AT_ONCE).await?;
         let merged = store::merged(&mut conn, now).await?;
         drop(conn);
         for state in [State::Expired, State::DoNotContact, State::Erased] {
             let ids: Vec<_> =
                 unsettled.iter().filter(|claim| claim.state(now) == state).map(|claim| claim.id).collect();
-            let mut tx = app.db.begin().await?;
+            let mut tx = queues.db.begin().await?;
             store::end(&mut tx, &ids, state, now).await?;
             tx.commit().await?;
         }
         for lead in &merged {
-            let mut tx = app.db.begin().await?;
+            let mut tx = queues.db.begin().await?;
             if let Some(heir) = store::heir(&mut tx, *lead).await? {
                 adopt(&mut tx, heir, now).await?;
             }

@@ -27,9 +27,10 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::{
-    app::App,
+    core::Core,
     ids::{ClaimId, LeadId, ModelId},
     leads::Stage,
+    queues::Queues,
 };
 
 /// How a claim stands.
@@ -122,14 +123,14 @@ async fn adopt(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sql
 }
 
 /// Brings a claim up to date with its lead: if that was merged, the claim follows.
-async fn follow_lead(app: &App, id: ClaimId, model: ModelId) -> sqlx::Result<()> {
-    let mut tx = app.db.begin().await?;
+async fn follow_lead(queues: &Queues, id: ClaimId, model: ModelId) -> sqlx::Result<()> {
+    let mut tx = queues.db.begin().await?;
     let Some(claim) = view::find(&mut tx, id, model).await? else { return Ok(()) };
     if claim.merged
         && claim.outcome.is_none()
         && let Some(heir) = store::heir(&mut tx, claim.lead_id).await?
     {
-        let now = super::now(app, &mut tx).await?;
+        let now = super::now(queues, &mut tx).await?;
         adopt(&mut tx, heir, now).await?;
         tx.commit().await?;
     }
@@ -139,14 +140,14 @@ async fn follow_lead(app: &App, id: ClaimId, model: ModelId) -> sqlx::Result<()>
 /// Gives a lead that is itself again the claims on those at home there. Of either lead, one that ended because the other was
 /// held goes on if its time is not over.
 pub(crate) async fn give_back(
-    app: &App,
+    core: &Core,
     conn: &mut PgConnection,
     from: LeadId,
     homes: &[LeadId],
     lead: LeadId,
 ) -> sqlx::Result<()> {
     store::lock_lead(conn, from).await?;
-    let now = super::now(app, conn).await?;
+    let now = super::now(core, conn).await?;
     store::part(conn, from, homes, lead).await?;
     store::reopen(conn, lead, now).await?;
     store::reopen(conn, from, now).await

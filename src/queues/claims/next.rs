@@ -16,12 +16,12 @@ use super::{
     view as claims,
 };
 use crate::{
-    app::App,
     db,
     http::problem::{Code, Problem},
     ids::ClaimId,
     leads::view::{self, LeadRow, LeadView},
     models::Version,
+    queues::Queues,
 };
 
 /// How often handing out begins again because another transaction was in the way.
@@ -63,7 +63,7 @@ enum Taken {
 /// Gives a rep a claim on the best free lead of a queue; none if there is none. With a `request` for which the rep was
 /// given a claim before, it is that claim again.
 pub(super) async fn next(
-    app: &App,
+    queues: &Queues,
     name: &str,
     rep: &str,
     request: Option<&str>,
@@ -72,10 +72,10 @@ pub(super) async fn next(
         return Err(NextError::NotFound);
     }
     // Never closed, so there always is a turn.
-    let _turn = app.handing_out.acquire().await;
+    let _turn = queues.handing_out.acquire().await;
     let mut collisions = 0;
     loop {
-        match attempt(app, name, rep, request).await {
+        match attempt(queues, name, rep, request).await {
             Ok(Taken::Got(given)) => return Ok(Some(*given)),
             Ok(Taken::None) => return Ok(None),
             Ok(Taken::Changed) => {}
@@ -88,11 +88,11 @@ pub(super) async fn next(
     }
 }
 
-async fn attempt(app: &App, name: &str, rep: &str, request: Option<&str>) -> Result<Taken, NextError> {
-    let mut tx = app.db.begin().await?;
+async fn attempt(queues: &Queues, name: &str, rep: &str, request: Option<&str>) -> Result<Taken, NextError> {
+    let mut tx = queues.db.begin().await?;
     let (_, queue) = lock(&mut tx, name).await?.ok_or(NextError::NotFound)?.ready()?;
-    let now = super::super::now(app, &mut tx).await?;
-    let live = app.live.current(&mut tx).await?;
+    let now = super::super::now(queues, &mut tx).await?;
+    let live = queues.live.current(&mut tx).await?;
     if let Some(request) = request
         && let Some(id) = store::by_request(&mut tx, name, rep, request).await?
     {
@@ -103,7 +103,7 @@ async fn attempt(app: &App, name: &str, rep: &str, request: Option<&str>) -> Res
     let mut walk = Walk::new(asked, None, None);
     while let Some(batch) = walk.more(&mut tx).await? {
         for ranked in batch.iter().filter(|ranked| ranked.obstacle.is_none()) {
-            let taken = take(&mut tx, app, asked, &live, ranked, request).await?;
+            let taken = take(&mut tx, queues, asked, &live, ranked, request).await?;
             if !matches!(taken, Taken::None) {
                 tx.commit().await?;
                 return Ok(taken);
@@ -147,7 +147,7 @@ async fn may_have_another(
 
 async fn take(
     conn: &mut PgConnection,
-    app: &App,
+    queues: &Queues,
     asked: Asked<'_>,
     live: &Version,
     ranked: &Ranked,
@@ -164,7 +164,7 @@ async fn take(
     store::expire(conn, lead_id, now).await?;
     let why = reasons::of(queue, ranked.position.tier, &ranked.lead, live, lead.tally(), now);
     let new = NewClaim {
-        id: ClaimId(app.ids.next()),
+        id: ClaimId(queues.ids.next()),
         lead_id,
         queue: &queue.name,
         rep: asked.rep.unwrap_or_default(),

@@ -6,20 +6,24 @@ mod what_if;
 
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use scoring::Event;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::log;
 use crate::{
-    app::App,
-    http::{aside::aside, problem::Problem},
+    http::{RouterState, aside::aside, problem::Problem},
     ids::{LeadId, ModelId},
     leads,
+    models::Models,
     models::{self, Version},
 };
 
 /// The calls of this room.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Models: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(receipt::get_receipt))
         .routes(routes!(what_if::ask_what_if))
@@ -50,9 +54,9 @@ impl Case {
 }
 
 /// Reads a lead's log, and the version of a model that is asked for; the live one if none is.
-async fn open(app: &App, id: LeadId, version: Option<ModelId>) -> Result<Case, Problem> {
-    let mut conn = app.db.acquire().await?;
-    let live = app.live.current(&mut conn).await?;
+async fn open(models: &Models, id: LeadId, version: Option<ModelId>) -> Result<Case, Problem> {
+    let mut conn = models.db.acquire().await?;
+    let live = models.live.current(&mut conn).await?;
     let lead = leads::view::find(&mut conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;
     let live_id = live.id;
     let model = match version {

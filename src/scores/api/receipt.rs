@@ -8,7 +8,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Case, open};
 use crate::{
-    app::App,
     clock::to_instant,
     http::{
         auth::Reader,
@@ -16,6 +15,7 @@ use crate::{
         problem::Problem,
     },
     ids::{LeadId, ModelId},
+    models::Models,
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -49,13 +49,13 @@ pub(super) struct ReceiptView {
 #[utoipa::path(get, path = "/v1/leads/{id}/score", tag = "Leads", params(("id" = LeadId, Path), GetReceipt),
     responses((status = 200, body = ReceiptView)))]
 pub(super) async fn get_receipt(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Path(id): Path<LeadId>,
     Query(query): Query<GetReceipt>,
 ) -> Result<Json<ReceiptView>, Problem> {
-    let case = open(&app, id, query.model).await?;
-    let as_of = query.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
+    let case = open(&models, id, query.model).await?;
+    let as_of = query.as_of.unwrap_or_else(|| to_instant(models.clock.now()));
     let receipt = move |case: Case| {
         let evaluation = scoring::evaluate(&case.model.model, &Map::new(), &case.events, as_of);
         ReceiptView::of(&case, evaluation)

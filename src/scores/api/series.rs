@@ -14,7 +14,6 @@ use super::{
     open,
 };
 use crate::{
-    app::App,
     clock::to_instant,
     http::{
         aside::aside,
@@ -23,6 +22,7 @@ use crate::{
         problem::Problem,
     },
     ids::{LeadId, ModelId},
+    models::Models,
 };
 
 /// How many points and how many changes one answer holds.
@@ -125,15 +125,15 @@ struct Plan {
 #[utoipa::path(get, path = "/v1/leads/{id}/score/series", tag = "Leads", params(("id" = LeadId, Path), GetSeries),
     responses((status = 200, body = Series)))]
 pub(super) async fn get_series(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Path(id): Path<LeadId>,
     Query(query): Query<GetSeries>,
 ) -> Result<Json<Series>, Problem> {
-    let plan = plan(&query, to_instant(app.clock.now()))?;
-    let case = open(&app, id, query.model).await?;
+    let plan = plan(&query, to_instant(models.clock.now()))?;
+    let case = open(&models, id, query.model).await?;
     let passage = if case.live {
-        store::passage_by_threshold(&mut *app.db.acquire().await?, case.lead_id).await?
+        store::passage_by_threshold(&mut *models.db.acquire().await?, case.lead_id).await?
     } else {
         None
     };

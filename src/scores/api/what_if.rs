@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::{Case, open, receipt::ReceiptView};
 use crate::{
-    app::App,
     clock::to_instant,
     http::{
         aside::aside,
@@ -19,6 +18,7 @@ use crate::{
         problem::{Problem, Violation},
     },
     ids::{LeadId, ModelId},
+    models::Models,
     validity,
 };
 
@@ -82,7 +82,7 @@ pub(super) struct Supposition {
 #[utoipa::path(post, path = "/v1/leads/{id}/score/what-if", tag = "Leads", params(("id" = LeadId, Path)),
     request_body = WhatIf, responses((status = 200, body = Supposition)))]
 pub(super) async fn ask_what_if(
-    State(app): State<App>,
+    State(models): State<Models>,
     _reader: Reader,
     Path(id): Path<LeadId>,
     Large(body): Large<WhatIf>,
@@ -91,8 +91,8 @@ pub(super) async fn ask_what_if(
         let message = format!("suppose at most {MOST_EVENTS} events at once");
         return Err(refuse("/events", "too_many", &message));
     }
-    let case = open(&app, id, body.model).await?;
-    let as_of = body.as_of.unwrap_or_else(|| to_instant(app.clock.now()));
+    let case = open(&models, id, body.model).await?;
+    let as_of = body.as_of.unwrap_or_else(|| to_instant(models.clock.now()));
     Ok(Json(aside(move || case.compare(body, as_of)).await??))
 }
 

@@ -1,6 +1,7 @@
 //! `/v1/webhooks/{id}/deliveries`, and what sends something out of turn.
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State as Shared},
     http::StatusCode,
     response::Response,
@@ -15,8 +16,8 @@ use super::{
     view::{Delivery, Filter, deliveries},
 };
 use crate::{
-    app::App,
     clock::to_utc,
+    http::RouterState,
     http::{
         auth::Admin,
         extract::{Json, Many, Path, Query},
@@ -24,11 +25,15 @@ use crate::{
         problem::{Code, Problem},
     },
     ids::{DeliveryId, EndpointId},
+    webhooks::Webhooks,
     webhooks::endpoints::{Endpoint, api::missing, store as endpoints},
 };
 
 /// The calls on deliveries.
-pub(in crate::webhooks) fn routes() -> OpenApiRouter<App> {
+pub(in crate::webhooks) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Webhooks: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(list_deliveries))
         .routes(routes!(get_delivery))
@@ -71,7 +76,7 @@ struct Recovered {
 #[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "Webhooks",
     params(("id" = EndpointId, Path), ListDeliveries), responses((status = 200, body = Page<Delivery>)))]
 async fn list_deliveries(
-    Shared(app): Shared<App>,
+    Shared(webhooks): Shared<Webhooks>,
     _admin: Admin,
     Path(id): Path<EndpointId>,
     Query(query): Query<ListDeliveries>,
@@ -79,10 +84,10 @@ async fn list_deliveries(
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let before = query.cursor.as_deref().map(page::decode).transpose()?;
-    known(&app, id).await?;
+    known(&webhooks, id).await?;
     let states = query.state.0.into_iter().map(State::as_str).collect();
     let filter = Filter { states, before, ..Filter::default() };
-    let rows = deliveries(&mut *app.db.acquire().await?, id, filter, i64::from(limit) + 1).await?;
+    let rows = deliveries(&mut *webhooks.db.acquire().await?, id, filter, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |delivery| delivery.id).respond(&uri))
 }
 
@@ -91,12 +96,12 @@ async fn list_deliveries(
     params(("id" = EndpointId, Path), ("delivery" = DeliveryId, Path)),
     responses((status = 200, body = Delivery)))]
 async fn get_delivery(
-    Shared(app): Shared<App>,
+    Shared(webhooks): Shared<Webhooks>,
     _admin: Admin,
     Path((id, delivery)): Path<(EndpointId, DeliveryId)>,
 ) -> Result<Json<Delivery>, Problem> {
-    known(&app, id).await?;
-    one(&app, id, delivery).await.map(Json)
+    known(&webhooks, id).await?;
+    one(&webhooks, id, delivery).await.map(Json)
 }
 
 /// Sends a delivery again, whatever became of it, with the same bytes under the same `webhook-id`.
@@ -106,14 +111,14 @@ async fn get_delivery(
     params(("id" = EndpointId, Path), ("delivery" = DeliveryId, Path)),
     responses((status = 202, body = Delivery, description = "It is in line")))]
 async fn redeliver_one(
-    Shared(app): Shared<App>,
+    Shared(webhooks): Shared<Webhooks>,
     _admin: Admin,
     Path((id, delivery)): Path<(EndpointId, DeliveryId)>,
 ) -> Result<(StatusCode, Json<Delivery>), Problem> {
-    match redeliver(&app, id, delivery).await? {
+    match redeliver(&webhooks, id, delivery).await? {
         None => Err(Problem::not_found("delivery")),
         Some(false) => Err(Problem::new(Code::Conflict, "A ping is not sent again; send another.")),
-        Some(true) => Ok((StatusCode::ACCEPTED, Json(one(&app, id, delivery).await?))),
+        Some(true) => Ok((StatusCode::ACCEPTED, Json(one(&webhooks, id, delivery).await?))),
     }
 }
 
@@ -122,12 +127,12 @@ async fn redeliver_one(
     params(("id" = EndpointId, Path)),
     responses((status = 202, body = Recovered, description = "They are in line")))]
 async fn recover_deliveries(
-    Shared(app): Shared<App>,
+    Shared(webhooks): Shared<Webhooks>,
     _admin: Admin,
     Path(id): Path<EndpointId>,
     Json(body): Json<Recover>,
 ) -> Result<(StatusCode, Json<Recovered>), Problem> {
-    let redelivered = recover(&app, id, to_utc(body.since)).await?.ok_or_else(missing)?;
+    let redelivered = recover(&webhooks, id, to_utc(body.since)).await?.ok_or_else(missing)?;
     Ok((StatusCode::ACCEPTED, Json(Recovered { redelivered })))
 }
 
@@ -136,21 +141,21 @@ async fn recover_deliveries(
 #[utoipa::path(post, path = "/v1/webhooks/{id}/ping", tag = "Webhooks", params(("id" = EndpointId, Path)),
     responses((status = 200, body = Delivery)))]
 async fn ping_webhook(
-    Shared(app): Shared<App>,
+    Shared(webhooks): Shared<Webhooks>,
     _admin: Admin,
     Path(id): Path<EndpointId>,
 ) -> Result<Json<Delivery>, Problem> {
-    let endpoint = known(&app, id).await?;
-    let delivery = ping(&app, &endpoint).await?;
-    one(&app, id, delivery).await.map(Json)
+    let endpoint = known(&webhooks, id).await?;
+    let delivery = ping(&webhooks, &endpoint).await?;
+    one(&webhooks, id, delivery).await.map(Json)
 }
 
-async fn known(app: &App, id: EndpointId) -> Result<Endpoint, Problem> {
-    endpoints::find(&mut *app.db.acquire().await?, id).await?.ok_or_else(missing)
+async fn known(webhooks: &Webhooks, id: EndpointId) -> Result<Endpoint, Problem> {
+    endpoints::find(&mut *webhooks.db.acquire().await?, id).await?.ok_or_else(missing)
 }
 
-async fn one(app: &App, id: EndpointId, delivery: DeliveryId) -> Result<Delivery, Problem> {
+async fn one(webhooks: &Webhooks, id: EndpointId, delivery: DeliveryId) -> Result<Delivery, Problem> {
     let filter = Filter { one: Some(delivery), ..Filter::default() };
-    let found = deliveries(&mut *app.db.acquire().await?, id, filter, 1).await?;
+    let found = deliveries(&mut *webhooks.db.acquire().await?, id, filter, 1).await?;
     found.into_iter().next().ok_or_else(|| Problem::not_found("delivery"))
 }

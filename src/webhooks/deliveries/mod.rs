@@ -20,9 +20,9 @@ use super::{
     schedule,
 };
 use crate::{
-    app::App,
     ids::{ChangeId, DeliveryId, EndpointId, LeadId},
     outbox::{self, Position, Recorded},
+    webhooks::Webhooks,
 };
 
 /// How many changes are made deliveries in one transaction, and how many are put back.
@@ -96,8 +96,12 @@ fn body(kind: &str, at: DateTime<Utc>, data: Map<String, Value>) -> String {
 }
 
 /// Makes deliveries of what follows an endpoint's place in the feed; how many changes it has read on.
-pub(super) async fn fan_out(app: &App, conn: &mut PgConnection, id: EndpointId) -> sqlx::Result<usize> {
-    let now = app.clock.now();
+pub(super) async fn fan_out(
+    webhooks: &Webhooks,
+    conn: &mut PgConnection,
+    id: EndpointId,
+) -> sqlx::Result<usize> {
+    let now = webhooks.clock.now();
     let mut tx = conn.begin().await?;
     let Some(reader) = endpoints::lock_reader(&mut tx, id).await? else { return Ok(0) };
     let changes = outbox::after(&mut tx, reader.position, AT_ONCE).await?;
@@ -105,7 +109,7 @@ pub(super) async fn fan_out(app: &App, conn: &mut PgConnection, id: EndpointId) 
     let wanted = |change: &Recorded| reader.events.is_empty() || reader.events.contains(&change.kind);
     let wanted: Vec<Recorded> = changes.into_iter().filter(wanted).collect();
     // Made in the same millisecond, ids come in no order; the log is to be in that of the feed.
-    let mut ids: Vec<DeliveryId> = wanted.iter().map(|_| DeliveryId(app.ids.next())).collect();
+    let mut ids: Vec<DeliveryId> = wanted.iter().map(|_| DeliveryId(webhooks.ids.next())).collect();
     ids.sort_unstable();
     let new: Vec<New> = ids.into_iter().zip(wanted).map(|(id, change)| New::of(id, change)).collect();
     if !new.is_empty() {
@@ -119,12 +123,12 @@ pub(super) async fn fan_out(app: &App, conn: &mut PgConnection, id: EndpointId) 
 }
 
 /// One courier: sends what is due at an endpoint, lane by lane, until nothing is or the service stops.
-pub(super) async fn deliver(app: &App, turn: &Turn) -> sqlx::Result<()> {
+pub(super) async fn deliver(webhooks: &Webhooks, turn: &Turn) -> sqlx::Result<()> {
     let mut failing = false;
-    while !app.stop.is_cancelled() && turn.goes_on(failing) {
-        let mut conn = app.db.acquire().await?;
-        let (now, token) = (app.clock.now(), app.ids.next());
-        let until = now + app.couriers.settings().timeout + MARGIN;
+    while !webhooks.stop.is_cancelled() && turn.goes_on(failing) {
+        let mut conn = webhooks.db.acquire().await?;
+        let (now, token) = (webhooks.clock.now(), webhooks.ids.next());
+        let until = now + webhooks.couriers.settings().timeout + MARGIN;
         let Some(lease) = lanes::acquire(&mut conn, turn.endpoint, token, now, until).await? else {
             return Ok(());
         };
@@ -136,11 +140,11 @@ pub(super) async fn deliver(app: &App, turn: &Turn) -> sqlx::Result<()> {
         drop(conn);
         let Head { id, message_id, body, tries, url } = head;
         let message = Message { url, id: message_id, body, secrets };
-        let Some(attempt) = app.couriers.send_unless_stopped(message, now, &app.stop).await else {
-            return give_back(&mut *app.db.acquire().await?, &lease, app.clock.now()).await;
+        let Some(attempt) = webhooks.couriers.send_unless_stopped(message, now, &webhooks.stop).await else {
+            return give_back(&mut *webhooks.db.acquire().await?, &lease, webhooks.clock.now()).await;
         };
         failing = !attempt.succeeded();
-        finish(app, &lease, id, tries + 1, &attempt).await?;
+        finish(webhooks, &lease, id, tries + 1, &attempt).await?;
     }
     Ok(())
 }
@@ -164,20 +168,20 @@ async fn next_in_lane(conn: &mut PgConnection, lease: &Lease, due_at: DateTime<U
 
 /// Writes down what came of an attempt, and when the lane is due again. Writes nothing if the lane was taken meanwhile.
 async fn finish(
-    app: &App,
+    webhooks: &Webhooks,
     lease: &Lease,
     delivery: DeliveryId,
     tries: i32,
     attempt: &Attempt,
 ) -> sqlx::Result<()> {
-    let now = app.clock.now();
+    let now = webhooks.clock.now();
     let wait = schedule::wait(tries, attempt.retry_after, rand::rng().random());
     let (state, outcome, due_at) = match (attempt.succeeded(), wait) {
         (true, _) => (State::Delivered, "delivered", now),
         (false, Some(wait)) => (State::Pending, "retried", now + wait),
         (false, None) => (State::Failed, "failed", now),
     };
-    let mut tx = app.db.begin().await?;
+    let mut tx = webhooks.db.begin().await?;
     // Endpoint before lane, as everybody takes them.
     let disabled = if attempt.succeeded() {
         endpoints::note_success(&mut tx, lease.endpoint_id).await?;
@@ -204,11 +208,11 @@ async fn finish(
 /// Puts one delivery into line again, in its old place, whatever became of it, to be sent at once. None if there is no such
 /// delivery; false if it is a ping.
 pub(super) async fn redeliver(
-    app: &App,
+    webhooks: &Webhooks,
     endpoint: EndpointId,
     delivery: DeliveryId,
 ) -> sqlx::Result<Option<bool>> {
-    let mut tx = app.db.begin().await?;
+    let mut tx = webhooks.db.begin().await?;
     if endpoints::lock(&mut tx, endpoint).await?.is_none() {
         return Ok(None);
     }
@@ -217,7 +221,7 @@ pub(super) async fn redeliver(
         Some(None) => return Ok(Some(false)),
         Some(Some(lead)) => lead,
     };
-    lanes::open(&mut tx, endpoint, &[lead], true, app.clock.now()).await?;
+    lanes::open(&mut tx, endpoint, &[lead], true, webhooks.clock.now()).await?;
     store::put_back(&mut tx, endpoint, &[delivery]).await?;
     tx.commit().await?;
     Ok(Some(true))
@@ -226,20 +230,20 @@ pub(super) async fn redeliver(
 /// Puts everything into line again that was made since an instant and given up; how much that is. None if there is no such
 /// endpoint.
 pub(super) async fn recover(
-    app: &App,
+    webhooks: &Webhooks,
     endpoint: EndpointId,
     since: DateTime<Utc>,
 ) -> sqlx::Result<Option<usize>> {
     let (mut after, mut recovered) = (None, 0);
     loop {
-        let mut tx = app.db.begin().await?;
+        let mut tx = webhooks.db.begin().await?;
         if endpoints::lock(&mut tx, endpoint).await?.is_none() {
             return Ok(None);
         }
         let found = store::given_up(&mut tx, endpoint, since, after, AT_ONCE).await?;
         let (deliveries, leads): (Vec<DeliveryId>, Vec<LeadId>) = found.into_iter().unzip();
         let Some(last) = deliveries.last() else { return Ok(Some(recovered)) };
-        lanes::open(&mut tx, endpoint, &leads, true, app.clock.now()).await?;
+        lanes::open(&mut tx, endpoint, &leads, true, webhooks.clock.now()).await?;
         store::put_back(&mut tx, endpoint, &deliveries).await?;
         tx.commit().await?;
         (after, recovered) = (Some(*last), recovered + deliveries.len());
@@ -247,15 +251,16 @@ pub(super) async fn recover(
 }
 
 /// Sends a message that says nothing, once, whether the endpoint is enabled or not.
-pub(super) async fn ping(app: &App, endpoint: &Endpoint) -> sqlx::Result<DeliveryId> {
-    let (now, delivery, message) = (app.clock.now(), DeliveryId(app.ids.next()), ChangeId(app.ids.next()));
+pub(super) async fn ping(webhooks: &Webhooks, endpoint: &Endpoint) -> sqlx::Result<DeliveryId> {
+    let (now, delivery, message) =
+        (webhooks.clock.now(), DeliveryId(webhooks.ids.next()), ChangeId(webhooks.ids.next()));
     let data = Map::from_iter([("endpoint_id".to_owned(), json!(endpoint.id))]);
     let body = body("webhook.ping", now, data);
-    let secrets = endpoints::secrets(&mut *app.db.acquire().await?, endpoint.id, now).await?;
+    let secrets = endpoints::secrets(&mut *webhooks.db.acquire().await?, endpoint.id, now).await?;
     let sent = Message { url: endpoint.url.clone(), id: message, body: body.clone(), secrets };
-    let attempt = app.couriers.send(sent, now).await;
+    let attempt = webhooks.couriers.send(sent, now).await;
     let state = if attempt.succeeded() { State::Delivered } else { State::Failed };
-    let mut tx = app.db.begin().await?;
+    let mut tx = webhooks.db.begin().await?;
     store::insert_ping(&mut tx, endpoint.id, delivery, message, &body, now).await?;
     store::record(&mut tx, endpoint.id, delivery, &attempt, state).await?;
     tx.commit().await?;

@@ -1,6 +1,7 @@
 //! `/v1/webhooks` and `/v1/webhooks/{id}`.
 
 use axum::{
+    extract::FromRef,
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
     response::Response,
@@ -12,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Cause, Endpoint, Wanted, change, create, remove, rotate, store};
 use crate::{
-    app::App,
+    http::RouterState,
     http::{
         auth::Admin,
         etag::{IfMatch, require_match, tagged},
@@ -23,6 +24,7 @@ use crate::{
     },
     ids::EndpointId,
     outbox::Kind,
+    webhooks::Webhooks,
     webhooks::signature::Secret,
 };
 
@@ -34,7 +36,10 @@ const OVERLAP: TimeDelta = TimeDelta::days(1);
 const LONGEST_OVERLAP: TimeDelta = TimeDelta::days(7);
 
 /// The calls on endpoints.
-pub(in crate::webhooks) fn routes() -> OpenApiRouter<App> {
+pub(in crate::webhooks) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Webhooks: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(list_webhooks, create_webhook))
         .routes(routes!(get_webhook, change_webhook, delete_webhook))
@@ -148,14 +153,14 @@ struct Rotate {
 #[utoipa::path(get, path = "/v1/webhooks", tag = "Webhooks", params(ListWebhooks),
     responses((status = 200, body = Page<WebhookView>)))]
 async fn list_webhooks(
-    State(app): State<App>,
+    State(webhooks): State<Webhooks>,
     _admin: Admin,
     Query(query): Query<ListWebhooks>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, Problem> {
     let limit = page::limit(query.limit)?;
     let after = query.cursor.as_deref().map(page::decode).transpose()?;
-    let rows = store::list(&mut *app.db.acquire().await?, after, i64::from(limit) + 1).await?;
+    let rows = store::list(&mut *webhooks.db.acquire().await?, after, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |endpoint| endpoint.id).map(WebhookView::from).respond(&uri))
 }
 
@@ -167,7 +172,7 @@ async fn list_webhooks(
     params(("Idempotency-Key" = Option<String>, Header, description = "Of the receiver")),
     responses((status = 201, body = WebhookWithSecret)))]
 async fn create_webhook(
-    State(app): State<App>,
+    State(webhooks): State<Webhooks>,
     _admin: Admin,
     headers: HeaderMap,
     Json(body): Json<CreateWebhook>,
@@ -179,17 +184,17 @@ async fn create_webhook(
         enabled: body.enabled,
     };
     let request_key = idempotency_key(&headers)?;
-    match create(&app, &checked(&app, wanted)?, request_key.as_deref()).await {
+    match create(&webhooks, &checked(&webhooks, wanted)?, request_key.as_deref()).await {
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            Err(made_before(&app, request_key.as_deref().unwrap_or_default()).await?)
+            Err(made_before(&webhooks, request_key.as_deref().unwrap_or_default()).await?)
         }
         made => Ok((StatusCode::CREATED, Json(WebhookWithSecret::of(made?)))),
     }
 }
 
 /// The problem of a call that has made its receiver already.
-async fn made_before(app: &App, request_key: &str) -> sqlx::Result<Problem> {
-    let made = store::made_by(&mut *app.db.acquire().await?, request_key).await?;
+async fn made_before(webhooks: &Webhooks, request_key: &str) -> sqlx::Result<Problem> {
+    let made = store::made_by(&mut *webhooks.db.acquire().await?, request_key).await?;
     let id = made.ok_or(sqlx::Error::RowNotFound)?;
     let advice = format!("ask for a new one by POST /v1/webhooks/{id}/rotate");
     Ok(said::made_before(&format!("the webhook {id}"), "its secret", &advice))
@@ -199,12 +204,12 @@ async fn made_before(app: &App, request_key: &str) -> sqlx::Result<Problem> {
 #[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "Webhooks", params(("id" = EndpointId, Path)),
     responses((status = 200, body = WebhookView), (status = 304, description = "As `If-None-Match` has it")))]
 async fn get_webhook(
-    State(app): State<App>,
+    State(webhooks): State<Webhooks>,
     _admin: Admin,
     Path(id): Path<EndpointId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = store::find(&mut *app.db.acquire().await?, id).await?.ok_or_else(missing)?;
+    let found = store::find(&mut *webhooks.db.acquire().await?, id).await?.ok_or_else(missing)?;
     Ok(tagged(&headers, WebhookView::from(found)))
 }
 
@@ -216,13 +221,13 @@ async fn get_webhook(
         IfMatch),
     responses((status = 200, body = WebhookView)))]
 async fn change_webhook(
-    State(app): State<App>,
+    State(webhooks): State<Webhooks>,
     _admin: Admin,
     Path(id): Path<EndpointId>,
     headers: HeaderMap,
     Json(body): Json<ChangeWebhook>,
 ) -> Result<Json<WebhookView>, Problem> {
-    let changed = change(&app, id, |before| {
+    let changed = change(&webhooks, id, |before| {
         require_match(&headers, WebhookView::from(before.clone()))?;
         let wanted = Wanted {
             url: body.url.unwrap_or_else(|| before.url.clone()),
@@ -230,7 +235,7 @@ async fn change_webhook(
             events: body.events.map_or_else(|| before.events.clone(), |events| words(&events)),
             enabled: body.enabled.unwrap_or(before.disabled_at.is_none()),
         };
-        checked(&app, wanted)
+        checked(&webhooks, wanted)
     });
     Ok(Json(changed.await?.ok_or_else(missing)?.into()))
 }
@@ -239,11 +244,11 @@ async fn change_webhook(
 #[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "Webhooks", params(("id" = EndpointId, Path)),
     responses((status = 204)))]
 async fn delete_webhook(
-    State(app): State<App>,
+    State(webhooks): State<Webhooks>,
     _admin: Admin,
     Path(id): Path<EndpointId>,
 ) -> Result<StatusCode, Problem> {
-    let removed = remove(&app, id).await?;
+    let removed = remove(&webhooks, id).await?;
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
 }
 
@@ -254,7 +259,7 @@ async fn delete_webhook(
 #[utoipa::path(post, path = "/v1/webhooks/{id}/rotate", tag = "Webhooks",
     params(("id" = EndpointId, Path), Rotate), responses((status = 200, body = WebhookWithSecret)))]
 async fn rotate_webhook_secret(
-    State(app): State<App>,
+    State(webhooks): State<Webhooks>,
     _admin: Admin,
     Path(id): Path<EndpointId>,
     Query(query): Query<Rotate>,
@@ -263,7 +268,7 @@ async fn rotate_webhook_secret(
     if overlap > LONGEST_OVERLAP {
         return Err(Problem::parameter("overlap_seconds is a number from 0 to 604800"));
     }
-    let rotated = rotate(&app, id, overlap).await?.ok_or_else(missing)?;
+    let rotated = rotate(&webhooks, id, overlap).await?.ok_or_else(missing)?;
     Ok(Json(WebhookWithSecret::of(rotated)))
 }
 
@@ -274,14 +279,14 @@ fn words(events: &[Kind]) -> Vec<String> {
 }
 
 /// What is wanted, if it can be had.
-fn checked(app: &App, wanted: Wanted) -> Result<Wanted, Problem> {
+fn checked(webhooks: &Webhooks, wanted: Wanted) -> Result<Wanted, Problem> {
     let mistake = |pointer: &str, message: String| Violation {
         pointer: pointer.to_owned(),
         code: "invalid".to_owned(),
         message,
     };
     let mut mistakes = Vec::new();
-    if let Err(message) = app.couriers.settings().reachable.parse(&wanted.url) {
+    if let Err(message) = webhooks.couriers.settings().reachable.parse(&wanted.url) {
         mistakes.push(mistake("/url", message));
     }
     if wanted.description.chars().count() > LONGEST_DESCRIPTION || wanted.description.contains('\0') {

@@ -10,7 +10,7 @@ use sqlx::Connection;
 pub(super) use store::Endpoint;
 
 use super::{lanes::store as lanes, signature::Secret};
-use crate::{app::App, ids::EndpointId, outbox};
+use crate::{ids::EndpointId, outbox, webhooks::Webhooks};
 
 /// Why an endpoint is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
@@ -39,13 +39,13 @@ pub(super) struct Wanted {
 /// Makes an endpoint that gets what happens from now on. A second one under the call's idempotency key violates a
 /// constraint.
 pub(super) async fn create(
-    app: &App,
+    webhooks: &Webhooks,
     wanted: &Wanted,
     request_key: Option<&str>,
 ) -> sqlx::Result<(Endpoint, Secret)> {
-    let (now, id) = (app.clock.now(), EndpointId(app.ids.next()));
-    let secret = Secret::generate(&app.ids);
-    let mut conn = app.db.acquire().await?;
+    let (now, id) = (webhooks.clock.now(), EndpointId(webhooks.ids.next()));
+    let secret = Secret::generate(&webhooks.ids);
+    let mut conn = webhooks.db.acquire().await?;
     let end = outbox::end(&mut conn, now).await?;
     let mut tx = conn.begin().await?;
     store::insert(&mut tx, id, wanted, end, request_key, now).await?;
@@ -61,12 +61,12 @@ pub(super) async fn create(
 /// Changes an endpoint to what is wanted of it as it is; none if there is no such endpoint. One that is enabled goes on at
 /// once where it stopped.
 pub(super) async fn change<E: From<sqlx::Error>>(
-    app: &App,
+    webhooks: &Webhooks,
     id: EndpointId,
     wanted: impl FnOnce(&Endpoint) -> Result<Wanted, E>,
 ) -> Result<Option<Endpoint>, E> {
-    let now = app.clock.now();
-    let mut tx = app.db.begin().await?;
+    let now = webhooks.clock.now();
+    let mut tx = webhooks.db.begin().await?;
     let Some(before) = store::lock(&mut tx, id).await? else { return Ok(None) };
     let wanted = wanted(&before)?;
     store::update(&mut tx, id, &wanted).await?;
@@ -85,13 +85,13 @@ pub(super) async fn change<E: From<sqlx::Error>>(
 
 /// Gives an endpoint a new secret; the one before signs too for as long as `overlap`. None if there is no such endpoint.
 pub(super) async fn rotate(
-    app: &App,
+    webhooks: &Webhooks,
     id: EndpointId,
     overlap: TimeDelta,
 ) -> sqlx::Result<Option<(Endpoint, Secret)>> {
-    let now = app.clock.now();
-    let secret = Secret::generate(&app.ids);
-    let mut tx = app.db.begin().await?;
+    let now = webhooks.clock.now();
+    let secret = Secret::generate(&webhooks.ids);
+    let mut tx = webhooks.db.begin().await?;
     let Some(endpoint) = store::lock(&mut tx, id).await? else { return Ok(None) };
     store::retire_secrets(&mut tx, id, now + overlap, now).await?;
     store::insert_secret(&mut tx, id, &secret, now).await?;
@@ -100,6 +100,6 @@ pub(super) async fn rotate(
 }
 
 /// Takes an endpoint out of use for good, with its deliveries; false if there is none.
-pub(super) async fn remove(app: &App, id: EndpointId) -> sqlx::Result<bool> {
-    store::remove(&mut *app.db.acquire().await?, id, app.clock.now()).await
+pub(super) async fn remove(webhooks: &Webhooks, id: EndpointId) -> sqlx::Result<bool> {
+    store::remove(&mut *webhooks.db.acquire().await?, id, webhooks.clock.now()).await
 }

@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnec
 use tokio::sync::OnceCell;
 
 /// How often to look for a transaction that was left open.
-const LOOKS: usize = 200;
+const LOOKS: usize = 5_000;
 
 /// A database that nobody else uses.
 #[derive(Clone)]

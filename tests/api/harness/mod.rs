@@ -25,7 +25,7 @@ use leadscore::{
     clock::Clock,
     db,
     handoffs::jobs::{Breach, Expire},
-    http::{self, body},
+    http::body,
     ids::Ids,
     keys::{self, Prefix, Secret},
     lifecycle::jobs::{DueScores, Reconsider, Renew},
@@ -33,7 +33,7 @@ use leadscore::{
     outbox::jobs::{self as changes, Sequence},
     publishing::jobs::{Clear, Rebuild, Settle, Step, rebuild_step},
     queues::claims::jobs::SettleClaims,
-    sweep,
+    routes, sweep,
     verdicts::jobs::Release,
     webhooks::{
         self,
@@ -87,7 +87,7 @@ pub(crate) async fn run(body: impl AsyncFnOnce(&TestApp)) {
 /// step at the end.
 pub(crate) async fn rebuild_next(app: &TestApp, at_most: usize) -> sqlx::Result<usize> {
     loop {
-        match rebuild_step(&app.app, at_most).await? {
+        match rebuild_step(&app.app.publishing, at_most).await? {
             Step::Read => {}
             Step::Nothing => return Ok(0),
             Step::InUse => return Ok(1),
@@ -102,12 +102,12 @@ impl TestApp {
         let clock = Clock::manual(START.parse().unwrap());
         let amazon = Amazon::default();
         let app = service(&database, &clock, 1, receivers(receiver::TIMEOUT), &amazon).await;
-        models::ensure_default(&app).await.unwrap();
+        models::ensure_default(&app.models).await.unwrap();
         let admin = Secret::given(ADMIN, Prefix::Secret).unwrap();
         let write = Secret::given(WRITE, Prefix::Write).unwrap();
-        keys::ensure(&app, Some(admin), Some(write)).await.unwrap();
-        links::ensure(&app).await.unwrap();
-        TestApp { router: http::router(&app), app, database, amazon }
+        keys::ensure(&app.keys, Some(admin), Some(write)).await.unwrap();
+        links::ensure(&app.links).await.unwrap();
+        TestApp { router: routes::router(&app), app, database, amazon }
     }
 
     /// Another instance of the service on the same database, with the same clock.
@@ -132,7 +132,7 @@ impl TestApp {
         let clock = self.app.clock.clone();
         let app = App::start(pools, clock.clone(), Ids::seeded(clock, 5), metrics, settings);
         TestApp {
-            router: http::router(&app),
+            router: routes::router(&app),
             app,
             database: self.database.clone(),
             amazon: self.amazon.clone(),
@@ -148,7 +148,7 @@ impl TestApp {
     async fn beside(&self, seed: u64, webhooks: webhooks::Settings) -> TestApp {
         let (database, amazon) = (self.database.clone(), self.amazon.clone());
         let app = service(&database, &self.app.clock, seed, webhooks, &amazon).await;
-        TestApp { router: http::router(&app), app, database, amazon }
+        TestApp { router: routes::router(&app), app, database, amazon }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -165,11 +165,11 @@ impl TestApp {
         self.app.links.idle().await;
         loop {
             let seen = self.see_to_leads().await;
-            let mut others = sweep::run_once::<Sequence>(&self.app).await.unwrap();
-            others += sweep::run_once::<Breach>(&self.app).await.unwrap();
-            others += sweep::run_once::<changes::Forget>(&self.app).await.unwrap();
+            let mut others = sweep::run_once::<Sequence>(&self.app.core).await.unwrap();
+            others += sweep::run_once::<Breach>(&self.app.lifecycle).await.unwrap();
+            others += sweep::run_once::<changes::Forget>(&self.app.core).await.unwrap();
             others += self.see_to_webhooks().await;
-            others += sweep::run_once::<SettleClaims>(&self.app).await.unwrap();
+            others += sweep::run_once::<SettleClaims>(&self.app.queues).await.unwrap();
             leads += seen;
             if seen + others == 0 {
                 return leads;
@@ -184,22 +184,22 @@ impl TestApp {
         if !any {
             return 0;
         }
-        let made = sweep::run_once::<FanOut>(&self.app).await.unwrap();
-        let started = sweep::run_once::<Deliver>(&self.app).await.unwrap();
-        self.app.couriers.idle().await;
-        made + started + sweep::run_once::<webhooks::jobs::Forget>(&self.app).await.unwrap()
+        let made = sweep::run_once::<FanOut>(&self.app.webhooks).await.unwrap();
+        let started = sweep::run_once::<Deliver>(&self.app.webhooks).await.unwrap();
+        self.app.webhooks.couriers.idle().await;
+        made + started + sweep::run_once::<webhooks::jobs::Forget>(&self.app.webhooks).await.unwrap()
     }
 
     /// One run of every sweep that is about leads and their scores.
     async fn see_to_leads(&self) -> usize {
-        let mut seen = sweep::run_once::<DueScores>(&self.app).await.unwrap();
-        seen += sweep::run_once::<Reconsider>(&self.app).await.unwrap();
-        seen += sweep::run_once::<Renew>(&self.app).await.unwrap();
-        seen += sweep::run_once::<Release>(&self.app).await.unwrap();
-        seen += sweep::run_once::<Expire>(&self.app).await.unwrap();
-        seen += sweep::run_once::<Rebuild>(&self.app).await.unwrap();
-        seen += sweep::run_once::<Settle>(&self.app).await.unwrap();
-        seen + sweep::run_once::<Clear>(&self.app).await.unwrap()
+        let mut seen = sweep::run_once::<DueScores>(&self.app.lifecycle).await.unwrap();
+        seen += sweep::run_once::<Reconsider>(&self.app.lifecycle).await.unwrap();
+        seen += sweep::run_once::<Renew>(&self.app.lifecycle).await.unwrap();
+        seen += sweep::run_once::<Release>(&self.app.lifecycle).await.unwrap();
+        seen += sweep::run_once::<Expire>(&self.app.lifecycle).await.unwrap();
+        seen += sweep::run_once::<Rebuild>(&self.app.publishing).await.unwrap();
+        seen += sweep::run_once::<Settle>(&self.app.publishing).await.unwrap();
+        seen + sweep::run_once::<Clear>(&self.app.publishing).await.unwrap()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

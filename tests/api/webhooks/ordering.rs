@@ -106,7 +106,7 @@ async fn nothing_is_put_into_a_lane_while_it_is_decided_whether_it_ends() {
         while !is_blocked(app, "webhooks::record").await {}
         say(app, lead(1), 2).await;
 
-        let beginning = tokio::spawn(async move { FanOut::run_once(&beginning.app).await });
+        let beginning = tokio::spawn(async move { FanOut::run_once(&beginning.app.webhooks).await });
         while !is_blocked(app, "webhooks::open_lanes").await {
             assert!(!beginning.is_finished(), "or it would be closed with something in it");
         }

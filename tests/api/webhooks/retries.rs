@@ -252,14 +252,14 @@ async fn a_service_that_stops_gives_up_waiting_and_leaves_the_delivery_to_others
         let other = app.patient_instance().await;
         receiver.next([Reply::Hang]);
         say(app, lead(1), 1).await;
-        FanOut::run_once(&other.app).await.unwrap();
-        Deliver::run_once(&other.app).await.unwrap();
+        FanOut::run_once(&other.app.webhooks).await.unwrap();
+        Deliver::run_once(&other.app.webhooks).await.unwrap();
         while receiver.got().is_empty() {
             tokio::task::yield_now().await;
         }
 
         other.app.stop.cancel();
-        other.app.couriers.idle().await;
+        other.app.webhooks.couriers.idle().await;
 
         assert_eq!(states(app, &id).await, ["pending"]);
         app.run_due().await;

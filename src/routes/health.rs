@@ -12,11 +12,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    extract::Json,
-    problem::{Code, Problem},
+use crate::{
+    app::App,
+    db,
+    http::{
+        extract::Json,
+        problem::{Code, Problem},
+    },
+    scores, webhooks,
 };
-use crate::{app::App, db, scores, webhooks};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -67,7 +71,7 @@ fn not_ready(why: &str) -> Problem {
 #[utoipa::path(get, path = "/metrics", tag = "Operations", security(()),
     responses((status = 200, body = String, content_type = "text/plain")))]
 async fn metrics(State(app): State<App>) -> Response {
-    metrics::gauge!("leadscore_events_waiting").set(app.writers.waiting() as f64);
+    metrics::gauge!("leadscore_events_waiting").set(app.intake.writers.waiting() as f64);
     metrics::gauge!("leadscore_body_bytes").set(app.bodies.held() as f64);
     // Without the database the other counters are all the more wanted.
     if let Ok(Ok(overdue)) = tokio::time::timeout(PATIENCE, overdue(&app)).await {

@@ -1,0 +1,59 @@
+//! The router as a table of contents: every call of the service, by who makes it.
+
+mod health;
+
+use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    app::App,
+    checklists, comparison, corrections, crm, erasure, handoffs,
+    http::{Description, docs, layers},
+    ingest, keys, leads, links, mail, merges, models, outbox, outcomes, policy, publishing, queues, scores,
+    timeline, tracking, webhooks,
+};
+
+/// Every documented call, by who makes it.
+fn calls() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(docs::document())
+        // Trackers, SDKs and back ends send events, from pages of any site.
+        .merge(layers::for_any_site(ingest::api::routes().merge(tracking::api::routes())))
+        // Mails, and those who read them.
+        .merge(links::api::routes())
+        .merge(mail::api::routes())
+        // Sales and the CRM look at leads and queues.
+        .merge(leads::api::routes())
+        .merge(crm::api::routes())
+        .merge(scores::api::routes())
+        .merge(corrections::api::routes())
+        .merge(erasure::api::routes())
+        .merge(merges::api::routes())
+        .merge(timeline::api::routes())
+        .merge(queues::api::routes())
+        .merge(handoffs::api::routes())
+        .merge(checklists::api::routes())
+        .merge(outcomes::api::routes())
+        .merge(outbox::api::routes())
+        .merge(webhooks::api::routes())
+        // Marketing keeps the rules.
+        .merge(policy::api::routes())
+        .merge(models::api::routes())
+        .merge(publishing::api::routes())
+        .merge(comparison::api::routes())
+        // Operators.
+        .merge(keys::api::routes())
+        .merge(health::routes())
+}
+
+/// The whole service as one router.
+pub fn router(app: &App) -> Router {
+    let (calls, document) = calls().split_for_parts();
+    let router = calls.merge(docs::routes(document));
+    layers::around(router, &app.core, &app.bodies).with_state(app.clone())
+}
+
+/// The whole description of the calls, as the code has it.
+pub fn openapi() -> Description {
+    let (_, document) = calls().split_for_parts();
+    docs::finished(document)
+}
