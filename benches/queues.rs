@@ -22,11 +22,10 @@ use futures_util::future::try_join_all;
 use http_body_util::BodyExt;
 use leadscore::{
     app::{self, App},
-    clock::Clock,
-    db,
-    ids::Ids,
     keys::{self, Prefix, Secret},
-    models, routes,
+    models,
+    platform::{clock::Clock, db, ids::Ids},
+    routes,
 };
 use private_postgres::{Cluster, Settings};
 use serde_json::{Value, json};

@@ -19,10 +19,12 @@ use std::{
 use futures_util::TryStreamExt;
 use leadscore::{
     app::App,
-    ids::ModelId,
     models,
+    platform::{
+        ids::ModelId,
+        sweep::{self, Sweep},
+    },
     publishing::{self, Run, jobs::Rebuild},
-    sweep::{self, Sweep},
 };
 use load::setting;
 use private_postgres::Cluster;

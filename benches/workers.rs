@@ -17,8 +17,9 @@ use std::{
 
 use axum::Router;
 use leadscore::{
+    intake::links,
     keys::{self, Prefix, Secret},
-    links, routes,
+    routes,
 };
 use load::setting;
 use private_postgres::Cluster;

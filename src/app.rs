@@ -9,25 +9,24 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock,
-    core::{self, Core, CoreParts},
-    db::Pools,
-    http::{
-        RouterState,
-        body::{self, Budget},
+    feed::webhooks::{self, Couriers, Webhooks},
+    http::body::{self, Budget},
+    intake::{
+        ingest::{Intake, Types, WriterContext, Writers},
+        links::Links,
+        mail::{Amazon, Fetch, Mail},
     },
-    ids::Ids,
-    ingest::{Intake, Types, WriterContext, Writers},
-    keys::{KeyRing, Keys},
-    lifecycle::Lifecycle,
-    links::Links,
-    mail::{Amazon, Fetch, Mail},
+    keys::{KeyRing, Keys, auth::RouterState},
+    lifecycle::{Lifecycle, policy::Policies},
     models::{Live, Models},
-    policy::Policies,
+    platform::{
+        clock::Clock,
+        core::{self, Core, CoreParts, Pace},
+        db::Pools,
+        ids::Ids,
+    },
     publishing::Publishing,
     queues::Queues,
-    sweep::Pace,
-    webhooks::{self, Couriers, Webhooks},
 };
 
 /// How many requests for the next lead an instance works on at once.
@@ -175,6 +174,12 @@ impl Deref for Parts {
 impl RouterState for App {
     fn keys(&self) -> &Keys {
         &self.keys
+    }
+}
+
+impl FromRef<App> for Policies {
+    fn from_ref(app: &App) -> Policies {
+        app.lifecycle.policies.clone()
     }
 }
 

@@ -16,11 +16,11 @@ use ipnet::IpNet;
 
 use crate::{
     app,
-    core::Rejects,
+    feed::webhooks::{self, address::Reachable},
     http::{body, listen},
+    intake::mail::Fetch,
     keys::{Prefix, Secret},
-    mail::Fetch,
-    webhooks::{self, address::Reachable},
+    platform::core::Rejects,
 };
 
 /// The address to listen on unless told otherwise.
@@ -58,7 +58,7 @@ pub struct Serve {
     pub connections: u32,
 
     /// Writers of events, each with a connection of its own
-    #[arg(long, env = "LEADSCORE_WRITERS", default_value_t = crate::ingest::WRITERS, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, env = "LEADSCORE_WRITERS", default_value_t = crate::intake::ingest::WRITERS, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub writers: u32,
 
     /// For how many days changes are kept, which `GET /v1/changes` and webhooks hand out

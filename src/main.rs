@@ -3,9 +3,10 @@
 use std::{io::Write, process::ExitCode, time::Duration};
 
 use leadscore::{
-    clock::Clock,
     command::{self, Command},
-    demo, health, routes, serve, telemetry,
+    demo, health,
+    platform::clock::Clock,
+    routes, serve, telemetry,
 };
 
 /// Gives memory back that a burst of requests has needed; the C library's allocator keeps it.

@@ -20,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
-    clock::Clock,
     config::{Limits, Serve},
-    db, http,
-    ids::Ids,
+    http,
+    intake::{links, normalisation},
     keys::{self, Made},
-    links, models, normalisation, routes, sweeps, telemetry,
+    models,
+    platform::{clock::Clock, db, ids::Ids},
+    routes, sweeps, telemetry,
 };
 
 /// The database within the service's own cluster.

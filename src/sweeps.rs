@@ -4,20 +4,22 @@ use futures_util::{FutureExt, future::BoxFuture};
 
 use crate::{
     app::App,
-    handoffs::jobs::{Breach, Expire},
-    ingest::jobs::ForgetRejected,
+    feed::{
+        outbox,
+        webhooks::{
+            self,
+            jobs::{Deliver, FanOut},
+        },
+    },
+    intake::{ingest::jobs::ForgetRejected, normalisation::jobs::Normalise, verdicts::jobs::Release},
     leads::jobs::MakeWords,
-    lifecycle::jobs::{DueScores, Reconsider, Renew},
-    normalisation::jobs::Normalise,
-    outbox,
+    lifecycle::{
+        change::jobs::{DueScores, Reconsider, Renew},
+        handoffs::jobs::{Breach, Expire},
+    },
+    platform::sweep::{self, Sweep},
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
-    sweep::{self, Sweep},
-    verdicts::jobs::Release,
-    webhooks::{
-        self,
-        jobs::{Deliver, FanOut},
-    },
 };
 
 /// A sweep of a composed service.

@@ -1,57 +1,67 @@
-//! Who may import whom. The rooms are the folders of `src`; ARCHITECTURE.md has the picture.
+//! Who may import whom. The folders of `src` are wings, and their folders are rooms.
+//!
+//! ARCHITECTURE.md holds the picture of what each room imports. `cargo xtask architecture` draws it anew.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    env,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
 
-/// The rooms that are features of the product, each with what it may ask of the others.
-const FEATURES: [(&str, &[&str]); 28] = [
-    ("checklists", &["leads", "lifecycle", "policy", "qualification"]),
-    ("comparison", &["leads", "models", "qualification", "scores"]),
-    ("corrections", &["ingest", "keys", "leads", "verdicts"]),
-    ("crm", &["ingest", "keys", "leads"]),
-    ("demo", &["handoffs", "ingest", "keys", "lifecycle", "links", "models", "queues", "scores", "verdicts"]),
-    (
-        "handoffs",
-        &["checklists", "keys", "leads", "lifecycle", "models", "outbox", "policy", "qualification"],
-    ),
-    ("ingest", &["keys", "leads", "lifecycle", "models", "scores", "validity", "verdicts"]),
-    ("keys", &[]),
-    ("leads", &[]),
-    ("lifecycle", &["leads", "models", "outbox", "policy", "qualification", "scores"]),
-    ("links", &["ingest", "leads", "verdicts"]),
-    ("mail", &["ingest", "leads", "verdicts", "webhooks"]),
-    ("erasure", &["leads", "models", "outbox", "scores"]),
-    ("merges", &["ingest", "keys", "leads", "lifecycle", "outbox", "qualification", "queues", "scores"]),
-    ("models", &[]),
-    ("normalisation", &["ingest", "leads", "lifecycle", "policy", "verdicts"]),
-    ("outbox", &[]),
-    ("outcomes", &["leads", "lifecycle", "outbox", "qualification"]),
-    ("policy", &["leads", "models"]),
-    ("publishing", &["leads", "lifecycle", "models", "qualification", "scores"]),
-    ("qualification", &["leads", "models", "outbox", "policy"]),
-    ("queues", &["leads", "models"]),
-    ("scores", &["leads", "models", "validity"]),
-    ("timeline", &["corrections", "leads", "outcomes", "qualification", "verdicts"]),
-    ("tracking", &["erasure", "ingest", "keys", "leads", "verdicts"]),
-    ("validity", &[]),
-    ("verdicts", &["leads", "lifecycle"]),
-    ("webhooks", &["outbox"]),
+/// The wings, from the ground up. A wing imports only what stands beneath it.
+const WINGS: [&str; 12] = [
+    "platform",
+    "http",
+    "keys",
+    "models",
+    "leads",
+    "scores",
+    "feed",
+    "lifecycle",
+    "queues",
+    "intake",
+    "publishing",
+    "timeline",
 ];
 
-/// What lies beneath the features and knows none of them.
-const FOUNDATION: [(&str, &[&str]); 6] = [
-    ("clock", &[]),
-    ("db", &[]),
-    ("ids", &["clock"]),
-    ("json", &[]),
-    ("spelling", &[]),
-    ("telemetry", &["config"]),
+/// The wings that are made of rooms. Every other wing is one room.
+const OF_ROOMS: [&str; 4] = ["platform", "feed", "lifecycle", "intake"];
+
+/// What composes the wings. It may import everything.
+const COMPOSITION: [&str; 11] =
+    ["app", "command", "config", "demo", "health", "lib", "main", "routes", "serve", "sweeps", "telemetry"];
+
+/// The tables that more than one room writes, with all their writers. Every other table has one.
+const SHARED_TABLES: [(&str, &[&str]); 18] = [
+    ("checklist_answer", &["intake/merges", "lifecycle/checklists", "lifecycle/erasure", "lifecycle/stages"]),
+    ("claim", &["lifecycle/erasure", "queues"]),
+    ("consent", &["intake/normalisation", "leads", "lifecycle/erasure"]),
+    ("event", &["intake/ingest", "intake/normalisation", "intake/verdicts", "lifecycle/erasure"]),
+    ("handoff", &["lifecycle/erasure", "lifecycle/handoffs", "lifecycle/stages"]),
+    ("identity", &["leads", "lifecycle/erasure"]),
+    ("identity_link", &["leads", "lifecycle/erasure"]),
+    ("identity_span", &["leads", "lifecycle/erasure"]),
+    ("lead", &["leads", "lifecycle/erasure"]),
+    ("lead_merge", &["intake/merges", "lifecycle/erasure"]),
+    ("lead_profile", &["leads", "lifecycle/erasure"]),
+    ("lead_words", &["leads", "lifecycle/erasure"]),
+    ("outcome", &["lifecycle/erasure", "lifecycle/outcomes", "lifecycle/stages"]),
+    ("rollback_state", &["lifecycle/change", "lifecycle/erasure", "publishing"]),
+    ("score", &["lifecycle/erasure", "publishing", "scores"]),
+    ("scored_model", &["models", "publishing"]),
+    ("scoring_model", &["models", "publishing"]),
+    ("transition", &["lifecycle/erasure", "lifecycle/stages"]),
 ];
+
+const PICTURE: [&str; 2] = ["<!-- the picture -->\n```\n", "```\n<!-- end of the picture -->"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -66,119 +76,202 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The modules at the top of the crate that a file names after `crate::`.
-fn imports(source: &str) -> BTreeSet<String> {
-    let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+/// The code of a file, without comments and unit tests.
+fn code(source: &str) -> String {
+    let tested = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let lines: Vec<&str> = tested.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    lines.join("\n")
+}
+
+/// The first two names of each path that a file writes after `crate::`, in groups too.
+fn imports(source: &str) -> BTreeSet<Vec<String>> {
+    let code = code(source);
     let mut found = BTreeSet::new();
     for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => found.extend(heads(group)),
-            None => found.extend(head(rest)),
-        }
+        let (paths, _) = paths(&code[at + "crate::".len()..]);
+        let named = paths.into_iter().filter(|path| !path[0].is_empty());
+        found.extend(named.map(|path| path.into_iter().take(2).collect()));
     }
     found
 }
 
-fn head(path: &str) -> Option<String> {
-    let name: String = path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    (!name.is_empty()).then_some(name)
-}
-
-/// The first names within a group that stands open, until it closes.
-fn heads(group: &str) -> Vec<String> {
-    let (mut depth, mut found, mut expecting) = (1, Vec::new(), true);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 1 => expecting = true,
-            c if expecting && c.is_alphabetic() => {
-                found.extend(head(&group[at..]));
-                expecting = false;
+/// The paths that begin here, and what comes after them.
+fn paths(text: &str) -> (Vec<Vec<String>>, &str) {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        let mut all = Vec::new();
+        loop {
+            rest = rest.trim_start().trim_start_matches(',').trim_start();
+            if rest.is_empty() {
+                return (all, rest);
             }
-            _ => {}
-        }
-        if depth == 0 {
-            break;
+            if let Some(after) = rest.strip_prefix('}') {
+                return (all, after);
+            }
+            let (found, after) = paths(rest);
+            all.extend(found);
+            rest = after;
+            while !rest.is_empty() && !rest.starts_with([',', '}']) {
+                rest = &rest[rest.chars().next().map_or(1, char::len_utf8)..];
+            }
         }
     }
-    found
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let Some(further) = rest.strip_prefix("::") else { return (vec![vec![name.to_owned()]], rest) };
+    let (further, rest) = paths(further);
+    let path = |mut path: Vec<String>| {
+        path.insert(0, name.to_owned());
+        path
+    };
+    (further.into_iter().map(path).collect(), rest)
 }
 
-/// What each room at the top of `src` imports of the others.
+/// The room of a path within the crate: `lifecycle/handoffs`, or the wing itself.
+fn room(path: &[String]) -> String {
+    let wing = path[0].trim_end_matches(".rs");
+    let inner = path.get(1).map(|name| name.trim_end_matches(".rs"));
+    match inner {
+        Some(inner) if OF_ROOMS.contains(&wing) && is_room(wing, inner) => format!("{wing}/{inner}"),
+        _ => wing.to_owned(),
+    }
+}
+
+/// Whether a wing has such a room, which others can name.
+fn is_room(wing: &str, name: &str) -> bool {
+    let wing = fs::read_to_string(root().join("src").join(wing).join("mod.rs")).unwrap();
+    wing.contains(&format!("pub mod {name};"))
+}
+
+fn segments(relative: &Path) -> Vec<String> {
+    relative.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
+}
+
+/// What each room imports of the others.
 fn rooms() -> BTreeMap<String, BTreeSet<String>> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = root().join("src");
     let mut rooms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for path in sources(&src) {
-        let relative = path.strip_prefix(&src).unwrap();
-        let room = relative.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
-        rooms.entry(room).or_default().extend(imports(&fs::read_to_string(&path).unwrap()));
+        let here = room(&segments(path.strip_prefix(&src).unwrap()));
+        let named = imports(&fs::read_to_string(&path).unwrap());
+        let others = named.iter().map(|path| room(path)).filter(|other| *other != here);
+        rooms.entry(here.clone()).or_default().extend(others);
     }
     rooms
 }
 
+fn wing(room: &str) -> &str {
+    room.split('/').next().unwrap()
+}
+
 #[test]
 fn imports_are_read_from_plain_and_grouped_lines() {
-    let source = "use crate::{\n    app::App,\n    http::{auth::Reader, page},\n    ids,\n};\nlet x = crate::clock::to_utc(at); // crate::\n";
+    let source = "use crate::{\n    app::App,\n    http::{page, problem::{Code, Problem}},\n    ids,\n};\nlet x = crate::clock::to_utc(at); // crate::\n";
 
-    let found = imports(source);
+    let found: Vec<String> = imports(source).into_iter().map(|path| path.join("::")).collect();
 
-    assert_eq!(found, ["app", "clock", "http", "ids"].map(str::to_owned).into());
+    assert_eq!(found, ["app::App", "clock::to_utc", "http::page", "http::problem", "ids"]);
 }
 
 #[test]
-fn a_feature_asks_only_what_the_picture_allows() {
+fn a_wing_imports_only_wings_beneath_it() {
+    let floor = |wing: &str| WINGS.iter().position(|known| *known == wing);
+    for (room, imported) in rooms() {
+        let Some(own) = floor(wing(&room)) else { continue };
+        let above: Vec<&String> =
+            imported.iter().filter(|other| floor(wing(other)).is_none_or(|floor| floor > own)).collect();
+        assert!(above.is_empty(), "`{room}` imports {above:?}, which stand above it");
+    }
+}
+
+#[test]
+fn rooms_import_one_another_one_way() {
+    fn reaches(
+        rooms: &BTreeMap<String, BTreeSet<String>>,
+        from: &str,
+        to: &str,
+        seen: &mut BTreeSet<String>,
+    ) -> bool {
+        rooms
+            .get(from)
+            .into_iter()
+            .flatten()
+            .any(|next| next == to || (seen.insert(next.clone()) && reaches(rooms, next, to, seen)))
+    }
     let rooms = rooms();
-    let features: BTreeSet<&str> = FEATURES.iter().map(|(room, _)| *room).collect();
-    for (room, allowed) in FEATURES {
-        let asked: Vec<&String> = rooms[room]
-            .iter()
-            .filter(|other| {
-                *other != room && features.contains(other.as_str()) && !allowed.contains(&other.as_str())
-            })
-            .collect();
-        assert!(asked.is_empty(), "`{room}` imports {asked:?}, which the picture does not allow");
+    for room in rooms.keys().filter(|room| WINGS.contains(&wing(room))) {
+        assert!(!reaches(&rooms, room, room, &mut BTreeSet::new()), "`{room}` reaches itself");
     }
 }
 
 #[test]
-fn the_allowed_imports_run_one_way() {
-    fn reaches(from: &str, to: &str) -> bool {
-        let (_, next) = FEATURES.iter().find(|(room, _)| *room == from).unwrap();
-        next.iter().any(|room| *room == to || reaches(room, to))
-    }
-    for (room, _) in FEATURES {
-        assert!(!reaches(room, room), "`{room}` reaches itself");
-    }
-}
-
-#[test]
-fn the_foundation_knows_no_feature() {
-    let rooms = rooms();
-    for (room, allowed) in FOUNDATION {
-        let asked: Vec<&String> =
-            rooms[room].iter().filter(|other| *other != room && !allowed.contains(&other.as_str())).collect();
-        assert!(asked.is_empty(), "`{room}` imports {asked:?}");
-    }
-}
-
-#[test]
-fn every_room_is_on_the_picture() {
-    let known: BTreeSet<&str> = FEATURES.iter().chain(&FOUNDATION).map(|(room, _)| *room).collect();
-    let frame =
-        BTreeSet::from(["app", "command", "config", "health", "http", "lib", "main", "serve", "sweep"]);
+fn every_room_stands_in_a_wing_or_in_the_composition() {
     for room in rooms().keys() {
-        assert!(
-            known.contains(room.as_str()) || frame.contains(room.as_str()),
-            "`{room}` is new: put it on the picture"
-        );
+        let wing = wing(room);
+        assert!(WINGS.contains(&wing) || COMPOSITION.contains(&wing), "`{room}` is new: say where it stands");
     }
+}
+
+#[test]
+fn the_picture_shows_what_is_imported() {
+    let rooms = rooms();
+    let mut picture = String::new();
+    for wing_name in WINGS.iter().rev() {
+        for (room, imported) in rooms.iter().filter(|(room, _)| wing(room) == *wing_name) {
+            let others: Vec<&str> =
+                imported.iter().map(String::as_str).filter(|one| wing(one) != "platform").collect();
+            if !others.is_empty() {
+                writeln!(picture, "{room:<22} ─▶ {}", others.join(", ")).unwrap();
+            }
+        }
+    }
+    let file = root().join("ARCHITECTURE.md");
+    let text = fs::read_to_string(&file).unwrap();
+    let (before, rest) = text.split_once(PICTURE[0]).unwrap();
+    let (shown, after) = rest.split_once(PICTURE[1]).unwrap();
+    if env::var_os("DRAW").is_some() {
+        fs::write(&file, [before, PICTURE[0], &picture, PICTURE[1], after].concat()).unwrap();
+    } else {
+        assert_eq!(shown, picture, "draw the picture anew: cargo xtask architecture");
+    }
+}
+
+#[test]
+fn a_table_is_written_by_one_room_unless_all_its_writers_are_named_here() {
+    let src = root().join("src");
+    let mut writers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in sources(&src) {
+        let here = room(&segments(path.strip_prefix(&src).unwrap()));
+        let text = code(&fs::read_to_string(&path).unwrap());
+        if !WINGS.contains(&wing(&here)) || !text.contains("sqlx::query") {
+            continue;
+        }
+        for verb in ["insert into ", "delete from ", "update "] {
+            for (at, _) in text.match_indices(verb) {
+                let after = &text[at + verb.len()..];
+                let end = after.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(after.len());
+                let named_in_prose = verb == "update "
+                    && !after[end..].trim_start().starts_with("set")
+                    && !after[end..].starts_with(' ');
+                if end > 0 && !named_in_prose && !["set", "skip", "of"].contains(&&after[..end]) {
+                    writers.entry(after[..end].to_owned()).or_default().insert(here.clone());
+                }
+            }
+        }
+    }
+    let shared: BTreeMap<&str, Vec<&str>> = writers
+        .iter()
+        .filter(|(_, rooms)| rooms.len() > 1)
+        .map(|(table, rooms)| (table.as_str(), rooms.iter().map(String::as_str).collect()))
+        .collect();
+    let named: BTreeMap<&str, Vec<&str>> =
+        SHARED_TABLES.iter().map(|(table, rooms)| (*table, rooms.to_vec())).collect();
+    assert_eq!(shared, named);
 }
 
 #[test]
 fn only_stores_and_views_hold_sql() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = root().join("src");
     for path in sources(&src) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let checked = fs::read_to_string(&path).unwrap().contains("sqlx::query");
@@ -193,8 +286,7 @@ fn only_stores_and_views_hold_sql() {
 
 #[test]
 fn the_scoring_core_knows_no_clock_no_database_and_no_http() {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/scoring/Cargo.toml");
-    let manifest = fs::read_to_string(manifest).unwrap();
+    let manifest = fs::read_to_string(root().join("crates/scoring/Cargo.toml")).unwrap();
     for banned in ["tokio", "sqlx", "axum", "rand", "reqwest", "\"clock\"", "\"now\""] {
         assert!(!manifest.contains(banned), "crates/scoring depends on {banned}");
     }

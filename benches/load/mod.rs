@@ -11,16 +11,14 @@ use std::{
 
 use leadscore::{
     app::{App, Settings},
-    clock::Clock,
-    db,
-    ids::Ids,
-    ingest::{
+    intake::ingest::{
         Submission,
         event::{Arrival, Found, NewEvent},
         submit,
     },
     leads::identity::{Identity, Kind, Named},
     models,
+    platform::{clock::Clock, db, ids::Ids},
 };
 use private_postgres::Cluster;
 use serde_json::{Map, json};
@@ -52,7 +50,7 @@ pub(crate) async fn service(cluster: &Cluster) -> anyhow::Result<App> {
     let mut server = PgConnection::connect(&cluster.url("postgres")).await?;
     server.execute("drop database if exists bench with (force)").await?;
     server.execute("create database bench").await?;
-    let pools = db::connect(cluster.url("bench").parse()?, 5, leadscore::ingest::WRITERS).await?;
+    let pools = db::connect(cluster.url("bench").parse()?, 5, leadscore::intake::ingest::WRITERS).await?;
     db::migrate(&pools.main).await?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
     let app = App::start(pools, Clock::System, Ids::random(Clock::System), metrics, Settings::default());

@@ -13,7 +13,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::BodyExt;
-use leadscore::{http::body::LARGEST_BODY, ids::digest, models::document};
+use leadscore::{http::body::LARGEST_BODY, models::document, platform::ids::digest};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tower::ServiceExt;

@@ -16,11 +16,11 @@ use tower::ServiceExt;
 use super::store;
 use crate::{
     app::{App, Settings},
-    clock::Clock,
-    db,
-    ids::Ids,
+    intake::links,
     keys::{self, Made, Secret},
-    links, models, routes,
+    models,
+    platform::{clock::Clock, db, ids::Ids},
+    routes,
 };
 
 /// The longest answer that is read.

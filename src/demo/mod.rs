@@ -26,7 +26,13 @@ use chrono::{DateTime, SubsecRound, Utc};
 use cli::screen;
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::{clock::Clock, config, keys::Secret, lifecycle::jobs::DueScores, models, sweep};
+use crate::{
+    config,
+    keys::Secret,
+    lifecycle::change::jobs::DueScores,
+    models,
+    platform::{clock::Clock, sweep},
+};
 use house::House;
 use traffic::Plan;
 

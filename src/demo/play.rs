@@ -14,11 +14,13 @@ use super::{
     traffic::{Arrival, Event, Plan, traffic},
 };
 use crate::{
-    handoffs::jobs::{Breach, Expire},
-    lifecycle::jobs::DueScores,
+    intake::verdicts::jobs::Release,
+    lifecycle::{
+        change::jobs::DueScores,
+        handoffs::jobs::{Breach, Expire},
+    },
+    platform::sweep,
     queues::claims::jobs::SettleClaims,
-    sweep,
-    verdicts::jobs::Release,
 };
 
 /// How many events a request brings at most.

@@ -12,7 +12,7 @@ use super::{
     extract::Json,
     problem::{Code, Problem},
 };
-use crate::ids::digest;
+use crate::platform::ids::digest;
 
 /// What a change that may be made conditional takes besides; [`require_match`] reads it.
 #[derive(Debug, IntoParams)]

@@ -20,7 +20,7 @@ use super::{
     body::{self, LARGEST_BODY, LARGEST_DOCUMENT},
     problem::{Code, Problem, Violation},
 };
-use crate::json::{self, Unstorable};
+use crate::platform::json::{self, Unstorable};
 
 /// How many parameters a query may have.
 const MOST_PARAMETERS: usize = 1_000;

@@ -22,11 +22,10 @@ use tower_http::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    RouterState,
     body::{Budget, Paid},
     problem::{self, Code, Problem},
 };
-use crate::{core::Core, ids::Ids};
+use crate::platform::{core::Core, ids::Ids};
 
 /// How long the id may be that a client gives its request, in characters.
 const LONGEST_ID: usize = 128;
@@ -39,7 +38,11 @@ const GUARDS: [(HeaderName, &str); 4] = [
 ];
 
 /// Puts the layers around every call.
-pub fn around<S: RouterState>(router: Router<S>, core: &Core, bodies: &Budget) -> Router<S> {
+pub fn around<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    core: &Core,
+    bodies: &Budget,
+) -> Router<S> {
     router
         .fallback(|| async { Problem::new(Code::NotFound, "There is nothing at this path; see /docs.") })
         .layer(
@@ -147,7 +150,7 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// Lets pages of any site make these calls and read their answers. No other call is for pages of other sites.
-pub fn for_any_site<S: RouterState>(calls: OpenApiRouter<S>) -> OpenApiRouter<S> {
+pub fn for_any_site<S: Clone + Send + Sync + 'static>(calls: OpenApiRouter<S>) -> OpenApiRouter<S> {
     calls.layer(cors())
 }
 

@@ -14,7 +14,7 @@ use super::{
     extract::Json,
     problem::{Code, Problem},
 };
-use crate::json;
+use crate::platform::json;
 
 /// How many rows a page has when nobody says.
 pub const DEFAULT_LIMIT: u16 = 50;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
-use crate::db;
+use crate::platform::db;
 
 /// What went wrong, as a stable word that programs may act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -174,7 +174,7 @@ pub struct Problem {
 /// A problem document; the answer to every request that fails.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(super) struct Document<'a> {
+pub struct Document<'a> {
     /// The code as a URI.
     #[serde(rename = "type")]
     kind: String,

@@ -3,7 +3,6 @@
 use axum::http::HeaderMap;
 
 use super::problem::{Code, MOST_LISTED, Problem, Violation};
-use crate::keys::Key;
 
 /// How long a reason, a note or an answer may be, in characters.
 pub const LONGEST_TEXT: usize = 2_000;
@@ -42,9 +41,9 @@ impl Mistakes {
         text.map(|text| self.text(pointer, text, longest))
     }
 
-    /// Who says it: the name that was given, or else the key's.
-    pub fn name(&mut self, pointer: &str, name: Option<&str>, key: &Key) -> String {
-        name.map_or_else(|| key.name.clone(), |name| self.text(pointer, name, LONGEST_NAME))
+    /// Who says it: the name that was given, or else the name of the key.
+    pub fn name(&mut self, pointer: &str, name: Option<&str>, of_key: &str) -> String {
+        name.map_or_else(|| of_key.to_owned(), |name| self.text(pointer, name, LONGEST_NAME))
     }
 
     /// All of them as one problem, if there is any.

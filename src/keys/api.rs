@@ -14,16 +14,17 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Key, NewKey, Prefix, Scope, Secret, SigningSecret, store};
 use crate::{
-    http::RouterState,
     http::{
-        auth::Admin,
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::{Problem, Violation},
         said::{self, idempotency_key},
     },
-    ids::KeyId,
-    keys::Keys,
+    keys::{
+        Keys,
+        auth::{Admin, RouterState},
+    },
+    platform::ids::KeyId,
 };
 
 /// The calls of this room.

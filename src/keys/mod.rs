@@ -10,6 +10,7 @@
 //! such a key, nothing unsigned is accepted. A signed message may do more than a request with a public key.
 
 pub mod api;
+pub mod auth;
 mod ring;
 mod signing;
 mod store;
@@ -22,7 +23,7 @@ pub use ring::{BELIEVED, KeyRing};
 pub use signing::SigningSecret;
 pub use store::{Key, NewKey};
 
-use crate::{core::Core, ids::Ids};
+use crate::platform::{core::Core, ids::Ids};
 
 /// How short a key given by the operator may be, prefix included.
 pub const SHORTEST_GIVEN_KEY: usize = 24;

@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{has_checksum, hash_of, store, store::Key};
-use crate::clock::Clock;
+use crate::platform::clock::Clock;
 
 /// For how long the ring is believed before the database is asked again.
 pub const BELIEVED: TimeDelta = TimeDelta::seconds(1);

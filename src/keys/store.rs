@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Prefix, Scope, Secret, SigningSecret};
-use crate::ids::{Ids, KeyId};
+use crate::platform::ids::{Ids, KeyId};
 
 /// What is known of a key.
 #[derive(Debug, Clone)]

@@ -21,17 +21,15 @@ use super::{
     words,
 };
 use crate::{
-    clock::to_utc,
-    http::RouterState,
     http::{
-        auth::Reader,
         etag::tagged,
         extract::{Many, Path, Query},
         page::{self, Page},
         problem::Problem,
     },
-    ids::LeadId,
+    keys::auth::{Reader, RouterState},
     models::Models,
+    platform::{clock::to_utc, ids::LeadId},
 };
 
 /// The calls of this room.

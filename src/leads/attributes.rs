@@ -14,7 +14,7 @@ use sqlx::{
 };
 
 use super::store;
-use crate::{clock::to_instant, ids::LeadId, json::Stored};
+use crate::platform::{clock::to_instant, ids::LeadId, json::Stored};
 
 /// A lead's attributes with their provenance, as they are stored.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::placeholder;
-use crate::{
+use crate::platform::{
     ids::{IdentityId, hashed},
     spelling,
 };

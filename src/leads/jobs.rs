@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{lock_rows, store, words};
-use crate::{models::Models, sweep::Sweep};
+use crate::{models::Models, platform::sweep::Sweep};
 
 /// Of how many leads the words are made in one transaction.
 const AT_ONCE: i64 = 500;

@@ -12,7 +12,7 @@ use super::{
     resolved::{Resolved, Seat},
     store,
 };
-use crate::ids::{IdentityId, LeadId};
+use crate::platform::ids::{IdentityId, LeadId};
 
 /// Records who was said to follow whom, and moves the spans that this changes, and those that what was said before changes only
 /// now.

@@ -4,7 +4,7 @@
 use sqlx::PgConnection;
 
 use super::{Why, resolved::Resolved, store};
-use crate::ids::LeadId;
+use crate::platform::ids::LeadId;
 
 /// Has everything of a locked lead count for another from now on. Where it is at home stays written, and its row stays as
 /// it is, as a signpost.

@@ -30,6 +30,7 @@ mod resolved;
 mod respelling;
 mod stage;
 mod store;
+pub mod validity;
 pub(crate) mod view;
 mod words;
 
@@ -51,7 +52,7 @@ pub(crate) use store::{
 };
 pub use words::{counts as counts_as_words, write_words};
 
-use crate::{
+use crate::platform::{
     clock::to_instant,
     ids::{IdentityId, LeadId},
 };

@@ -263,7 +263,7 @@ mod tests {
     }
 
     fn lead_at(stage: Stage) -> Lead {
-        let mut lead = Lead::new(crate::ids::LeadId(uuid::Uuid::nil()), true).supposed_at(stage);
+        let mut lead = Lead::new(crate::platform::ids::LeadId(uuid::Uuid::nil()), true).supposed_at(stage);
         lead.cycle = 1;
         lead.mql_by = (stage == Stage::Mql).then_some(MqlBy::Threshold);
         lead.recycled_at = (stage == Stage::Recycled).then_some(DateTime::UNIX_EPOCH);

@@ -1,6 +1,6 @@
 //! What programs write where they know nobody. As an id it would make one person of everybody whom they do not know.
 
-use crate::spelling;
+use crate::platform::spelling;
 
 /// Words that stand for nobody, in lower case: how languages write nothing, what libraries and tag managers send before
 /// somebody is known, and names of fields that were never filled in.

@@ -16,7 +16,7 @@ use super::{
     resolved::{Resolved, Seat},
     store,
 };
-use crate::ids::{EventKey, IdentityId, Ids, LeadId};
+use crate::platform::ids::{EventKey, IdentityId, Ids, LeadId};
 
 /// What one event names, and when it happened.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,7 @@ use super::{
     identity::{Identity, Kind},
     store,
 };
-use crate::ids::{IdentityId, LeadId};
+use crate::platform::ids::{IdentityId, LeadId};
 
 /// How often identities may move while they are being locked before the batch begins again.
 const ROUNDS: usize = 16;

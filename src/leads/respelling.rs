@@ -16,7 +16,7 @@ use super::{
     resolved::{Resolved, Seat},
     store,
 };
-use crate::ids::IdentityId;
+use crate::platform::ids::IdentityId;
 
 /// An identity that is to get its normal form, held until the transaction ends.
 #[derive(Debug)]

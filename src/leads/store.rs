@@ -21,7 +21,7 @@ pub(super) use respelling::{
 pub(super) use words::{answering, lock_made, names_of, set_made, write_words};
 
 use super::{Lead, MqlBy, Stage};
-use crate::ids::LeadId;
+use crate::platform::ids::LeadId;
 
 pub(super) async fn insert_leads(
     conn: &mut PgConnection,

@@ -14,7 +14,7 @@ use super::{
     identity::{Identity, Kind},
     store,
 };
-use crate::{
+use crate::platform::{
     clock::{to_instant, to_utc},
     ids::{LeadId, ModelId},
 };
@@ -177,7 +177,7 @@ pub(crate) struct Filter {
     pub(crate) min_score: Option<i32>,
     pub(crate) owner: Option<String>,
     pub(crate) updated_since: Option<DateTime<Utc>>,
-    pub(crate) identity: Option<crate::ids::IdentityId>,
+    pub(crate) identity: Option<crate::platform::ids::IdentityId>,
     /// What their words must answer, as [`question`](super::words::question) writes it.
     pub(crate) question: Option<String>,
 }
@@ -318,7 +318,7 @@ macro_rules! list {
             $filter.min_score,
             $filter.updated_since,
             $filter.owner.as_deref(),
-            $filter.identity as Option<crate::ids::IdentityId>,
+            $filter.identity as Option<crate::platform::ids::IdentityId>,
             $few as Option<&[LeadId]>,
             $place.map(|place| place.id) as Option<LeadId>,
             $place.map(|place| place.score),

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{attributes::attributes_of, store};
-use crate::{ids::LeadId, spelling};
+use crate::platform::{ids::LeadId, spelling};
 
 /// The version of these rules. Counted up, it has the words of all leads made anew.
 pub(crate) const VERSION: i32 = 2;

@@ -1,17 +1,23 @@
 //! How a lead goes from stranger to customer, and the one way in which it changes.
 //!
-//! [`change::LeadChange`] is the unit of work: every change of a lead goes through one. [`jobs`] are the sweeps that change
+//! [`change::LeadChange`] is the unit of work: every change of a lead goes through one. [`change::jobs`] are the sweeps that change
 //! leads when nobody asks: time passes, the policy changes, the semantics become newer.
 
 pub mod change;
-pub mod jobs;
+pub mod checklists;
+pub mod erasure;
+pub mod handoffs;
+pub mod outcomes;
+pub mod policy;
+mod renewing;
+pub mod stages;
 
 use std::{ops::Deref, sync::Arc};
 
 use sqlx::PgPool;
 
-use crate::{models::Models, policy::Policies};
-use jobs::Renewing;
+use crate::{lifecycle::policy::Policies, models::Models};
+pub use renewing::Renewing;
 
 /// What every change of a lead works with. Cheap to clone.
 #[derive(Debug, Clone)]

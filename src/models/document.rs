@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScanError};
 use serde_json::Value;
 
-use crate::json;
+use crate::platform::json;
 
 /// How large a document may be, in bytes. The models that come with the service have up to 21 KB.
 pub const LARGEST: usize = 512 * 1024;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{VersionState, api::ModelView, store};
-use crate::{http::problem::Problem, ids::ModelId, models::Models};
+use crate::{http::problem::Problem, models::Models, platform::ids::ModelId};
 
 /// Why a draft cannot be changed.
 #[derive(Debug, thiserror::Error)]

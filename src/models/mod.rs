@@ -23,7 +23,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use utoipa::ToSchema;
 
-use crate::{
+use crate::platform::{
     clock::to_instant,
     core::Core,
     ids::{LeadId, ModelId},

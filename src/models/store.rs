@@ -8,7 +8,7 @@ use super::{
     Covers, Settling, VersionState,
     api::{ModelView, Role},
 };
-use crate::ids::{LeadId, ModelId};
+use crate::platform::ids::{LeadId, ModelId};
 
 /// Begins a transaction that changes scores. The lock is had before anything is read; and every statement is a look-up
 /// by key, so that no plan reads all events for the sake of a thousand leads.

@@ -14,15 +14,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{PublishError, Purpose, Run};
 use crate::{
-    http::RouterState,
     http::{
-        auth::{Admin, Reader},
         extract::{Json, Optional, Path},
         problem::{Code, Problem, Violation},
         said::idempotency_key,
     },
-    ids::ModelId,
+    keys::auth::{Admin, Reader, RouterState},
     models,
+    platform::ids::ModelId,
     publishing::Publishing,
 };
 

@@ -8,13 +8,15 @@ use tokio::sync::Mutex;
 
 use super::{Purpose, Run, store, store::Switch};
 use crate::{
-    ids::{LeadId, ModelId},
     leads,
     lifecycle::change::LeadChange,
     models,
+    platform::{
+        ids::{LeadId, ModelId},
+        sweep::Sweep,
+    },
     publishing::Publishing,
     scores::{self, Pass, Prepared},
-    sweep::Sweep,
 };
 
 /// How many leads one transaction sees to: so few that an event of one of them waits but a moment.

@@ -15,6 +15,7 @@
 //! Nothing is ever read from a version that does not cover every lead.
 
 pub mod api;
+pub mod comparison;
 pub mod jobs;
 mod store;
 
@@ -31,9 +32,9 @@ pub use store::{Purpose, Run};
 
 use crate::{
     http::aside::apart,
-    ids::ModelId,
     lifecycle::Lifecycle,
     models::{self, VersionState},
+    platform::ids::ModelId,
 };
 
 /// For how long the states of the version before are kept up, so that a rollback is one step.

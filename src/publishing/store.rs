@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::KEPT;
-use crate::ids::{LeadId, ModelId};
+use crate::platform::ids::{LeadId, ModelId};
 
 /// What leads are scored by a version for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]

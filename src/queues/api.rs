@@ -22,17 +22,16 @@ use super::{
     walk::{Asked, Position, Ranked},
 };
 use crate::{
-    http::RouterState,
     http::{
-        auth::{Admin, Reader},
         etag::{IfMatch, require_match, tagged},
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::{Problem, Violation},
     },
-    ids::LeadId,
+    keys::auth::{Admin, Reader, RouterState},
     leads::{self, view::LeadView},
     models::Version,
+    platform::ids::LeadId,
     queues::Queues,
 };
 

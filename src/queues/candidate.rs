@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::{document::Queue, walk::Asked};
 use crate::{
-    ids::LeadId,
     leads::{Attributes, MqlBy, Stage},
+    platform::ids::LeadId,
 };
 
 /// What decides on a lead's place, and on whether it can be handed out.

@@ -33,7 +33,7 @@ use document::{Document, Queue};
 use store::QueueRow;
 use walk::{Position, Ranked, Walk};
 
-use crate::{core::Core, http::problem::Problem, models::Models};
+use crate::{http::problem::Problem, models::Models, platform::core::Core};
 
 /// The models, and the turns of those who ask for a lead. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -11,11 +11,11 @@ use super::{
     walk::{Asked, Place},
 };
 use crate::{
-    ids::{LeadId, ModelId},
     leads::{
         self, Attributes, MqlBy, Stage,
         view::{LeadRow, lead_rows},
     },
+    platform::ids::{LeadId, ModelId},
 };
 
 /// The time that all instances go by: the database's, unless a test has made the clock stand.

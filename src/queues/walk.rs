@@ -10,7 +10,7 @@ use super::{
     selection::{Mark, Narrowed},
     store,
 };
-use crate::ids::{LeadId, ModelId};
+use crate::platform::ids::{LeadId, ModelId};
 
 /// How many leads the second batch holds, and how much larger each is than the one before, up to a bound.
 const FIRST_BATCH: i64 = 16;

@@ -14,12 +14,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
-    db,
+    feed::webhooks,
     http::{
         extract::Json,
         problem::{Code, Problem},
     },
-    scores, webhooks,
+    platform::db,
+    scores,
 };
 
 pub(super) fn routes() -> OpenApiRouter<App> {

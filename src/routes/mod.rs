@@ -1,16 +1,23 @@
 //! The router as a table of contents: every call of the service, by who makes it.
 
+mod docs;
 mod health;
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use docs::Description;
+
 use crate::{
     app::App,
-    checklists, comparison, corrections, crm, erasure, handoffs,
-    http::{Description, docs, layers},
-    ingest, keys, leads, links, mail, merges, models, outbox, outcomes, policy, publishing, queues, scores,
-    timeline, tracking, webhooks,
+    feed::{outbox, webhooks},
+    http::layers,
+    intake::{corrections, ingest, links, mail, merges, tracking, upsert},
+    keys, leads,
+    lifecycle::{checklists, erasure, handoffs, outcomes, policy},
+    models,
+    publishing::{self, comparison},
+    queues, scores, timeline,
 };
 
 /// Every documented call, by who makes it.
@@ -23,7 +30,7 @@ fn calls() -> OpenApiRouter<App> {
         .merge(mail::api::routes())
         // Sales and the CRM look at leads and queues.
         .merge(leads::api::routes())
-        .merge(crm::api::routes())
+        .merge(upsert::api::routes())
         .merge(scores::api::routes())
         .merge(corrections::api::routes())
         .merge(erasure::api::routes())

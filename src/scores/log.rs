@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use super::store;
-use crate::{clock::to_instant, ids::LeadId, json::Stored};
+use crate::platform::{clock::to_instant, ids::LeadId, json::Stored};
 
 /// Everything that counts for one lead.
 #[derive(Debug, Default)]

@@ -30,8 +30,8 @@ pub use rebuild::rebuild;
 pub(crate) use states::{ModelStates, StateInputs};
 
 use crate::{
-    ids::{LeadId, ModelId},
     leads::Stage,
+    platform::ids::{LeadId, ModelId},
 };
 
 /// The events that have just entered the log, by the lead for which they count.

@@ -28,9 +28,11 @@ use super::{
     store::{self, Asked, CountedEvents, Log, Mark},
 };
 use crate::{
-    ids::{IdentityId, LeadId, ModelId},
-    json::Stored,
     models::Version,
+    platform::{
+        ids::{IdentityId, LeadId, ModelId},
+        json::Stored,
+    },
 };
 
 /// How many leads a pass is about. With twenty events each they take about 0.7 KB apiece.

@@ -8,9 +8,8 @@ use sqlx::PgConnection;
 
 use super::{Additions, History, log};
 use crate::{
-    ids::LeadId,
-    json,
     leads::{self, Attributes, Resolved, Stage},
+    platform::{ids::LeadId, json},
 };
 
 /// How many attributes a lead may have, removed ones too: each event that describes the lead reads and writes all of them.

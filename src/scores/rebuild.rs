@@ -15,11 +15,9 @@ use super::{
     store::{self, Asked},
 };
 use crate::{
-    clock::to_instant,
-    ids::LeadId,
-    json::Stored,
     leads::Resolved,
     models::{Covers, Scored, Version},
+    platform::{clock::to_instant, ids::LeadId, json::Stored},
 };
 
 /// Gives locked leads a state under a version: from the tallies prepared for them where those are whole, else each from

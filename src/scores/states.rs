@@ -16,10 +16,12 @@ use super::{
     store::{self, StateRow},
 };
 use crate::{
-    clock::{to_instant, to_utc},
-    ids::LeadId,
     leads::{Lead, MqlBy, Resolved},
     models::{Covers, Settling, Version},
+    platform::{
+        clock::{to_instant, to_utc},
+        ids::LeadId,
+    },
 };
 
 /// The states of some leads under one version: what is stored, and what each state becomes.

@@ -13,7 +13,7 @@ pub(super) use log::{
 };
 
 use super::State;
-use crate::ids::{LeadId, ModelId};
+use crate::platform::ids::{LeadId, ModelId};
 
 /// A lead's stored state under a model.
 pub(crate) struct StateRow {

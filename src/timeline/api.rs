@@ -17,19 +17,17 @@ use super::{
     store::{self, Only},
 };
 use crate::{
-    corrections::LoggedEvent,
-    http::RouterState,
     http::{
-        auth::Reader,
         extract::{Many, Path, Query},
         page::{self, Page},
         problem::Problem,
     },
-    ids::{HandoffId, LeadId, ModelId},
+    intake::corrections::LoggedEvent,
+    keys::auth::{Reader, RouterState},
     leads::{Cause, Stage, api::current},
+    lifecycle::{outcomes::OutcomeView, stages::OfferState},
     models::Models,
-    outcomes::OutcomeView,
-    qualification::OfferState,
+    platform::ids::{HandoffId, LeadId, ModelId},
 };
 
 /// The calls of this room.

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::api::{Answered, Offered, Transition};
 use crate::{
-    corrections::LoggedEvent,
-    ids::{HandoffId, LeadId},
+    intake::{corrections::LoggedEvent, verdicts},
     leads::{Cause, Stage},
-    outcomes::{Outcome, OutcomeView},
-    qualification::OfferState,
-    verdicts,
+    lifecycle::{
+        outcomes::{Outcome, OutcomeView},
+        stages::OfferState,
+    },
+    platform::ids::{HandoffId, LeadId},
 };
 
 /// Something that happened, when, and what tells it from others of the same instant.

@@ -18,10 +18,9 @@ use axum::{
 use chrono::TimeDelta;
 use leadscore::{
     app::Settings,
-    core::Rejects,
     http::{body, listen},
-    ingest::jobs::ForgetRejected,
-    sweep::Sweep,
+    intake::ingest::jobs::ForgetRejected,
+    platform::{core::Rejects, sweep::Sweep},
 };
 use serde_json::json;
 use tokio::net::TcpListener;

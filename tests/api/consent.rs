@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use chrono::TimeDelta;
 use leadscore::{
-    ingest::{
+    intake::ingest::{
         Submission,
         event::{Arrival, Found},
         submit,

@@ -1,7 +1,7 @@
 //! Whose an event is: identify, alias, shared devices, whatever the order.
 
 use leadscore::{
-    ingest::{
+    intake::ingest::{
         Answer, Submission,
         event::{Arrival, Found},
         submit,

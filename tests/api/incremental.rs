@@ -9,16 +9,17 @@ use arbitrary::{Arrival, START, log, model};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use leadscore::{
-    clock::to_utc,
-    db,
-    ingest::{
-        Submission,
-        event::{self, Found},
-        submit,
+    intake::{
+        ingest::{
+            Submission,
+            event::{self, Found},
+            submit,
+        },
+        verdicts::Finding,
     },
     leads::identity::{Identity, Kind, Named},
+    platform::{clock::to_utc, db},
     publishing::jobs::{Step, rebuild_step},
-    verdicts::Finding,
 };
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use scoring::{Event, Instant, Verdict};

@@ -51,6 +51,7 @@ mod semantics;
 mod spellings;
 mod timeline;
 mod tracking;
+mod two_services;
 mod validity;
 mod verdicts;
 mod webhooks;

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use leadscore::{
-    ids::LeadId,
-    normalisation::{self, jobs::Normalise},
+    intake::normalisation::{self, jobs::Normalise},
+    platform::{ids::LeadId, sweep},
     scores::read_log,
-    sweep,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use scoring::{Instant, profile::Fold};

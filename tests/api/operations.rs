@@ -7,12 +7,16 @@ use axum::{
 use chrono::TimeDelta;
 use leadscore::{
     app::{App, Settings},
-    db,
-    ids::{Ids, LeadId},
-    outbox::{Change, Kind, publish},
+    feed::{
+        outbox::{Change, Kind, publish},
+        webhooks::jobs::FanOut,
+    },
+    platform::{
+        db,
+        ids::{Ids, LeadId},
+        sweep::Sweep,
+    },
     routes,
-    sweep::Sweep,
-    webhooks::jobs::FanOut,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;

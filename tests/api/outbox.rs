@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use leadscore::{
-    ids::LeadId,
-    outbox::{Change, Kind, publish},
+    feed::outbox::{Change, Kind, publish},
+    platform::ids::LeadId,
 };
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! What is accepted can be read back; and what cannot be read costs itself, never its neighbours.
 
-use leadscore::{sweep, webhooks::jobs::FanOut};
+use leadscore::{feed::webhooks::jobs::FanOut, platform::sweep};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 

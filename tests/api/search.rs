@@ -1,6 +1,6 @@
 //! Leads found by words: of their names, their company, their addresses and user ids.
 
-use leadscore::{leads::jobs::MakeWords, sweep};
+use leadscore::{leads::jobs::MakeWords, platform::sweep};
 use serde_json::{Value, json};
 use sqlx::Connection;
 

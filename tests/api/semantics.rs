@@ -2,7 +2,11 @@
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
-use leadscore::{ids::LeadId, lifecycle::jobs::Renew, scores, sweep};
+use leadscore::{
+    lifecycle::change::jobs::Renew,
+    platform::{ids::LeadId, sweep},
+    scores,
+};
 use scoring::{SEMANTICS, profile::Fold};
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Executor, types::Json};
@@ -152,7 +156,7 @@ async fn assert_stored_is_replay(app: &TestApp) {
         let history = &histories[&lead];
         assert_eq!(semantics, i16::from(SEMANTICS));
         assert_eq!(profile.map(|profile| profile.0).unwrap_or_default(), history.profile);
-        let as_of = leadscore::clock::to_instant(app.now());
+        let as_of = leadscore::platform::clock::to_instant(app.now());
         let replayed = scoring::evaluate(&model.model, &Map::new(), &history.events, as_of).score;
         assert_eq!(
             (i64::from(score), fit, engagement),

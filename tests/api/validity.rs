@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use leadscore::{
-    ingest::event::{Arrival, Found},
+    intake::ingest::event::{Arrival, Found},
     leads::identity::{Identity, Kind, Named},
 };
 use serde_json::{Map, Value, json};

@@ -2,13 +2,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use leadscore::{
-    ingest::{
-        Submission,
-        event::{Arrival, Found},
-        submit,
+    intake::{
+        ingest::{
+            Submission,
+            event::{Arrival, Found},
+            submit,
+        },
+        verdicts::Finding,
     },
     leads::identity::{Identity, Kind, Named},
-    verdicts::Finding,
 };
 use proptest::{
     collection::vec, option, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner,

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use leadscore::ids::digest;
+use leadscore::platform::ids::digest;
 
 /// The folder with the scripts for node and what they import; none where node or npm is missing.
 pub(crate) fn node() -> Option<PathBuf> {

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use chrono::SecondsFormat;
-use leadscore::clock::Clock;
+use leadscore::platform::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::{Stage, install};

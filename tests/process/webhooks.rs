@@ -6,9 +6,11 @@ use std::{
 };
 
 use leadscore::{
-    clock::Clock,
-    ids::{Ids, LeadId},
-    outbox::{Change, Kind, publish},
+    feed::outbox::{Change, Kind, publish},
+    platform::{
+        clock::Clock,
+        ids::{Ids, LeadId},
+    },
 };
 use nix::sys::signal::Signal;
 use serde_json::json;

@@ -1,8 +1,10 @@
-//! The repository's chores: `cargo xtask queries` and `cargo xtask queries --check`.
+//! The repository's chores: `cargo xtask queries`, `cargo xtask queries --check` and `cargo xtask architecture`.
 //!
 //! Statements are checked when the service is built, against `.sqlx`. This makes `.sqlx` anew: it brings up a
 //! private Postgres with the current migrations and builds against it. With `--check` it only says whether what is
 //! committed is what it would make.
+//!
+//! `cargo xtask architecture` draws the picture of who imports whom in ARCHITECTURE.md.
 
 use std::{
     collections::BTreeMap,
@@ -22,11 +24,23 @@ fn main() -> anyhow::Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["queries"] => queries(false),
         ["queries", "--check"] => queries(true),
+        ["architecture"] => architecture(),
         ["pg-supervise", root, grace] => {
             Ok(private_postgres::supervise(Path::new(root), Duration::from_secs_f64(grace.parse()?))?)
         }
-        _ => bail!("usage: cargo xtask queries [--check]"),
+        _ => bail!("usage: cargo xtask queries [--check] | cargo xtask architecture"),
     }
+}
+
+/// Draws the picture of ARCHITECTURE.md anew, by the test that compares it.
+fn architecture() -> anyhow::Result<()> {
+    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["test", "--quiet", "--package", "leadscore", "--test", "architecture", "the_picture"])
+        .env("DRAW", "1")
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(status.success(), "the picture could not be drawn");
+    Ok(())
 }
 
 fn queries(check: bool) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::*;
-use crate::ingest::native;
+use crate::intake::ingest::native;
 
 fn plan() -> Plan {
     Plan { seed: 1, leads: 120, days: 30, until: "2026-11-20T18:00:00Z".parse().unwrap() }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use crate::ids::{EventKey, IdentityId, LeadId};
+use crate::platform::ids::{EventKey, IdentityId, LeadId};
 
 /// The type of the event by which somebody records a consent.
 pub const CONSENT_CHANGED: &str = "consent_changed";

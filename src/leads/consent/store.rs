@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Channel, Fact, State};
-use crate::ids::{EventKey, IdentityId, LeadId, ModelId};
+use crate::platform::ids::{EventKey, IdentityId, LeadId, ModelId};
 
 /// Enters facts; those that are there stay once.
 pub(super) async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
-    ids::{IdentityId, LeadId},
     leads::{
         Span,
         identity::{Identity, Kind, Named},
     },
+    platform::ids::{IdentityId, LeadId},
 };
 
 /// A span as it is read, with the epoch of its lead at that moment.

@@ -5,7 +5,10 @@ use scoring::profile::Fold;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::{ids::LeadId, json::Stored, leads::attributes::Attributes};
+use crate::{
+    leads::attributes::Attributes,
+    platform::{ids::LeadId, json::Stored},
+};
 
 /// Forgets what was computed for leads that have no identity left.
 pub(crate) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
-    ids::IdentityId,
     leads::identity::{Identity, Kind},
+    platform::ids::IdentityId,
 };
 
 /// Creates the normal form of an identity, if it is not there yet, as old as that identity.

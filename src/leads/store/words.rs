@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use crate::ids::LeadId;
+use crate::platform::ids::LeadId;
 
 /// An e-mail address or a user id of a lead.
 pub(crate) struct NameRow {

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::phases::Phases;
 use crate::{
-    ids::LeadId,
+    feed::outbox::{Change, Kind},
     leads::{Lead, Stage},
-    outbox::{Change, Kind},
+    platform::ids::LeadId,
     scores::State,
 };
 

@@ -7,13 +7,13 @@ use sqlx::PgConnection;
 
 use super::LeadIds;
 use crate::{
-    ids::LeadId,
+    feed::outbox::{self, Change, Kind},
     leads::{
         Resolved, Stage,
         consent::{self, Channel, Channels},
     },
-    outbox::{self, Change, Kind},
-    qualification::ChangeContext,
+    lifecycle::stages::ChangeContext,
+    platform::ids::LeadId,
 };
 
 /// The leads whose consents may differ after a change, and what they were before.

@@ -7,10 +7,9 @@ use serde_json::Map;
 use sqlx::PgConnection;
 
 use crate::{
-    clock::to_instant,
-    ids::LeadId,
     leads::{Lead, MqlBy, Resolved, Stage},
-    qualification::ChangeContext,
+    lifecycle::stages::ChangeContext,
+    platform::{clock::to_instant, ids::LeadId},
     scores,
 };
 

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    ids::ModelId,
     leads::{Lead, MqlBy},
     models::Version,
+    platform::ids::ModelId,
     scores::History,
 };
 

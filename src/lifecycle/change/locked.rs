@@ -5,10 +5,12 @@ use sqlx::PgConnection;
 
 use super::{ByHand, LeadChange, offers};
 use crate::{
-    ids::LeadId,
     leads::{Lead, view::LeadRow},
-    policy::{Label, Policy},
-    qualification::{self, End, Offer},
+    lifecycle::{
+        policy::{Label, Policy},
+        stages::{self, End, Offer},
+    },
+    platform::ids::LeadId,
 };
 
 /// A change of one lead.
@@ -53,7 +55,7 @@ impl<'a> LockedLead<'a> {
     /// Why the policy leaves the lead out, if the policy does.
     pub async fn excluded(&mut self) -> sqlx::Result<Option<Label>> {
         let LeadChange { tx, policy, .. } = &mut self.change;
-        let found = qualification::excluded(tx, policy, &[self.id], |_| None).await?;
+        let found = stages::excluded(tx, policy, &[self.id], |_| None).await?;
         Ok(found.get(&self.id).copied())
     }
 
@@ -67,7 +69,7 @@ impl<'a> LockedLead<'a> {
     /// Ends a handoff of the lead.
     pub async fn end(&mut self, offer: &Offer, end: &End<'_>) -> sqlx::Result<()> {
         let (conn, context) = self.change.parts();
-        qualification::end(conn, context, offer, end).await
+        stages::end(conn, context, offer, end).await
     }
 
     /// Runs the phases of the change, and commits.

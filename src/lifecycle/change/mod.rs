@@ -22,6 +22,7 @@ mod announce;
 mod consents;
 mod doubts;
 mod evidence;
+pub mod jobs;
 mod locked;
 mod offers;
 mod phases;
@@ -38,11 +39,10 @@ use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::Lifecycle;
 use crate::{
-    ids::{IdentityId, LeadId, ModelId},
     leads::{self, Lead, Mention, ResolveError, Resolved},
+    lifecycle::{policy::Policy, stages::ChangeContext},
     models::{self, Scored},
-    policy::Policy,
-    qualification::ChangeContext,
+    platform::ids::{IdentityId, LeadId, ModelId},
     scores::{Additions, State, StateError},
 };
 

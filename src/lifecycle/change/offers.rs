@@ -7,10 +7,9 @@ use sqlx::PgConnection;
 
 use super::{Evidence, phases::Phases, rollback::Touched};
 use crate::{
-    clock::to_instant,
-    ids::LeadId,
     leads::{Cause, Lead, Resolved, Stage},
-    qualification::{self, ChangeContext, End, NewOffer, Offer, OfferState, is_offered},
+    lifecycle::stages::{self, ChangeContext, End, NewOffer, Offer, OfferState, is_offered},
+    platform::{clock::to_instant, ids::LeadId},
     scores,
 };
 
@@ -49,7 +48,7 @@ pub async fn offer(
         evidence: serde_json::to_value(&evidence).expect("evidence is plain data"),
         request_key: by_hand.request_key,
     };
-    qualification::offer(conn, context, lead, new).await
+    stages::offer(conn, context, lead, new).await
 }
 
 /// What is to happen to a lead's offer.
@@ -70,7 +69,7 @@ pub(super) async fn follow(
     let Phases { context, leads: resolved, live, transitions, moves, .. } = phases;
     let (context, put_back) = (*context, &moves.put_back);
     let gone: Vec<(LeadId, LeadId)> = resolved.gone.iter().map(|(id, heir)| (*id, *heir)).collect();
-    qualification::inherit(conn, context, &gone).await?;
+    stages::inherit(conn, context, &gone).await?;
 
     let last: BTreeMap<LeadId, Cause> =
         transitions.iter().map(|made| (made.lead_id, made.passed.why.cause)).collect();
@@ -118,7 +117,7 @@ async fn put_offers_back(
         let to = was.filter(|was| matches!(was, OfferState::Open | OfferState::Accepted));
         let to = to.unwrap_or(OfferState::Withdrawn);
         if to != *is {
-            qualification::put_offer_back(conn, context, *id, to).await?;
+            stages::put_offer_back(conn, context, *id, to).await?;
             done.push(Touched { id: *id, was: Some(*is), is: to });
         }
     }
@@ -135,7 +134,7 @@ async fn carry_out(
 ) -> sqlx::Result<()> {
     let leads: Vec<LeadId> = due.keys().copied().collect();
     let mut open: BTreeMap<LeadId, Offer> =
-        qualification::open_offers(conn, &leads).await?.into_iter().map(|one| (one.lead_id, one)).collect();
+        stages::open_offers(conn, &leads).await?.into_iter().map(|one| (one.lead_id, one)).collect();
     for (id, due) in due {
         let Some(lead) = resolved.leads.get(&id) else { continue };
         let existing = open.remove(&id);
@@ -151,12 +150,12 @@ async fn carry_out(
                     None => offer(conn, context, lead, ByHand::default()).await?,
                 };
                 let accepted = End::ruled(OfferState::Accepted, Some("policy"));
-                qualification::end(conn, context, &taken, &accepted).await?;
+                stages::end(conn, context, &taken, &accepted).await?;
                 Some((taken.id, OfferState::Accepted))
             }
             (Due::Withdraw(why), Some(existing)) => {
                 let withdrawn = End::ruled(OfferState::Withdrawn, Some(why));
-                qualification::end(conn, context, &existing, &withdrawn).await?;
+                stages::end(conn, context, &existing, &withdrawn).await?;
                 Some((existing.id, OfferState::Withdrawn))
             }
             (Due::Offer, Some(_)) | (Due::Withdraw(_), None) => None,

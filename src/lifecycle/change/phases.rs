@@ -12,12 +12,14 @@ use super::{
     settle,
 };
 use crate::{
-    ids::LeadId,
+    feed::outbox,
     leads::Resolved,
+    lifecycle::{
+        policy::Label,
+        stages::{self, ChangeContext, Decided, Occasion, StageInput, Transition},
+    },
     models::Covers,
-    outbox,
-    policy::Label,
-    qualification::{self, ChangeContext, Decided, Occasion, StageInput, Transition},
+    platform::ids::LeadId,
     scores::{self, Additions, ModelStates, People, State, StateError, StateInputs},
 };
 
@@ -118,7 +120,7 @@ impl<'c> Phases<'c> {
                 unfounded: unfounded.contains(&id),
             };
             let Decided { transitions: made, dwell_ends_at } =
-                qualification::advance(*context, occasion, lead, input);
+                stages::advance(*context, occasion, lead, input);
             moves.time(before, lead, &made, quiet);
             transitions.extend(made);
             dwells.extend(dwell_ends_at.map(|ends_at| (id, ends_at)));
@@ -156,7 +158,7 @@ impl<'c> Phases<'c> {
         let gone: Vec<LeadId> = self.leads.gone.keys().copied().collect();
         scores::delete(conn, &gone).await?;
         self.leads.save(conn).await?;
-        qualification::record(conn, self.context.ids, &self.transitions).await
+        stages::record(conn, self.context.ids, &self.transitions).await
     }
 
     /// Offers ripe leads to sales, and withdraws what is no longer to be offered. The handoffs touched, by lead.
@@ -190,8 +192,8 @@ pub(super) async fn excluded<'a>(
     let model = &context.live().model;
     let at_stake = |(id, tally, score): (LeadId, &Tally, &Score)| {
         let lead = leads.leads.get(&id)?;
-        qualification::is_at_stake(model, lead, score, tally).then_some(id)
+        stages::is_at_stake(model, lead, score, tally).then_some(id)
     };
     let asked: Vec<LeadId> = looked_at.filter_map(at_stake).collect();
-    qualification::excluded(conn, context.policy, &asked, |lead| people.described(lead)).await
+    stages::excluded(conn, context.policy, &asked, |lead| people.described(lead)).await
 }

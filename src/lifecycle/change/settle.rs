@@ -12,9 +12,9 @@ use super::{
     rollback,
 };
 use crate::{
-    ids::LeadId,
     leads::Lead,
-    qualification::{self, Occasion, StageInput},
+    lifecycle::stages::{self, Occasion, StageInput},
+    platform::ids::LeadId,
 };
 
 /// The leads that wait, each with its tally and score before anything new counts.
@@ -57,13 +57,13 @@ pub(super) async fn decide(
         let before = lead.clone();
         let made = if let Some(note) = noted.remove(id).filter(|note| lead.stands_as(&note.left_as)) {
             moves.put_back.insert(*id, note.offers);
-            qualification::put_back(*context, lead, &note.stood, score)
+            stages::put_back(*context, lead, &note.stood, score)
         } else {
             // Whether sales is offered what a publish makes was said when the model was published. What newer semantics make
             // is not offered.
             let offers = settling(id).is_some_and(|settling| settling.offers);
             let input = StageInput { score, tally, excluded: excluded.get(id).copied(), unfounded: false };
-            qualification::advance(*context, Occasion::ModelChange { offers }, lead, input).transitions
+            stages::advance(*context, Occasion::ModelChange { offers }, lead, input).transitions
         };
         // A rollback takes back what a version did. What newer semantics do is not taken back.
         if settling(id).is_some() {

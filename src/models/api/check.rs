@@ -14,15 +14,14 @@ use super::{
     ModelDocument, document_of, refuse,
 };
 use crate::{
-    clock::to_instant,
     http::{
         aside::aside,
-        auth::Reader,
         extract::{Body, Json, Large},
         problem::{MOST_LISTED, Problem, Violation},
     },
-    ids::ModelId,
+    keys::auth::Reader,
     models::Models,
+    platform::{clock::to_instant, ids::ModelId},
 };
 
 /// A score to be computed.

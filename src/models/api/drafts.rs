@@ -15,14 +15,14 @@ use super::{
 use crate::{
     http::{
         aside::aside,
-        auth::Admin,
         etag::{IfMatch, require_match, tagged},
         extract::{Body, Path},
         problem::{Code, Problem},
         said::idempotency_key,
     },
-    ids::ModelId,
+    keys::auth::Admin,
     models::Models,
+    platform::ids::ModelId,
 };
 
 /// Adds a version of a model, as a draft.

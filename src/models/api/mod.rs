@@ -18,16 +18,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{VersionState, document, store};
 use crate::{
-    http::RouterState,
     http::{
-        auth::Reader,
         etag::tagged,
         extract::{Json, Path},
         problem::{Code, Problem, Violation},
     },
-    ids::ModelId,
-    json,
+    keys::auth::{Reader, RouterState},
     models::Models,
+    platform::{ids::ModelId, json},
 };
 
 /// The calls of this room.

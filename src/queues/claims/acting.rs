@@ -21,7 +21,7 @@ use crate::{
         problem::{Code, Problem},
         said::mistake,
     },
-    ids::{ClaimId, ModelId},
+    platform::ids::{ClaimId, ModelId},
     queues::Queues,
 };
 

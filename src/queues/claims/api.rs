@@ -23,17 +23,18 @@ use super::{
     view::{self, Filter},
 };
 use crate::{
-    clock::to_utc,
-    http::RouterState,
     http::{
-        auth::{Editor, Reader},
         etag::tagged,
         extract::{Json, Optional, Path, Query},
         page::{self, Page},
         problem::Problem,
     },
-    ids::{ClaimId, LeadId},
+    keys::auth::{Editor, Reader, RouterState},
     leads::{self, view::LeadView},
+    platform::{
+        clock::to_utc,
+        ids::{ClaimId, LeadId},
+    },
     queues::Queues,
 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{State, adopt, store, view};
-use crate::{queues::Queues, sweep::Sweep};
+use crate::{platform::sweep::Sweep, queues::Queues};
 
 /// How many claims are seen to at once.
 const AT_ONCE: i64 = 500;

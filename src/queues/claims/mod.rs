@@ -27,9 +27,11 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::{
-    core::Core,
-    ids::{ClaimId, LeadId, ModelId},
     leads::Stage,
+    platform::{
+        core::Core,
+        ids::{ClaimId, LeadId, ModelId},
+    },
     queues::Queues,
 };
 

@@ -16,11 +16,10 @@ use super::{
     view as claims,
 };
 use crate::{
-    db,
     http::problem::{Code, Problem},
-    ids::ClaimId,
     leads::view::{self, LeadRow, LeadView},
     models::Version,
+    platform::{db, ids::ClaimId},
     queues::Queues,
 };
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::State;
-use crate::ids::{ClaimId, LeadId};
+use crate::platform::ids::{ClaimId, LeadId};
 
 /// The kind of advisory lock by which claims on one lead come one after the other.
 const LEAD_LOCK: i32 = 1_129_333_069;

@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 
 use super::{Claim, State};
 use crate::{
-    ids::{ClaimId, LeadId, ModelId},
     leads::Stage,
+    platform::ids::{ClaimId, LeadId, ModelId},
 };
 
 /// Claims with what has become of their leads under the model `$1`.

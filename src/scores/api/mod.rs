@@ -12,11 +12,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::log;
 use crate::{
-    http::{RouterState, aside::aside, problem::Problem},
-    ids::{LeadId, ModelId},
+    http::{aside::aside, problem::Problem},
+    keys::auth::RouterState,
     leads,
-    models::Models,
-    models::{self, Version},
+    models::{self, Models, Version},
+    platform::ids::{LeadId, ModelId},
 };
 
 /// The calls of this room.

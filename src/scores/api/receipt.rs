@@ -8,14 +8,16 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Case, open};
 use crate::{
-    clock::to_instant,
     http::{
-        auth::Reader,
         extract::{Json, Path, Query},
         problem::Problem,
     },
-    ids::{LeadId, ModelId},
+    keys::auth::Reader,
     models::Models,
+    platform::{
+        clock::to_instant,
+        ids::{LeadId, ModelId},
+    },
 };
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -14,15 +14,17 @@ use super::{
     open,
 };
 use crate::{
-    clock::to_instant,
     http::{
         aside::aside,
-        auth::Reader,
         extract::{Json, Path, Query},
         problem::Problem,
     },
-    ids::{LeadId, ModelId},
+    keys::auth::Reader,
     models::Models,
+    platform::{
+        clock::to_instant,
+        ids::{LeadId, ModelId},
+    },
 };
 
 /// How many points and how many changes one answer holds.

@@ -10,16 +10,18 @@ use utoipa::ToSchema;
 
 use super::{Case, open, receipt::ReceiptView};
 use crate::{
-    clock::to_instant,
     http::{
         aside::aside,
-        auth::Reader,
         extract::{Json, Large, Path},
         problem::{Problem, Violation},
     },
-    ids::{LeadId, ModelId},
+    keys::auth::Reader,
+    leads::validity,
     models::Models,
-    validity,
+    platform::{
+        clock::to_instant,
+        ids::{LeadId, ModelId},
+    },
 };
 
 /// How many events one may suppose.

@@ -5,7 +5,7 @@ use futures_util::stream::BoxStream;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::{
+use crate::platform::{
     ids::{IdentityId, LeadId, ModelId},
     json::Stored,
 };

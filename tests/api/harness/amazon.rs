@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use leadscore::mail::Fetch;
+use leadscore::intake::mail::Fetch;
 
 /// What Amazon was asked for.
 #[derive(Clone, Default)]

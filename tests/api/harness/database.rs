@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use leadscore::{db, ids::digest};
+use leadscore::platform::{db, ids::digest};
 use private_postgres::{Cluster, Settings};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;

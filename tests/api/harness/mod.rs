@@ -22,23 +22,25 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use leadscore::{
     app::{App, Settings},
-    clock::Clock,
-    db,
-    handoffs::jobs::{Breach, Expire},
+    feed::{
+        outbox::jobs::{self as changes, Sequence},
+        webhooks::{
+            self,
+            jobs::{Deliver, FanOut},
+        },
+    },
     http::body,
-    ids::Ids,
+    intake::{links, verdicts::jobs::Release},
     keys::{self, Prefix, Secret},
-    lifecycle::jobs::{DueScores, Reconsider, Renew},
-    links, models,
-    outbox::jobs::{self as changes, Sequence},
+    lifecycle::{
+        change::jobs::{DueScores, Reconsider, Renew},
+        handoffs::jobs::{Breach, Expire},
+    },
+    models,
+    platform::{clock::Clock, db, ids::Ids, sweep},
     publishing::jobs::{Clear, Rebuild, Settle, Step, rebuild_step},
     queues::claims::jobs::SettleClaims,
-    routes, sweep,
-    verdicts::jobs::Release,
-    webhooks::{
-        self,
-        jobs::{Deliver, FanOut},
-    },
+    routes,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;

@@ -13,7 +13,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, Response},
 };
-use leadscore::webhooks::address::Reachable;
+use leadscore::feed::webhooks::address::Reachable;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::AbortHandle};
 

@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use leadscore::{clock::to_utc, ids::LeadId, models::Scored, scores::read_log};
+use leadscore::{
+    models::Scored,
+    platform::{clock::to_utc, ids::LeadId},
+    scores::read_log,
+};
 use scoring::{Instant, profile::Fold};
 use serde_json::Map;
 use sqlx::{PgConnection, types::Json};

@@ -5,7 +5,7 @@ use axum::{
     http::{Request, header},
 };
 use chrono::TimeDelta;
-use leadscore::{outbox::jobs as changes, sweep::Sweep};
+use leadscore::{feed::outbox::jobs as changes, platform::sweep::Sweep};
 use serde_json::{Value, json};
 
 use super::{create, deliveries, endpoint, lead, say, told};

@@ -9,8 +9,8 @@ mod sending;
 
 use chrono::{DateTime, Utc};
 use leadscore::{
-    ids::LeadId,
-    outbox::{Change, Kind, publish},
+    feed::outbox::{Change, Kind, publish},
+    platform::ids::LeadId,
 };
 use serde_json::{Value, json};
 

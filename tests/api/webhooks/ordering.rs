@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use leadscore::{sweep::Sweep, webhooks::jobs::FanOut};
+use leadscore::{feed::webhooks::jobs::FanOut, platform::sweep::Sweep};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor};

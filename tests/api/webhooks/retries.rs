@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use leadscore::{
-    sweep::Sweep,
-    webhooks::jobs::{Deliver, FanOut},
+    feed::webhooks::jobs::{Deliver, FanOut},
+    platform::sweep::Sweep,
 };
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit, Mac};
-use leadscore::outbox::Kind;
+use leadscore::feed::outbox::Kind;
 use serde_json::{Value, json};
 use sha2::Sha256;
 

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, Method, Response, Uri, header},
 };
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use leadscore::clock::Clock;
+use leadscore::platform::clock::Clock;
 use serde_json::{Map, Value};
 use tokio::{net::TcpListener, runtime::Runtime, task::AbortHandle};
 

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::{
-    ids::{HandoffId, LeadId},
     leads::{Cause, Lead},
-    qualification::{ChangeContext, OfferState, Transition},
+    lifecycle::stages::{ChangeContext, OfferState, Transition},
+    platform::ids::{HandoffId, LeadId},
 };
 
 /// What a move did to an offer.

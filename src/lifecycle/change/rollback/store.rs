@@ -7,10 +7,12 @@ use sqlx::{PgConnection, types::Json};
 
 use super::{Noted, Touched};
 use crate::{
-    ids::{HandoffId, LeadId, ModelId},
-    json::Stored,
     leads::Lead,
-    qualification::OfferState,
+    lifecycle::stages::OfferState,
+    platform::{
+        ids::{HandoffId, LeadId, ModelId},
+        json::Stored,
+    },
 };
 
 /// How some leads stood under a version, as noted in this era.

@@ -1,0 +1,4 @@
+//! What happened to leads: a feed to read, and webhooks.
+
+pub mod outbox;
+pub mod webhooks;

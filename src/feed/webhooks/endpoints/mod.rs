@@ -1,0 +1,108 @@
+//! Endpoints: made, changed, disabled and enabled, given a new secret, removed.
+
+pub(super) mod api;
+pub(super) mod store;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use sqlx::Connection;
+
+pub(super) use store::Endpoint;
+
+use super::{lanes::store as lanes, signature::Secret};
+use crate::{
+    feed::{outbox, webhooks::Webhooks},
+    platform::ids::EndpointId,
+};
+
+/// Why an endpoint is disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[schema(as = DisabledBecause)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(super) enum Cause {
+    /// Somebody said so.
+    Operator,
+    /// It answered 410: it wants no more.
+    Gone,
+    /// It did nothing but fail for five days.
+    Failing,
+}
+
+/// What an endpoint is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) url: String,
+    pub(super) description: String,
+    /// The kinds of changes that it gets; none: all.
+    pub(super) events: Vec<String>,
+    pub(super) enabled: bool,
+}
+
+/// Makes an endpoint that gets what happens from now on. A second one under the call's idempotency key violates a
+/// constraint.
+pub(super) async fn create(
+    webhooks: &Webhooks,
+    wanted: &Wanted,
+    request_key: Option<&str>,
+) -> sqlx::Result<(Endpoint, Secret)> {
+    let (now, id) = (webhooks.clock.now(), EndpointId(webhooks.ids.next()));
+    let secret = Secret::generate(&webhooks.ids);
+    let mut conn = webhooks.db.acquire().await?;
+    let end = outbox::end(&mut conn, now).await?;
+    let mut tx = conn.begin().await?;
+    store::insert(&mut tx, id, wanted, end, request_key, now).await?;
+    store::insert_secret(&mut tx, id, &secret, now).await?;
+    if !wanted.enabled {
+        store::disable(&mut tx, id, now).await?;
+    }
+    let made = store::lock(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    tx.commit().await?;
+    Ok((made, secret))
+}
+
+/// Changes an endpoint to what is wanted of it as it is; none if there is no such endpoint. One that is enabled goes on at
+/// once where it stopped.
+pub(super) async fn change<E: From<sqlx::Error>>(
+    webhooks: &Webhooks,
+    id: EndpointId,
+    wanted: impl FnOnce(&Endpoint) -> Result<Wanted, E>,
+) -> Result<Option<Endpoint>, E> {
+    let now = webhooks.clock.now();
+    let mut tx = webhooks.db.begin().await?;
+    let Some(before) = store::lock(&mut tx, id).await? else { return Ok(None) };
+    let wanted = wanted(&before)?;
+    store::update(&mut tx, id, &wanted).await?;
+    match (before.disabled_at, wanted.enabled) {
+        (None, false) => store::disable(&mut tx, id, now).await?,
+        (Some(_), true) => {
+            store::enable(&mut tx, id).await?;
+            lanes::hurry(&mut tx, id, now).await?;
+        }
+        _ => {}
+    }
+    let after = store::lock(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// Gives an endpoint a new secret; the one before signs too for as long as `overlap`. None if there is no such endpoint.
+pub(super) async fn rotate(
+    webhooks: &Webhooks,
+    id: EndpointId,
+    overlap: TimeDelta,
+) -> sqlx::Result<Option<(Endpoint, Secret)>> {
+    let now = webhooks.clock.now();
+    let secret = Secret::generate(&webhooks.ids);
+    let mut tx = webhooks.db.begin().await?;
+    let Some(endpoint) = store::lock(&mut tx, id).await? else { return Ok(None) };
+    store::retire_secrets(&mut tx, id, now + overlap, now).await?;
+    store::insert_secret(&mut tx, id, &secret, now).await?;
+    tx.commit().await?;
+    Ok(Some((endpoint, secret)))
+}
+
+/// Takes an endpoint out of use for good, with its deliveries; false if there is none.
+pub(super) async fn remove(webhooks: &Webhooks, id: EndpointId) -> sqlx::Result<bool> {
+    store::remove(&mut *webhooks.db.acquire().await?, id, webhooks.clock.now()).await
+}

@@ -1,0 +1,254 @@
+//! `POST /v1/leads/{id}/adjustments`, `/reset`, `/consent` and `/events/{event_id}/verdict`.
+
+use axum::{
+    extract::FromRef,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use scoring::{
+    Adjustment, Instant,
+    event::{DO_NOT_CONTACT_REQUESTED, ENGAGEMENT_RESET, SCORE_ADJUSTED},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Correction, LoggedEvent, record, recorded};
+use crate::{
+    http::{
+        extract::{Json, Path},
+        problem::Problem,
+        said::{LONGEST_TEXT, Mistakes, idempotency_key, mistake},
+    },
+    intake::ingest::Intake,
+    keys::{
+        Key,
+        auth::{Editor, RouterState},
+    },
+    leads::{api::current, consent, view::LeadView},
+    platform::{clock::to_instant, ids::LeadId},
+};
+
+/// The calls of this room.
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Intake: FromRef<S>,
+{
+    OpenApiRouter::new()
+        .routes(routes!(adjust_score))
+        .routes(routes!(reset_engagement))
+        .routes(routes!(super::verdict::decide_on_event))
+        .routes(routes!(change_consent))
+}
+
+/// Points that a person adds to a lead's score.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Adjust {
+    /// How many, or taken if negative; at most three decimals, not 0.
+    #[schema(value_type = f64, example = 10)]
+    points: Value,
+    /// Why.
+    reason: String,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+    /// From when on they no longer count; never if absent.
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    #[serde(default)]
+    expires_at: Value,
+}
+
+/// A new beginning for what a lead has done.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    /// Why.
+    reason: String,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+}
+
+/// What a lead agrees to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Agree {
+    /// A channel; absent: any contact at all.
+    channel: Option<consent::Channel>,
+    state: Agreed,
+    /// Why, or how it is known.
+    reason: String,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Agreed {
+    Granted,
+    Withdrawn,
+}
+
+/// The event that was recorded, and how the lead stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Corrected {
+    #[serde(flatten)]
+    event: LoggedEvent,
+    /// The lead as of now.
+    lead: LeadView,
+}
+
+/// Adds points to a lead's score, or takes some, until they expire.
+///
+/// An event with author and reason, which the timeline shows; its points are a line of the receipt. With an `Idempotency-Key`, the same call again is the same
+/// event and adds nothing; another call under the same key is a conflict.
+#[utoipa::path(post, path = "/v1/leads/{id}/adjustments", tag = "Leads", request_body = Adjust,
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+async fn adjust_score(
+    State(intake): State<Intake>,
+    Editor(key): Editor,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+    Json(body): Json<Adjust>,
+) -> Result<Response, Problem> {
+    let mut properties = Map::new();
+    properties.insert("points".to_owned(), body.points);
+    properties.insert("expires_at".to_owned(), body.expires_at);
+    let mut mistakes = Mistakes::default();
+    let adjustment = Adjustment::parse(&properties);
+    match &adjustment {
+        Ok(adjustment) => misfits(adjustment, &mut mistakes),
+        Err(unread) => unread.iter().for_each(|one| mistakes.add(&one.pointer, one.code, &one.message)),
+    }
+    let said = said(&key, &body.reason, body.author.as_deref(), &mut mistakes);
+    mistakes.refuse()?;
+    let Ok(adjustment) = adjustment else {
+        return Err(Problem::invalid("The adjustment cannot be read.", vec![]));
+    };
+    let correction = Correction {
+        kind: SCORE_ADJUSTED,
+        properties: said.into_iter().chain(canonical(&adjustment)).collect(),
+        id: idempotency_key(&headers)?,
+        api_key: key.id,
+    };
+    let ended = adjustment.expires_at.filter(|end| *end <= to_instant(intake.clock.now()));
+    let late = ended.map(|_| {
+        let message = "write an instant that is still to come, or leave it out";
+        mistake("/expires_at", "already_past", message)
+    });
+    correct(&intake, id, correction, late).await
+}
+
+/// Lets what a lead did so far no longer count.
+///
+/// An event with author and reason: what is older counts in no rule on events, counts and silences any more. Attributes
+/// and adjustments stay. `Idempotency-Key` works as for adjustments.
+#[utoipa::path(post, path = "/v1/leads/{id}/reset", tag = "Leads", request_body = Reset,
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+async fn reset_engagement(
+    State(intake): State<Intake>,
+    Editor(key): Editor,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+    Json(body): Json<Reset>,
+) -> Result<Response, Problem> {
+    let mut mistakes = Mistakes::default();
+    let properties = said(&key, &body.reason, body.author.as_deref(), &mut mistakes);
+    mistakes.refuse()?;
+    let id_of_event = idempotency_key(&headers)?;
+    let correction = Correction { kind: ENGAGEMENT_RESET, properties, id: id_of_event, api_key: key.id };
+    correct(&intake, id, correction, None).await
+}
+
+/// Records what a lead agrees to.
+///
+/// For a channel, or, without one, that the person is not to be contacted at all: then the lead leaves every queue at once,
+/// and stops being an MQL's offer. Only what the person does itself takes that back: to ask for a demo is to ask to be
+/// contacted. A word on a channel is set against those of the lead's other identities, and the most restrictive holds: a
+/// person who unsubscribed an address subscribes it anew by `email_subscribed` of that address. `Idempotency-Key` works as
+/// for adjustments.
+#[utoipa::path(post, path = "/v1/leads/{id}/consent", tag = "Leads", request_body = Agree,
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+async fn change_consent(
+    State(intake): State<Intake>,
+    Editor(key): Editor,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+    Json(body): Json<Agree>,
+) -> Result<Response, Problem> {
+    let mut mistakes = Mistakes::default();
+    let mut properties = said(&key, &body.reason, body.author.as_deref(), &mut mistakes);
+    let kind = if let Some(channel) = body.channel {
+        properties.insert("channel".to_owned(), json!(channel));
+        properties.insert("state".to_owned(), json!(body.state));
+        consent::CONSENT_CHANGED
+    } else {
+        if body.state == Agreed::Granted {
+            let message = "name a `channel`; only the person can take back the request not to be contacted";
+            mistakes.add("/state", "not_ours_to_grant", message);
+        }
+        DO_NOT_CONTACT_REQUESTED
+    };
+    mistakes.refuse()?;
+    let id_of_event = idempotency_key(&headers)?;
+    let correction = Correction { kind, properties, id: id_of_event, api_key: key.id };
+    correct(&intake, id, correction, None).await
+}
+
+/// Records a correction, unless it was recorded before. `late` is why a call that is new would be refused: a
+/// repetition may come when its end has passed.
+pub(super) async fn correct(
+    intake: &Intake,
+    id: LeadId,
+    correction: Correction,
+    late: Option<Problem>,
+) -> Result<Response, Problem> {
+    let lead = current(intake, id).await?.id;
+    let recorded = match (recorded(intake, lead, &correction).await?, late) {
+        (Some(before), _) => before,
+        (None, Some(late)) => return Err(late),
+        (None, None) => record(intake, (lead, id), correction).await?,
+    };
+    let status = if recorded.new { StatusCode::CREATED } else { StatusCode::OK };
+    let lead = current(intake, lead).await?;
+    Ok((status, Json(Corrected { event: recorded.event, lead })).into_response())
+}
+
+/// Reason and author, trimmed.
+fn said(key: &Key, reason: &str, author: Option<&str>, mistakes: &mut Mistakes) -> Map<String, Value> {
+    let mut said = Map::new();
+    said.insert("reason".to_owned(), json!(mistakes.text("/reason", reason, LONGEST_TEXT)));
+    said.insert("author".to_owned(), json!(mistakes.name("/author", author, &key.name)));
+    said
+}
+
+/// What the core reads without complaint, but is no adjustment that anybody means.
+fn misfits(adjustment: &Adjustment, mistakes: &mut Mistakes) {
+    if adjustment.points == scoring::Milli::ZERO {
+        mistakes.add("/points", "zero", "write points other than 0");
+    }
+    if adjustment.expires_at.is_some_and(|end| end > Instant::LAST) {
+        mistakes.add("/expires_at", "too_late", "write an instant before the year 10000");
+    }
+}
+
+/// An adjustment in the one form in which it is stored, however it was written.
+fn canonical(adjustment: &Adjustment) -> Map<String, Value> {
+    let Adjustment { points, expires_at } = adjustment;
+    let whole = points.0 % 1000 == 0;
+    let number = if whole { json!(points.0 / 1000) } else { json!(points.0 as f64 / 1000.0) };
+    let mut canonical = Map::new();
+    canonical.insert("points".to_owned(), number);
+    if let Some(expires_at) = expires_at {
+        canonical.insert("expires_at".to_owned(), json!(expires_at));
+    }
+    canonical
+}

@@ -1,0 +1,83 @@
+//! `POST /v1/leads/{id}/events/{event_id}/verdict`.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use scoring::{
+    Verdict,
+    event::{DO_NOT_CONTACT_REQUESTED, VERDICT_CHANGED},
+    is_activity,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    Correction,
+    api::{Corrected, correct},
+    store,
+};
+use crate::{
+    http::{
+        extract::{Json, Path},
+        problem::Problem,
+        said::{LONGEST_TEXT, Mistakes, idempotency_key},
+    },
+    intake::{ingest::Intake, verdicts::Decision},
+    keys::auth::Editor,
+    leads::api::current,
+    platform::ids::{EventKey, LeadId},
+};
+
+/// A person's verdict on an event.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decide {
+    /// Who caused it: `human`, `machine`, or `suspect`, which counts but opens no MQL by itself.
+    #[schema(value_type = String, example = "human")]
+    verdict: Verdict,
+    /// Why.
+    reason: String,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+}
+
+/// Says who caused an event, a person or a machine, whatever the service thinks.
+///
+/// An event with author and reason. It holds from then on against everything that is found; of two such verdicts on an
+/// event the later holds. The lead's scores are at once what they would be had the event had this verdict from the start.
+/// `Idempotency-Key` works as for adjustments.
+#[utoipa::path(post, path = "/v1/leads/{id}/events/{event_id}/verdict", tag = "Leads", request_body = Decide,
+    params(("id" = LeadId, Path), ("event_id" = String, Path, description = "The sender's id of the event"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The new event's id")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+pub(super) async fn decide_on_event(
+    State(intake): State<Intake>,
+    Editor(key): Editor,
+    Path((id, event_id)): Path<(LeadId, String)>,
+    headers: HeaderMap,
+    Json(body): Json<Decide>,
+) -> Result<Response, Problem> {
+    let mut mistakes = Mistakes::default();
+    let reason = mistakes.text("/reason", &body.reason, LONGEST_TEXT);
+    let author = mistakes.name("/author", body.author.as_deref(), &key.name);
+    mistakes.refuse()?;
+    let lead = current(&intake, id).await?.id;
+    let event = store::event(&mut *intake.db.acquire().await?, lead, EventKey::of(&event_id)).await?;
+    let event = event.ok_or_else(|| Problem::not_found("event"))?;
+    if !is_activity(&event.kind) {
+        let message =
+            format!("`{}` is not an activity of a lead, so it has no verdict to correct.", event.kind);
+        return Err(Problem::invalid(message, Vec::new()));
+    }
+    if event.kind == DO_NOT_CONTACT_REQUESTED {
+        let message = "A request not to be contacted holds, whoever sent it. Only the person takes it back, by asking for contact.";
+        return Err(Problem::invalid(message, Vec::new()));
+    }
+    let decision = Decision { event_id: event.id, verdict: body.verdict, author, reason };
+    let correction = Correction {
+        kind: VERDICT_CHANGED,
+        properties: decision.properties(),
+        id: idempotency_key(&headers)?,
+        api_key: key.id,
+    };
+    correct(&intake, lead, correction, None).await
+}

@@ -1,0 +1,129 @@
+//! `/o/{token}`, `/c/{token}`, `/u/{token}`: what the recipients of mails, and the programs between, ask for.
+
+use axum::{
+    extract::FromRef,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    counting::{Followed, count, record},
+    page,
+    ring::verify,
+    token::{Act, Token},
+};
+use crate::{
+    http::{
+        extract::Path,
+        picture::{Picture, picture},
+        problem::Problem,
+    },
+    intake::links::Links,
+    keys::auth::RouterState,
+};
+
+pub(super) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Links: FromRef<S>,
+{
+    OpenApiRouter::new()
+        .routes(routes!(show_open_pixel))
+        .routes(routes!(follow_link))
+        .routes(routes!(ask_to_unsubscribe, unsubscribe))
+        // What mails ask for whose template had no address to put in, or half of one.
+        .route("/o", get(show_nothing))
+        .route("/o/", get(show_nothing))
+        .route("/o/{token}/", get(show_nothing))
+        .route("/o/{token}/{*rest}", get(show_nothing))
+}
+
+/// The picture of one pixel in a mail, which tells that it was opened.
+///
+/// The answer is always a picture, whatever the token. A `HEAD` is not counted.
+#[utoipa::path(get, path = "/o/{token}", tag = "E-mail", security(()),
+    params(("token" = String, Path, description = "The token, and `.gif`")),
+    responses((status = 200, body = Picture, content_type = "image/gif")))]
+async fn show_open_pixel(
+    State(links): State<Links>,
+    method: Method,
+    name: Result<Path<String>, Problem>,
+    headers: HeaderMap,
+) -> Response {
+    if let Ok(Path(name)) = name
+        && method == Method::GET
+    {
+        let text = name.strip_suffix(".gif").unwrap_or(&name);
+        match verify(&links, text).await {
+            Ok(Some(token)) if token.act == Act::Open => {
+                count(&links, Followed::now(&links, token, text, &headers));
+            }
+            Ok(_) => {}
+            Err(problem) => tracing::warn!(code = problem.code.as_str(), "a pixel could not be checked"),
+        }
+    }
+    picture()
+}
+
+/// The picture that tells of nothing.
+async fn show_nothing() -> Response {
+    picture()
+}
+
+/// Leads on to where a link in a mail was said to lead when it was made, and counts the click.
+///
+/// The destination stands in the token, which is signed. The redirect waits for nothing. A `HEAD` is not counted.
+#[utoipa::path(get, path = "/c/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
+    responses((status = 302, description = "To the destination"),
+        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+async fn follow_link(
+    State(links): State<Links>,
+    method: Method,
+    Path(text): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Some(token) = verify(&links, &text).await? else { return Ok(page::broken()) };
+    let Act::Click { url, .. } = &token.act else { return Ok(page::broken()) };
+    let answer = [
+        (header::LOCATION, url.clone()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
+    ];
+    if method == Method::GET {
+        count(&links, Followed::now(&links, token, &text, &headers));
+    }
+    Ok((StatusCode::FOUND, answer).into_response())
+}
+
+/// A page with one button; it changes nothing, since programs that check mails ask for it too.
+#[utoipa::path(get, path = "/u/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+async fn ask_to_unsubscribe(
+    State(links): State<Links>,
+    Path(text): Path<String>,
+) -> Result<Response, Problem> {
+    Ok(unsubscribing(&links, &text).await?.map_or_else(page::broken, |_| page::ask()))
+}
+
+/// Unsubscribes: the page's button, and the one click of RFC 8058 by mail programs.
+///
+/// The body is not looked at, in whatever encoding it comes. Answered once it is on disk; repeating it changes nothing.
+#[utoipa::path(post, path = "/u/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/html"),
+        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+async fn unsubscribe(
+    State(links): State<Links>,
+    Path(text): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Some(token) = unsubscribing(&links, &text).await? else { return Ok(page::broken()) };
+    record(&links, &Followed::now(&links, token, &text, &headers)).await?;
+    Ok(page::done())
+}
+
+async fn unsubscribing(links: &Links, text: &str) -> Result<Option<Token>, Problem> {
+    Ok(verify(links, text).await?.filter(|token| token.act == Act::Unsubscribe))
+}

@@ -1,0 +1,273 @@
+//! What each provider sends, how it is verified, and how it is read. Each module is pure: bytes in, news out.
+
+pub(super) mod brevo;
+pub(super) mod mailgun;
+pub(super) mod postmark;
+#[cfg(test)]
+mod readings;
+pub(super) mod resend;
+pub(super) mod sendgrid;
+pub(super) mod ses;
+mod shared;
+
+use axum::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub(super) use shared::Shared;
+
+use super::news::Read;
+use crate::http::{
+    body::LARGEST_BODY,
+    problem::{Code, Problem},
+};
+
+/// How large the request of a provider may be that sends one event at a time, in bytes.
+const LARGEST_OF_ONE: usize = 1024 * 1024;
+
+/// The providers that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[schema(as = MailProvider)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub(super) enum Provider {
+    /// Twilio SendGrid.
+    Sendgrid,
+    /// Mailgun.
+    Mailgun,
+    /// Postmark.
+    Postmark,
+    /// Amazon SES, over SNS.
+    Ses,
+    /// Resend.
+    Resend,
+    /// Brevo.
+    Brevo,
+}
+
+impl Provider {
+    const ALL: [Provider; 6] = [
+        Provider::Sendgrid,
+        Provider::Mailgun,
+        Provider::Postmark,
+        Provider::Ses,
+        Provider::Resend,
+        Provider::Brevo,
+    ];
+
+    /// The word for it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Provider::Sendgrid => "sendgrid",
+            Provider::Mailgun => "mailgun",
+            Provider::Postmark => "postmark",
+            Provider::Ses => "ses",
+            Provider::Resend => "resend",
+            Provider::Brevo => "brevo",
+        }
+    }
+
+    /// The provider of this word.
+    pub(super) fn named(word: &str) -> Option<Provider> {
+        Provider::ALL.into_iter().find(|provider| provider.as_str() == word)
+    }
+
+    /// How large a request of it may be, in bytes: some send many events at once, most of them one.
+    pub(super) fn largest(self) -> usize {
+        match self {
+            Provider::Sendgrid | Provider::Brevo => LARGEST_BODY,
+            Provider::Mailgun | Provider::Postmark | Provider::Ses | Provider::Resend => LARGEST_OF_ONE,
+        }
+    }
+
+    /// The status of a refusal, where the provider understands another one than HTTP means: it shall not send again what
+    /// will never be taken, and shall send again what the service could not take just now.
+    pub(super) fn status(self, code: Code) -> StatusCode {
+        let status = code.status();
+        match self {
+            // Anything but 200 and 406 is sent again for eight hours.
+            Provider::Mailgun if status.is_client_error() => StatusCode::NOT_ACCEPTABLE,
+            // Anything but 200 and 403 is sent again, so that a password can be mended that was mistyped here.
+            Provider::Postmark if status.is_client_error() && code != Code::Unauthorized => {
+                StatusCode::FORBIDDEN
+            }
+            // What is refused by 4xx or 5xx is thrown away, but for 429.
+            Provider::Brevo if status.is_server_error() => StatusCode::TOO_MANY_REQUESTS,
+            _ => status,
+        }
+    }
+}
+
+/// By what is told that it is the provider that sends.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verification {
+    Sendgrid(sendgrid::PublicKey),
+    Mailgun(mailgun::SigningKey),
+    Postmark(Shared),
+    Ses(ses::Topics),
+    Resend(resend::Secret),
+    Brevo(Shared),
+}
+
+impl Verification {
+    /// Whose it is.
+    pub(super) fn provider(&self) -> Provider {
+        match self {
+            Verification::Sendgrid(_) => Provider::Sendgrid,
+            Verification::Mailgun(_) => Provider::Mailgun,
+            Verification::Postmark(_) => Provider::Postmark,
+            Verification::Ses(_) => Provider::Ses,
+            Verification::Resend(_) => Provider::Resend,
+            Verification::Brevo(_) => Provider::Brevo,
+        }
+    }
+}
+
+impl std::fmt::Debug for Verification {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}(…)", self.provider().as_str())
+    }
+}
+
+/// Why something is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It cannot be told that it is the provider that sends.
+    NotVerified,
+    /// It is the provider, but what it sends is not understood.
+    Unreadable,
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        match refusal {
+            Refusal::NotVerified => Problem::new(
+                Code::Unauthorized,
+                "The signature or password is not right, or too old; see docs/email.md for what to enter where.",
+            ),
+            Refusal::Unreadable => {
+                Problem::new(Code::InvalidBody, "The body is not what this provider sends.")
+            }
+        }
+    }
+}
+
+/// Verifies what has come, and reads it. What Amazon sends goes another way: its certificate has to be had first.
+pub(super) fn read(
+    verification: &Verification,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: DateTime<Utc>,
+) -> Result<Read, Refusal> {
+    let verified = match verification {
+        Verification::Sendgrid(key) => key.verifies(headers, body),
+        Verification::Mailgun(key) => key.verifies(body),
+        Verification::Postmark(shared) | Verification::Brevo(shared) => shared.verifies(headers),
+        Verification::Resend(secret) => secret.verifies(headers, body, now),
+        Verification::Ses(_) => false,
+    };
+    if !verified {
+        return Err(Refusal::NotVerified);
+    }
+    let read = match verification.provider() {
+        Provider::Sendgrid => sendgrid::read(body),
+        Provider::Mailgun => mailgun::read(body),
+        Provider::Postmark => postmark::read(body),
+        Provider::Resend => resend::read(body, headers),
+        Provider::Brevo => brevo::read(body),
+        Provider::Ses => None,
+    };
+    read.ok_or(Refusal::Unreadable)
+}
+
+/// A header as text.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+pub(super) mod fixtures {
+    //! The recorded requests that the tests of every provider read.
+
+    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+    use serde_json::Value;
+
+    use crate::intake::mail::news::Read;
+
+    pub(in crate::intake::mail) struct Fixture(Value);
+
+    pub(in crate::intake::mail) struct Case(Value);
+
+    impl Fixture {
+        pub(in crate::intake::mail) fn of(provider: &str) -> Fixture {
+            let path = format!("{}/tests/api/captures/email/{provider}.json", env!("CARGO_MANIFEST_DIR"));
+            Fixture(serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
+        }
+
+        pub(in crate::intake::mail) fn text(&self, field: &str) -> &str {
+            self.0[field].as_str().unwrap()
+        }
+
+        pub(in crate::intake::mail) fn cases(&self) -> Vec<Case> {
+            self.0["cases"].as_array().unwrap().iter().cloned().map(Case).collect()
+        }
+    }
+
+    impl Case {
+        pub(in crate::intake::mail) fn name(&self) -> &str {
+            self.0["name"].as_str().unwrap()
+        }
+
+        /// Whether it is recorded as something that must be refused.
+        pub(in crate::intake::mail) fn is_bad(&self) -> bool {
+            self.0["expect"].get("http_status").is_some()
+        }
+
+        pub(in crate::intake::mail) fn body(&self) -> &[u8] {
+            self.0["body"].as_str().unwrap().as_bytes()
+        }
+
+        pub(in crate::intake::mail) fn headers(&self) -> HeaderMap {
+            let headers = self.0["headers"].as_object().unwrap().iter();
+            let header = |(name, value): (&String, &Value)| {
+                let value = HeaderValue::from_str(value.as_str().unwrap()).unwrap();
+                (HeaderName::from_bytes(name.as_bytes()).unwrap(), value)
+            };
+            headers.map(header).collect()
+        }
+
+        /// Whether what was read is what the recording says it is.
+        pub(in crate::intake::mail) fn assert_reads(&self, read: &Read) {
+            let expected = &self.0["expect"];
+            let (name, news) = (self.name(), &read.news);
+            let known =
+                ["delivered", "bounced", "complained", "opened", "clicked", "unsubscribed", "subscribed"];
+            if let Some(count) = expected["count"].as_u64() {
+                assert_eq!(news.len() + read.passed_over, usize::try_from(count).unwrap(), "{name}");
+            }
+            let Some(kind) = expected["normalised_type"].as_str() else { return };
+            if !known.contains(&kind) {
+                assert!(news.is_empty() && read.passed_over > 0, "{name}: {news:?}");
+                return;
+            }
+            assert!(!news.is_empty(), "{name}: {} passed over", read.passed_over);
+            for one in news {
+                assert_eq!(one.what.kind(), format!("email_{kind}"), "{name}");
+                assert_eq!(
+                    one.url.as_deref(),
+                    expected["click_url"].as_str().or(one.url.as_deref()),
+                    "{name}"
+                );
+                assert_eq!(one.machine, expected["machine"] == true || name.contains("proxy_open"), "{name}");
+                assert!(one.at.is_some() || name.contains("proxy_open"), "{name} has a time");
+            }
+            let named: Vec<&str> = news.iter().map(|one| one.email.as_str()).collect();
+            let recipients = expected["recipients"].as_array().unwrap();
+            assert!(
+                recipients.is_empty() || name.starts_with("duplicate") || *recipients == named,
+                "{name}: {named:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Twilio SendGrid: an array of events, signed by ECDSA over the timestamp and the raw body.
+
+use axum::http::HeaderMap;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::header;
+use crate::intake::mail::news::{News, Read, What, epoch, own, text};
+
+/// How the DER form of every P-256 key begins; the point follows.
+const P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+const POINT: usize = 65;
+
+/// The key that SendGrid shows as *verification key*: DER in base64.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(in crate::intake::mail) struct PublicKey(String);
+
+impl PublicKey {
+    /// Reads a key, with or without the lines of PEM around it.
+    pub(in crate::intake::mail) fn parse(given: &str) -> Option<PublicKey> {
+        let body: String = given.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+        let key = PublicKey(body);
+        key.point().is_some().then_some(key)
+    }
+
+    fn point(&self) -> Option<Vec<u8>> {
+        let der = STANDARD.decode(&self.0).ok()?;
+        let point = der.strip_prefix(&P256)?;
+        (point.len() == POINT && point[0] == 4).then(|| point.to_vec())
+    }
+
+    pub(in crate::intake::mail) fn verifies(&self, headers: &HeaderMap, body: &[u8]) -> bool {
+        let signed = || {
+            let timestamp = header(headers, "x-twilio-email-event-webhook-timestamp")?;
+            let signature = header(headers, "x-twilio-email-event-webhook-signature")?;
+            let signature = STANDARD.decode(signature).ok()?;
+            let message = [timestamp.as_bytes(), body].concat();
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, self.point()?).verify(&message, &signature).ok()
+        };
+        signed().is_some()
+    }
+}
+
+pub(in crate::intake::mail) fn read(body: &[u8]) -> Option<Read> {
+    let events: Vec<Value> = serde_json::from_slice(body).ok()?;
+    Some(Read::of(events.iter().map(news)))
+}
+
+fn news(event: &Value) -> Option<News> {
+    let kind = text(event, "/event")?;
+    let group = text(event, "/asm_group_id").filter(|_| kind.starts_with("group_"));
+    let what = match kind.as_str() {
+        "delivered" => What::Delivered,
+        "open" => What::Opened,
+        "click" => What::Clicked,
+        "bounce" => bounce(event),
+        "spamreport" => What::Complained,
+        "unsubscribe" | "group_unsubscribe" => What::Unsubscribed,
+        // To which group it is a yes must be known.
+        "group_resubscribe" if group.is_some() => What::Subscribed,
+        // `dropped`: SendGrid did not try, because of what it has told before or because of the mail itself.
+        _ => return None,
+    };
+    let (email, message_id, url) =
+        (text(event, "/email")?, text(event, "/sg_message_id"), text(event, "/url"));
+    let told = [message_id.clone(), text(event, "/timestamp"), url.clone()].map(Option::unwrap_or_default);
+    let mut news = News::new(what, &email, &[&kind, &email, &told[0], &told[1], &told[2]]);
+    if let Some(id) = text(event, "/sg_event_id") {
+        news.id = own(&id);
+    }
+    Some(News {
+        at: epoch(event, "/timestamp"),
+        message_id,
+        list: group,
+        url: url.filter(|_| matches!(what, What::Clicked | What::Unsubscribed)),
+        user_agent: text(event, "/useragent"),
+        // Of a delivery it is that of SendGrid's server.
+        ip: text(event, "/ip").filter(|_| matches!(what, What::Opened | What::Clicked)),
+        machine: event.get("sg_machine_open") == Some(&Value::Bool(true)),
+        ..news
+    })
+}
+
+/// A bounce is hard if SendGrid gives the address up for what the address is, and not for what was sent or how.
+fn bounce(event: &Value) -> What {
+    let class = text(event, "/bounce_classification").unwrap_or_else(|| "Unclassified".to_owned());
+    match (text(event, "/type").as_deref(), class.as_str()) {
+        (Some("bounce"), "Invalid Address" | "Unclassified") => What::BouncedHard,
+        // `blocked`: the receiving server would not have it this time.
+        _ => What::BouncedSoft,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::mail::providers::fixtures::Fixture;
+
+    #[test]
+    fn what_is_recorded_verifies_to_the_last_byte_and_reads_as_it_was_meant() {
+        let fixture = Fixture::of("sendgrid");
+        let key = PublicKey::parse(fixture.text("verification_key_base64_der")).unwrap();
+        for case in fixture.cases() {
+            let (headers, body) = (case.headers(), case.body());
+            assert_eq!(key.verifies(&headers, body), !case.is_bad(), "{}", case.name());
+            assert!(!key.verifies(&headers, &body[..body.len() - 1]), "{}", case.name());
+            assert!(!key.verifies(&HeaderMap::new(), body), "{}", case.name());
+            case.assert_reads(&read(body).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_key_may_be_given_as_pem_and_must_be_of_its_curve() {
+        let fixture = Fixture::of("sendgrid");
+        let key = fixture.text("verification_key_base64_der");
+        let pem =
+            format!("-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n", &key[..64], &key[64..]);
+
+        assert!(PublicKey::parse(&pem) == PublicKey::parse(key));
+        for wrong in ["", "abc", &key[4..], &STANDARD.encode([0; 91])] {
+            assert!(PublicKey::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_link_by_which_somebody_unsubscribed_is_known() {
+        let body =
+            br#"[{"event": "group_unsubscribe", "email": "a@b.example", "url": "https://b.example/out"},
+            {"event": "open", "email": "a@b.example", "url": "https://b.example/out"}]"#;
+
+        let news = read(body).unwrap().news;
+
+        assert_eq!((news[0].url.as_deref(), news[1].url.as_deref()), (Some("https://b.example/out"), None));
+    }
+}

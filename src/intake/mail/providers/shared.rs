@@ -1,0 +1,72 @@
+//! A password, or the value of a header, that both sides know: for providers that do not sign.
+
+use axum::http::HeaderMap;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use super::header;
+use crate::platform::ids::digest;
+
+/// What the provider was told to send along.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::intake::mail) enum Shared {
+    /// Nothing: the address to which it sends is the secret.
+    Address,
+    /// User name and password.
+    Basic { username: String, password: String },
+    /// A header.
+    Header { name: String, value: String },
+}
+
+impl Shared {
+    /// Whether a request carries it.
+    pub(in crate::intake::mail) fn verifies(&self, headers: &HeaderMap) -> bool {
+        match self {
+            Shared::Address => true,
+            Shared::Header { name, value } => header(headers, name).is_some_and(|sent| same(sent, value)),
+            Shared::Basic { username, password } => {
+                let sent = header(headers, "authorization").and_then(|sent| sent.split_once(' '));
+                sent.is_some_and(|(scheme, sent)| {
+                    let expected = STANDARD.encode(format!("{username}:{password}"));
+                    scheme.eq_ignore_ascii_case("basic") && same(sent.trim(), &expected)
+                })
+            }
+        }
+    }
+}
+
+/// Compares hashes, so that how long it takes says nothing of how much is right.
+fn same(sent: &str, expected: &str) -> bool {
+    digest(&[sent.as_bytes()]) == digest(&[expected.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(name: &'static str, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_password_is_compared_whole() {
+        let shared = Shared::Basic { username: "postmark".to_owned(), password: "s3cret".to_owned() };
+
+        assert!(shared.verifies(&sent("authorization", "Basic cG9zdG1hcms6czNjcmV0")));
+        assert!(shared.verifies(&sent("authorization", "basic cG9zdG1hcms6czNjcmV0")));
+        for wrong in ["Basic cG9zdG1hcms6czNjcmV", "Bearer cG9zdG1hcms6czNjcmV0", "Basic", "", "Basic eDp5"] {
+            assert!(!shared.verifies(&sent("authorization", wrong)), "{wrong}");
+        }
+        assert!(!shared.verifies(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_header_has_the_name_and_the_value_that_were_agreed() {
+        let shared = Shared::Header { name: "X-Token".to_owned(), value: "abc".to_owned() };
+
+        assert!(shared.verifies(&sent("x-token", "abc")));
+        assert!(!shared.verifies(&sent("x-token", "ABC")));
+        assert!(!shared.verifies(&sent("x-other", "abc")));
+    }
+}

@@ -1,0 +1,59 @@
+//! Sources: accounts at e-mail providers, each with an address of its own to send to.
+
+pub(super) mod api;
+mod store;
+mod wanted;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+use super::providers::{Provider, Verification};
+use crate::{intake::mail::Mail, platform::ids::SourceId};
+
+/// How much randomness a token holds, in bytes.
+const RANDOM: usize = 24;
+
+/// A source as it is stored.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) id: SourceId,
+    pub(super) name: String,
+    pub(super) provider: Provider,
+    pub(super) created_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Makes a source; the token in its address is known from now on to whoever is told it. A second one under the call's
+/// idempotency key violates a constraint.
+async fn create(
+    mail: &Mail,
+    name: &str,
+    verification: &Verification,
+    request_key: Option<&str>,
+) -> sqlx::Result<(Source, String)> {
+    let mut bytes = [0; RANDOM];
+    mail.ids.fill(&mut bytes);
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let source = Source {
+        id: SourceId(mail.ids.next()),
+        name: name.to_owned(),
+        provider: verification.provider(),
+        created_at: mail.clock.now(),
+    };
+    let conn = &mut *mail.db.acquire().await?;
+    store::insert(conn, &source, &hash(&token), verification, request_key).await?;
+    Ok((source, token))
+}
+
+/// How what is sent to this address is verified; none if there is no such source.
+pub(super) async fn of_token(
+    mail: &Mail,
+    provider: Provider,
+    token: &str,
+) -> sqlx::Result<Option<Verification>> {
+    let found = store::find_by_hash(&mut *mail.db.acquire().await?, &hash(token)).await?;
+    Ok(found.filter(|verification| verification.provider() == provider))
+}
+
+fn hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}

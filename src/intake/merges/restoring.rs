@@ -1,0 +1,198 @@
+//! How leads stand that are two again.
+//!
+//! A lead's row and its answers are no function of its log. Whoever was merged kept its own; what the heir took over is taken
+//! from it by going back to how it stood before the merge, and taking over again what else came since. If that heir was
+//! itself merged into another, the same is done there, and so on along the trail, until somebody has decided something of
+//! the lead since, or the two were joined by their identities: from there on everything stays as it is, but for a lead that
+//! is an MQL by what counts for another again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::store::{self, MergeRow};
+use crate::{
+    leads::{self, Cause, Lead, Resolved, Why},
+    lifecycle::stages,
+    platform::ids::LeadId,
+};
+
+/// How a lead stands, as a merge keeps it of its heir.
+pub(super) async fn snapshot(conn: &mut PgConnection, lead: &Lead) -> sqlx::Result<Value> {
+    Ok(json!({"lead": lead, "answers": store::answers_of(conn, lead.id).await?}))
+}
+
+/// Takes a lead, `merge` being undone, out of the one at the end of its trail. What comes back are the two, and the leads
+/// whose identities went. If all of its identities have been joined with others since, it stays the signpost to them, and
+/// the heirs alone change.
+pub(super) async fn part(
+    conn: &mut PgConnection,
+    end: LeadId,
+    lead: LeadId,
+    merge: &MergeRow,
+    why: &Why,
+) -> sqlx::Result<(Resolved, Vec<LeadId>)> {
+    let mut family = Family::read(conn, end).await?;
+    let below = family.below(lead);
+    let (going, staying): (Vec<_>, Vec<_>) =
+        leads::homes_of(conn, end).await?.into_iter().partition(|home| below.contains(&home.lead));
+    let whole = family.restore_heirs(conn, end, merge, &below, why).await?;
+    let mut left = family.row(end)?.clone();
+    if staying.iter().any(|home| home.identified) {
+        left.identify(why.at);
+    }
+    if going.is_empty() {
+        let mut resolved = Resolved::holding(leads::lock_rows(conn, &[end]).await?);
+        resolved.leads.insert(end, left);
+        if !whole {
+            resolved.doubt(end);
+        }
+        return Ok((resolved, Vec::new()));
+    }
+    let mut resolved = Resolved::holding(leads::lock_rows(conn, &[end, lead]).await?);
+    let mut taken = family.row(lead)?.clone();
+    let joining = Why::rule(Cause::Merge, why.at);
+    for joined in family.joined(&below, merge.merged_at) {
+        taken.take_over(joined, &joining);
+        stages::copy_answers(conn, joined.id, lead).await?;
+    }
+    if going.iter().any(|home| home.identified) {
+        taken.identify(why.at);
+    }
+    resolved.leads.extend([(lead, taken), (end, left)]);
+    let homes: Vec<LeadId> = below.into_iter().collect();
+    leads::part(conn, &mut resolved, end, &homes, lead).await?;
+    if !whole {
+        resolved.doubt(end);
+    }
+    if staying.is_empty() {
+        // Its own identities were joined with those that are at home here.
+        leads::delete_profiles(conn, &[end]).await?;
+        leads::hand_over(&mut resolved, end, lead, lead, &joining);
+    }
+    Ok((resolved, homes))
+}
+
+/// A lead and all that were merged into it.
+struct Family {
+    rows: BTreeMap<LeadId, Lead>,
+    /// The signposts that people have put up.
+    by_hand: BTreeSet<LeadId>,
+}
+
+impl Family {
+    async fn read(conn: &mut PgConnection, end: LeadId) -> sqlx::Result<Family> {
+        let rows: BTreeMap<LeadId, Lead> =
+            leads::family(conn, end).await?.into_iter().map(|row| (row.id, row)).collect();
+        let ids: Vec<LeadId> = rows.keys().copied().collect();
+        let by_hand = store::by_hand(conn, &ids).await?.into_iter().collect();
+        Ok(Family { rows, by_hand })
+    }
+
+    fn row(&self, lead: LeadId) -> sqlx::Result<&Lead> {
+        self.rows.get(&lead).ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// A lead, and those that were merged into it.
+    fn below(&self, lead: LeadId) -> BTreeSet<LeadId> {
+        let mut below = BTreeSet::from([lead]);
+        loop {
+            let reaches = |row: &&Lead| row.merged_into.is_some_and(|into| below.contains(&into));
+            let more: BTreeSet<LeadId> = self.rows.values().filter(reaches).map(|row| row.id).collect();
+            let known = below.len();
+            below.extend(more);
+            if below.len() == known {
+                return below;
+            }
+        }
+    }
+
+    /// Those among some that were joined by their identities since an instant, the earliest first.
+    fn joined(&self, among: &BTreeSet<LeadId>, since: DateTime<Utc>) -> Vec<&Lead> {
+        let joined = |row: &&Lead| {
+            among.contains(&row.id) && !self.by_hand.contains(&row.id) && row.merged_at > Some(since)
+        };
+        let mut joined: Vec<&Lead> = self.rows.values().filter(joined).collect();
+        joined.sort_by_key(|row| (row.merged_at, row.id));
+        joined
+    }
+
+    /// Has those along the trail stand as if a lead had never come that is taken out; `taken` are it and those below it.
+    /// Whether it came to the `end`.
+    async fn restore_heirs(
+        &mut self,
+        conn: &mut PgConnection,
+        end: LeadId,
+        undone: &MergeRow,
+        taken: &BTreeSet<LeadId>,
+        why: &Why,
+    ) -> sqlx::Result<bool> {
+        let mut heir = undone.into_lead_id;
+        let mut stood = stood(undone)?;
+        let (mut merged_at, mut seq) = (undone.merged_at, undone.seq);
+        loop {
+            if store::is_moved_since(conn, heir, merged_at).await? {
+                return Ok(false);
+            }
+            self.restore(conn, heir, (stood, seq, merged_at), taken, why).await?;
+            if heir == end {
+                return Ok(true);
+            }
+            let row = self.row(heir)?.clone();
+            leads::update_rows(conn, &[&row]).await?;
+            let next = store::in_force(conn, heir).await?;
+            let Some(next) = next.filter(|next| row.merged_into == Some(next.into_lead_id)) else {
+                return Ok(false);
+            };
+            (heir, merged_at, seq) = (next.into_lead_id, next.merged_at, next.seq);
+            stood = self::stood(&next)?;
+        }
+    }
+
+    /// Has one heir stand as it `stood` before a merge, with what came since but is not taken out.
+    async fn restore(
+        &mut self,
+        conn: &mut PgConnection,
+        heir: LeadId,
+        ((mut stood, answers), seq, since): ((Lead, Value), i64, DateTime<Utc>),
+        taken: &BTreeSet<LeadId>,
+        why: &Why,
+    ) -> sqlx::Result<()> {
+        let rule = Why::rule(Cause::Merge, why.at);
+        let others: Vec<LeadId> = self.rows.keys().copied().filter(|id| *id != heir).collect();
+        let answered = store::is_answered_since(conn, heir, since, &others).await?;
+        if !answered {
+            store::replace_answers(conn, heir, &answers).await?;
+        }
+        for later in store::later_into(conn, heir, seq).await? {
+            if later.seq > seq {
+                let answers = store::answers_of(conn, heir).await?;
+                store::set_heir(conn, later.id, &json!({"lead": stood, "answers": answers})).await?;
+            }
+            // One whose own identities were joined with another's since is at home there.
+            let Some(row) = self.rows.get(&later.lead_id) else { continue };
+            stood.take_over(row, &rule);
+            if !answered {
+                stages::copy_answers(conn, later.lead_id, heir).await?;
+            }
+        }
+        let remaining: BTreeSet<LeadId> = self.below(heir).difference(taken).copied().collect();
+        for joined in self.joined(&remaining, since) {
+            stood.take_over(joined, &rule);
+            stages::copy_answers(conn, joined.id, heir).await?;
+        }
+        if let Some(row) = self.rows.get_mut(&heir) {
+            row.give_back(&stood, why);
+        }
+        Ok(())
+    }
+}
+
+/// How the heir of a merge stood before it, with its answers.
+fn stood(merge: &MergeRow) -> sqlx::Result<(Lead, Value)> {
+    let lead = serde_json::from_value(merge.heir["lead"].clone())
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok((lead, merge.heir["answers"].clone()))
+}

@@ -1,0 +1,175 @@
+//! `POST /v1/leads/batch`: many leads at once, each with an outcome of its own.
+
+use axum::{extract::FromRef, extract::State, http::HeaderMap};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Effect,
+    said::{Caller, LeadBody},
+    upsert_all,
+};
+use crate::{
+    http::{
+        aside::in_place,
+        extract::{self, Json, Large},
+        problem::{Code, Problem},
+        said::idempotency_key,
+    },
+    intake::ingest::{Intake, Rejection, event::NewEvent},
+    keys::{
+        Key,
+        auth::{Editor, RouterState},
+    },
+    platform::ids::LeadId,
+};
+
+/// How many leads a batch may hold.
+const MOST_LEADS: usize = 1_000;
+
+pub(super) fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Intake: FromRef<S>,
+{
+    OpenApiRouter::new().routes(routes!(upsert_leads))
+}
+
+/// Leads as another system knows them.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BatchBody {
+    /// At most 1000, each as in `POST /v1/leads`; they are taken in this order.
+    #[schema(value_type = Vec<LeadBody>)]
+    leads: Vec<Box<RawValue>>,
+}
+
+/// What became of each lead of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+struct BatchAnswer {
+    /// In the order of the leads.
+    results: Vec<BatchResult>,
+}
+
+/// What became of one lead of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+struct BatchResult {
+    /// Its place in the batch, from 0.
+    index: usize,
+    status: BatchStatus,
+    /// The lead; none if it was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lead_id: Option<LeadId>,
+    /// Why it was rejected, as a stable word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// What a lead of a batch has led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum BatchStatus {
+    /// The lead is new.
+    Created,
+    /// An attribute has another value, or another identity belongs to the lead.
+    Updated,
+    /// The lead is as it was.
+    Unchanged,
+    /// Nothing of it was written.
+    Rejected,
+}
+
+/// Creates leads, or sets attributes of those that are named: many at once.
+///
+/// Each is taken by itself, in the order of the batch; one that is rejected stands in no other's way. With an
+/// `Idempotency-Key`, the same batch again writes nothing.
+#[utoipa::path(post, path = "/v1/leads/batch", tag = "Leads", request_body = BatchBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The beginning of the events' ids")),
+    security(("key" = ["read_write"])), responses((status = 200, body = BatchAnswer)))]
+async fn upsert_leads(
+    State(intake): State<Intake>,
+    Editor(key): Editor,
+    headers: HeaderMap,
+    Large(BatchBody { leads }): Large<BatchBody>,
+) -> Result<Json<BatchAnswer>, Problem> {
+    if leads.len() > MOST_LEADS {
+        let message = format!("A batch holds at most {MOST_LEADS} leads; send them in several.");
+        return Err(Problem::new(Code::TooLarge, message));
+    }
+    let ids = ids(&intake, idempotency_key(&headers)?, leads.len());
+    let mut results: Vec<Option<BatchResult>> = Vec::with_capacity(leads.len());
+    let (mut places, mut events) = (Vec::new(), Vec::new());
+    let size = leads.iter().map(|raw| raw.get().len()).sum();
+    in_place(size, || {
+        for (index, (raw, id)) in leads.into_iter().zip(ids).enumerate() {
+            match read(&intake, &key, &raw, id) {
+                Ok(event) => {
+                    places.push(index);
+                    events.push(event);
+                    results.push(None);
+                }
+                Err(why) => results.push(Some(BatchResult::rejected(index, why))),
+            }
+        }
+    });
+    for (index, outcome) in places.into_iter().zip(upsert_all(&intake, events).await?) {
+        results[index] = Some(match outcome {
+            Ok((effect, lead)) => BatchResult::of(index, effect, lead),
+            Err(Rejection { code, detail }) => {
+                BatchResult::rejected(index, Refusal { code: code.to_owned(), detail })
+            }
+        });
+    }
+    Ok(Json(BatchAnswer { results: results.into_iter().flatten().collect() }))
+}
+
+/// The events' ids. They rise, so that of two dates of one instant the later in the batch counts.
+fn ids(intake: &Intake, key: Option<String>, leads: usize) -> Vec<String> {
+    if let Some(key) = key {
+        return (0..leads).map(|index| format!("{key}/{index:04}")).collect();
+    }
+    let mut ids: Vec<_> = (0..leads).map(|_| intake.ids.next()).collect();
+    ids.sort_unstable();
+    ids.into_iter().map(|id| id.to_string()).collect()
+}
+
+/// Why a lead was rejected: a stable word and a sentence.
+struct Refusal {
+    code: String,
+    detail: String,
+}
+
+fn read(intake: &Intake, key: &Key, raw: &RawValue, id: String) -> Result<NewEvent, Refusal> {
+    let body: Result<LeadBody, Problem> = extract::parse(raw.get().as_bytes());
+    let event = body.and_then(|body| body.event(Caller { intake, key, id: Some(id) }, None));
+    event.map_err(|problem| {
+        let code = problem.errors.first().map_or(problem.code.as_str(), |first| &first.code);
+        Refusal { code: code.to_owned(), detail: problem.message }
+    })
+}
+
+impl BatchResult {
+    fn of(index: usize, effect: Effect, lead: LeadId) -> BatchResult {
+        let status = match effect {
+            Effect::Created => BatchStatus::Created,
+            Effect::Updated => BatchStatus::Updated,
+            Effect::Unchanged => BatchStatus::Unchanged,
+        };
+        BatchResult { index, status, lead_id: Some(lead), code: None, detail: None }
+    }
+
+    fn rejected(index: usize, why: Refusal) -> BatchResult {
+        let Refusal { code, detail } = why;
+        BatchResult {
+            index,
+            status: BatchStatus::Rejected,
+            lead_id: None,
+            code: Some(code),
+            detail: Some(detail),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The answers of sales to offers.
+//!
+//! [`crate::lifecycle::stages`] makes an *offer*, or handoff, when a lead becomes an MQL. A person makes one here by
+//! hand. An offer has the evidence of its moment, a time by which it is due, and who is to answer. An offer is `open`
+//! until sales accepts, rejects or recycles it, until it expires, or until the lead may no longer be offered. Sales
+//! may still recycle an accepted offer.
+//!
+//! The guarantees. Every answer holds the lead's row: of two answers at once, one is given, and the other sees the
+//! result. The same answer by the same person again changes nothing and gets the first reply. Answer, move, record
+//! and change in the feed are one transaction.
+
+pub mod api;
+pub mod jobs;
+mod store;
+mod view;
+
+use chrono::{DateTime, Utc};
+
+pub use view::HandoffView;
+
+use crate::{
+    feed::outbox::{self, Kind},
+    leads::{Cause, Lead, MqlBy, NotAllowed, Stage, Target, Why},
+    lifecycle::{
+        Lifecycle,
+        change::{ByHand, LeadChange, LockedLead},
+        checklists,
+        policy::{Criterion, Framework, Label, Then},
+        stages::{End, Offer, OfferState},
+    },
+    platform::ids::{HandoffId, LeadId},
+};
+
+/// Why an offer is not made, or an answer not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandoffError {
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    #[error("the handoff is {}", .0.as_str())]
+    Closed(OfferState),
+    #[error("a lead at stage {} is not offered", .0.as_str())]
+    NotOffered(Stage),
+    #[error("the person asked not to be contacted")]
+    DoNotContact,
+    #[error("the policy leaves it out as {}", .0.as_str())]
+    Excluded(Label),
+    #[error("{answered} of {needed} criteria have an answer")]
+    Unanswered { framework: Framework, needed: u8, answered: usize, missing: Vec<&'static Criterion> },
+    #[error("no such reason")]
+    UnknownReason(Vec<String>),
+    #[error("the instant has passed")]
+    Past,
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Who answers, and what they say besides.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) by: String,
+    pub(crate) note: Option<String>,
+}
+
+/// Offers a lead by hand; one that is open already is what is told. Whether it is new.
+pub(crate) async fn offer_by_hand(
+    lifecycle: &Lifecycle,
+    lead: LeadId,
+    by: String,
+    rep: Option<String>,
+    request_key: Option<String>,
+) -> Result<(HandoffView, bool), HandoffError> {
+    let mut locked = lock(lifecycle, lead).await?;
+    let id = locked.id;
+    if let Some(before) = store::earlier(locked.conn(), id, request_key.as_deref()).await? {
+        return Ok((before, false));
+    }
+    let (stage, now) = (locked.lead()?.stage(), locked.now());
+    if !matches!(stage, Stage::Lead | Stage::Recycled | Stage::Mql) {
+        return Err(HandoffError::NotOffered(stage));
+    }
+    if locked.row().await?.do_not_contact {
+        return Err(HandoffError::DoNotContact);
+    }
+    if let Some(label) = locked.excluded().await? {
+        return Err(HandoffError::Excluded(label));
+    }
+    vouch(locked.lead()?, now, &by)?;
+    let offer = locked.offer(ByHand { by: Some(by), rep, request_key }).await?;
+    locked.commit().await?;
+    Ok((find(lifecycle, offer.id).await?, true))
+}
+
+/// A colleague vouches for a lead, so that no score makes it leave again.
+fn vouch(lead: &mut Lead, now: DateTime<Utc>, by: &str) -> Result<(), NotAllowed> {
+    if lead.stage() == Stage::Mql {
+        lead.mql_by = lead.mql_by.max(Some(MqlBy::Person));
+        (lead.below_since, lead.below_by_model) = (None, false);
+        return Ok(());
+    }
+    lead.pass(Target::Mql(MqlBy::Person), Why::said(Cause::Person, now, by, None))
+}
+
+/// Sales takes the lead: it is an SQL from now on.
+pub(crate) async fn accept(
+    lifecycle: &Lifecycle,
+    id: HandoffId,
+    answer: &Answer,
+) -> Result<HandoffView, HandoffError> {
+    let (mut locked, handoff) = open(lifecycle, id).await?;
+    if handoff.is_answer(OfferState::Accepted, &answer.by) {
+        return Ok(handoff);
+    }
+    handoff.must_be_open()?;
+    if locked.excluded().await?.is_some() {
+        // The sweep that withdraws the handoffs of leads left out has not come this far.
+        locked.commit().await?;
+        return Err(HandoffError::Closed(OfferState::Withdrawn));
+    }
+    if let Some(needs) = locked.policy().document.handoff.accept_needs {
+        let lead = locked.id;
+        let missing = checklists::unanswered(locked.conn(), lead, needs.framework).await?;
+        let answered = needs.framework.criteria().len() - missing.len();
+        if answered < usize::from(needs.answered) {
+            let (framework, needed) = (needs.framework, needs.answered);
+            return Err(HandoffError::Unanswered { framework, needed, answered, missing });
+        }
+    }
+    let end = End { rep: Some(&answer.by), ..answer.end(OfferState::Accepted) };
+    close(lifecycle, locked, handoff, Target::Sql, Cause::Accepted, &end).await
+}
+
+/// Sales does not take the lead, for a reason that says where it goes.
+pub(crate) async fn reject(
+    lifecycle: &Lifecycle,
+    id: HandoffId,
+    reason: &str,
+    answer: &Answer,
+) -> Result<HandoffView, HandoffError> {
+    let (locked, handoff) = open(lifecycle, id).await?;
+    if handoff.is_answer(OfferState::Rejected, &answer.by) && handoff.reason.as_deref() == Some(reason) {
+        return Ok(handoff);
+    }
+    handoff.must_be_open()?;
+    let reasons = &locked.policy().document.reject_reasons;
+    let Some(known) = reasons.iter().find(|known| known.code == reason) else {
+        return Err(HandoffError::UnknownReason(reasons.iter().map(|known| known.code.clone()).collect()));
+    };
+    let target = match known.then {
+        Then::Lead => Target::Lead,
+        Then::Recycled => Target::Recycled(None),
+        Then::Disqualified => Target::Disqualified,
+    };
+    let end = End { reason: Some(reason), ..answer.end(OfferState::Rejected) };
+    close(lifecycle, locked, handoff, target, Cause::Rejected, &end).await
+}
+
+/// Sales sends the lead back to ripen, also one that it has accepted before.
+pub(crate) async fn recycle(
+    lifecycle: &Lifecycle,
+    id: HandoffId,
+    until: Option<DateTime<Utc>>,
+    reason: Option<&str>,
+    answer: &Answer,
+) -> Result<HandoffView, HandoffError> {
+    let (locked, handoff) = open(lifecycle, id).await?;
+    if handoff.is_answer(OfferState::Recycled, &answer.by) && handoff.recycle_until == until {
+        return Ok(handoff);
+    }
+    if handoff.state != OfferState::Accepted {
+        handoff.must_be_open()?;
+    }
+    if until.is_some_and(|until| until <= locked.now()) {
+        return Err(HandoffError::Past);
+    }
+    let end = End { reason, recycle_until: until, ..answer.end(OfferState::Recycled) };
+    close(lifecycle, locked, handoff, Target::Recycled(until), Cause::Recycled, &end).await
+}
+
+/// Somebody else is to answer.
+pub(crate) async fn reassign(
+    lifecycle: &Lifecycle,
+    id: HandoffId,
+    rep: &str,
+    by: &str,
+) -> Result<HandoffView, HandoffError> {
+    let (mut locked, handoff) = open(lifecycle, id).await?;
+    handoff.must_be_open()?;
+    if handoff.rep.as_deref() == Some(rep) {
+        return Ok(handoff);
+    }
+    store::reassign(locked.conn(), id, rep).await?;
+    let offer = Offer { rep: Some(rep.to_owned()), ..handoff.offer() };
+    let from = serde_json::json!({"from": handoff.rep, "by": by});
+    let change = offer.change(Kind::HandoffReassigned, locked.now(), from);
+    outbox::publish(locked.conn(), &lifecycle.ids, &[change]).await?;
+    locked.commit_unchanged().await?;
+    Ok(find(lifecycle, id).await?)
+}
+
+/// Ends an offer and moves its lead on, in one.
+async fn close(
+    lifecycle: &Lifecycle,
+    mut locked: LockedLead<'_>,
+    handoff: HandoffView,
+    target: Target,
+    cause: Cause,
+    end: &End<'_>,
+) -> Result<HandoffView, HandoffError> {
+    let why = match end.by {
+        Some(by) => Why::said(cause, locked.now(), by, end.reason),
+        None => Why::rule(cause, locked.now()),
+    };
+    locked.lead()?.pass(target, why)?;
+    locked.end(&handoff.offer(), end).await?;
+    locked.commit().await?;
+    Ok(find(lifecycle, handoff.id).await?)
+}
+
+/// Locks the lead of an offer, and reads the offer as it then is.
+async fn open(lifecycle: &Lifecycle, id: HandoffId) -> Result<(LockedLead<'_>, HandoffView), HandoffError> {
+    loop {
+        let known = store::find(&mut *lifecycle.db.acquire().await?, id).await?;
+        let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
+        // If the lead was joined with another meanwhile, the offer is the other's now, and that one is locked.
+        let mut locked = lock(lifecycle, lead).await?;
+        let handoff = store::find(locked.conn(), id).await?.ok_or(HandoffError::NotFound("handoff"))?;
+        // Two that were one may be two again.
+        if handoff.lead_id == locked.id {
+            return Ok((locked, handoff));
+        }
+    }
+}
+
+/// Locks a lead, or the lead that it was joined with.
+async fn lock(lifecycle: &Lifecycle, lead: LeadId) -> Result<LockedLead<'_>, HandoffError> {
+    let locked = LeadChange::begin(lifecycle).await?.lock_heir(lead).await?;
+    locked.ok_or(HandoffError::NotFound("lead"))
+}
+
+async fn find(lifecycle: &Lifecycle, id: HandoffId) -> sqlx::Result<HandoffView> {
+    store::find(&mut *lifecycle.db.acquire().await?, id).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+impl Answer {
+    fn end(&self, state: OfferState) -> End<'_> {
+        End { by: Some(&self.by), note: self.note.as_deref(), ..End::ruled(state, None) }
+    }
+}
+
+impl HandoffView {
+    fn is_answer(&self, state: OfferState, by: &str) -> bool {
+        self.state == state && self.answered_by.as_deref() == Some(by)
+    }
+
+    fn must_be_open(&self) -> Result<(), HandoffError> {
+        match self.state {
+            OfferState::Open => Ok(()),
+            other => Err(HandoffError::Closed(other)),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! SQL of handoffs.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::HandoffView;
+use crate::{
+    lifecycle::stages::{Offer, OfferState},
+    platform::ids::{HandoffId, LeadId},
+};
+
+macro_rules! handoffs {
+    ($rest:literal, $($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            HandoffView,
+            r#"-- handoffs::rows
+            select id, lead_id, state as "state: OfferState", cycle, rep,
+                offered_at, offered_by, due_at, false as "overdue!", breached_at, expires_at, score,
+                model_id as model_version, evidence, accepted_at, accepted_by, answered_at, answered_by, reason, note, recycle_until,
+                merged_into
+            from handoff "# + $rest,
+            $($argument),*
+        )
+    };
+}
+
+pub(super) async fn find(conn: &mut PgConnection, id: HandoffId) -> sqlx::Result<Option<HandoffView>> {
+    handoffs!("where id = $1", id as HandoffId).fetch_optional(conn).await
+}
+
+/// What the same call has made before, or else the open offer of a lead.
+pub(super) async fn earlier(
+    conn: &mut PgConnection,
+    lead: LeadId,
+    request_key: Option<&str>,
+) -> sqlx::Result<Option<HandoffView>> {
+    handoffs!(
+        "where lead_id = $1 and (request_key = $2 or state = 'open') order by request_key = $2 desc nulls last limit 1",
+        lead as LeadId,
+        request_key
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// What a list of handoffs is narrowed to.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    /// In any of these states; none: in any at all.
+    pub(super) states: Vec<&'static str>,
+    pub(super) rep: Option<String>,
+    pub(super) lead: Option<LeadId>,
+    /// Only those that were due by this instant and are open still.
+    pub(super) due_by: Option<DateTime<Utc>>,
+}
+
+/// Handoffs before a place, newest first.
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    before: Option<HandoffId>,
+    limit: i64,
+) -> sqlx::Result<Vec<HandoffView>> {
+    handoffs!(
+        "where (cardinality($1::text[]) = 0 or state = any($1))
+            and ($2::text is null or rep = $2)
+            and ($3::uuid is null or lead_id = $3)
+            and ($4::timestamptz is null or (state = 'open' and due_at <= $4))
+            and ($5::uuid is null or id < $5)
+        order by id desc limit $6",
+        &filter.states as &[&str],
+        filter.rep.as_deref(),
+        filter.lead as Option<LeadId>,
+        filter.due_by,
+        before as Option<HandoffId>,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn reassign(conn: &mut PgConnection, id: HandoffId, rep: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "-- handoffs::reassign
+        update handoff set rep = $2 where id = $1",
+        id as HandoffId,
+        rep
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The leads of offers that were due by now and of which nobody has noticed it, longest due first.
+pub(super) async fn due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<LeadId>> {
+    sqlx::query_scalar!(
+        r#"-- handoffs::due
+        select lead_id from handoff
+        where state = 'open' and breached_at is null and due_at <= $1
+        order by due_at limit $2"#,
+        now,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Notes of the overdue offers of these leads, which are locked, that they are.
+pub(super) async fn breach(
+    conn: &mut PgConnection,
+    leads: &[LeadId],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Offer>> {
+    sqlx::query_as!(
+        Offer,
+        r#"-- handoffs::breach
+        update handoff set breached_at = $2
+        where lead_id = any($1) and state = 'open' and breached_at is null and due_at <= $2
+        returning id, lead_id, state as "state: OfferState", cycle, score, rep,
+            due_at"#,
+        leads as &[LeadId],
+        now
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The offers that expire by now.
+pub(super) async fn expiring(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<HandoffId>> {
+    sqlx::query_scalar!(
+        r#"-- handoffs::expiring
+        select id from handoff
+        where state = 'open' and expires_at <= $1 order by expires_at limit $2"#,
+        now,
+        limit
+    )
+    .fetch_all(conn)
+    .await
+}

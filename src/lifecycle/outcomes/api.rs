@@ -1,0 +1,275 @@
+//! `/v1/leads/{id}/outcome`, `/outcomes` and `/stage`.
+
+use axum::{
+    extract::FromRef,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use scoring::Instant;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{Outcome, OutcomeError, OutcomeView, Said, money::is_currency, store};
+use crate::{
+    http::{
+        extract::{Json, Path},
+        problem::{Code, Problem},
+        said::{LONGEST_TEXT, Mistakes, idempotency_key, mistake},
+    },
+    keys::auth::{Editor, Reader, RouterState},
+    leads::{Target, api::current, view::LeadView},
+    lifecycle::Lifecycle,
+    platform::{
+        clock::to_utc,
+        ids::{LeadId, OutcomeId},
+    },
+};
+
+/// The calls of this room.
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
+    OpenApiRouter::new()
+        .routes(routes!(record_outcome))
+        .routes(routes!(list_outcomes))
+        .routes(routes!(move_lead))
+}
+
+/// What has become of a lead.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RecordOutcome {
+    outcome: Outcome,
+    /// What the deal is worth, in the currency's smallest unit (cents): for `won`; for `opportunity` what is hoped for.
+    #[schema(minimum = 0, example = 1_250_000)]
+    amount: Option<i64>,
+    /// ISO 4217, with every amount.
+    #[schema(example = "EUR")]
+    currency: Option<String>,
+    /// Why it was lost: the code of one of the policy's `loss_reasons`; for `lost`.
+    reason: Option<String>,
+    /// What is to be remembered.
+    note: Option<String>,
+    /// When it happened; now if absent. The lead's stage changes now all the same.
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    occurred_at: Option<Instant>,
+    /// The outcome that was recorded wrongly and in whose stead this one stands.
+    replaces: Option<OutcomeId>,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+}
+
+/// The outcome that was recorded, and how the lead stands.
+#[derive(Debug, Serialize, ToSchema)]
+struct OutcomeRecorded {
+    #[serde(flatten)]
+    outcome: OutcomeView,
+    /// The lead as of now.
+    lead: LeadView,
+}
+
+/// What became of a lead.
+#[derive(Debug, Serialize, ToSchema)]
+struct OutcomeList {
+    /// In the order in which it was recorded, with what was replaced.
+    data: Vec<OutcomeView>,
+    /// Always false: outcomes are few.
+    has_more: bool,
+    /// Always null.
+    next_cursor: Option<String>,
+}
+
+/// A stage at which a person may put a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum StageByHand {
+    /// A new beginning: it may be an MQL again as soon as the person does something.
+    Lead,
+    /// To ripen again.
+    Recycled,
+    /// Not one to sell to.
+    Disqualified,
+}
+
+/// A move that a person makes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MoveLead {
+    stage: StageByHand,
+    /// Why.
+    reason: String,
+    /// For `recycled`: until when at least the lead is to be left alone.
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    until: Option<Instant>,
+    /// Who says so; the key's name if absent.
+    author: Option<String>,
+}
+
+/// Records what became of a lead: an opportunity, won, lost.
+///
+/// The lead becomes `opportunity`, `customer` or `lost`. Won without an opportunity is fine; lost needs a lead that sales
+/// had. While an offer of the lead is open, sales answers that first. With `Idempotency-Key`, the same call again is the
+/// same outcome. What was recorded wrongly is replaced by another call that names it in `replaces`; both stay.
+#[utoipa::path(post, path = "/v1/leads/{id}/outcome", tag = "Handoffs", request_body = RecordOutcome,
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the outcome")),
+    security(("key" = ["read_write"])),
+    responses((status = 201, body = OutcomeRecorded),
+        (status = 200, body = OutcomeRecorded, description = "Recorded before")))]
+async fn record_outcome(
+    State(lifecycle): State<Lifecycle>,
+    Editor(key): Editor,
+    Path(id): Path<LeadId>,
+    headers: HeaderMap,
+    Json(body): Json<RecordOutcome>,
+) -> Result<Response, Problem> {
+    let mut mistakes = Mistakes::default();
+    check(&body, &mut mistakes);
+    let said = Said {
+        outcome: body.outcome,
+        occurred_at: body.occurred_at.map(to_utc),
+        by: mistakes.name("/author", body.author.as_deref(), &key.name),
+        amount: body.amount,
+        currency: body.currency,
+        reason: body.reason,
+        note: mistakes.note("/note", body.note.as_deref(), LONGEST_TEXT),
+        replaces: body.replaces,
+        request_key: idempotency_key(&headers)?,
+    };
+    mistakes.refuse()?;
+    let (outcome, new) = super::record(&lifecycle, id, &said).await?;
+    let lead = current(&lifecycle, outcome.lead_id).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(OutcomeRecorded { outcome, lead })).into_response())
+}
+
+/// What belongs to which outcome.
+fn check(body: &RecordOutcome, mistakes: &mut Mistakes) {
+    let RecordOutcome { outcome, amount, currency, reason, .. } = body;
+    if amount.is_none() && *outcome == Outcome::Won {
+        mistakes.add(
+            "/amount",
+            "missing_field",
+            "write the amount that was won, in the currency's smallest unit",
+        );
+    }
+    if amount.is_some() && *outcome == Outcome::Lost {
+        mistakes.add("/amount", "not_here", "a lost deal has no amount; leave the amount out");
+    }
+    if amount.is_some_and(|amount| amount < 0) {
+        mistakes.add("/amount", "out_of_range", "write 0 or more");
+    }
+    match currency {
+        Some(code) if !is_currency(code) => {
+            mistakes.add("/currency", "unknown_currency", "write a code of ISO 4217, such as EUR");
+        }
+        Some(_) if amount.is_none() => {
+            mistakes.add("/currency", "not_here", "a currency belongs to an amount");
+        }
+        None if amount.is_some() => {
+            mistakes.add("/currency", "missing_field", "an amount needs its currency, such as EUR");
+        }
+        _ => {}
+    }
+    match (outcome, reason) {
+        (Outcome::Lost, None) => {
+            mistakes.add(
+                "/reason",
+                "missing_field",
+                "write why the lead was lost: one of the policy's loss_reasons",
+            );
+        }
+        (Outcome::Opportunity | Outcome::Won, Some(_)) => {
+            mistakes.add("/reason", "not_here", "only `lost` has a reason; write a note");
+        }
+        _ => {}
+    }
+}
+
+/// What became of a lead, as it was recorded.
+#[utoipa::path(get, path = "/v1/leads/{id}/outcomes", tag = "Handoffs", params(("id" = LeadId, Path)),
+    responses((status = 200, body = OutcomeList)))]
+async fn list_outcomes(
+    State(lifecycle): State<Lifecycle>,
+    _reader: Reader,
+    Path(id): Path<LeadId>,
+) -> Result<Json<OutcomeList>, Problem> {
+    let lead = current(&lifecycle, id).await?.id;
+    let data = store::list(&mut *lifecycle.db.acquire().await?, lead).await?;
+    Ok(Json(OutcomeList { data, has_more: false, next_cursor: None }))
+}
+
+/// Puts a lead at another stage by hand: disqualified, to ripen again, or back to a new beginning.
+///
+/// An open offer of the lead is taken back. To make an MQL by hand, offer the lead; to make an SQL, accept the offer.
+#[utoipa::path(post, path = "/v1/leads/{id}/stage", tag = "Handoffs", request_body = MoveLead,
+    params(("id" = LeadId, Path)), security(("key" = ["read_write"])),
+    responses((status = 200, body = LeadView)))]
+async fn move_lead(
+    State(lifecycle): State<Lifecycle>,
+    Editor(key): Editor,
+    Path(id): Path<LeadId>,
+    Json(body): Json<MoveLead>,
+) -> Result<Json<LeadView>, Problem> {
+    let mut mistakes = Mistakes::default();
+    let reason = mistakes.text("/reason", &body.reason, LONGEST_TEXT);
+    let by = mistakes.name("/author", body.author.as_deref(), &key.name);
+    if body.until.is_some() && body.stage != StageByHand::Recycled {
+        mistakes.add("/until", "not_here", "only a recycled lead is left alone until an instant");
+    }
+    mistakes.refuse()?;
+    let target = match body.stage {
+        StageByHand::Lead => Target::Lead,
+        StageByHand::Recycled => Target::Recycled(body.until.map(to_utc)),
+        StageByHand::Disqualified => Target::Disqualified,
+    };
+    let lead = super::move_by_hand(&lifecycle, id, target, &by, &reason).await?;
+    Ok(Json(current(&lifecycle, lead).await?))
+}
+
+impl From<OutcomeError> for Problem {
+    fn from(error: OutcomeError) -> Problem {
+        let conflict = |message: String| Problem::new(Code::Conflict, message);
+        match error {
+            OutcomeError::NotFound(what) => Problem::not_found(what),
+            OutcomeError::Offered(id) => {
+                conflict(format!("Handoff {id} of this lead is open; accept, reject or recycle it first."))
+            }
+            OutcomeError::Already(stage, last) => {
+                let replace = last.map(|last| {
+                    format!(" If outcome {last} was recorded wrongly, send its id as `replaces`.")
+                });
+                conflict(format!(
+                    "The lead is at stage {} already.{}",
+                    stage.as_str(),
+                    replace.unwrap_or_default()
+                ))
+            }
+            OutcomeError::SaidOtherwise(last, stage) => conflict(format!(
+                "The lead is at stage {}: outcome {last} says so. If that was recorded wrongly, send its id as `replaces`.",
+                stage.as_str()
+            )),
+            OutcomeError::NeverHad(stage) => conflict(format!(
+                "The lead is at stage {}: sales never took it, so it cannot be lost. Accept its handoff, or record an \
+                 opportunity, first.",
+                stage.as_str()
+            )),
+            OutcomeError::Replaced => conflict("This outcome was already replaced. Replace the newest outcome.".to_owned()),
+            OutcomeError::UnknownReason(codes) => mistake(
+                "/reason",
+                "unknown_reason",
+                format!("write one of the policy's loss_reasons: {}", codes.join(", ")),
+            ),
+            OutcomeError::KeyTaken => conflict(
+                "This Idempotency-Key belongs to another outcome of this lead. Send a new outcome under a new key."
+                    .to_owned(),
+            ),
+            OutcomeError::Future => mistake("/occurred_at", "still_to_come", "write an instant that has passed"),
+            OutcomeError::Past => mistake("/until", "already_past", "write an instant that is still to come"),
+            OutcomeError::NotAllowed(not) => conflict(format!("{not}; read the lead again.")),
+            OutcomeError::Database(error) => error.into(),
+        }
+    }
+}

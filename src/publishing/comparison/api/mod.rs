@@ -1,0 +1,42 @@
+//! `/v1/models/{id}/preview` and `/v1/models/compare`.
+
+mod changes;
+mod compare;
+mod preview;
+
+use axum::extract::FromRef;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::CompareError;
+use crate::{
+    http::problem::{Problem, Violation},
+    keys::auth::RouterState,
+    lifecycle::Lifecycle,
+};
+
+/// The calls of this room.
+pub fn routes<S: RouterState>() -> OpenApiRouter<S>
+where
+    Lifecycle: FromRef<S>,
+{
+    OpenApiRouter::new().routes(routes!(preview::preview_model)).routes(routes!(compare::compare_models))
+}
+
+impl From<CompareError> for Problem {
+    fn from(error: CompareError) -> Problem {
+        match error {
+            CompareError::UnknownVersion => Problem::not_found("version of a model"),
+            CompareError::Database(error) => error.into(),
+        }
+    }
+}
+
+/// A body that is JSON, with a value that cannot be.
+fn refuse(pointer: &str, message: &str) -> Problem {
+    let violation = Violation {
+        pointer: pointer.to_owned(),
+        code: "out_of_range".to_owned(),
+        message: message.to_owned(),
+    };
+    Problem::invalid(format!("{pointer}: {message}."), vec![violation])
+}

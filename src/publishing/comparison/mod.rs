@@ -1,0 +1,210 @@
+//! Two scoring models side by side, on the leads that there are.
+//!
+//! *Preview*: what publishing a version would change. *Comparison*: how two versions order the same leads, and which
+//! version placed the winners higher. Both only read. They answer for one instant and from one snapshot of the
+//! database. Each lead is scored under both models from the same log, by the functions that score leads in operation.
+//! [`crate::lifecycle::stages`] decides about each lead as in operation.
+//!
+//! *Sample*: at most [`MOST_REPLAYED`] leads are replayed, so the snapshot lasts seconds, and memory is bounded. If
+//! there are more leads, the sample takes those whose id, hashed with a seed, comes first. These are the same leads
+//! every time, even when more leads are added, so two drafts are tried on the same leads. Every count of a sample has
+//! an interval.
+
+pub mod api;
+mod changes;
+mod outcomes;
+mod replay;
+mod sides;
+mod statistics;
+mod store;
+mod why;
+
+use std::{collections::HashMap, sync::Arc};
+
+use scoring::Instant;
+use serde::Serialize;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use tokio::sync::Semaphore;
+use utoipa::ToSchema;
+
+use self::{
+    changes::Changes,
+    sides::{Comparison, Source},
+    statistics::{Estimate, Sample},
+    store::{Names, SampledLead},
+    why::LineChange,
+};
+use crate::{
+    http::aside::apart,
+    lifecycle::Lifecycle,
+    models::{self, Version},
+    platform::{
+        clock::to_instant,
+        ids::{LeadId, ModelId},
+    },
+};
+
+/// How many leads are replayed at most.
+const MOST_REPLAYED: u32 = 20_000;
+/// How many leads are read at most whose scores are stored under both models.
+const MOST_STORED: u32 = 100_000;
+/// How many comparisons are made at once; others wait. Each keeps a connection and a processor busy for seconds.
+const AT_ONCE: usize = 2;
+
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
+
+/// Why there is no comparison.
+#[derive(Debug, thiserror::Error)]
+enum CompareError {
+    #[error("no such version of a model")]
+    UnknownVersion,
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Which leads an answer is made from.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+struct Basis {
+    /// Whether it is made from a sample: every count is then an estimate with its 95 % interval.
+    sampled: bool,
+    /// How many leads were looked at.
+    sample_size: u64,
+    /// How many there are.
+    population: u64,
+    /// What the sample was drawn by: the same seed takes the same leads.
+    seed: i64,
+}
+
+impl Basis {
+    /// How many leads there are like those that were seen.
+    fn estimate(&self, seen: u64) -> Estimate {
+        Sample { size: self.sample_size, population: self.population }.estimate(seen)
+    }
+}
+
+/// A version as people know it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct VersionName {
+    /// The version.
+    id: ModelId,
+    /// The model's name.
+    name: String,
+    /// Counts up per name.
+    version: i32,
+}
+
+/// Two versions, the first of them live unless another is asked for.
+struct Pair {
+    versions: [Arc<Version>; 2],
+    names: [VersionName; 2],
+}
+
+/// How a sample is drawn; all leads, or as many as are looked at most, if nothing is said.
+#[derive(Debug, Clone, Copy, Default)]
+struct Draw {
+    most: Option<u32>,
+    seed: i64,
+}
+
+/// What publishing a version would change.
+struct Previewed {
+    as_of: Instant,
+    pair: Pair,
+    basis: Basis,
+    changes: Changes,
+    /// What people call the leads that are named.
+    names: HashMap<LeadId, Names>,
+    /// Why the movers move, in their order.
+    why: Vec<Vec<LineChange>>,
+}
+
+async fn preview(lifecycle: &Lifecycle, id: ModelId, draw: Draw) -> Result<Previewed, CompareError> {
+    let _turn = TURNS.acquire().await;
+    let mut conn = lifecycle.db.acquire().await?;
+    let mut tx = snapshot(&mut conn).await?;
+    let pair = pair(lifecycle, &mut tx, None, id).await?;
+    let as_of = to_instant(lifecycle.clock.now());
+    let (leads, basis) = draw.leads(&mut tx, MOST_REPLAYED).await?;
+    let replayed = replay::under_both(&mut tx, leads, &pair.versions, as_of).await?;
+    let changes = apart(|| {
+        let changes = Changes::of(&replayed, &pair.versions, as_of);
+        drop(replayed);
+        changes
+    });
+    let names = store::names_of(&mut tx, &changes.named()).await?;
+    let movers = changes.movers.most.iter().map(|moved| moved.id).collect();
+    let why = why::explain(&mut tx, movers, &pair.versions, as_of).await?;
+    tx.rollback().await?;
+    Ok(Previewed { as_of, pair, basis, changes, names, why })
+}
+
+/// Two versions side by side; `a` is the live one if none is named.
+async fn compare(
+    lifecycle: &Lifecycle,
+    a: Option<ModelId>,
+    b: ModelId,
+    draw: Draw,
+) -> Result<Comparison, CompareError> {
+    let _turn = TURNS.acquire().await;
+    let mut conn = lifecycle.db.acquire().await?;
+    let mut tx = snapshot(&mut conn).await?;
+    let pair = pair(lifecycle, &mut tx, a, b).await?;
+    let as_of = to_instant(lifecycle.clock.now());
+    let ids = pair.versions.each_ref().map(|version| version.id);
+    let source = if store::are_scored(&mut tx, ids).await? { Source::Stored } else { Source::Replayed };
+    let (basis, standings) = match source {
+        Source::Stored => {
+            let (leads, basis) = draw.leads(&mut tx, MOST_STORED).await?;
+            (basis, sides::stored(&mut tx, &leads, ids).await?)
+        }
+        Source::Replayed => {
+            let (leads, basis) = draw.leads(&mut tx, MOST_REPLAYED).await?;
+            let replayed = replay::under_both(&mut tx, leads, &pair.versions, as_of).await?;
+            (basis, apart(|| sides::replayed(replayed)))
+        }
+    };
+    let outcomes = outcomes::judge(&mut tx, &pair.versions).await?;
+    tx.rollback().await?;
+    Ok(apart(|| {
+        let compared = sides::compare(&standings, source, basis, pair, as_of, outcomes);
+        drop(standings);
+        compared
+    }))
+}
+
+/// One view of the database for as long as the reading takes, which [`MOST_REPLAYED`] bounds to seconds: counts that
+/// belong together are of one moment. A longer one would keep dead rows from being reused.
+async fn snapshot(conn: &mut PgConnection) -> sqlx::Result<Transaction<'_, Postgres>> {
+    conn.begin_with("begin isolation level repeatable read read only").await
+}
+
+impl Draw {
+    /// The leads to look at: all, or a sample.
+    async fn leads(self, conn: &mut PgConnection, most: u32) -> sqlx::Result<(Vec<SampledLead>, Basis)> {
+        let population = store::population(conn).await?;
+        let leads = store::sample(conn, i64::from(self.most.unwrap_or(most).min(most)), self.seed).await?;
+        let sample_size = leads.len() as u64;
+        let basis = Basis { sampled: sample_size < population, sample_size, population, seed: self.seed };
+        Ok((leads, basis))
+    }
+}
+
+async fn pair(
+    lifecycle: &Lifecycle,
+    conn: &mut PgConnection,
+    a: Option<ModelId>,
+    b: ModelId,
+) -> Result<Pair, CompareError> {
+    let first = match a {
+        Some(id) => models::load(conn, id).await?.ok_or(CompareError::UnknownVersion)?,
+        None => lifecycle.live.current(conn).await?,
+    };
+    let second = models::load(conn, b).await?.ok_or(CompareError::UnknownVersion)?;
+    let names = [name(conn, &first).await?, name(conn, &second).await?];
+    Ok(Pair { versions: [first, second], names })
+}
+
+async fn name(conn: &mut PgConnection, version: &Version) -> sqlx::Result<VersionName> {
+    let number = store::version_number(conn, version.id).await?;
+    Ok(VersionName { id: version.id, name: version.model.name().to_owned(), version: number })
+}

@@ -1,0 +1,128 @@
+//! The calls' description: `/openapi.yaml`, and `/docs` for reading it in a browser.
+
+mod description;
+
+use axum::{Router, http::header, routing::get};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response as Documented,
+    ResponseBuilder, Server,
+    security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    tag::TagBuilder,
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+pub use description::Description;
+
+use crate::http::problem::{Code, Document, Violation};
+use crate::keys::Scope;
+
+/// What the description says before any call is added to it.
+pub(super) fn document() -> OpenApi {
+    let tags = [
+        ("Ingestion", "Events in. Scope `ingest`."),
+        (
+            "E-mail",
+            "What becomes of mails: links that tell of opens and clicks, unsubscribing, providers' webhooks. Scope `admin`, to \
+            make links `read_write`.",
+        ),
+        ("Leads", "Leads, their scores and receipts. Scope `read`, to change them `read_write`."),
+        (
+            "Queues",
+            "Who is to be called next, and who calls whom. Scope `read`, to hand out `read_write`, to change a queue `admin`.",
+        ),
+        (
+            "Handoffs",
+            "From marketing to sales: offers, answers, checklists, outcomes, the policy. Scope `read`, to answer \
+            `read_write`, to change the policy `admin`.",
+        ),
+        ("Webhooks", "What happened to leads, brought to your servers. Scope `admin`."),
+        ("Models", "Scoring models. Scope `read`, to change them `admin`."),
+        ("Changes", "What happened to leads, for those who keep a copy. Scope `read`."),
+        ("Operations", "Keys (scope `admin`), health, metrics."),
+    ];
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Leadscore")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(include_str!("../openapi.md")))
+                .license(Some(
+                    LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+                ))
+                .build(),
+        )
+        .tags(Some(tags.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())))
+        .security(Some([SecurityRequirement::new("key", Vec::<String>::new())]))
+        .build()
+}
+
+/// Adds what every call shares: how keys are sent, and what a failure looks like.
+pub(super) fn finished(mut document: OpenApi) -> Description {
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    for (name, schema) in [
+        (<Document<'_> as utoipa::ToSchema>::name(), <Document<'_> as utoipa::PartialSchema>::schema()),
+        (<Violation as utoipa::ToSchema>::name(), <Violation as utoipa::PartialSchema>::schema()),
+        (<Code as utoipa::ToSchema>::name(), <Code as utoipa::PartialSchema>::schema()),
+    ] {
+        components.schemas.insert(name.into_owned(), schema);
+    }
+    document.servers = Some(vec![Server::new("/")]);
+    for item in document.paths.paths.values_mut() {
+        let calls = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for call in calls.into_iter().flatten() {
+            for (status, response) in &mut call.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    plainly(status).clone_into(&mut response.description);
+                }
+            }
+            call.responses.responses.insert("default".to_owned(), RefOr::T(failure()));
+            let scope = scope(call.tags.as_deref().unwrap_or_default());
+            call.security.get_or_insert_with(|| vec![SecurityRequirement::new("key", [scope.as_str()])]);
+        }
+    }
+    Description::of(&document)
+}
+
+/// The scope that a call needs which does not say otherwise.
+fn scope(tags: &[String]) -> Scope {
+    match tags.first().map(String::as_str) {
+        Some("Ingestion") => Scope::Ingest,
+        Some("Leads" | "Queues" | "Handoffs" | "Changes" | "Models") => Scope::Read,
+        _ => Scope::Admin,
+    }
+}
+
+/// What a status says where a call says no more.
+fn plainly(status: &str) -> &'static str {
+    match status {
+        "201" => "Made",
+        "204" => "Done",
+        _ => "The answer",
+    }
+}
+
+fn failure() -> Documented {
+    let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
+    ResponseBuilder::new()
+        .description("What went wrong, and what to do about it")
+        .content("application/problem+json", content)
+        .build()
+}
+
+/// The page for reading; without `none` it would have the description checked by its maker's server.
+fn reader() -> Config<'static> {
+    Config::new(["/openapi.json"]).validator_url("none")
+}
+
+/// Serves the description, as a file and for reading.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Router<S> {
+    let description = finished(document);
+    let yaml = description.to_yaml();
+    let page = SwaggerUi::new("/docs").config(reader());
+    Router::new()
+        .route("/openapi.yaml", get(|| async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
+        .merge(page.external_url_unchecked("/openapi.json", description.to_json()))
+}
