@@ -74,6 +74,11 @@ impl Description {
                 target.strip_prefix("#/$defs/").map(|name| format!("{SCHEMAS}Model{name}"))
             });
             forget_formats(part.get_mut("oneOf"));
+            // The choices exclude one another. But clients that do not look at `additionalProperties` find that two of them
+            // fit, and then refuse a document because it is not one of them.
+            if let Some(choices) = part.as_object_mut().and_then(|part| part.remove("oneOf")) {
+                part["anyOf"] = choices;
+            }
             self.components.schemas.insert(name, part);
         }
     }
