@@ -208,7 +208,7 @@ impl Ground {
                 format!(r#"{{"events":{supposed}}}"#),
             ),
             Worst::get("receipt of a long log", format!("/v1/leads/{lead}/score")),
-            Worst::get("series of a long log", format!("/v1/leads/{lead}/score/series?step=1h")),
+            Worst::get("series of a long log", format!("/v1/leads/{lead}/score/series?step=2h")),
             Worst::post("preview of all leads", &format!("/v1/models/{model}/preview"), "{}"),
             Worst::get("compare of all leads", format!("/v1/models/compare?b={model}")),
         ]
@@ -368,8 +368,8 @@ fn events() -> Vec<Worst> {
     let mistakes = format!("{{\"{}\":1}}\n", "x".repeat(1_000)).repeat(10_000);
     let packed = zstd::encode_all(of_properties(&zeros(1_000), LARGEST_BODY).as_bytes(), 3).expect("zstd");
     vec![
-        all("events: 10 000 of numbers", zeros(900)),
-        all("events: 10 000 of names", keys(900)),
+        all("events: 10 000 of numbers", zeros(1_000)),
+        all("events: 10 000 of names", keys(1_000)),
         all("events: 64 KiB each of small numbers", zeros(EVENT)),
         all("events: 64 KiB each of exponents", numbers(EVENT)),
         all("events: 64 KiB each of names", keys(EVENT)),
@@ -419,13 +419,18 @@ fn tracking() -> Vec<Worst> {
         STANDARD.encode(format!(r#"{{"userId":"w1","event":"a","properties":{{{}}}}}"#, keys(QUERY / 2)));
     let plain = filled("", |n| format!("properties.{n}=0"), "", QUERY).replace(',', "&");
     let shared = format!(r#"{{"sentAt":"{}","batch":["#, "a".repeat(LARGEST_BODY / 2));
-    let shared = filled(&shared, |n| track("a".to_owned(), n), "]}", LARGEST_BODY);
+    let shared = filled(&shared, |n| track("a".repeat(500), n), "]}", LARGEST_BODY);
     vec![
-        batch("batch: 10 000 tracks", &|n| track("Page Seen ".repeat(95), n), "null"),
+        batch("batch: 10 000 tracks", &|n| track("Page Seen ".repeat(100), n), "null"),
         batch("batch: names of events of 64 KiB", &|n| track("ÄbC ".repeat(EVENT / 5), n), "null"),
         batch(
             "batch: ids that are numbers",
-            &|n| format!(r#"{{"type":"page","userId":{n}.{digits},"messageId":1e{}}}"#, n % 600),
+            &|n| {
+                format!(
+                    r#"{{"type":"page","userId":{n}.{digits},"messageId":1e{},"name":"{digits}"}}"#,
+                    n % 600
+                )
+            },
             "null",
         ),
         batch("batch: a context for each of 9 000", &|n| track("a".repeat(1_060), n), &wide),
@@ -497,7 +502,7 @@ fn documents() -> Vec<Worst> {
     let nobody = uuid::Uuid::from_slice(&nobody[..16]).expect("16 bytes");
     let post = Worst::post;
     vec![
-        post("policy: 20 000 exclusions", "/v1/policy", exclusions(1_060_000, "a.example")).by(Method::PUT),
+        post("policy: 20 000 exclusions", "/v1/policy", exclusions(900_000, "a.example")).by(Method::PUT),
         post("policy: 10 MiB of exclusions", "/v1/policy", exclusions(LARGEST_BODY, &domain)).by(Method::PUT),
         post("queue: a condition of 30 000 values", "/v1/queues/worst", within).by(Method::PUT),
         post("qualification: 256 KiB", &format!("/v1/leads/{nobody}/qualification"), evidence)
