@@ -74,6 +74,10 @@ impl Description {
                 target.strip_prefix("#/$defs/").map(|name| format!("{SCHEMAS}Model{name}"))
             });
             forget_formats(part.get_mut("oneOf"));
+            // Python's regular expressions know no classes of Unicode. The schema of the model itself keeps the pattern.
+            if part["pattern"].as_str().is_some_and(|pattern| pattern.contains("\\p{")) {
+                part.as_object_mut().and_then(|part| part.remove("pattern"));
+            }
             // The choices exclude one another. But clients that do not look at `additionalProperties` find that two of them
             // fit, and then refuse a document because it is not one of them.
             if let Some(choices) = part.as_object_mut().and_then(|part| part.remove("oneOf")) {
