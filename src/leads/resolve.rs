@@ -16,7 +16,10 @@ use super::{
     resolved::{Resolved, Seat},
     store,
 };
-use crate::platform::ids::{EventKey, IdentityId, Ids, LeadId};
+use crate::platform::{
+    db::Contended,
+    ids::{EventKey, IdentityId, Ids, LeadId},
+};
 
 /// What one event names, and when it happened.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +59,16 @@ pub enum ResolveError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl Contended for ResolveError {
+    fn is_contended(&self) -> bool {
+        match self {
+            ResolveError::Changed => true,
+            ResolveError::Overfull(_) => false,
+            ResolveError::Database(error) => error.is_contended(),
+        }
+    }
 }
 
 /// Resolves what a batch names; every lead in the answer is locked until the transaction ends.

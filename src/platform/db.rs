@@ -147,6 +147,38 @@ pub fn is_collision(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
 }
 
+/// How often a piece of work is tried while other transactions are in its way.
+const TRIES: u32 = 8;
+
+/// An error that other transactions may have caused.
+pub trait Contended {
+    /// Whether the same work may succeed when it is done again.
+    fn is_contended(&self) -> bool;
+}
+
+impl Contended for sqlx::Error {
+    fn is_contended(&self) -> bool {
+        is_collision(self)
+    }
+}
+
+/// Does work again while other transactions are in its way, up to eight times. Each wait is twice as long as the one before;
+/// the first one takes 2 ms.
+pub async fn retrying<T, E, F>(mut work: impl FnMut() -> F) -> Result<T, E>
+where
+    E: Contended,
+    F: Future<Output = Result<T, E>>,
+{
+    for tries in 1..TRIES {
+        match work().await {
+            Err(error) if error.is_contended() => {}
+            done => return done,
+        }
+        tokio::time::sleep(Duration::from_millis(1 << tries)).await;
+    }
+    work().await
+}
+
 /// Whether the database does not take what a statement was given: a character, a number, a time or a length that it
 /// cannot hold. Others that are given the same will be refused too.
 pub fn is_content(error: &sqlx::Error) -> bool {

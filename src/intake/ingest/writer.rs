@@ -3,7 +3,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::{
@@ -33,8 +33,6 @@ const BATCH: usize = 2_000;
 const FEW: usize = 8;
 /// Up to how many bytes of them.
 const SMALL: usize = 32 * 1024;
-/// How often a batch is tried when others change the same leads at the same time.
-const TRIES: u32 = 8;
 
 /// Why a request's events were not written. None of them was acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -256,12 +254,11 @@ async fn commit(
     items: &[Item<'_>],
     refused: &[Refusal<'_>],
 ) -> Result<Vec<Outcome>, ResolveError> {
-    let mut tries = 1;
     let mut full: HashSet<Place> = HashSet::new();
     loop {
         let fits = |item: &&Item<'_>| !full.contains(&place(item.event));
         let kept: Vec<Item<'_>> = items.iter().filter(fits).copied().collect();
-        match context.commit(&kept, refused).await {
+        match db::retrying(|| context.commit(&kept, refused)).await {
             Err(ResolveError::Overfull(events)) if !events.is_empty() => full.extend(events),
             Ok(outcomes) if !full.is_empty() => {
                 let mut outcomes = outcomes.into_iter();
@@ -273,10 +270,6 @@ async fn commit(
                     }
                 };
                 return Ok(items.iter().filter_map(outcome).collect());
-            }
-            Err(error) if is_collision(&error) && tries < TRIES => {
-                tokio::time::sleep(Duration::from_millis(1 << tries)).await;
-                tries += 1;
             }
             done => return done,
         }
@@ -343,25 +336,7 @@ fn unprocessable() -> Rejection {
 
 /// Decides and commits, beginning again while others are changing the same leads.
 async fn upsert(context: &WriterContext, wishes: &[Wish<'_>]) -> Result<Vec<Option<Upserted>>, ResolveError> {
-    let mut tries = 1;
-    loop {
-        match context.upsert(wishes).await {
-            Err(error) if is_collision(&error) && tries < TRIES => {
-                tokio::time::sleep(Duration::from_millis(1 << tries)).await;
-                tries += 1;
-            }
-            done => return done,
-        }
-    }
-}
-
-/// Another transaction was in the way: the same again may succeed.
-fn is_collision(error: &ResolveError) -> bool {
-    match error {
-        ResolveError::Changed => true,
-        ResolveError::Overfull(_) => false,
-        ResolveError::Database(error) => db::is_collision(error),
-    }
+    db::retrying(|| context.upsert(wishes)).await
 }
 
 /// The database refuses what an item holds (data exceptions, violated constraints, exceeded limits), or what is kept of

@@ -178,6 +178,9 @@ impl From<MergeError> for Problem {
                 "This Idempotency-Key belongs to another call for this lead. Send a new call under a new key."
                     .to_owned(),
             ),
+            MergeError::Changed => {
+                Problem::new(Code::Overloaded, "Others keep changing the same leads; try again.")
+            }
             MergeError::Database(error) => error.into(),
         }
     }

@@ -36,15 +36,12 @@ use crate::{
         stages,
     },
     platform::{
-        db,
+        db::{self, Contended},
         ids::{IdentityId, KeyId, LeadId, MergeId},
     },
     queues::claims,
     scores,
 };
-
-/// How often it is tried while others change the same leads.
-const TRIES: u32 = 8;
 
 /// A merge, as somebody decided it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -123,8 +120,20 @@ pub(crate) enum MergeError {
     TooMuch,
     #[error("the key is that of another call")]
     KeyTaken,
+    #[error("others have changed the same leads meanwhile")]
+    Changed,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl Contended for MergeError {
+    fn is_contended(&self) -> bool {
+        match self {
+            MergeError::Changed => true,
+            MergeError::Database(error) => error.is_contended(),
+            _ => false,
+        }
+    }
 }
 
 /// What a call has led to.
@@ -207,25 +216,17 @@ pub(crate) async fn unmerge(
     lead: LeadId,
     said: &Said,
 ) -> Result<Decided, MergeError> {
-    let mut tries = 1;
-    loop {
-        match try_to_unmerge(lifecycle, from, lead, said).await {
-            Ok(Some(decided)) => return Ok(decided),
-            Ok(None) if tries < TRIES => tries += 1,
-            Ok(None) => return Err(sqlx::Error::PoolTimedOut.into()),
-            Err(MergeError::Database(error)) if db::is_collision(&error) && tries < TRIES => tries += 1,
-            Err(error) => return Err(error),
-        }
-    }
+    db::retrying(|| try_to_unmerge(lifecycle, from, lead, said)).await
 }
 
-/// Nothing if others have changed the same leads meanwhile.
+/// # Errors
+/// [`MergeError::Changed`] if others have changed the same leads meanwhile.
 async fn try_to_unmerge(
     lifecycle: &Lifecycle,
     from: LeadId,
     lead: LeadId,
     said: &Said,
-) -> Result<Option<Decided>, MergeError> {
+) -> Result<Decided, MergeError> {
     let mut begun = LeadChange::begin(lifecycle).await?;
     if let Some(key) = &said.request_key
         && let Some(before) = store::by_undo_key(begun.conn(), lead, key).await?
@@ -233,7 +234,7 @@ async fn try_to_unmerge(
         let merge = Merge::from(before);
         let (author, reason) = (merge.undone_by.as_ref(), merge.undone_reason.as_ref());
         let same = (author, reason) == (Some(&said.author), Some(&said.reason));
-        return if same { Ok(Some(Decided { merge, new: false })) } else { Err(MergeError::KeyTaken) };
+        return if same { Ok(Decided { merge, new: false }) } else { Err(MergeError::KeyTaken) };
     }
     let Some(merge) = store::in_force(begun.conn(), lead).await? else {
         let end = leads::trail(begun.conn(), lead).await?.pop().ok_or(MergeError::NotFound)?;
@@ -244,7 +245,7 @@ async fn try_to_unmerge(
     leads::lock_rows(begun.conn(), &[trail.as_slice(), &[lead]].concat()).await?;
     let now_in_force = store::in_force(begun.conn(), lead).await?.map(|merge| merge.id);
     if now_in_force != Some(merge.id) || leads::trail(begun.conn(), merge.into_lead_id).await? != trail {
-        return Ok(None);
+        return Err(MergeError::Changed);
     }
     let end = *trail.last().ok_or(MergeError::NotFound)?;
     let asked = leads::trail(begun.conn(), from).await?.pop().ok_or(MergeError::NotFound)?;
@@ -256,7 +257,7 @@ async fn try_to_unmerge(
     let undone = (Some(now), Some(said.author.clone()), Some(said.reason.clone()));
     let (undone_at, undone_by, undone_reason) = undone;
     let merge = Merge { undone_at, undone_by, undone_reason, ..merge.into() };
-    Ok(Some(Decided { merge, new: true }))
+    Ok(Decided { merge, new: true })
 }
 
 /// Takes a lead out of the lead that it is now. Both rows are locked.

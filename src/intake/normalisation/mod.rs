@@ -27,8 +27,6 @@ use crate::{
 const FORM: i32 = 1;
 /// How many identities are looked at in one statement.
 const PAGE: i64 = 50_000;
-/// How often it is tried while others change the same leads.
-const TRIES: u32 = 8;
 /// For how long after the first pass identities are looked at again, and how often.
 const WATCHED: (TimeDelta, TimeDelta) = (TimeDelta::days(1), TimeDelta::hours(1));
 
@@ -76,18 +74,11 @@ async fn step(lifecycle: &Lifecycle) -> sqlx::Result<Option<usize>> {
 /// Whether an identity had another form than its normal one. One that cannot be changed stays as it is, and is tried again by
 /// the next pass.
 async fn attempt(lifecycle: &Lifecycle, identity: IdentityId) -> bool {
-    for tries in 1..=TRIES {
-        match normalise(lifecycle, identity).await {
-            Ok(changed) => return changed,
-            Err(ResolveError::Changed) if tries < TRIES => {}
-            Err(ResolveError::Database(error)) if db::is_collision(&error) && tries < TRIES => {}
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(%identity, error, "an identity could not be brought into its normal form");
-            }
-        }
-    }
-    false
+    db::retrying(|| normalise(lifecycle, identity)).await.unwrap_or_else(|error| {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(%identity, error, "an identity could not be brought into its normal form");
+        false
+    })
 }
 
 /// Gives one identity its normal form, in one transaction; false if it has that.

@@ -31,18 +31,9 @@ use crate::{
     scores,
 };
 
-/// How often it is tried while others change the same leads.
-const TRIES: u32 = 8;
-
 /// Erases the person that a lead is; false if there is none.
 pub(crate) async fn erase(lifecycle: &Lifecycle, lead: LeadId) -> sqlx::Result<bool> {
-    for _ in 1..TRIES {
-        match try_to_erase(lifecycle, lead).await {
-            Err(error) if db::is_collision(&error) => {}
-            done => return done,
-        }
-    }
-    try_to_erase(lifecycle, lead).await
+    db::retrying(|| try_to_erase(lifecycle, lead)).await
 }
 
 /// Erases the person that is known by an identity; whom nobody knows is forgotten already.
