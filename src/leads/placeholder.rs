@@ -4,7 +4,7 @@ use crate::platform::spelling;
 
 /// Words that stand for nobody, in lower case: how languages write nothing, what libraries and tag managers send before
 /// somebody is known, and names of fields that were never filled in.
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 41] = [
     "(none)",
     "(not provided)",
     "(not set)",
@@ -30,6 +30,7 @@ const WORDS: [&str; 40] = [
     "nil",
     "no_user",
     "none",
+    "nonetype",
     "not set",
     "not_authenticated",
     "not_set",
@@ -55,16 +56,23 @@ const LOCAL_PARTS: [&str; 6] = ["[object object]", "nan", "null", "undefined", "
 const TEMPLATES: [(&str, &str); 6] =
     [("{{", "}}"), ("${", "}"), ("*|", "|*"), ("%%", "%%"), ("<%", "%>"), ("[%", "%]")];
 
-/// Whether a user id or an anonymous id is a placeholder: one of these words, in any case and in quotation marks or not; a
-/// UUID or a number of zeros alone; or a field of a template that was not filled in.
+/// What programs put around such a word: quotation marks, brackets, and half a template.
+const AROUND: [char; 12] = ['"', '\'', '`', '(', ')', '[', ']', '{', '}', '<', '>', '%'];
+
+/// Whether a user id or an anonymous id is a placeholder: one of these words, in any case, in quotation marks, in brackets or
+/// not; a UUID or a number of zeros alone; or a field of a template that was not filled in.
 pub(super) fn is_id(text: &str) -> bool {
     let word = spelling::lower(text);
     let word = word.trim_matches(['"', '\'', '`']).trim();
-    let zeros = word.contains('0') && word.chars().all(|c| matches!(c, '0' | '-' | '{' | '}'));
+    let bare = word.trim_matches(AROUND).trim();
+    let zeros = word.contains('0') && word.chars().all(|c| matches!(c, '0' | '-' | '.' | '{' | '}'));
     let template = |(opening, closing): (&str, &str)| {
         word.len() > opening.len() + closing.len() && word.starts_with(opening) && word.ends_with(closing)
     };
-    word.is_empty() || WORDS.binary_search(&word).is_ok() || zeros || TEMPLATES.into_iter().any(template)
+    word.is_empty()
+        || [word, bare].iter().any(|word| WORDS.binary_search(word).is_ok())
+        || zeros
+        || TEMPLATES.into_iter().any(template)
 }
 
 /// Whether an address, in its normal form, is a placeholder: such a word stands before the @, or on both sides.
@@ -101,6 +109,14 @@ mod tests {
             "00000000-0000-0000-0000-000000000000",
             "{00000000-0000-0000-0000-000000000000}",
             "{{ user.id }}",
+            "(null)",
+            "[undefined]",
+            "<undefined>",
+            "{userId}",
+            "%userid%",
+            "{{userId",
+            "NoneType",
+            "0.0",
             "${userId}",
             "*|UNIQID|*",
             "\u{feff}undefined",

@@ -14,8 +14,8 @@ pub const LONGEST: usize = 100;
 /// The dot above. Lower case of a dotted capital I is `i` with this mark, which says nothing beside an `i`.
 const DOT_ABOVE: char = '\u{307}';
 
-/// The form of a type. It is NFKC without the marks that nobody sees: those that choose among pictures of a character, and
-/// those that follow no letter. The form of a form is itself; of lower-case ASCII too.
+/// The form of a type. It is NFKC without what nobody sees: signs without width, marks that choose among pictures of a
+/// character, and marks that follow no letter. The form of a form is itself; of lower-case ASCII too.
 pub fn form(kind: &str) -> Cow<'_, str> {
     if kind.is_ascii() {
         return Cow::Borrowed(kind);
@@ -39,8 +39,7 @@ fn passed(kind: &str) -> String {
             let dot = c == DOT_ABOVE && before == Some('i');
             !dot && !is_unseen(c) && before.is_some_and(bears_marks)
         } else {
-            // A joiner after a mark chooses how the two letters around it are drawn together.
-            !(is_joiner(c) && before.is_some_and(is_combining_mark))
+            !is_unseen(c)
         };
         if kept {
             form.push(c);
@@ -59,17 +58,14 @@ pub fn is_type(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST && text.chars().all(may_stand) && form(text) == text
 }
 
-/// Marks that choose among pictures of a character, and the one that only keeps marks apart.
+/// Marks that choose among pictures of a character, the one that only keeps marks apart, and signs that nobody sees: soft
+/// hyphens, joiners, spaces without width.
 fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{34f}' | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 fn bears_marks(c: char) -> bool {
     c.is_alphabetic() || is_combining_mark(c)
-}
-
-fn is_joiner(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 #[cfg(test)]
@@ -93,6 +89,8 @@ mod tests {
             ("ශ්\u{200d}රී", "ශ්රී"),
             ("\u{1112}\u{1161}\u{11ab}", "한"),
             ("葛\u{e0100}", "葛"),
+            ("pay\u{200b}ment", "payment"),
+            ("می\u{200c}خواهم", "میخواهم"),
             ("e\u{fe0f}\u{301}", "é"),
             ("a_\u{301}b", "a_b"),
         ] {

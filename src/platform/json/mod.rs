@@ -79,11 +79,20 @@ pub fn size(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 4,
         Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
+        Value::String(text) => text.bytes().map(escaped).sum::<usize>() + 2,
         Value::Array(items) => items.iter().map(|item| size(item) + 1).sum::<usize>() + 2,
         Value::Object(fields) => {
             fields.iter().map(|(name, value)| name.len() + size(value) + 4).sum::<usize>() + 2
         }
+    }
+}
+
+/// How many bytes a byte of a text takes in JSON.
+fn escaped(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
     }
 }
 
