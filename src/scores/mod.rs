@@ -17,7 +17,7 @@ mod rebuild;
 mod states;
 mod store;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scoring::EventRef;
@@ -28,11 +28,9 @@ pub use pass::{Pass, Prepared};
 pub use person::{MOST_ATTRIBUTES, MOST_BYTES, Overfull, People, StateError, is_swollen};
 pub use rebuild::rebuild;
 pub(crate) use states::{ModelStates, StateInputs};
+pub(crate) use store::{count_outdated, delete, due, known_since, not_to_be_contacted, outdated};
 
-use crate::{
-    leads::Stage,
-    platform::ids::{LeadId, ModelId},
-};
+use crate::{leads::Stage, platform::ids::LeadId};
 
 /// The events that have just entered the log, by the lead for which they count.
 pub type Additions<'a> = BTreeMap<LeadId, Vec<EventRef<'a>>>;
@@ -75,48 +73,6 @@ pub struct State {
     /// When anything changed that a reader sees.
     pub updated_at: DateTime<Utc>,
     tally: Vec<u8>,
-}
-
-/// Those of some leads that are not to be contacted, by what is stored under a model.
-pub async fn not_to_be_contacted(
-    conn: &mut PgConnection,
-    model: ModelId,
-    leads: &[LeadId],
-) -> sqlx::Result<Vec<LeadId>> {
-    store::not_to_be_contacted(conn, model, leads).await
-}
-
-/// Since when it is known who some leads are. Leads that were known from the start are left out.
-pub async fn known_since(
-    conn: &mut PgConnection,
-    leads: &[LeadId],
-) -> sqlx::Result<HashMap<LeadId, DateTime<Utc>>> {
-    store::known_since(conn, leads).await
-}
-
-/// Deletes the states of leads that have become others.
-pub async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
-    store::delete(conn, leads).await
-}
-
-/// The leads whose score changes under one of these versions, or whose dwell ends, by now; longest due first.
-pub async fn due(
-    conn: &mut PgConnection,
-    models: &[ModelId],
-    now: DateTime<Utc>,
-    limit: i64,
-) -> sqlx::Result<Vec<LeadId>> {
-    store::due(conn, models, now, limit).await
-}
-
-/// The next leads with an outdated state, in the order of their ids.
-pub async fn outdated(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<LeadId>> {
-    store::outdated(conn, limit).await
-}
-
-/// How many leads have an outdated state.
-pub async fn count_outdated(conn: &mut PgConnection) -> sqlx::Result<i64> {
-    store::count_outdated(conn).await
 }
 
 /// Whether some lead has an outdated state. The lead's attributes may then be of older semantics too.

@@ -215,7 +215,7 @@ pub(super) async fn update(conn: &mut PgConnection, model: ModelId, states: &[&S
 }
 
 /// Forgets the states of leads that have no identity left.
-pub(super) async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
+pub(crate) async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     if leads.is_empty() {
         return Ok(());
     }
@@ -231,7 +231,7 @@ pub(super) async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::R
 
 /// The leads whose score changes under one of the versions, or whose dwell ends, by now without an event; longest due
 /// first.
-pub(super) async fn due(
+pub(crate) async fn due(
     conn: &mut PgConnection,
     models: &[ModelId],
     now: DateTime<Utc>,
@@ -249,7 +249,7 @@ pub(super) async fn due(
 }
 
 /// The next leads that have a state of older semantics under a version that leads are scored by, each once.
-pub(super) async fn outdated(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<LeadId>> {
+pub(crate) async fn outdated(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- scores::outdated
         select distinct lead_id from score
@@ -263,7 +263,7 @@ pub(super) async fn outdated(conn: &mut PgConnection, limit: i64) -> sqlx::Resul
 }
 
 /// How many leads have a state of older semantics.
-pub(super) async fn count_outdated(conn: &mut PgConnection) -> sqlx::Result<i64> {
+pub(crate) async fn count_outdated(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"-- scores::count_outdated
         select count(distinct lead_id) as "count!" from score
@@ -288,7 +288,7 @@ pub(super) async fn oldest_due(conn: &mut PgConnection) -> sqlx::Result<Option<D
 }
 
 /// Those of some leads that are not to be contacted.
-pub(super) async fn not_to_be_contacted(
+pub(crate) async fn not_to_be_contacted(
     conn: &mut PgConnection,
     model: ModelId,
     leads: &[LeadId],
@@ -304,7 +304,7 @@ pub(super) async fn not_to_be_contacted(
 }
 
 /// Since when it is known who some leads are; those that were known from the start are left out.
-pub(super) async fn known_since(
+pub(crate) async fn known_since(
     conn: &mut PgConnection,
     leads: &[LeadId],
 ) -> sqlx::Result<HashMap<LeadId, DateTime<Utc>>> {
