@@ -94,9 +94,7 @@ async fn serve(
     let made = keys::ensure(&app.keys, settings.admin_key.clone(), settings.write_key.clone()).await?;
     links::ensure(&app.links).await?;
     normalisation::ensure(&app.lifecycle).await?;
-    for sweep in sweeps::ALL {
-        (sweep.start)(&app);
-    }
+    sweeps::start_all(&app);
     app.tasks.spawn(telemetry::keep_up(app.metrics.clone(), telemetry::UPKEEP, app.stop.clone()));
     allow_files();
     // Before the greeting: whoever reads it may stop us in the same moment.

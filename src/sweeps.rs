@@ -1,7 +1,5 @@
 //! The background work of the service, listed once.
 
-use futures_util::{FutureExt, future::BoxFuture};
-
 use crate::{
     app::App,
     feed::{
@@ -17,50 +15,29 @@ use crate::{
         change::jobs::{DueScores, Reconsider, Renew},
         handoffs::jobs::{Breach, Expire},
     },
-    platform::sweep::{self, Sweep},
+    platform::sweep::start,
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
 };
 
-/// A sweep of a composed service.
-#[derive(Debug, Clone, Copy)]
-pub struct Listed {
-    /// How logs and metrics call it.
-    pub name: &'static str,
-    /// Starts it. It ends when the service stops.
-    pub start: fn(&App),
-    /// Runs it once: the number of rows seen to.
-    pub run_once: fn(&App) -> BoxFuture<'_, sqlx::Result<usize>>,
-}
-
-macro_rules! sweeps {
-    ($($sweep:path: $feature:ident),* $(,)?) => {
-        /// Every sweep, with the feature that it works for.
-        pub const ALL: &[Listed] = &[$(Listed {
-            name: <$sweep as Sweep>::NAME,
-            start: |app| sweep::start::<$sweep>(app, app.$feature.clone()),
-            run_once: |app| sweep::run_once::<$sweep>(&app.$feature).boxed(),
-        }),*];
-    };
-}
-
-sweeps! {
-    DueScores: lifecycle,
-    Reconsider: lifecycle,
-    Normalise: lifecycle,
-    Renew: lifecycle,
-    Release: lifecycle,
-    MakeWords: models,
-    Breach: lifecycle,
-    Expire: lifecycle,
-    Rebuild: publishing,
-    Settle: publishing,
-    Clear: publishing,
-    SettleClaims: queues,
-    outbox::jobs::Sequence: core,
-    outbox::jobs::Forget: core,
-    FanOut: webhooks,
-    Deliver: webhooks,
-    webhooks::jobs::Forget: webhooks,
-    ForgetRejected: intake,
+/// Starts every sweep. They end when the service stops.
+pub fn start_all(app: &App) {
+    start::<DueScores>(app, &app.lifecycle);
+    start::<Reconsider>(app, &app.lifecycle);
+    start::<Normalise>(app, &app.lifecycle);
+    start::<Renew>(app, &app.lifecycle);
+    start::<Release>(app, &app.lifecycle);
+    start::<MakeWords>(app, &app.models);
+    start::<Breach>(app, &app.lifecycle);
+    start::<Expire>(app, &app.lifecycle);
+    start::<Rebuild>(app, &app.publishing);
+    start::<Settle>(app, &app.publishing);
+    start::<Clear>(app, &app.publishing);
+    start::<SettleClaims>(app, &app.queues);
+    start::<outbox::jobs::Sequence>(app, &app.core);
+    start::<outbox::jobs::Forget>(app, &app.core);
+    start::<FanOut>(app, &app.webhooks);
+    start::<Deliver>(app, &app.webhooks);
+    start::<webhooks::jobs::Forget>(app, &app.webhooks);
+    start::<ForgetRejected>(app, &app.intake);
 }

@@ -28,8 +28,8 @@ pub trait Sweep {
 }
 
 /// Starts a sweep; it ends when the service stops, between two runs.
-pub fn start<S: Sweep + 'static>(core: &Core, state: S::State) {
-    core.tasks.spawn(drive::<S>(core.clone(), state));
+pub fn start<S: Sweep + 'static>(core: &Core, state: &S::State) {
+    core.tasks.spawn(drive::<S>(core.clone(), state.clone()));
 }
 
 async fn drive<S: Sweep + 'static>(core: Core, state: S::State) {
