@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
 
 use crate::{
     handoffs::{act, answered, call, changes, does, handoffs, mql, open},
@@ -340,6 +341,29 @@ async fn a_move_by_hand_that_the_table_does_not_have_is_refused() {
             .await
             .unwrap();
         assert_eq!(until.to_rfc3339(), "2026-10-01T00:00:00+00:00", "the date may be changed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_lead_is_recorded_after_what_it_waited_for() {
+    run(async |app| {
+        let lead = sql(app, "u1").await;
+        let mut conn = app.database.connect().await;
+        let mut other = conn.begin().await.unwrap();
+        other.execute("select from lead for update").await.unwrap();
+        let (waiting, path) = (app.clone(), format!("/v1/leads/{lead}/outcome"));
+        let waiting = tokio::spawn(async move { call(&waiting, "POST", &path, &won(120_050)).await });
+        while !app.database.is_blocked("leads::stored_leads").await {
+            assert!(!waiting.is_finished(), "another has the lead");
+        }
+        app.advance(TimeDelta::minutes(1));
+
+        other.rollback().await.unwrap();
+
+        let recorded = waiting.await.unwrap();
+        assert_eq!(recorded.status, 201, "{recorded:?}");
+        assert_eq!(recorded.json()["recorded_at"], json!(app.now()));
     })
     .await;
 }

@@ -21,7 +21,7 @@ use crate::{
     },
     lifecycle::{
         Lifecycle,
-        change::{Applied, Begun, LeadChange},
+        change::{Applied, Begun, LeadChange, NotApplied},
     },
     platform::ids::{EventKey, IdentityId, KeyId, LeadId},
     scores::{self, Additions, Overfull, State, StateError},
@@ -106,9 +106,7 @@ pub(super) async fn enter(mut begun: Begun<'_>, items: &[Item<'_>]) -> Result<En
     change.heard(owners);
     let additions = additions(change.leads(), items, &log);
     keep_touched(&mut change, items, &additions);
-    // For the error: which lead each event counts for.
-    let leads: Vec<Option<LeadId>> = items.iter().map(|item| lead_of(change.leads(), item.event)).collect();
-    let applied = change.apply_adding(&additions).await.map_err(|error| match error {
+    let applied = change.apply_adding(&additions).await.map_err(|NotApplied { why, leads }| match why {
         StateError::Overfull(overfull) => ResolveError::Overfull(too_full(items, &leads, &overfull)),
         StateError::Database(error) => ResolveError::Database(error),
     })?;
@@ -146,16 +144,17 @@ pub(super) struct Entered {
 
 /// The events that cannot be taken: those that say too much of a lead, and those that join too many. If no event of a lead
 /// says that it joins, as where it only makes somebody known, all are meant.
-fn too_full(items: &[Item<'_>], leads: &[Option<LeadId>], overfull: &Overfull) -> Vec<Place> {
+fn too_full(items: &[Item<'_>], leads: &Resolved, overfull: &Overfull) -> Vec<Place> {
     let joins = |event: &NewEvent| !event.named.links().is_empty();
-    let events =
-        || items.iter().map(|item| item.event).zip(leads).filter_map(|(event, lead)| Some((event, (*lead)?)));
-    let told: BTreeSet<LeadId> = events().filter(|(event, _)| joins(event)).map(|(_, lead)| lead).collect();
-    let refused = |(event, lead): &(&NewEvent, LeadId)| {
-        overfull.events.contains(&(*lead, event.id.clone()))
-            || (overfull.joined.contains(lead) && (joins(event) || !told.contains(lead)))
+    let told: BTreeSet<LeadId> =
+        items.iter().filter(|item| joins(item.event)).filter_map(|item| lead_of(leads, item.event)).collect();
+    let refused = |event: &&NewEvent| {
+        lead_of(leads, event).is_some_and(|lead| {
+            overfull.events.contains(&(lead, event.id.clone()))
+                || (overfull.joined.contains(&lead) && (joins(event) || !told.contains(&lead)))
+        })
     };
-    events().filter(refused).map(|(event, _)| place(event)).collect()
+    items.iter().map(|item| item.event).filter(refused).map(place).collect()
 }
 
 /// Why an event is not taken that would give its lead too many attributes.

@@ -84,8 +84,8 @@ async fn attempt(lifecycle: &Lifecycle, identity: IdentityId) -> bool {
 /// Gives one identity its normal form, in one transaction; false if it has that.
 async fn normalise(lifecycle: &Lifecycle, identity: IdentityId) -> Result<bool, ResolveError> {
     let mut begun = LeadChange::begin(lifecycle).await?;
-    let now = begun.now();
     store::take_turn(begun.conn()).await?;
+    let now = begun.now();
     let Some(respelling) = Respelling::hold(begun.conn(), identity, now).await? else { return Ok(false) };
     let new = respelling.new.id();
     store::drop_repeated_events(begun.conn(), identity, new).await?;

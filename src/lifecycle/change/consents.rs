@@ -1,11 +1,10 @@
 //! The consents that the feed is told of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::LeadIds;
 use crate::{
     feed::outbox::{self, Change, Kind},
     leads::{
@@ -19,7 +18,7 @@ use crate::{
 /// The leads whose consents may differ after a change, and what they were before.
 #[derive(Debug, Default)]
 pub(super) struct Consents {
-    heard: LeadIds,
+    heard: BTreeSet<LeadId>,
     before: BTreeMap<LeadId, Channels>,
 }
 
@@ -28,8 +27,8 @@ impl Consents {
     pub(super) async fn watch(
         &mut self,
         conn: &mut PgConnection,
-        moved: &LeadIds,
-        leads: LeadIds,
+        moved: &BTreeSet<LeadId>,
+        leads: BTreeSet<LeadId>,
     ) -> sqlx::Result<()> {
         let unmoved: Vec<LeadId> = leads.difference(moved).copied().collect();
         self.before.extend(consent::of_leads(conn, &unmoved).await?);

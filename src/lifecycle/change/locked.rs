@@ -5,8 +5,9 @@ use sqlx::PgConnection;
 
 use super::{ByHand, LeadChange, offers};
 use crate::{
-    leads::{Lead, view::LeadRow},
+    leads::{self, Lead, view::LeadRow},
     lifecycle::{
+        Lifecycle,
         policy::{Label, Policy},
         stages::{self, End, Offer},
     },
@@ -22,8 +23,11 @@ pub struct LockedLead<'a> {
 }
 
 impl<'a> LockedLead<'a> {
-    pub(super) fn of(id: LeadId, change: LeadChange<'a>) -> LockedLead<'a> {
-        LockedLead { id, change }
+    /// Begins a change of one lead, or of the lead that it was joined with, and locks the lead. None: there is no such lead.
+    pub async fn lock(lifecycle: &'a Lifecycle, lead: LeadId) -> sqlx::Result<Option<LockedLead<'a>>> {
+        let mut begun = LeadChange::begin(lifecycle).await?;
+        let Some((id, leads)) = leads::lock_heir(begun.conn(), lead).await? else { return Ok(None) };
+        Ok(Some(LockedLead { id, change: begun.with(leads).await? }))
     }
 
     /// The transaction's connection.
@@ -42,14 +46,18 @@ impl<'a> LockedLead<'a> {
     }
 
     /// The lead's row, to be moved to another stage.
-    pub fn lead(&mut self) -> sqlx::Result<&mut Lead> {
-        self.change.lead_mut(self.id).ok_or(sqlx::Error::RowNotFound)
+    ///
+    /// # Panics
+    ///
+    /// Never: the lead was locked when this was made.
+    pub fn lead(&mut self) -> &mut Lead {
+        self.change.leads.leads.get_mut(&self.id).expect("the lead is locked")
     }
 
     /// The lead as stored, with its state under the live model.
     pub(crate) async fn row(&mut self) -> sqlx::Result<LeadRow> {
-        let (id, live) = (self.id, self.change.live());
-        crate::leads::view::find(self.conn(), live, id).await?.ok_or(sqlx::Error::RowNotFound)
+        let (id, live) = (self.id, self.change.scored.live.id);
+        leads::view::find(self.conn(), live, id).await?.ok_or(sqlx::Error::RowNotFound)
     }
 
     /// Why the policy leaves the lead out, if the policy does.
@@ -61,7 +69,7 @@ impl<'a> LockedLead<'a> {
 
     /// Offers the lead to sales, because somebody says so. The lead has no open handoff.
     pub async fn offer(&mut self, by_hand: ByHand) -> sqlx::Result<Offer> {
-        let lead = self.lead()?.clone();
+        let lead = self.lead().clone();
         let (conn, context) = self.change.parts();
         offers::offer(conn, context, &lead, by_hand).await
     }

@@ -1,7 +1,7 @@
 //! The unit of work through which every change of a lead goes.
 //!
 //! A change begins ([`LeadChange::begin`]), locks its leads ([`Begun::lock`] and its kin), says what happens to them
-//! ([`LeadChange::replay`], [`LeadChange::requalify`], [`LeadChange::lead_mut`] …), and is committed. [`LeadChange::apply`] runs
+//! ([`LeadChange::replay`], [`LeadChange::requalify`], [`LockedLead::lead`] …), and is committed. [`LeadChange::apply`] runs
 //! the phases in this order:
 //!
 //! 1. *load states*: what is stored of each lead, under every version that leads are scored by;
@@ -39,16 +39,16 @@ use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::Lifecycle;
 use crate::{
-    leads::{self, Lead, Mention, ResolveError, Resolved},
+    leads::{self, Mention, ResolveError, Resolved},
     lifecycle::{policy::Policy, stages::ChangeContext},
     models::{self, Scored},
-    platform::ids::{IdentityId, LeadId, ModelId},
+    platform::ids::{IdentityId, LeadId},
     scores::{Additions, State, StateError},
 };
 
 pub use evidence::Evidence;
 pub use locked::LockedLead;
-pub use offers::{ByHand, offer};
+pub use offers::ByHand;
 
 use consents::Consents;
 
@@ -59,7 +59,8 @@ use consents::Consents;
 pub struct Begun<'a> {
     lifecycle: &'a Lifecycle,
     tx: Transaction<'static, Postgres>,
-    now: DateTime<Utc>,
+    /// None: nobody has asked for the instant yet.
+    now: Option<DateTime<Utc>>,
     consents: Consents,
 }
 
@@ -85,11 +86,20 @@ pub struct Applied {
     pub states: BTreeMap<LeadId, State>,
 }
 
+/// A change that was rolled back.
+#[derive(Debug)]
+pub struct NotApplied {
+    /// Why.
+    pub why: StateError,
+    /// The leads, as they would have been.
+    pub leads: Box<Resolved>,
+}
+
 impl LeadChange<'_> {
     /// Begins a change.
     pub async fn begin(lifecycle: &Lifecycle) -> sqlx::Result<Begun<'_>> {
         let tx = models::begin(&lifecycle.db).await?;
-        Ok(Begun { lifecycle, tx, now: lifecycle.clock.now(), consents: Consents::default() })
+        Ok(Begun { lifecycle, tx, now: None, consents: Consents::default() })
     }
 }
 
@@ -99,14 +109,15 @@ impl<'a> Begun<'a> {
         &mut self.tx
     }
 
-    /// The instant of the change.
-    pub fn now(&self) -> DateTime<Utc> {
-        self.now
+    /// The instant of the change: now, when this is asked for the first time. Who changes leads as of this instant asks once
+    /// the leads are locked, so that it lies after all that happened to them before.
+    pub fn now(&mut self) -> DateTime<Utc> {
+        *self.now.get_or_insert_with(|| self.lifecycle.clock.now())
     }
 
     /// Does what [`LeadChange::watch_consents`] does, for leads whose identities move before they are handed over.
     pub async fn watch_consents(&mut self, leads: impl IntoIterator<Item = LeadId>) -> sqlx::Result<()> {
-        self.consents.watch(&mut self.tx, &LeadIds::new(), leads.into_iter().collect()).await
+        self.consents.watch(&mut self.tx, &BTreeSet::new(), leads.into_iter().collect()).await
     }
 
     /// Locks leads in the order of their ids. Leads that were merged into others are left out.
@@ -121,18 +132,12 @@ impl<'a> Begun<'a> {
         self.with(leads).await
     }
 
-    /// Locks one lead, or the lead that it was joined with. None: there is no such lead.
-    pub async fn lock_heir(mut self, lead: LeadId) -> sqlx::Result<Option<LockedLead<'a>>> {
-        let Some((id, leads)) = leads::lock_heir(&mut self.tx, lead).await? else { return Ok(None) };
-        Ok(Some(LockedLead::of(id, self.with(leads).await?)))
-    }
-
     /// Resolves the identities that events name to leads, making and joining leads on the way, and locks the leads.
     ///
     /// # Errors
     /// [`ResolveError::Changed`] if another transaction moved the same identities meanwhile.
     pub async fn resolve(&mut self, mentions: &[Mention<'_>]) -> Result<Resolved, ResolveError> {
-        leads::resolve(&mut self.tx, &self.lifecycle.ids, self.now, mentions).await
+        leads::resolve(&mut self.tx, &self.lifecycle.ids, self.lifecycle.clock.now(), mentions).await
     }
 
     /// Goes on with leads that this transaction has locked already.
@@ -140,7 +145,8 @@ impl<'a> Begun<'a> {
         // Read only now: a rebuild may have come further before the leads were locked.
         let scored = self.lifecycle.live.scored(&mut self.tx).await?;
         let policy = self.lifecycle.policies.current(&mut self.tx).await?;
-        let Begun { lifecycle, tx, now, consents } = self;
+        let now = self.now();
+        let Begun { lifecycle, tx, consents, .. } = self;
         Ok(LeadChange { lifecycle, tx, now, scored, policy, leads, consents })
     }
 
@@ -159,16 +165,6 @@ impl LeadChange<'_> {
     /// The instant of the change.
     pub fn now(&self) -> DateTime<Utc> {
         self.now
-    }
-
-    /// The policy in force.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// The model that decides.
-    pub fn live(&self) -> ModelId {
-        self.scored.live.id
     }
 
     /// The connection, and the circumstances in which the leads are changed.
@@ -190,11 +186,6 @@ impl LeadChange<'_> {
     /// The ids of the locked leads.
     pub fn ids(&self) -> Vec<LeadId> {
         self.leads.leads.keys().copied().collect()
-    }
-
-    /// A lead's row, to be moved to another stage or to be vouched for. None: the lead is not locked.
-    pub fn lead_mut(&mut self, lead: LeadId) -> Option<&mut Lead> {
-        self.leads.leads.get_mut(&lead)
     }
 
     /// Replays leads, because other events count for them than before.
@@ -239,19 +230,26 @@ impl LeadChange<'_> {
     /// Runs the phases, with events that have just been appended to the log.
     ///
     /// # Errors
-    /// [`StateError::Overfull`] if an event would give its lead too many attributes.
-    pub async fn apply_adding(mut self, additions: &Additions<'_>) -> Result<Applied, StateError> {
-        let LeadChange { lifecycle, tx, now, scored, policy, leads, consents } = &mut self;
+    /// [`NotApplied::why`] is [`StateError::Overfull`] if an event would give its lead too many attributes.
+    pub async fn apply_adding(mut self, additions: &Additions<'_>) -> Result<Applied, NotApplied> {
+        match self.run(additions).await {
+            Ok(states) => Ok(Applied { tx: self.tx, leads: self.leads, states }),
+            Err(why) => Err(NotApplied { why, leads: Box::new(self.leads) }),
+        }
+    }
+
+    async fn run(&mut self, additions: &Additions<'_>) -> Result<BTreeMap<LeadId, State>, StateError> {
+        let LeadChange { lifecycle, tx, now, scored, policy, leads, consents } = self;
         let context = ChangeContext { scored, policy, now: *now, ids: &lifecycle.ids };
         // Boxed: the future of a change is as large as all phases together.
         let states = Box::pin(phases::run(tx, context, leads, additions)).await?;
         consents.tell(tx, context, leads).await?;
-        Ok(Applied { tx: self.tx, leads: self.leads, states })
+        Ok(states)
     }
 
     /// Runs the phases without new events.
     pub async fn apply(self) -> sqlx::Result<Applied> {
-        self.apply_adding(&Additions::new()).await.map_err(StateError::without_events)
+        self.apply_adding(&Additions::new()).await.map_err(|not| not.why.without_events())
     }
 
     /// Runs the phases without new events, and commits. The state of each lead under the live model.
@@ -273,6 +271,3 @@ impl Applied {
         self.tx.commit().await
     }
 }
-
-/// A set of leads.
-type LeadIds = BTreeSet<LeadId>;

@@ -29,7 +29,7 @@ pub struct ByHand {
 /// # Panics
 ///
 /// Never: evidence is plain data.
-pub async fn offer(
+pub(super) async fn offer(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
     lead: &Lead,

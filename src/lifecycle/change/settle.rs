@@ -2,7 +2,7 @@
 //!
 //! Such a lead is decided on before anything new counts, so that what comes of the decision is the model's doing.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use scoring::{Score, Tally};
 use sqlx::PgConnection;
@@ -31,10 +31,9 @@ pub(super) fn waiting(phases: &Phases<'_>) -> Waiting {
             continue;
         }
         let awaiting = context.scored.settling.and_then(|settling| state.awaiting(*id, &settling));
-        let renewed = || live.renewed(*id, phases.inputs()).map(Cow::Owned);
-        if let Some(tally) = awaiting.map(Cow::Borrowed).or_else(renewed) {
+        if let Some(tally) = awaiting.cloned().or_else(|| live.renewed(*id, phases.inputs())) {
             let score = live.evaluate(&tally, state.as_of(context.now));
-            waiting.insert(*id, (tally.into_owned(), score));
+            waiting.insert(*id, (tally, score));
         }
     }
     waiting

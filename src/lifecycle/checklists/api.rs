@@ -21,7 +21,7 @@ use crate::{
     leads::{self, Stage},
     lifecycle::{
         Lifecycle,
-        change::LeadChange,
+        change::LockedLead,
         policy::{Criterion, Framework},
         stages::{self, Gate},
     },
@@ -153,7 +153,7 @@ async fn replace_qualification(
     let found = findings(&body, &mut mistakes);
     mistakes.refuse()?;
 
-    let locked = LeadChange::begin(&lifecycle).await?.lock_heir(id).await?;
+    let locked = LockedLead::lock(&lifecycle, id).await?;
     let mut locked = locked.ok_or_else(|| Problem::not_found("lead"))?;
     let (lead, now) = (locked.id, locked.now());
     require_match(&headers, read(&lifecycle, locked.conn(), lead).await?)?;

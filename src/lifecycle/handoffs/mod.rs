@@ -23,7 +23,7 @@ use crate::{
     leads::{Cause, Lead, MqlBy, NotAllowed, Stage, Target, Why},
     lifecycle::{
         Lifecycle,
-        change::{ByHand, LeadChange, LockedLead},
+        change::{ByHand, LockedLead},
         checklists,
         policy::{Criterion, Framework, Label, Then},
         stages::{End, Offer, OfferState},
@@ -71,12 +71,12 @@ pub(crate) async fn offer_by_hand(
     rep: Option<String>,
     request_key: Option<String>,
 ) -> Result<(HandoffView, bool), HandoffError> {
-    let mut locked = lock(lifecycle, lead).await?;
+    let mut locked = LockedLead::lock(lifecycle, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
     let id = locked.id;
     if let Some(before) = store::earlier(locked.conn(), id, request_key.as_deref()).await? {
         return Ok((before, false));
     }
-    let (stage, now) = (locked.lead()?.stage(), locked.now());
+    let (stage, now) = (locked.lead().stage(), locked.now());
     if !matches!(stage, Stage::Lead | Stage::Recycled | Stage::Mql) {
         return Err(HandoffError::NotOffered(stage));
     }
@@ -86,7 +86,7 @@ pub(crate) async fn offer_by_hand(
     if let Some(label) = locked.excluded().await? {
         return Err(HandoffError::Excluded(label));
     }
-    vouch(locked.lead()?, now, &by)?;
+    vouch(locked.lead(), now, &by)?;
     let offer = locked.offer(ByHand { by: Some(by), rep, request_key }).await?;
     locked.commit().await?;
     Ok((find(lifecycle, offer.id).await?, true))
@@ -212,7 +212,7 @@ async fn close(
         Some(by) => Why::said(cause, locked.now(), by, end.reason),
         None => Why::rule(cause, locked.now()),
     };
-    locked.lead()?.pass(target, why)?;
+    locked.lead().pass(target, why)?;
     locked.end(&handoff.offer(), end).await?;
     locked.commit().await?;
     Ok(find(lifecycle, handoff.id).await?)
@@ -224,19 +224,13 @@ async fn open(lifecycle: &Lifecycle, id: HandoffId) -> Result<(LockedLead<'_>, H
         let known = store::find(&mut *lifecycle.db.acquire().await?, id).await?;
         let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
         // If the lead was joined with another meanwhile, the offer is the other's now, and that one is locked.
-        let mut locked = lock(lifecycle, lead).await?;
+        let mut locked = LockedLead::lock(lifecycle, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
         let handoff = store::find(locked.conn(), id).await?.ok_or(HandoffError::NotFound("handoff"))?;
         // Two that were one may be two again.
         if handoff.lead_id == locked.id {
             return Ok((locked, handoff));
         }
     }
-}
-
-/// Locks a lead, or the lead that it was joined with.
-async fn lock(lifecycle: &Lifecycle, lead: LeadId) -> Result<LockedLead<'_>, HandoffError> {
-    let locked = LeadChange::begin(lifecycle).await?.lock_heir(lead).await?;
-    locked.ok_or(HandoffError::NotFound("lead"))
 }
 
 async fn find(lifecycle: &Lifecycle, id: HandoffId) -> sqlx::Result<HandoffView> {

@@ -20,11 +20,7 @@ pub use store::OutcomeView;
 use crate::{
     feed::outbox::{self, Change, Kind},
     leads::{Cause, NotAllowed, Stage, Target, Why},
-    lifecycle::{
-        Lifecycle,
-        change::{LeadChange, LockedLead},
-        stages,
-    },
+    lifecycle::{Lifecycle, change::LockedLead, stages},
     platform::ids::{HandoffId, LeadId, OutcomeId},
 };
 
@@ -114,7 +110,7 @@ pub(crate) async fn record(
     lead: LeadId,
     said: &Said,
 ) -> Result<(OutcomeView, bool), OutcomeError> {
-    let mut locked = lock(lifecycle, lead).await?;
+    let mut locked = LockedLead::lock(lifecycle, lead).await?.ok_or(OutcomeError::NotFound("lead"))?;
     let (lead, now) = (locked.id, locked.now());
     if let Some(key) = &said.request_key
         && let Some(before) = store::by_key(locked.conn(), lead, key).await?
@@ -134,13 +130,13 @@ pub(crate) async fn record(
     let id = OutcomeId(lifecycle.ids.next());
     let moves = place(&mut locked, said, id).await?;
     if moves {
-        let stage = locked.lead()?.stage();
+        let stage = locked.lead().stage();
         let target = said.outcome.target();
         // A customer may buy again, and a correction may be about something else than the stage.
         if stage != target.stage() {
             let cause = if said.replaces.is_some() { Cause::Correction } else { Cause::Outcome };
             let why = Why::said(cause, now, &said.by, said.reason.as_deref());
-            if let Err(not) = locked.lead()?.pass(target, why) {
+            if let Err(not) = locked.lead().pass(target, why) {
                 return Err(refused(&mut locked, said, not).await?);
             }
         } else if said.replaces.is_none() && said.outcome != Outcome::Won {
@@ -189,7 +185,7 @@ async fn place(locked: &mut LockedLead<'_>, said: &Said, id: OutcomeId) -> Resul
         return Err(OutcomeError::Replaced);
     }
     store::replace(locked.conn(), wrong, id).await?;
-    Ok(last(&all) == Some(wrong) && locked.lead()?.stage() == found.outcome.target().stage())
+    Ok(last(&all) == Some(wrong) && locked.lead().stage() == found.outcome.target().stage())
 }
 
 /// The outcome that says where the lead stands: one that replaces another has the other's place.
@@ -212,14 +208,14 @@ pub(crate) async fn move_by_hand(
     by: &str,
     reason: &str,
 ) -> Result<LeadId, OutcomeError> {
-    let mut locked = lock(lifecycle, lead).await?;
+    let mut locked = LockedLead::lock(lifecycle, lead).await?.ok_or(OutcomeError::NotFound("lead"))?;
     let (id, now) = (locked.id, locked.now());
     if let Target::Recycled(Some(until)) = target
         && until <= now
     {
         return Err(OutcomeError::Past);
     }
-    let lead = locked.lead()?;
+    let lead = locked.lead();
     match target {
         Target::Recycled(until) if lead.stage() == Stage::Recycled => lead.recycled_until = until,
         _ if lead.stage() == target.stage() => {}
@@ -227,12 +223,6 @@ pub(crate) async fn move_by_hand(
     }
     locked.commit().await?;
     Ok(id)
-}
-
-/// Locks a lead, or the lead that it was joined with.
-async fn lock(lifecycle: &Lifecycle, lead: LeadId) -> Result<LockedLead<'_>, OutcomeError> {
-    let locked = LeadChange::begin(lifecycle).await?.lock_heir(lead).await?;
-    locked.ok_or(OutcomeError::NotFound("lead"))
 }
 
 impl OutcomeView {

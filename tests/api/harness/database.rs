@@ -64,6 +64,13 @@ impl TestDatabase {
         connect(&self.name).await
     }
 
+    /// Whether a statement waits for a lock.
+    pub(crate) async fn is_blocked(&self, statement: &str) -> bool {
+        let waits = "select exists (select from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and query like '-- ' || $1 || '%')";
+        sqlx::query_scalar(waits).bind(statement).fetch_one(&mut self.connect().await).await.unwrap()
+    }
+
     /// How many sessions sit in a transaction and do nothing, however often one looks: one that was dropped is rolled
     /// back in the background.
     pub(crate) async fn idle_in_transaction(&self) -> i64 {

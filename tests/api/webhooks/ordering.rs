@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 
 use super::{deliveries, endpoint, lead, say, states, told};
-use crate::harness::{Receiver, Reply, TestApp, run};
+use crate::harness::{Receiver, Reply, run};
 
 #[tokio::test]
 async fn a_leads_next_change_waits_until_the_one_before_has_arrived() {
@@ -84,14 +84,6 @@ async fn what_comes_while_the_last_of_a_lane_is_being_sent_is_sent_too() {
     .await;
 }
 
-/// Whether a statement waits for a lock.
-async fn is_blocked(app: &TestApp, statement: &str) -> bool {
-    let waits = "select exists (select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock' and query like '-- ' || $1 || '%')";
-    let waits = sqlx::query_scalar(waits).bind(statement);
-    waits.fetch_one(&mut app.database.connect().await).await.unwrap()
-}
-
 #[tokio::test]
 async fn nothing_is_put_into_a_lane_while_it_is_decided_whether_it_ends() {
     run(async |app| {
@@ -103,11 +95,11 @@ async fn nothing_is_put_into_a_lane_while_it_is_decided_whether_it_ends() {
         say(app, lead(1), 1).await;
         let (ending, beginning) = (app.clone(), app.clone());
         let ending = tokio::spawn(async move { ending.run_due().await });
-        while !is_blocked(app, "webhooks::record").await {}
+        while !app.database.is_blocked("webhooks::record").await {}
         say(app, lead(1), 2).await;
 
         let beginning = tokio::spawn(async move { FanOut::run_once(&beginning.app.webhooks).await });
-        while !is_blocked(app, "webhooks::open_lanes").await {
+        while !app.database.is_blocked("webhooks::open_lanes").await {
             assert!(!beginning.is_finished(), "or it would be closed with something in it");
         }
         no_attempts.rollback().await.unwrap();
