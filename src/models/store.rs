@@ -10,12 +10,15 @@ use super::{
 };
 use crate::platform::ids::{LeadId, ModelId};
 
-/// Begins a transaction that changes scores. The lock is had before anything is read; and every statement is a look-up
-/// by key, so that no plan reads all events for the sake of a thousand leads.
-pub(super) const BEGIN: &str = "begin; select pg_advisory_xact_lock_shared(7309453671);
+/// Begins a transaction that changes scores. The transaction takes the lock of its schema's scores before it reads
+/// anything. Every statement looks rows up by key, so no plan reads all events for the sake of a thousand leads.
+pub(super) const BEGIN: &str = "begin;
+    select pg_advisory_xact_lock_shared(hashtextextended(current_schema(), 7309453671));
     set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
-/// Begins a transaction that changes which versions leads are scored under.
-pub(super) const BEGIN_CHANGE: &str = "begin; select pg_advisory_xact_lock(7309453671)";
+/// Begins a transaction that changes which versions leads are scored under. The transaction has the lock of its schema's
+/// scores to itself.
+pub(super) const BEGIN_CHANGE: &str = "begin;
+    select pg_advisory_xact_lock(hashtextextended(current_schema(), 7309453671))";
 
 /// The version that is live.
 pub(super) async fn live(conn: &mut PgConnection) -> sqlx::Result<ModelId> {

@@ -12,7 +12,7 @@ use leadscore::{
     routes,
 };
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::{
     harness::{ADMIN, TestApp, run},
@@ -74,4 +74,44 @@ async fn two_services_on_two_schemas_of_one_database_do_not_see_each_other() {
         other.app.shut_down().await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_change_of_one_services_models_does_not_hold_up_the_other() {
+    run(async |app| {
+        let one = service_on("one", ADMIN, 10, app).await;
+        let other = service_on("other", OTHER, 25, app).await;
+        let mut conn = app.database.connect().await;
+        conn.execute("set search_path to one").await.unwrap();
+        let mut change = conn.begin_with(CHANGES_MODELS).await.unwrap();
+        let seen = json!({"type": "page_viewed", "lead": {"user_id": "jane"}}).to_string();
+        let (waiting, body) = (one.clone(), seen.clone());
+        let waiting =
+            tokio::spawn(async move { waiting.call("POST", "/v1/events", Some(ADMIN), body).await.status });
+        while !waits_for_the_lock(app).await {
+            assert!(!waiting.is_finished(), "the models of its schema are being changed");
+        }
+
+        let answered = other.call("POST", "/v1/events", Some(OTHER), seen).await.status;
+
+        assert_eq!(answered, 200);
+        change.rollback().await.unwrap();
+        assert_eq!(waiting.await.unwrap(), 200);
+        one.app.shut_down().await;
+        other.app.shut_down().await;
+    })
+    .await;
+}
+
+/// How a transaction begins that changes the models of its schema.
+const CHANGES_MODELS: &str =
+    "begin; select pg_advisory_xact_lock(hashtextextended(current_schema(), 7309453671))";
+
+/// Whether a transaction waits for an advisory lock.
+async fn waits_for_the_lock(app: &TestApp) -> bool {
+    let waits = "select exists (
+        select from pg_locks l join pg_database d on d.oid = l.database
+        where d.datname = current_database() and l.locktype = 'advisory' and not l.granted
+    )";
+    sqlx::query_scalar(waits).fetch_one(&mut app.database.connect().await).await.unwrap()
 }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::{intake::ingest::event::UNCOMPARED, platform::ids::IdentityId};
 
-/// Under which advisory lock identities are changed, one at a time.
+/// The advisory lock under which a schema's identities change their form, one at a time.
 const TURN: i64 = 7_309_453_674;
 
 /// How far identities have come.
@@ -97,7 +97,13 @@ pub(super) async fn finish(conn: &mut PgConnection, version: i32, now: DateTime<
 
 /// Waits until nobody else changes an identity's form.
 pub(super) async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("-- normalisation::take_turn\nselect pg_advisory_xact_lock($1)", TURN).execute(conn).await?;
+    sqlx::query!(
+        "-- normalisation::take_turn
+        select pg_advisory_xact_lock(hashtextextended(current_schema(), $1))",
+        TURN
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

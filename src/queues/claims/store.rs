@@ -6,8 +6,8 @@ use sqlx::PgConnection;
 use super::State;
 use crate::platform::ids::{ClaimId, LeadId};
 
-/// The kind of advisory lock by which claims on one lead come one after the other.
-const LEAD_LOCK: i32 = 1_129_333_069;
+/// The kind of the advisory lock that a lead of a schema has for its claims. Claims on one lead come one after the other.
+const LEAD_LOCK: i64 = 7_309_453_675;
 
 /// Leads that were merged into others while claims on them are open or callbacks due.
 pub(super) async fn merged(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<LeadId>> {
@@ -99,7 +99,9 @@ pub(super) struct NewClaim<'a> {
 pub(super) async fn insert(conn: &mut PgConnection, new: &NewClaim<'_>) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!(
         "-- queues::insert
-        with turn as materialized (select pg_advisory_xact_lock($9, $10))
+        with turn as materialized (
+            select pg_advisory_xact_lock(hashtextextended(current_schema() || $2::uuid::text, $9))
+        )
         insert into claim (id, lead_id, queue, rep, request, why, claimed_at, expires_at)
         select $1, $2, $3, $4, $5, $6, $7, $8 from turn
         on conflict (lead_id) where ended_at is null do nothing
@@ -112,8 +114,7 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &NewClaim<'_>) -> sqlx:
         new.why,
         new.claimed_at,
         new.expires_at,
-        LEAD_LOCK,
-        lock_of(new.lead_id)
+        LEAD_LOCK
     )
     .fetch_optional(conn)
     .await
@@ -123,18 +124,13 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &NewClaim<'_>) -> sqlx:
 pub(super) async fn lock_lead(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- queues::lock_lead
-        select pg_advisory_xact_lock($1, $2)",
-        LEAD_LOCK,
-        lock_of(lead)
+        select pg_advisory_xact_lock(hashtextextended(current_schema() || $1::uuid::text, $2))",
+        lead as LeadId,
+        LEAD_LOCK
     )
     .fetch_one(conn)
     .await?;
     Ok(())
-}
-
-fn lock_of(lead: LeadId) -> i32 {
-    let [.., a, b, c, d] = lead.0.into_bytes();
-    i32::from_be_bytes([a, b, c, d])
 }
 
 /// Ends a lead's open claim if its time is over.
