@@ -284,6 +284,46 @@ fn only_stores_and_views_hold_sql() {
     }
 }
 
+/// The tags of a file's statements, each with the function or macro in which the statement stands.
+fn tags(source: &str) -> Vec<(String, String)> {
+    let mut name = String::new();
+    let mut found = Vec::new();
+    for line in source.lines() {
+        let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && !"_!".contains(c)).collect();
+        if let Some(at) = words.iter().position(|word| ["fn", "macro_rules!"].contains(word)) {
+            name = words[at + 1..].iter().find(|word| !word.is_empty()).unwrap().to_string();
+        }
+        if let Some((_, tag)) = line.split_once("\"-- ") {
+            let tag = tag.split(['\\', '"']).next().unwrap();
+            found.push((tag.to_owned(), name.clone()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_statement_is_tagged_with_the_room_and_the_function_in_which_it_stands() {
+    let src = root().join("src");
+    let mut seen = BTreeSet::new();
+    for path in sources(&src) {
+        let source = fs::read_to_string(&path).unwrap();
+        let relative = segments(path.strip_prefix(&src).unwrap().parent().unwrap());
+        let wing_of_rooms = relative.first().is_some_and(|wing| OF_ROOMS.contains(&wing.as_str()));
+        let folders = relative[usize::from(wing_of_rooms)..].iter().filter(|folder| *folder != "store");
+        let room: String = folders.map(|folder| format!("{folder}::")).collect();
+        for (tag, function) in tags(&source) {
+            let named = tag.split(" (").next().unwrap();
+            assert_eq!(named, format!("{room}{function}"), "the tag of a statement in {}", path.display());
+            assert!(seen.insert(tag.clone()), "two statements are tagged `{tag}`");
+        }
+        if !source.contains("macro_rules!") {
+            let checked =
+                source.lines().filter(|line| line.contains("sqlx::query") && line.contains("!(")).count();
+            assert_eq!(tags(&source).len(), checked, "a statement without a tag in {}", path.display());
+        }
+    }
+}
+
 #[test]
 fn the_scoring_core_knows_no_clock_no_database_and_no_http() {
     let manifest = fs::read_to_string(root().join("crates/scoring/Cargo.toml")).unwrap();

@@ -242,7 +242,7 @@ macro_rules! lead_rows {
     ([$($rest:tt)+], $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             LeadRow,
-            r#"-- leads::view
+            r#"-- leads::lead_rows
             select s.lead_id as "id!: LeadId", s.stage as "stage: Stage", l.mql_by as "qualified_by: MqlBy", l.cycle,
                 l.created_at, s.score, s.raw, s.fit, s.engagement, s.grade, s.band, s.next_change_at, s.model_id, s.do_not_contact, s.last_activity_at,
                 s.first_seen_at,

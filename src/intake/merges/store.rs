@@ -27,7 +27,7 @@ macro_rules! merges {
     ($rest:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             MergeRow,
-            r#"-- merges::rows
+            r#"-- merges::merges
             select id, seq, lead_id, into_lead_id, merged_at, merged_by, reason, heir, undone_at, undone_by, undone_reason
             from lead_merge "# + $rest,
             $($argument),*

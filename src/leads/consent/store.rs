@@ -15,7 +15,7 @@ pub(super) async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Resu
     let lists: Vec<Option<String>> = facts.iter().map(|fact| fact.said.list.clone()).collect();
     let events: Vec<EventKey> = facts.iter().map(|fact| fact.event).collect();
     sqlx::query!(
-        "-- consent::enter
+        "-- leads::consent::enter
         insert into consent (identity_id, channel, state, since, list, event_key)
         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::uuid[])
         on conflict do nothing",
@@ -38,7 +38,7 @@ pub(super) async fn forget(
     event: EventKey,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- consent::forget
+        "-- leads::consent::forget
         delete from consent where identity_id = $1 and event_key = $2",
         identity as IdentityId,
         event as EventKey
@@ -62,7 +62,7 @@ pub(super) struct WordRow {
 pub(super) async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<WordRow>> {
     sqlx::query_as!(
         WordRow,
-        r#"-- consent::of_leads
+        r#"-- leads::consent::of_leads
         select own.lead_id, c.identity_id, c.channel as "channel: Channel", c.state as "state: State", c.since,
             c.list
         from identity_span own
@@ -96,7 +96,7 @@ pub(in crate::leads) async fn suppressed(
 ) -> sqlx::Result<Vec<SuppressedRow>> {
     sqlx::query_as!(
         SuppressedRow,
-        r#"-- consent::suppressed
+        r#"-- leads::consent::suppressed
         with words as (
             select c.identity_id, whose.lead_id, c.state, c.since, c.list
             from consent c left join identity_span whose on whose.identity_id = c.identity_id

@@ -13,7 +13,7 @@ macro_rules! handoffs {
     ($rest:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             HandoffView,
-            r#"-- handoffs::rows
+            r#"-- handoffs::handoffs
             select id, lead_id, state as "state: OfferState", cycle, rep,
                 offered_at, offered_by, due_at, false as "overdue!", breached_at, expires_at, score,
                 model_id as model_version, evidence, accepted_at, accepted_by, answered_at, answered_by, reason, note, recycle_until,

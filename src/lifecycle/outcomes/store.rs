@@ -42,7 +42,7 @@ macro_rules! outcomes {
     ($rest:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             OutcomeView,
-            r#"-- outcomes::rows
+            r#"-- outcomes::outcomes
             select id, lead_id, outcome as "outcome: Outcome", occurred_at,
                 recorded_at, recorded_by, amount, currency, reason, note, handoff_id,
                 replaced_by

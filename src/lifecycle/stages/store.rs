@@ -50,7 +50,7 @@ pub(super) async fn insert_transitions(
     let bands: Vec<&str> = transitions.iter().map(|one| one.score.band.as_str()).collect();
     let models: Vec<ModelId> = transitions.iter().map(|one| one.model_id).collect();
     sqlx::query!(
-        "-- qualification::insert_transitions
+        "-- stages::insert_transitions
         insert into transition (lead_id, id, at, from_stage, to_stage, cause, actor, reason, cycle, score, raw, fit,
             engagement, grade, band, model_id)
         select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
@@ -82,7 +82,7 @@ pub(super) async fn insert_transitions(
 pub async fn open_offers(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Offer>> {
     sqlx::query_as!(
         Offer,
-        r#"-- qualification::open_offers
+        r#"-- stages::open_offers
         select id, lead_id, state as "state: OfferState", cycle, score, rep,
             due_at
         from handoff where lead_id = any($1) and state = 'open'"#,
@@ -100,7 +100,7 @@ pub(super) async fn insert_offer(
     expires_at: Option<DateTime<Utc>>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- qualification::insert_offer
+        "-- stages::insert_offer
         insert into handoff (id, lead_id, state, cycle, offered_at, offered_by, rep, due_at, expires_at, score,
             model_id, evidence, request_key)
         values ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -129,7 +129,7 @@ pub(super) async fn end_offer(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- qualification::end_offer
+        "-- stages::end_offer
         update handoff set state = $2, answered_at = $3, answered_by = $4, reason = $5, note = $6,
             recycle_until = $7, merged_into = $8, rep = coalesce($9, rep),
             accepted_at = case when $2 = 'accepted' then $3 else accepted_at end,
@@ -154,7 +154,7 @@ pub(super) async fn end_offer(
 /// its own too.
 pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- qualification::inherit (offers)
+        "-- stages::inherit (offers)
         update handoff set home_lead_id = coalesce(home_lead_id, lead_id), lead_id = $2 where lead_id = $1",
         from as LeadId,
         into as LeadId
@@ -162,7 +162,7 @@ pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId)
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "-- qualification::inherit (outcomes)
+        "-- stages::inherit (outcomes)
         update outcome set home_lead_id = coalesce(home_lead_id, lead_id), lead_id = $2 where lead_id = $1",
         from as LeadId,
         into as LeadId
@@ -175,7 +175,7 @@ pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId)
 /// Gives a lead another's answers, where they are newer.
 pub async fn copy_answers(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- qualification::copy_answers
+        "-- stages::copy_answers
         insert into checklist_answer (lead_id, framework, criterion, answer, evidence, answered_by, answered_at)
         select $2, framework, criterion, answer, evidence, answered_by, answered_at
         from checklist_answer where lead_id = $1
@@ -201,7 +201,7 @@ pub async fn give_back(
     merged_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- qualification::give_back (offers)
+        "-- stages::give_back (offers)
         update handoff set lead_id = $3, home_lead_id = nullif(home_lead_id, $3)
         where lead_id = $1 and home_lead_id = any($2) and not (answered_by is not null and answered_at > $4)",
         from as LeadId,
@@ -212,7 +212,7 @@ pub async fn give_back(
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "-- qualification::give_back (outcomes)
+        "-- stages::give_back (outcomes)
         update outcome set lead_id = $3, home_lead_id = nullif(home_lead_id, $3)
         where lead_id = $1 and home_lead_id = any($2)",
         from as LeadId,
@@ -234,7 +234,7 @@ pub(super) async fn reopen(
 ) -> sqlx::Result<Option<Offer>> {
     sqlx::query_as!(
         Offer,
-        r#"-- qualification::reopen
+        r#"-- stages::reopen
         update handoff set state = 'open', answered_at = null, reason = null, merged_into = null
         where id = (
             select ended.id from handoff ended left join handoff went_on on went_on.id = ended.merged_into
@@ -263,7 +263,7 @@ pub(super) async fn put_back(
 ) -> sqlx::Result<Option<Offer>> {
     sqlx::query_as!(
         Offer,
-        r#"-- qualification::put_back
+        r#"-- stages::put_back
         update handoff set state = $2, reason = $3, answered_by = null, note = null, recycle_until = null,
             accepted_by = null,
             answered_at = case when $2 <> 'open' then $4::timestamptz end,

@@ -21,7 +21,7 @@ pub(super) struct SampledLead {
 /// How many leads there are.
 pub(super) async fn population(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let count = sqlx::query_scalar!(
-        r#"-- comparison::population
+        r#"-- publishing::comparison::population
         select count(*) as "count!" from lead where merged_into is null"#
     )
     .fetch_one(conn)
@@ -32,7 +32,7 @@ pub(super) async fn population(conn: &mut PgConnection) -> sqlx::Result<u64> {
 /// The leads whose ids, hashed with a seed, come first; in the order of ids.
 pub(super) async fn sample(conn: &mut PgConnection, most: i64, seed: i64) -> sqlx::Result<Vec<SampledLead>> {
     let rows = sqlx::query!(
-        r#"-- comparison::sample
+        r#"-- publishing::comparison::sample
         select l.id as "id: LeadId", l.stage as "stage: Stage", l.mql_by as "mql_by: MqlBy", l.below_since,
             l.last_exit_at, l.recycled_at, l.recycled_until, l.withheld_at, (
                 select min(at) from transition where lead_id = l.id and cause = 'identified'
@@ -59,7 +59,7 @@ pub(super) async fn sample(conn: &mut PgConnection, most: i64, seed: i64) -> sql
 /// The number of a version.
 pub(super) async fn version_number(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<i32> {
     sqlx::query_scalar!(
-        "-- comparison::version_number
+        "-- publishing::comparison::version_number
         select version from scoring_model where id = $1",
         id as ModelId
     )
@@ -80,7 +80,7 @@ pub(super) async fn names_of(
     leads: &[LeadId],
 ) -> sqlx::Result<HashMap<LeadId, Names>> {
     let rows = sqlx::query!(
-        r#"-- comparison::names_of
+        r#"-- publishing::comparison::names_of
         select s.lead_id as "lead_id: LeadId",
             min(i.value) filter (where i.kind = 'user_id' and s.parent_id is null) as user_id,
             min(i.value) filter (where i.kind = 'email') as email
@@ -97,7 +97,7 @@ pub(super) async fn names_of(
 /// Whether every lead has a stored score under both versions.
 pub(super) async fn are_scored(conn: &mut PgConnection, models: [ModelId; 2]) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
-        r#"-- comparison::are_scored
+        r#"-- publishing::comparison::are_scored
         select not exists (
             select from unnest($1::uuid[]) as asked (id)
             where not exists (
@@ -138,7 +138,7 @@ pub(super) async fn stored_pairs(
     let [a, b] = models;
     sqlx::query_as!(
         StoredPair,
-        r#"-- comparison::stored_pairs
+        r#"-- publishing::comparison::stored_pairs
         select a.stage as "stage: Stage",
             a.do_not_contact as a_do_not_contact, a.score as a_score, a.raw as a_raw, a.fit as a_fit,
             a.engagement as a_engagement, a.band as a_band,
@@ -168,7 +168,7 @@ pub(super) struct Outcome {
 pub(super) async fn outcomes(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<Outcome>> {
     sqlx::query_as!(
         Outcome,
-        r#"-- comparison::outcomes
+        r#"-- publishing::comparison::outcomes
         select l.id as "lead_id: LeadId", l.stage in ('customer', 'opportunity') as "won!", handed.at as handed_over_at
         from lead l cross join lateral (
             select at from transition

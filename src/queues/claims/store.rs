@@ -12,7 +12,7 @@ const LEAD_LOCK: i64 = 7_309_453_675;
 /// Leads that were merged into others while claims on them are open or callbacks due.
 pub(super) async fn merged(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
-        r#"-- queues::merged
+        r#"-- queues::claims::merged
         select l.id as "id!: LeadId" from claim c join lead l on l.id = c.lead_id
         where c.ended_at is null and l.merged_into is not null
         union
@@ -27,7 +27,7 @@ pub(super) async fn merged(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
 /// Holds a claim until the transaction ends.
 pub(super) async fn lock(conn: &mut PgConnection, id: ClaimId) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::lock
+        "-- queues::claims::lock
         select id from claim where id = $1 for update",
         id as ClaimId
     )
@@ -44,7 +44,7 @@ pub(super) async fn by_request(
     request: &str,
 ) -> sqlx::Result<Option<ClaimId>> {
     sqlx::query_scalar!(
-        "-- queues::by_request
+        "-- queues::claims::by_request
         select id from claim where queue = $1 and rep = $2 and request = $3",
         queue,
         rep,
@@ -69,7 +69,7 @@ pub(super) async fn load(
 ) -> sqlx::Result<Load> {
     sqlx::query_as!(
         Load,
-        r#"-- queues::load
+        r#"-- queues::claims::load
         select
             (select count(*) from claim where rep = $2 and queue = $1 and claimed_at >= $3) as "today!",
             (select count(*) from claim where rep = $2 and queue = $1 and ended_at is null and expires_at > $4) as "held!""#,
@@ -98,7 +98,7 @@ pub(super) struct NewClaim<'a> {
 /// transaction's to make, so that a claim made later never has a smaller one.
 pub(super) async fn insert(conn: &mut PgConnection, new: &NewClaim<'_>) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!(
-        "-- queues::insert
+        "-- queues::claims::insert
         with turn as materialized (
             select pg_advisory_xact_lock(hashtextextended(current_schema() || $2::uuid::text, $9))
         )
@@ -123,7 +123,7 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &NewClaim<'_>) -> sqlx:
 /// Has the claims on a lead wait for this transaction.
 pub(super) async fn lock_lead(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::lock_lead
+        "-- queues::claims::lock_lead
         select pg_advisory_xact_lock(hashtextextended(current_schema() || $1::uuid::text, $2))",
         lead as LeadId,
         LEAD_LOCK
@@ -136,7 +136,7 @@ pub(super) async fn lock_lead(conn: &mut PgConnection, lead: LeadId) -> sqlx::Re
 /// Ends a lead's open claim if its time is over.
 pub(super) async fn expire(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::expire
+        "-- queues::claims::expire
         update claim set ended_at = expires_at, outcome = 'expired'
         where lead_id = $1 and ended_at is null and expires_at <= $2",
         lead as LeadId,
@@ -156,7 +156,7 @@ pub(super) async fn end(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::end
+        "-- queues::claims::end
         update claim set outcome = $2::text, ended_at = least(expires_at, $3)
         where id in (
             select id from claim
@@ -179,7 +179,7 @@ pub(super) async fn renew(
     expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::renew
+        "-- queues::claims::renew
         update claim set expires_at = $2 where id = $1",
         id as ClaimId,
         expires_at
@@ -204,7 +204,7 @@ pub(super) async fn finish(
     ending: &Ending,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::finish
+        "-- queues::claims::finish
         update claim set ended_at = $2, outcome = $3, reason = $4, rests_until = $5, callback_at = $6 where id = $1",
         id as ClaimId,
         now,
@@ -221,7 +221,7 @@ pub(super) async fn finish(
 /// The callbacks that were promised to a lead have been made.
 pub(super) async fn call_back(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::call_back
+        "-- queues::claims::call_back
         update claim set called_back_at = $2
         where lead_id = $1 and callback_at is not null and called_back_at is null",
         lead as LeadId,
@@ -235,7 +235,7 @@ pub(super) async fn call_back(conn: &mut PgConnection, lead: LeadId, now: DateTi
 /// Whether there is a later claim on a lead.
 pub(super) async fn is_later(conn: &mut PgConnection, lead: LeadId, token: i64) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
-        r#"-- queues::is_later
+        r#"-- queues::claims::is_later
         select exists (select from claim where lead_id = $1 and token > $2) as "is_later!""#,
         lead as LeadId,
         token
@@ -247,7 +247,7 @@ pub(super) async fn is_later(conn: &mut PgConnection, lead: LeadId, token: i64) 
 /// The lead that a lead was merged into, at the end of the trail; itself if it was not.
 pub(super) async fn heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<LeadId>> {
     sqlx::query_scalar!(
-        r#"-- queues::heir
+        r#"-- queues::claims::heir
         with recursive trail as (
             select id, merged_into from lead where id = $1
             union all
@@ -263,7 +263,7 @@ pub(super) async fn heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<
 /// The leads that were merged into one and that claims are still on.
 pub(super) async fn merged_into(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
-        r#"-- queues::merged_into
+        r#"-- queues::claims::merged_into
         with recursive family as (
             select id from lead where merged_into = $1
             union all
@@ -286,7 +286,7 @@ pub(super) struct Open {
 pub(super) async fn lock_open(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Open>> {
     sqlx::query_as!(
         Open,
-        "-- queues::lock_open
+        "-- queues::claims::lock_open
         select id, expires_at from claim where lead_id = any($1) and ended_at is null order by token for update",
         leads as &[LeadId]
     )
@@ -297,7 +297,7 @@ pub(super) async fn lock_open(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx
 /// Has every claim on some leads be one on another; whether there were any.
 pub(super) async fn follow(conn: &mut PgConnection, from: &[LeadId], to: LeadId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "-- queues::follow
+        "-- queues::claims::follow
         update claim set home_lead_id = coalesce(home_lead_id, lead_id), lead_id = $2 where lead_id = any($1)",
         from as &[LeadId],
         to as LeadId
@@ -315,7 +315,7 @@ pub(super) async fn part(
     lead: LeadId,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::part
+        "-- queues::claims::part
         update claim set lead_id = $3, home_lead_id = nullif(home_lead_id, $3)
         where lead_id = $1 and home_lead_id = any($2)",
         from as LeadId,
@@ -331,7 +331,7 @@ pub(super) async fn part(
 /// open one.
 pub(super) async fn reopen(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- queues::reopen
+        "-- queues::claims::reopen
         update claim set ended_at = null, outcome = null
         where lead_id = $1 and outcome = 'merged' and expires_at > $2
             and token = (select max(token) from claim where lead_id = $1)

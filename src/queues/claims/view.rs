@@ -14,7 +14,7 @@ macro_rules! claims {
     ($rest:literal, $model:expr $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             Claim,
-            r#"-- queues::claims
+            r#"-- queues::claims::claims
             select c.id, c.lead_id, c.token, c.queue, c.rep, c.why, c.claimed_at, c.expires_at, c.ended_at,
                 c.outcome as "outcome: State", c.reason, c.rests_until, c.callback_at,
                 s.stage as "stage?: Stage", s.do_not_contact as "do_not_contact?",

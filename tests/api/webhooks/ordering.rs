@@ -95,11 +95,11 @@ async fn nothing_is_put_into_a_lane_while_it_is_decided_whether_it_ends() {
         say(app, lead(1), 1).await;
         let (ending, beginning) = (app.clone(), app.clone());
         let ending = tokio::spawn(async move { ending.run_due().await });
-        while !app.database.is_blocked("webhooks::record").await {}
+        while !app.database.is_blocked("webhooks::deliveries::record").await {}
         say(app, lead(1), 2).await;
 
         let beginning = tokio::spawn(async move { FanOut::run_once(&beginning.app.webhooks).await });
-        while !app.database.is_blocked("webhooks::open_lanes").await {
+        while !app.database.is_blocked("webhooks::lanes::open").await {
             assert!(!beginning.is_finished(), "or it would be closed with something in it");
         }
         no_attempts.rollback().await.unwrap();

@@ -23,7 +23,7 @@ pub(super) async fn insert(
     let kinds: Vec<&str> = new.iter().map(|one| one.kind.as_str()).collect();
     let bodies: Vec<&str> = new.iter().map(|one| one.body.as_str()).collect();
     sqlx::query!(
-        "-- webhooks::insert_deliveries
+        "-- webhooks::deliveries::insert
         insert into webhook_delivery (endpoint_id, id, message_id, lead_id, position, type, body, state, created_at)
         select $1, id, message_id, lead_id, position, type, body, 'pending', $8
         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[])
@@ -51,7 +51,7 @@ pub(super) async fn record(
     state: State,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::record
+        "-- webhooks::deliveries::record
         with counted as (
             update webhook_delivery set tries = tries + 1, attempts = attempts + 1, state = $3
             where endpoint_id = $1 and id = $2
@@ -83,7 +83,7 @@ pub(super) async fn insert_ping(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::insert_ping
+        "-- webhooks::deliveries::insert_ping
         insert into webhook_delivery (endpoint_id, id, message_id, type, body, state, created_at)
         values ($1, $2, $3, 'webhook.ping', $4, 'failed', $5)",
         endpoint as EndpointId,
@@ -106,7 +106,7 @@ pub(super) async fn given_up(
     limit: i64,
 ) -> sqlx::Result<Vec<(DeliveryId, LeadId)>> {
     let rows = sqlx::query!(
-        r#"-- webhooks::given_up
+        r#"-- webhooks::deliveries::given_up
         select id, lead_id as "lead_id!: LeadId" from webhook_delivery
         where endpoint_id = $1 and created_at >= $2 and ($3::uuid is null or id > $3)
             and state = 'failed' and lead_id is not null
@@ -128,7 +128,7 @@ pub(super) async fn lead_of(
     delivery: DeliveryId,
 ) -> sqlx::Result<Option<Option<LeadId>>> {
     sqlx::query_scalar!(
-        "-- webhooks::lead_of
+        "-- webhooks::deliveries::lead_of
         select lead_id from webhook_delivery where endpoint_id = $1 and id = $2",
         endpoint as EndpointId,
         delivery as DeliveryId
@@ -144,7 +144,7 @@ pub(super) async fn put_back(
     deliveries: &[DeliveryId],
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::put_back
+        "-- webhooks::deliveries::put_back
         update webhook_delivery set state = 'pending', tries = 0 where endpoint_id = $1 and id = any($2)",
         endpoint as EndpointId,
         deliveries as &[DeliveryId]
@@ -162,7 +162,7 @@ pub(in crate::feed::webhooks) async fn forget(
     limit: i64,
 ) -> sqlx::Result<u64> {
     let done = sqlx::query!(
-        "-- webhooks::forget_deliveries
+        "-- webhooks::deliveries::forget
         delete from webhook_delivery d using (
             select o.endpoint_id, o.id
             from webhook_endpoint e
@@ -185,7 +185,7 @@ pub(in crate::feed::webhooks) async fn forget(
 /// When the oldest delivery was made that is to be sent to an endpoint in use and has not arrived.
 pub(super) async fn oldest(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
-        "-- webhooks::oldest
+        "-- webhooks::deliveries::oldest
         select min(o.created_at)
         from webhook_endpoint e
         cross join lateral (

@@ -64,7 +64,7 @@ pub(super) async fn deliveries(
     limit: i64,
 ) -> sqlx::Result<Vec<Delivery>> {
     let rows = sqlx::query!(
-        r#"-- webhooks::deliveries
+        r#"-- webhooks::deliveries::deliveries
         select d.id, d.message_id, d.type, d.lead_id, d.state as "state: State", d.body, d.created_at,
             (
                 select l.due_at from webhook_lane l
@@ -109,7 +109,7 @@ async fn attempts(
     deliveries: &[DeliveryId],
 ) -> sqlx::Result<HashMap<DeliveryId, Vec<AttemptView>>> {
     let rows = sqlx::query!(
-        "-- webhooks::attempts
+        "-- webhooks::deliveries::attempts
         select delivery_id, number, at, duration_ms, status, error, response
         from webhook_attempt where endpoint_id = $1 and delivery_id = any($2) order by delivery_id, number",
         endpoint as EndpointId,

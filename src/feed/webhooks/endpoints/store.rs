@@ -37,7 +37,7 @@ pub(super) async fn insert(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::insert_endpoint
+        "-- webhooks::endpoints::insert
         insert into webhook_endpoint (id, url, description, events, position, created_at, request_key)
         values ($1, $2, $3, $4, $5, $6, $7)",
         id as EndpointId,
@@ -56,7 +56,7 @@ pub(super) async fn insert(
 /// The endpoint that a call with this idempotency key has made, also if it was removed since.
 pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<EndpointId>> {
     sqlx::query_scalar!(
-        r#"-- webhooks::made_by
+        r#"-- webhooks::endpoints::made_by
         select id as "id: EndpointId" from webhook_endpoint where request_key = $1"#,
         request_key
     )
@@ -70,7 +70,7 @@ pub(in crate::feed::webhooks) async fn find(
 ) -> sqlx::Result<Option<Endpoint>> {
     sqlx::query_as!(
         Endpoint,
-        r#"-- webhooks::find_endpoint
+        r#"-- webhooks::endpoints::find
         select id, url, description, events, failing_since, disabled_at,
             disabled_because as "disabled_because: Cause", created_at
         from webhook_endpoint where id = $1 and deleted_at is null"#,
@@ -87,7 +87,7 @@ pub(in crate::feed::webhooks) async fn lock(
 ) -> sqlx::Result<Option<Endpoint>> {
     sqlx::query_as!(
         Endpoint,
-        r#"-- webhooks::lock_endpoint
+        r#"-- webhooks::endpoints::lock
         select id, url, description, events, failing_since, disabled_at,
             disabled_because as "disabled_because: Cause", created_at
         from webhook_endpoint where id = $1 and deleted_at is null for no key update"#,
@@ -105,7 +105,7 @@ pub(super) async fn list(
 ) -> sqlx::Result<Vec<Endpoint>> {
     sqlx::query_as!(
         Endpoint,
-        r#"-- webhooks::list_endpoints
+        r#"-- webhooks::endpoints::list
         select id, url, description, events, failing_since, disabled_at,
             disabled_because as "disabled_because: Cause", created_at
         from webhook_endpoint where deleted_at is null and ($1::uuid is null or id > $1)
@@ -119,7 +119,7 @@ pub(super) async fn list(
 
 pub(super) async fn update(conn: &mut PgConnection, id: EndpointId, wanted: &Wanted) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::update_endpoint
+        "-- webhooks::endpoints::update
         update webhook_endpoint set url = $2, description = $3, events = $4 where id = $1",
         id as EndpointId,
         wanted.url,
@@ -133,7 +133,7 @@ pub(super) async fn update(conn: &mut PgConnection, id: EndpointId, wanted: &Wan
 
 pub(super) async fn disable(conn: &mut PgConnection, id: EndpointId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::disable
+        "-- webhooks::endpoints::disable
         update webhook_endpoint set disabled_at = $2, disabled_because = 'operator'
         where id = $1 and disabled_at is null",
         id as EndpointId,
@@ -146,7 +146,7 @@ pub(super) async fn disable(conn: &mut PgConnection, id: EndpointId, now: DateTi
 
 pub(super) async fn enable(conn: &mut PgConnection, id: EndpointId) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::enable
+        "-- webhooks::endpoints::enable
         update webhook_endpoint set disabled_at = null, disabled_because = null, failing_since = null
         where id = $1",
         id as EndpointId
@@ -163,7 +163,7 @@ pub(super) async fn remove(
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "-- webhooks::remove
+        "-- webhooks::endpoints::remove
         update webhook_endpoint set deleted_at = $2 where id = $1 and deleted_at is null",
         id as EndpointId,
         now
@@ -181,7 +181,7 @@ pub(super) async fn insert_secret(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::insert_secret
+        "-- webhooks::endpoints::insert_secret
         insert into webhook_secret (endpoint_id, secret, created_at) values ($1, $2, $3)",
         id as EndpointId,
         secret.0,
@@ -200,7 +200,7 @@ pub(super) async fn retire_secrets(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::retire_secrets
+        "-- webhooks::endpoints::retire_secrets
         with ended as (
             delete from webhook_secret where endpoint_id = $1 and least(expires_at, $2) <= $3
         )
@@ -222,7 +222,7 @@ pub(in crate::feed::webhooks) async fn secrets(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Secret>> {
     let secrets = sqlx::query_scalar!(
-        "-- webhooks::secrets
+        "-- webhooks::endpoints::secrets
         select secret from webhook_secret
         where endpoint_id = $1 and (expires_at is null or expires_at > $2)
         order by expires_at desc nulls first",
@@ -240,7 +240,7 @@ pub(in crate::feed::webhooks) async fn behind(
     end: Position,
 ) -> sqlx::Result<Vec<EndpointId>> {
     sqlx::query_scalar!(
-        "-- webhooks::behind
+        "-- webhooks::endpoints::behind
         select id from webhook_endpoint
         where disabled_at is null and deleted_at is null and position < $1
         order by id",
@@ -253,7 +253,7 @@ pub(in crate::feed::webhooks) async fn behind(
 /// How far the slowest endpoint has read.
 pub(in crate::feed::webhooks) async fn slowest(conn: &mut PgConnection) -> sqlx::Result<Option<Position>> {
     sqlx::query_scalar!(
-        r#"-- webhooks::slowest
+        r#"-- webhooks::endpoints::slowest
         select min(position) as "position: Position" from webhook_endpoint
         where disabled_at is null and deleted_at is null"#
     )
@@ -268,7 +268,7 @@ pub(in crate::feed::webhooks) async fn lock_reader(
 ) -> sqlx::Result<Option<FeedReader>> {
     sqlx::query_as!(
         FeedReader,
-        "-- webhooks::lock_reader
+        "-- webhooks::endpoints::lock_reader
         select position, events from webhook_endpoint
         where id = $1 and disabled_at is null and deleted_at is null
         for no key update skip locked",
@@ -284,7 +284,7 @@ pub(in crate::feed::webhooks) async fn read_up_to(
     position: Position,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::read_up_to
+        "-- webhooks::endpoints::read_up_to
         update webhook_endpoint set position = $2 where id = $1",
         id as EndpointId,
         position as Position
@@ -300,7 +300,7 @@ pub(in crate::feed::webhooks) async fn note_success(
     id: EndpointId,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::note_success
+        "-- webhooks::endpoints::note_success
         update webhook_endpoint set failing_since = null where id = $1 and failing_since is not null",
         id as EndpointId
     )
@@ -318,7 +318,7 @@ pub(in crate::feed::webhooks) async fn note_failure(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<Cause>> {
     let noted = sqlx::query_scalar!(
-        r#"-- webhooks::note_failure
+        r#"-- webhooks::endpoints::note_failure
         update webhook_endpoint set
             failing_since = coalesce(failing_since, $4),
             disabled_at = case when $2 or failing_since <= $3 then $4::timestamptz end,
@@ -338,7 +338,7 @@ pub(in crate::feed::webhooks) async fn note_failure(
 /// Endpoints that are no longer in use and have left no deliveries are forgotten, with their lanes and secrets.
 pub(in crate::feed::webhooks) async fn forget(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let done = sqlx::query!(
-        "-- webhooks::forget_endpoints
+        "-- webhooks::endpoints::forget
         delete from webhook_endpoint e
         where deleted_at is not null and not exists (select from webhook_delivery d where d.endpoint_id = e.id)"
     )

@@ -42,7 +42,7 @@ pub(in crate::feed::webhooks) async fn open(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::open_lanes
+        "-- webhooks::lanes::open
         insert into webhook_lane as open (endpoint_id, lead_id, due_at)
         select distinct $1::uuid, lead_id, $4::timestamptz from unnest($2::uuid[]) as new (lead_id) order by lead_id
         on conflict (endpoint_id, lead_id) do update set
@@ -64,7 +64,7 @@ pub(in crate::feed::webhooks) async fn hurry(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::hurry
+        "-- webhooks::lanes::hurry
         update webhook_lane set due_at = $2 where endpoint_id = $1 and lease_token is null and due_at > $2",
         endpoint as EndpointId,
         now
@@ -82,7 +82,7 @@ pub(in crate::feed::webhooks) async fn due(
 ) -> sqlx::Result<Vec<DueEndpoint>> {
     sqlx::query_as!(
         DueEndpoint,
-        r#"-- webhooks::due
+        r#"-- webhooks::lanes::due
         select e.id, e.failing_since is not null as "failing!", l.lanes as "lanes!"
         from webhook_endpoint e
         cross join lateral (
@@ -110,7 +110,7 @@ pub(in crate::feed::webhooks) async fn acquire(
     until: DateTime<Utc>,
 ) -> sqlx::Result<Option<Lease>> {
     let lead = sqlx::query_scalar!(
-        "-- webhooks::acquire
+        "-- webhooks::lanes::acquire
         with taken as (
             select endpoint_id, lead_id from webhook_lane
             where endpoint_id = $1 and due_at <= $2
@@ -140,7 +140,7 @@ pub(in crate::feed::webhooks) async fn head(
 ) -> sqlx::Result<Option<Head>> {
     sqlx::query_as!(
         Head,
-        "-- webhooks::head
+        "-- webhooks::lanes::head
         select d.id, d.message_id, d.body, d.tries, e.url
         from webhook_delivery d join webhook_endpoint e on e.id = d.endpoint_id
         where d.endpoint_id = $1 and d.lead_id = $2 and d.state = 'pending'
@@ -155,7 +155,7 @@ pub(in crate::feed::webhooks) async fn head(
 /// Whether the lane is still this courier's; if so, nobody else touches it until the transaction ends.
 pub(in crate::feed::webhooks) async fn holds(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<bool> {
     let held = sqlx::query_scalar!(
-        "-- webhooks::holds
+        "-- webhooks::lanes::holds
         select lead_id from webhook_lane
         where endpoint_id = $1 and lead_id = $2 and lease_token = $3 for update",
         lease.endpoint_id as EndpointId,
@@ -174,7 +174,7 @@ pub(in crate::feed::webhooks) async fn release(
     due_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::release
+        "-- webhooks::lanes::release
         update webhook_lane set lease_token = null, due_at = $4
         where endpoint_id = $1 and lead_id = $2 and lease_token = $3",
         lease.endpoint_id as EndpointId,
@@ -189,7 +189,7 @@ pub(in crate::feed::webhooks) async fn release(
 
 pub(in crate::feed::webhooks) async fn close(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- webhooks::close
+        "-- webhooks::lanes::close
         delete from webhook_lane where endpoint_id = $1 and lead_id = $2 and lease_token = $3",
         lease.endpoint_id as EndpointId,
         lease.lead_id as LeadId,

@@ -17,7 +17,7 @@ pub(super) async fn insert(
     request_key: Option<&str>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- mail::insert_source
+        "-- mail::sources::insert
         insert into mail_source (id, provider, name, token_hash, verification, created_at, request_key)
         values ($1, $2, $3, $4, $5, $6, $7)",
         source.id as SourceId,
@@ -36,7 +36,7 @@ pub(super) async fn insert(
 /// The source that a call with this idempotency key has made, also if it was removed since.
 pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<SourceId>> {
     sqlx::query_scalar!(
-        r#"-- mail::made_by
+        r#"-- mail::sources::made_by
         select id as "id: SourceId" from mail_source where request_key = $1"#,
         request_key
     )
@@ -49,7 +49,7 @@ pub(super) async fn find_by_hash(
     token_hash: &[u8],
 ) -> sqlx::Result<Option<Verification>> {
     let found = sqlx::query_scalar!(
-        r#"-- mail::find_by_hash
+        r#"-- mail::sources::find_by_hash
         select verification as "verification: Stored<Verification>"
         from mail_source where token_hash = $1 and deleted_at is null"#,
         token_hash
@@ -67,7 +67,7 @@ pub(super) async fn list(
 ) -> sqlx::Result<Vec<Source>> {
     sqlx::query_as!(
         Source,
-        r#"-- mail::list_sources
+        r#"-- mail::sources::list
         select id, name, provider as "provider: Provider", created_at
         from mail_source where deleted_at is null and ($1::uuid is null or id > $1)
         order by id limit $2"#,
@@ -81,7 +81,7 @@ pub(super) async fn list(
 /// Takes a source out of use, and forgets its secrets; false if there is none of this id.
 pub(super) async fn remove(conn: &mut PgConnection, id: SourceId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "-- mail::remove_source
+        "-- mail::sources::remove
         update mail_source set deleted_at = $2, verification = '{}' where id = $1 and deleted_at is null",
         id as SourceId,
         now

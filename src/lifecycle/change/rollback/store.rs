@@ -23,7 +23,7 @@ pub(super) async fn find(
     leads: &[LeadId],
 ) -> sqlx::Result<BTreeMap<LeadId, Noted>> {
     let rows = sqlx::query!(
-        r#"-- lifecycle::find_rollback_states
+        r#"-- change::rollback::find
         select lead_id as "lead_id: LeadId", stood, left_as, offers
         from rollback_state where model_id = $1 and lead_id = any($2) and era = $3"#,
         model as ModelId,
@@ -70,7 +70,7 @@ pub(super) async fn upsert(
     let left_as: Vec<Json<&Lead>> = notes.iter().map(|(_, note)| Json(&note.left_as)).collect();
     let offers: Vec<Json<&[Touched]>> = notes.iter().map(|(_, note)| Json(note.offers.as_slice())).collect();
     sqlx::query!(
-        "-- lifecycle::upsert_rollback_states
+        "-- change::rollback::upsert
         insert into rollback_state (model_id, lead_id, era, stood, left_as, offers)
         select $1, lead_id, $2, stood, left_as, offers
         from unnest($3::uuid[], $4::jsonb[], $5::jsonb[], $6::jsonb[]) as new (lead_id, stood, left_as, offers)
@@ -99,7 +99,7 @@ pub(super) struct OfferRow {
 pub(super) async fn offers_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<OfferRow>> {
     sqlx::query_as!(
         OfferRow,
-        r#"-- lifecycle::offers_of
+        r#"-- change::rollback::offers_of
         select id, lead_id, state as "state: OfferState" from handoff where lead_id = any($1)"#,
         leads as &[LeadId]
     )
@@ -114,7 +114,7 @@ pub(super) async fn passages_since(
     since: DateTime<Utc>,
 ) -> sqlx::Result<HashMap<LeadId, usize>> {
     let rows = sqlx::query!(
-        r#"-- lifecycle::passages_since
+        r#"-- change::rollback::passages_since
         select lead_id as "lead_id: LeadId", count(*) as "passages!" from transition
         where lead_id = any($1) and at > $2 group by lead_id"#,
         leads as &[LeadId],
