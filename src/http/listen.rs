@@ -58,7 +58,7 @@ pub struct Limits {
 
 /// Serves until `stop`: then nothing new is accepted, and the requests that have begun are answered.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let desk = Desk {
+    let connections = Connections {
         router,
         limits,
         stop: stop.clone(),
@@ -68,7 +68,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     };
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, _)) => desk.admit(stream),
+            Ok((stream, _)) => connections.admit(stream),
             Err(error) if of_the_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "no connection can be accepted");
@@ -78,11 +78,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     }
     // What the system has accepted for us already is answered too.
     while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        desk.admit(stream);
+        connections.admit(stream);
     }
     drop(listener);
-    desk.open.close();
-    desk.open.wait().await;
+    connections.open.close();
+    connections.open.wait().await;
 }
 
 fn of_the_connection(error: &io::Error) -> bool {
@@ -90,7 +90,7 @@ fn of_the_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionRefused | ConnectionAborted | ConnectionReset)
 }
 
-struct Desk {
+struct Connections {
     router: Router,
     limits: Limits,
     stop: CancellationToken,
@@ -99,7 +99,7 @@ struct Desk {
     open: TaskTracker,
 }
 
-impl Desk {
+impl Connections {
     fn admit(&self, stream: TcpStream) {
         // An answer is small and its client waits for it: it goes out at once.
         if let Err(error) = stream.set_nodelay(true) {

@@ -8,8 +8,8 @@ use sqlx::PgConnection;
 use super::{
     Cause, Mention, ResolveError, Span, Why,
     identity::{Fact, Kind, fold},
+    locked::{IdentityOwner, LockedLeads},
     merging::hand_over,
-    resolved::{Resolved, Seat},
     store,
 };
 use crate::platform::ids::{IdentityId, LeadId};
@@ -20,7 +20,7 @@ pub(super) async fn link(
     conn: &mut PgConnection,
     mentions: &[Mention<'_>],
     waiting: Vec<(Kind, IdentityId, Fact)>,
-    resolved: &mut Resolved,
+    locked: &mut LockedLeads,
     now: DateTime<Utc>,
 ) -> Result<(), ResolveError> {
     let mut facts: Vec<(Kind, IdentityId, Fact)> = mentions
@@ -43,14 +43,14 @@ pub(super) async fn link(
 
     let mut changing = Changing::default();
     for (_, child, fact) in facts.iter().filter(|(kind, ..)| *kind == Kind::UserId) {
-        if !resolved.spans.contains_key(child) {
+        if !locked.spans.contains_key(child) {
             // As a user, nobody is known by it yet.
             continue;
         }
-        changing.load_parents(conn, resolved, &[*fact]).await?;
-        changing.join_leads(conn, resolved, *child, fact.parent).await?;
+        changing.load_parents(conn, locked, &[*fact]).await?;
+        changing.join_leads(conn, locked, *child, fact.parent).await?;
     }
-    let refold: Vec<(Kind, IdentityId)> = news(&facts, resolved);
+    let refold: Vec<(Kind, IdentityId)> = news(&facts, locked);
     let wanted: Vec<IdentityId> = refold.iter().map(|(_, child)| *child).collect();
     let mut known: HashMap<IdentityId, Vec<Fact>> = HashMap::new();
     for row in store::links_of(conn, &wanted).await? {
@@ -58,19 +58,19 @@ pub(super) async fn link(
     }
     for (kind, child) in refold {
         let mut facts = known.remove(&child).unwrap_or_default();
-        changing.follow(conn, resolved, kind, child, &mut facts).await?;
+        changing.follow(conn, locked, kind, child, &mut facts).await?;
     }
-    changing.write(conn, resolved, now).await
+    changing.write(conn, locked, now).await
 }
 
 /// The identities whose spans these facts may change: not those that already follow, at all times, the one that
 /// every fact names.
-fn news(facts: &[(Kind, IdentityId, Fact)], resolved: &Resolved) -> Vec<(Kind, IdentityId)> {
-    let unchanged =
-        |child: &IdentityId, parent: IdentityId| match resolved.spans.get(child).map(Vec::as_slice) {
-            Some([span]) => span.parent_id == Some(parent),
-            _ => false,
-        };
+fn news(facts: &[(Kind, IdentityId, Fact)], locked: &LockedLeads) -> Vec<(Kind, IdentityId)> {
+    let unchanged = |child: &IdentityId, parent: IdentityId| match locked.spans.get(child).map(Vec::as_slice)
+    {
+        Some([span]) => span.parent_id == Some(parent),
+        _ => false,
+    };
     let mut refold: Vec<(Kind, IdentityId)> = facts
         .iter()
         .filter(|(kind, child, fact)| *kind != Kind::UserId && !unchanged(child, fact.parent))
@@ -85,7 +85,7 @@ fn news(facts: &[(Kind, IdentityId, Fact)], resolved: &Resolved) -> Vec<(Kind, I
 struct Loss {
     /// The lead for which they counted: itself, unless it was merged into another.
     lead: LeadId,
-    heir: Seat,
+    heir: IdentityOwner,
 }
 
 /// The spans that are to be written, and the leads that lose or gain by it.
@@ -99,24 +99,24 @@ pub(super) struct Changing {
 impl Changing {
     /// Gives an identity new spans; if it stays with its lead, only the fact of following is new. Those that it has
     /// already, as when an alias is repeated, change nothing.
-    pub(super) fn set(&mut self, resolved: &mut Resolved, identity: IdentityId, spans: Vec<Span>) {
-        if resolved.spans.get(&identity) == Some(&spans) {
+    pub(super) fn set(&mut self, locked: &mut LockedLeads, identity: IdentityId, spans: Vec<Span>) {
+        if locked.spans.get(&identity) == Some(&spans) {
             return;
         }
-        let before = resolved.spans.insert(identity, spans.clone()).unwrap_or_default();
+        let before = locked.spans.insert(identity, spans.clone()).unwrap_or_default();
         for span in &before {
-            if let Some(heir) = spans.iter().find(|one| one.home != span.home).map(Seat::of) {
+            if let Some(heir) = spans.iter().find(|one| one.home != span.home).map(IdentityOwner::of) {
                 self.losing.insert(span.home, Loss { lead: span.lead_id, heir });
             }
         }
         let place = |span: &Span| (span.since, span.until, span.lead_id);
         if !before.iter().map(place).eq(spans.iter().map(place)) && !before.is_empty() {
-            resolved.moved.extend(before.iter().chain(&spans).map(|span| span.lead_id));
+            locked.moved.extend(before.iter().chain(&spans).map(|span| span.lead_id));
         }
-        if resolved.waited.contains(&identity) {
-            resolved.moved.extend(spans.iter().map(|span| span.lead_id));
+        if locked.waited.contains(&identity) {
+            locked.moved.extend(spans.iter().map(|span| span.lead_id));
         }
-        resolved.named.extend(spans.iter().map(|span| span.lead_id));
+        locked.named.extend(spans.iter().map(|span| span.lead_id));
         self.touched.extend(before.iter().map(|span| span.lead_id));
         self.spans.insert(identity, spans);
     }
@@ -125,19 +125,19 @@ impl Changing {
     pub(super) async fn join_leads(
         &mut self,
         conn: &mut PgConnection,
-        resolved: &mut Resolved,
+        locked: &mut LockedLeads,
         former: IdentityId,
         current: IdentityId,
     ) -> Result<(), ResolveError> {
-        let (Some(from), Some(into)) = (resolved.only_lead(former), resolved.only_lead(current)) else {
+        let (Some(from), Some(into)) = (locked.only_lead(former), locked.only_lead(current)) else {
             return Ok(());
         };
-        self.bring_home(conn, resolved, from, into).await?;
-        let mut spans = resolved.spans[&former].clone();
+        self.bring_home(conn, locked, from, into).await?;
+        let mut spans = locked.spans[&former].clone();
         for span in &mut spans {
             span.parent_id = Some(current);
         }
-        self.set(resolved, former, spans);
+        self.set(locked, former, spans);
         Ok(())
     }
 
@@ -146,54 +146,54 @@ impl Changing {
     pub(super) async fn unite(
         &mut self,
         conn: &mut PgConnection,
-        resolved: &mut Resolved,
-        one: Seat,
-        other: Seat,
-    ) -> Result<Seat, ResolveError> {
+        locked: &mut LockedLeads,
+        one: IdentityOwner,
+        other: IdentityOwner,
+    ) -> Result<IdentityOwner, ResolveError> {
         let (from, into) = if one.home < other.home { (other, one) } else { (one, other) };
-        self.bring_home(conn, resolved, from, into).await
+        self.bring_home(conn, locked, from, into).await
     }
 
     /// Has everything that is at home at one lead be at home at another; which of the two that was.
     async fn bring_home(
         &mut self,
         conn: &mut PgConnection,
-        resolved: &mut Resolved,
-        from: Seat,
-        into: Seat,
-    ) -> Result<Seat, ResolveError> {
+        locked: &mut LockedLeads,
+        from: IdentityOwner,
+        into: IdentityOwner,
+    ) -> Result<IdentityOwner, ResolveError> {
         if from.home == into.home {
             return Ok(into);
         }
         // A lead that somebody has merged stays merged: the other comes to it.
         let stays = from.lead != from.home && into.lead == into.home;
         let (from, into) = if stays { (into, from) } else { (from, into) };
-        self.load(conn, resolved, &[], &[from.lead]).await?;
-        let everything: Vec<IdentityId> = resolved
+        self.load(conn, locked, &[], &[from.lead]).await?;
+        let everything: Vec<IdentityId> = locked
             .spans
             .iter()
             .filter(|(_, spans)| spans.iter().any(|span| span.home == from.home))
             .map(|(identity, _)| *identity)
             .collect();
         for identity in everything {
-            let mut spans = resolved.spans[&identity].clone();
+            let mut spans = locked.spans[&identity].clone();
             for span in spans.iter_mut().filter(|span| span.home == from.home) {
                 (span.lead_id, span.home) = (into.lead, into.home);
             }
-            self.set(resolved, identity, spans);
+            self.set(locked, identity, spans);
         }
         Ok(into)
     }
 
     /// Notes that an identity is gone that had these spans, and that another has taken its place.
-    pub(super) fn leave(&mut self, resolved: &mut Resolved, place: IdentityId, before: &[Span]) {
-        let taken = resolved.spans.get(&place).cloned().unwrap_or_default();
+    pub(super) fn leave(&mut self, locked: &mut LockedLeads, place: IdentityId, before: &[Span]) {
+        let taken = locked.spans.get(&place).cloned().unwrap_or_default();
         for span in before {
-            if let Some(heir) = taken.iter().find(|one| one.home != span.home).map(Seat::of) {
+            if let Some(heir) = taken.iter().find(|one| one.home != span.home).map(IdentityOwner::of) {
                 self.losing.insert(span.home, Loss { lead: span.lead_id, heir });
             }
         }
-        resolved.moved.extend(before.iter().chain(&taken).map(|span| span.lead_id));
+        locked.moved.extend(before.iter().chain(&taken).map(|span| span.lead_id));
         self.touched.extend(before.iter().map(|span| span.lead_id));
     }
 
@@ -201,16 +201,17 @@ impl Changing {
     pub(super) async fn follow(
         &mut self,
         conn: &mut PgConnection,
-        resolved: &mut Resolved,
+        locked: &mut LockedLeads,
         kind: Kind,
         child: IdentityId,
         facts: &mut [Fact],
     ) -> Result<(), ResolveError> {
-        self.load_parents(conn, resolved, facts).await?;
-        let before = resolved.only_lead(child);
+        self.load_parents(conn, locked, facts).await?;
+        let before = locked.only_lead(child);
         let mut spans = Vec::new();
         for stretch in fold(kind, facts) {
-            let Seat { lead, home } = resolved.only_lead(stretch.parent).ok_or(ResolveError::Changed)?;
+            let IdentityOwner { lead, home } =
+                locked.only_lead(stretch.parent).ok_or(ResolveError::Changed)?;
             spans.push(Span {
                 identity_id: child,
                 since: stretch.since,
@@ -220,11 +221,11 @@ impl Changing {
                 parent_id: Some(stretch.parent),
             });
         }
-        let after = spans.first().map(Seat::of);
-        self.set(resolved, child, spans);
+        let after = spans.first().map(IdentityOwner::of);
+        self.set(locked, child, spans);
         let (Kind::Email, Some(after)) = (kind, after) else { return Ok(()) };
         if before.is_some_and(|before| before.home != after.home) {
-            self.bring_along(conn, resolved, child, after).await?;
+            self.bring_along(conn, locked, child, after).await?;
         }
         Ok(())
     }
@@ -232,23 +233,23 @@ impl Changing {
     async fn bring_along(
         &mut self,
         conn: &mut PgConnection,
-        resolved: &mut Resolved,
+        locked: &mut LockedLeads,
         email: IdentityId,
-        to: Seat,
+        to: IdentityOwner,
     ) -> Result<(), ResolveError> {
-        self.load(conn, resolved, &[email], &[]).await?;
-        let followers: Vec<IdentityId> = resolved
+        self.load(conn, locked, &[email], &[]).await?;
+        let followers: Vec<IdentityId> = locked
             .spans
             .iter()
             .filter(|(_, spans)| spans.iter().any(|span| span.parent_id == Some(email)))
             .map(|(identity, _)| *identity)
             .collect();
         for follower in followers {
-            let mut spans = resolved.spans[&follower].clone();
+            let mut spans = locked.spans[&follower].clone();
             for span in spans.iter_mut().filter(|span| span.parent_id == Some(email)) {
                 (span.lead_id, span.home) = (to.lead, to.home);
             }
-            self.set(resolved, follower, spans);
+            self.set(locked, follower, spans);
         }
         Ok(())
     }
@@ -257,34 +258,34 @@ impl Changing {
     async fn load(
         &mut self,
         conn: &mut PgConnection,
-        resolved: &mut Resolved,
+        locked: &mut LockedLeads,
         parents: &[IdentityId],
         leads: &[LeadId],
     ) -> Result<(), ResolveError> {
         let found = store::identities_following(conn, parents, leads).await?;
         let unknown: Vec<IdentityId> =
-            found.into_iter().filter(|identity| !resolved.spans.contains_key(identity)).collect();
-        resolved.read(conn, &unknown).await?;
-        resolved.settle(conn).await
+            found.into_iter().filter(|identity| !locked.spans.contains_key(identity)).collect();
+        locked.read(conn, &unknown).await?;
+        locked.settle(conn).await
     }
 
     pub(super) async fn load_parents(
         &mut self,
         conn: &mut PgConnection,
-        resolved: &mut Resolved,
+        locked: &mut LockedLeads,
         facts: &[Fact],
     ) -> Result<(), ResolveError> {
         let unknown: BTreeSet<IdentityId> =
-            facts.iter().map(|fact| fact.parent).filter(|id| !resolved.spans.contains_key(id)).collect();
-        resolved.read(conn, &unknown.into_iter().collect::<Vec<_>>()).await?;
-        resolved.settle(conn).await
+            facts.iter().map(|fact| fact.parent).filter(|id| !locked.spans.contains_key(id)).collect();
+        locked.read(conn, &unknown.into_iter().collect::<Vec<_>>()).await?;
+        locked.settle(conn).await
     }
 
     /// Writes the spans, and turns leads left without identities into signposts.
     pub(super) async fn write(
         self,
         conn: &mut PgConnection,
-        resolved: &mut Resolved,
+        locked: &mut LockedLeads,
         now: DateTime<Utc>,
     ) -> Result<(), ResolveError> {
         if self.spans.is_empty() && self.touched.is_empty() {
@@ -293,7 +294,7 @@ impl Changing {
         let spans: Vec<Span> = self.spans.into_values().flatten().collect();
         store::replace_spans(conn, &spans).await?;
         for id in &self.touched {
-            if let Some(lead) = resolved.leads.get_mut(id) {
+            if let Some(lead) = locked.leads.get_mut(id) {
                 lead.epoch += 1;
             }
         }
@@ -308,8 +309,8 @@ impl Changing {
             if loss.lead != *home {
                 store::redirect(conn, *home, heir.home, now).await?;
             } else if heir.lead != *home {
-                bequeath(conn, resolved, *home, heir.lead).await?;
-                hand_over(resolved, *home, heir.home, heir.lead, &Why::rule(Cause::Merge, now));
+                bequeath(conn, locked, *home, heir.lead).await?;
+                hand_over(locked, *home, heir.home, heir.lead, &Why::rule(Cause::Merge, now));
                 gone.push(*home);
             }
         }
@@ -321,20 +322,20 @@ impl Changing {
 /// What was merged into a lead by hand goes where that lead goes.
 async fn bequeath(
     conn: &mut PgConnection,
-    resolved: &mut Resolved,
+    locked: &mut LockedLeads,
     from: LeadId,
     to: LeadId,
 ) -> sqlx::Result<()> {
     store::move_spans(conn, from, to).await?;
-    resolved.moved.insert(to);
-    for span in resolved.spans.values_mut().flatten().filter(|span| span.lead_id == from) {
+    locked.moved.insert(to);
+    for span in locked.spans.values_mut().flatten().filter(|span| span.lead_id == from) {
         span.lead_id = to;
     }
     Ok(())
 }
 
 /// Where a lead's identities ended up when several leads became one in the same batch.
-fn last_heir(left: &BTreeMap<LeadId, Loss>, from: LeadId) -> Seat {
+fn last_heir(left: &BTreeMap<LeadId, Loss>, from: LeadId) -> IdentityOwner {
     let mut heir = left[&from].heir;
     for _ in 0..left.len() {
         let next = |lead: LeadId| left.get(&lead).map(|loss| loss.heir);

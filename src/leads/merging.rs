@@ -3,46 +3,46 @@
 
 use sqlx::PgConnection;
 
-use super::{Why, resolved::Resolved, store};
+use super::{Why, locked::LockedLeads, store};
 use crate::platform::ids::LeadId;
 
 /// Has everything of a locked lead count for another from now on. Where it is at home stays written, and its row stays as
 /// it is, as a signpost.
 pub(crate) async fn take_in(
     conn: &mut PgConnection,
-    resolved: &mut Resolved,
+    locked: &mut LockedLeads,
     from: LeadId,
     into: LeadId,
     why: &Why,
 ) -> sqlx::Result<()> {
     store::move_spans(conn, from, into).await?;
     store::delete_profiles(conn, &[from]).await?;
-    resolved.moved.insert(into);
-    resolved.named.insert(into);
-    if let Some(lead) = resolved.leads.get_mut(&from) {
+    locked.moved.insert(into);
+    locked.named.insert(into);
+    if let Some(lead) = locked.leads.get_mut(&from) {
         lead.epoch += 1;
     }
-    hand_over(resolved, from, into, into, why);
+    hand_over(locked, from, into, into, why);
     Ok(())
 }
 
 /// Has what counts for a locked lead, and is at home at one of these, count for another, which is a signpost no more.
 pub(crate) async fn part(
     conn: &mut PgConnection,
-    resolved: &mut Resolved,
+    locked: &mut LockedLeads,
     from: LeadId,
     homes: &[LeadId],
     lead: LeadId,
 ) -> sqlx::Result<()> {
     store::move_homes(conn, from, homes, lead).await?;
     for id in [from, lead] {
-        resolved.moved.insert(id);
-        resolved.named.insert(id);
-        if let Some(lead) = resolved.leads.get_mut(&id) {
+        locked.moved.insert(id);
+        locked.named.insert(id);
+        if let Some(lead) = locked.leads.get_mut(&id) {
             lead.epoch += 1;
         }
     }
-    if let Some(lead) = resolved.leads.get_mut(&lead) {
+    if let Some(lead) = locked.leads.get_mut(&lead) {
         (lead.merged_into, lead.merged_at) = (None, None);
     }
     Ok(())
@@ -50,13 +50,13 @@ pub(crate) async fn part(
 
 /// A lead without identities becomes a signpost to where they are at home now; the lead for which they count takes over
 /// what it brings.
-pub(crate) fn hand_over(resolved: &mut Resolved, from: LeadId, home: LeadId, heir: LeadId, why: &Why) {
-    resolved.moved.remove(&from);
-    resolved.gone.insert(from, heir);
-    let Some(gone) = resolved.leads.get_mut(&from) else { return };
+pub(crate) fn hand_over(locked: &mut LockedLeads, from: LeadId, home: LeadId, heir: LeadId, why: &Why) {
+    locked.moved.remove(&from);
+    locked.gone.insert(from, heir);
+    let Some(gone) = locked.leads.get_mut(&from) else { return };
     (gone.merged_into, gone.merged_at) = (Some(home), Some(why.at));
     let gone = gone.clone();
-    if let Some(heir) = resolved.leads.get_mut(&heir) {
+    if let Some(heir) = locked.leads.get_mut(&heir) {
         heir.take_over(&gone, why);
     }
 }

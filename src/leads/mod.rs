@@ -22,11 +22,11 @@ pub mod consent;
 pub mod identity;
 pub mod jobs;
 mod joining;
+mod locked;
 mod merging;
 mod passage;
 mod placeholder;
 mod resolve;
-mod resolved;
 mod respelling;
 mod stage;
 mod store;
@@ -40,10 +40,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use attributes::{Attributes, attributes_of, read as read_attributes, tell as tell_unreadable};
 pub use cause::Cause;
+pub use locked::LockedLeads;
 pub(crate) use merging::{hand_over, part, take_in};
 pub use passage::{NotAllowed, Passed, Target, Why};
 pub use resolve::{Mention, ResolveError, lock, lock_free, lock_heir, look_up, resolve};
-pub use resolved::Resolved;
 pub use respelling::Respelling;
 pub use stage::{MqlBy, Stage};
 pub(crate) use store::{

@@ -165,11 +165,11 @@ impl Lead {
 
     /// Whether the lead stands as another row says: its stage, its passage, and what its next passage waits for.
     pub(crate) fn stands_as(&self, other: &Lead) -> bool {
-        let standing = |lead: &Lead| {
+        let state = |lead: &Lead| {
             let Lead { stage, cycle, mql_by, last_exit_at, recycled_at, recycled_until, .. } = *lead;
             (stage, cycle, mql_by, last_exit_at, recycled_at, recycled_until)
         };
-        standing(self) == standing(other)
+        state(self) == state(other)
     }
 
     /// Stands as it stood before a model moved it. A word against contact that came since stays.

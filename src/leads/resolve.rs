@@ -13,7 +13,7 @@ use super::{
     Lead, Span, Stage,
     identity::{Fact, Identity, Kind, Named, beginning, fold},
     joining::link,
-    resolved::{Resolved, Seat},
+    locked::{IdentityOwner, LockedLeads},
     store,
 };
 use crate::platform::{
@@ -77,56 +77,56 @@ pub async fn resolve(
     ids: &Ids,
     now: DateTime<Utc>,
     mentions: &[Mention<'_>],
-) -> Result<Resolved, ResolveError> {
+) -> Result<LockedLeads, ResolveError> {
     let named = distinct(mentions);
-    let mut resolved = Resolved::about(named.values().copied());
+    let mut locked = LockedLeads::about(named.values().copied());
     let everybody: Vec<IdentityId> = named.keys().copied().collect();
-    resolved.read(conn, &everybody).await?;
+    locked.read(conn, &everybody).await?;
 
     let missing: Vec<&Identity> =
-        named.values().copied().filter(|identity| !resolved.spans.contains_key(&identity.id())).collect();
-    let claimed = claim(conn, now, &missing, &mut resolved).await?;
-    resolved.settle(conn).await?;
-    create(conn, ids, now, claimed, mentions, &mut resolved).await?;
-    let waiting = waiting_aliases(conn, &resolved).await?;
-    link(conn, mentions, waiting, &mut resolved, now).await?;
-    identify(&mut resolved, now);
-    Ok(resolved)
+        named.values().copied().filter(|identity| !locked.spans.contains_key(&identity.id())).collect();
+    let claimed = claim(conn, now, &missing, &mut locked).await?;
+    locked.settle(conn).await?;
+    create(conn, ids, now, claimed, mentions, &mut locked).await?;
+    let waiting = waiting_aliases(conn, &locked).await?;
+    link(conn, mentions, waiting, &mut locked, now).await?;
+    identify(&mut locked, now);
+    Ok(locked)
 }
 
 /// Locks the leads of those of these identities that are known, and creates nothing.
 pub async fn look_up<'a>(
     conn: &mut PgConnection,
     identities: impl Iterator<Item = &'a Identity>,
-) -> Result<Resolved, ResolveError> {
+) -> Result<LockedLeads, ResolveError> {
     let named: BTreeMap<IdentityId, &Identity> =
         identities.map(|identity| (identity.id(), identity)).collect();
-    let mut resolved = Resolved::about(named.values().copied());
-    resolved.read(conn, &named.into_keys().collect::<Vec<_>>()).await?;
-    resolved.settle(conn).await?;
-    Ok(resolved)
+    let mut locked = LockedLeads::about(named.values().copied());
+    locked.read(conn, &named.into_keys().collect::<Vec<_>>()).await?;
+    locked.settle(conn).await?;
+    Ok(locked)
 }
 
 /// Locks leads by their ids, in that order; signposts to where a lead's identities went are left out.
-pub async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Resolved> {
-    Ok(Resolved::of(store::lock(conn, leads).await?))
+pub async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<LockedLeads> {
+    Ok(LockedLeads::of(store::lock(conn, leads).await?))
 }
 
 /// Locks a lead, or the one that it was joined with in the end; none if there is no such lead.
-pub async fn lock_heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<(LeadId, Resolved)>> {
+pub async fn lock_heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<(LeadId, LockedLeads)>> {
     // Where it leads may change until the heir is locked.
     while let Some(heir) = store::trail(conn, lead).await?.pop() {
         let found = store::lock(conn, &[heir]).await?;
         if store::trail(conn, lead).await?.pop() == Some(heir) {
-            return Ok(Some((heir, Resolved::of(found))));
+            return Ok(Some((heir, LockedLeads::of(found))));
         }
     }
     Ok(None)
 }
 
 /// Locks leads as [`lock`] does, passing over those that somebody else is at work on.
-pub async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Resolved> {
-    Ok(Resolved::of(store::lock_free(conn, leads).await?))
+pub async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<LockedLeads> {
+    Ok(LockedLeads::of(store::lock_free(conn, leads).await?))
 }
 
 fn distinct<'a>(mentions: &[Mention<'a>]) -> BTreeMap<IdentityId, &'a Identity> {
@@ -139,7 +139,7 @@ async fn claim<'a>(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     missing: &[&'a Identity],
-    resolved: &mut Resolved,
+    locked: &mut LockedLeads,
 ) -> Result<Vec<&'a Identity>, ResolveError> {
     if missing.is_empty() {
         return Ok(Vec::new());
@@ -147,16 +147,16 @@ async fn claim<'a>(
     let new: HashSet<IdentityId> = store::insert_identities(conn, missing, now).await?.into_iter().collect();
     let known = missing.iter().map(|identity| identity.id()).filter(|identity| !new.contains(identity));
     let known: Vec<IdentityId> = known.collect();
-    resolved.read(conn, &known).await?;
+    locked.read(conn, &known).await?;
     // Named in passing, so far. Whoever adds to their logs or gives them a lead holds their rows.
     let waiting: Vec<IdentityId> =
-        known.into_iter().filter(|identity| !resolved.spans.contains_key(identity)).collect();
+        known.into_iter().filter(|identity| !locked.spans.contains_key(identity)).collect();
     if !waiting.is_empty() {
         store::lock_identities(conn, &waiting).await?;
-        resolved.read(conn, &waiting).await?;
+        locked.read(conn, &waiting).await?;
     }
-    let ours = |identity: &&Identity| !resolved.spans.contains_key(&identity.id());
-    resolved.waited = waiting.into_iter().filter(|identity| !resolved.spans.contains_key(identity)).collect();
+    let ours = |identity: &&Identity| !locked.spans.contains_key(&identity.id());
+    locked.waited = waiting.into_iter().filter(|identity| !locked.spans.contains_key(identity)).collect();
     Ok(missing.iter().copied().filter(ours).collect())
 }
 
@@ -169,7 +169,7 @@ async fn create(
     now: DateTime<Utc>,
     mut missing: Vec<&Identity>,
     mentions: &[Mention<'_>],
-    resolved: &mut Resolved,
+    locked: &mut LockedLeads,
 ) -> Result<(), ResolveError> {
     if missing.is_empty() {
         return Ok(());
@@ -177,37 +177,38 @@ async fn create(
     let known: HashSet<IdentityId> =
         mentions.iter().flat_map(|mention| mention.named.known_by_it()).map(Identity::id).collect();
     missing.retain(|identity| known.contains(&identity.id()));
-    resolved.claimed = missing.iter().map(|identity| identity.id()).collect();
+    locked.claimed = missing.iter().map(|identity| identity.id()).collect();
     let links = links_by_child(mentions);
     // Those that nobody speaks for come first; a former user id then takes the lead of the one it is an alias of.
     missing.retain(|identity| identity.kind() == Kind::UserId || !links.contains_key(&identity.id()));
     missing.sort_by_key(|identity| links.contains_key(&identity.id()));
-    let mut adopted = adoptions(&links, resolved);
+    let mut adopted = adoptions(&links, locked);
     let mut spans = Vec::new();
     for identity in missing {
         let parent_id =
             links.get(&identity.id()).and_then(|(_, facts)| facts.first()).map(|fact| fact.parent);
         let existing =
-            adopted.remove(&identity.id()).or(parent_id.and_then(|parent| resolved.only_lead(parent)));
-        let Seat { lead: lead_id, home } = existing.unwrap_or_else(|| Seat::at(LeadId(ids.next())));
-        if resolved.waited.contains(&identity.id()) {
-            resolved.moved.insert(lead_id);
+            adopted.remove(&identity.id()).or(parent_id.and_then(|parent| locked.only_lead(parent)));
+        let IdentityOwner { lead: lead_id, home } =
+            existing.unwrap_or_else(|| IdentityOwner::at(LeadId(ids.next())));
+        if locked.waited.contains(&identity.id()) {
+            locked.moved.insert(lead_id);
         }
         if existing.is_some() {
-            resolved.named.insert(lead_id);
+            locked.named.insert(lead_id);
         } else {
-            resolved.created.insert(lead_id);
-            resolved.admit(Lead::new(lead_id, identity.kind() != Kind::AnonymousId));
+            locked.created.insert(lead_id);
+            locked.admit(Lead::new(lead_id, identity.kind() != Kind::AnonymousId));
         }
         let span =
             Span { identity_id: identity.id(), since: beginning(), until: None, lead_id, home, parent_id };
-        resolved.spans.insert(identity.id(), vec![span]);
+        locked.spans.insert(identity.id(), vec![span]);
         spans.push(span);
     }
-    let (created, identified): (Vec<LeadId>, Vec<bool>) = resolved
+    let (created, identified): (Vec<LeadId>, Vec<bool>) = locked
         .created
         .iter()
-        .map(|lead| (*lead, resolved.leads.get(lead).is_some_and(|lead| lead.stage() != Stage::Anonymous)))
+        .map(|lead| (*lead, locked.leads.get(lead).is_some_and(|lead| lead.stage() != Stage::Anonymous)))
         .unzip();
     store::insert_leads(conn, &created, &identified, now).await?;
     store::insert_spans(conn, &spans).await?;
@@ -217,12 +218,12 @@ async fn create(
 /// What aliases have said of former user ids by which somebody is known only now.
 async fn waiting_aliases(
     conn: &mut PgConnection,
-    resolved: &Resolved,
+    locked: &LockedLeads,
 ) -> sqlx::Result<Vec<(Kind, IdentityId, Fact)>> {
     let woken = |identity: &&IdentityId| {
-        resolved.kinds.get(*identity) == Some(&Kind::UserId) && resolved.spans.contains_key(*identity)
+        locked.kinds.get(*identity) == Some(&Kind::UserId) && locked.spans.contains_key(*identity)
     };
-    let woken: Vec<IdentityId> = resolved.waited.iter().filter(woken).copied().collect();
+    let woken: Vec<IdentityId> = locked.waited.iter().filter(woken).copied().collect();
     if woken.is_empty() {
         return Ok(Vec::new());
     }
@@ -245,25 +246,25 @@ fn links_by_child(mentions: &[Mention<'_>]) -> Links {
 
 /// Which new identity takes over the lead of an existing one that is about to follow it, so that a visitor who
 /// identifies stays the lead that it was.
-fn adoptions(links: &Links, resolved: &Resolved) -> HashMap<IdentityId, Seat> {
+fn adoptions(links: &Links, locked: &LockedLeads) -> HashMap<IdentityId, IdentityOwner> {
     let mut adopted = HashMap::new();
     for (child, (kind, facts)) in links {
         let first = fold(*kind, &mut facts.clone()).first().map(|stretch| stretch.parent);
-        if let (Some(seat), Some(parent)) = (resolved.own_lead(*child), first) {
-            adopted.entry(parent).or_insert(seat);
+        if let (Some(owner), Some(parent)) = (locked.own_lead(*child), first) {
+            adopted.entry(parent).or_insert(owner);
         }
     }
     adopted
 }
 
 /// A lead with a user id or an e-mail is no longer anonymous.
-fn identify(resolved: &mut Resolved, now: DateTime<Utc>) {
-    for (identity, spans) in &resolved.spans {
-        if resolved.kinds.get(identity).is_none_or(|kind| *kind == Kind::AnonymousId) {
+fn identify(locked: &mut LockedLeads, now: DateTime<Utc>) {
+    for (identity, spans) in &locked.spans {
+        if locked.kinds.get(identity).is_none_or(|kind| *kind == Kind::AnonymousId) {
             continue;
         }
         for span in spans {
-            if let Some(lead) = resolved.leads.get_mut(&span.lead_id) {
+            if let Some(lead) = locked.leads.get_mut(&span.lead_id) {
                 lead.identify(now);
             }
         }

@@ -13,7 +13,7 @@ use super::{
     ResolveError, Span,
     identity::{Fact, Identity, Kind, beginning},
     joining::Changing,
-    resolved::{Resolved, Seat},
+    locked::{IdentityOwner, LockedLeads},
     store,
 };
 use crate::platform::ids::IdentityId;
@@ -51,32 +51,32 @@ impl Respelling {
         &self,
         conn: &mut PgConnection,
         now: DateTime<Utc>,
-    ) -> Result<Resolved, ResolveError> {
+    ) -> Result<LockedLeads, ResolveError> {
         let (old, new) = (self.old, self.new.id());
         let followers = store::followers(conn, &[old, new]).await?;
-        let mut resolved = Resolved::about(std::iter::once(&self.new));
+        let mut locked = LockedLeads::about(std::iter::once(&self.new));
         let everybody: BTreeSet<IdentityId> =
             followers.iter().map(|(_, follower)| *follower).chain([old, new]).collect();
-        resolved.read(conn, &everybody.into_iter().collect::<Vec<_>>()).await?;
-        resolved.settle(conn).await?;
+        locked.read(conn, &everybody.into_iter().collect::<Vec<_>>()).await?;
+        locked.settle(conn).await?;
 
         store::rename_facts(conn, old, new).await?;
         store::rename_spans(conn, old, new).await?;
-        let before = resolved.spans.remove(&old);
+        let before = locked.spans.remove(&old);
         let follows = |span: &&mut Span| span.parent_id == Some(old);
-        for span in resolved.spans.values_mut().flatten().filter(follows) {
+        for span in locked.spans.values_mut().flatten().filter(follows) {
             span.parent_id = Some(new);
         }
 
         let mut changing = Changing::default();
-        self.take_over(conn, &mut changing, &mut resolved, before.unwrap_or_default()).await?;
+        self.take_over(conn, &mut changing, &mut locked, before.unwrap_or_default()).await?;
         for (kind, follower) in followers.into_iter().filter(|(_, follower)| ![old, new].contains(follower)) {
-            follow_again(conn, &mut changing, &mut resolved, (kind, follower), new).await?;
+            follow_again(conn, &mut changing, &mut locked, (kind, follower), new).await?;
         }
-        changing.write(conn, &mut resolved, now).await?;
+        changing.write(conn, &mut locked, now).await?;
         store::remember_former(conn, old, new).await?;
         store::forget_identity(conn, old).await?;
-        Ok(resolved)
+        Ok(locked)
     }
 
     /// Gives the normal form its spans: `before` are those of the old one.
@@ -84,13 +84,13 @@ impl Respelling {
         &self,
         conn: &mut PgConnection,
         changing: &mut Changing,
-        resolved: &mut Resolved,
+        locked: &mut LockedLeads,
         before: Vec<Span>,
     ) -> Result<(), ResolveError> {
         let new = self.new.id();
-        let known = resolved.spans.get(&new).cloned().unwrap_or_default();
+        let known = locked.spans.get(&new).cloned().unwrap_or_default();
         let leads = known.iter().chain(&before).map(|span| span.lead_id);
-        resolved.moved.extend(leads);
+        locked.moved.extend(leads);
         let own = |span: &Span| span.parent_id.filter(|parent| *parent != new);
         match (known.first(), before.first()) {
             (None, None) => return Ok(()),
@@ -98,26 +98,28 @@ impl Respelling {
             (None, Some(_)) => {
                 let spans =
                     before.iter().map(|span| Span { identity_id: new, parent_id: own(span), ..*span });
-                changing.set(resolved, new, spans.collect());
+                changing.set(locked, new, spans.collect());
             }
             (Some(one), Some(other)) => {
                 let parent_id = own(one).or(own(other));
                 if self.new.kind() == Kind::UserId || parent_id.is_none() {
-                    let seat = changing.unite(conn, resolved, Seat::of(one), Seat::of(other)).await?;
+                    let owner = changing
+                        .unite(conn, locked, IdentityOwner::of(one), IdentityOwner::of(other))
+                        .await?;
                     let span = Span {
                         identity_id: new,
                         since: beginning(),
                         until: None,
-                        lead_id: seat.lead,
-                        home: seat.home,
+                        lead_id: owner.lead,
+                        home: owner.home,
                         parent_id,
                     };
-                    changing.set(resolved, new, vec![span]);
+                    changing.set(locked, new, vec![span]);
                 }
             }
         }
-        self.follow(conn, changing, resolved).await?;
-        changing.leave(resolved, new, &before);
+        self.follow(conn, changing, locked).await?;
+        changing.leave(locked, new, &before);
         Ok(())
     }
 
@@ -126,19 +128,19 @@ impl Respelling {
         &self,
         conn: &mut PgConnection,
         changing: &mut Changing,
-        resolved: &mut Resolved,
+        locked: &mut LockedLeads,
     ) -> Result<(), ResolveError> {
         let new = self.new.id();
         let mut facts = facts_of(conn, &[new]).await?.remove(&new).unwrap_or_default();
         if facts.is_empty() {
             return Ok(());
         }
-        changing.load_parents(conn, resolved, &facts).await?;
+        changing.load_parents(conn, locked, &facts).await?;
         if self.new.kind() != Kind::UserId {
-            return changing.follow(conn, resolved, self.new.kind(), new, &mut facts).await;
+            return changing.follow(conn, locked, self.new.kind(), new, &mut facts).await;
         }
         for fact in facts {
-            changing.join_leads(conn, resolved, new, fact.parent).await?;
+            changing.join_leads(conn, locked, new, fact.parent).await?;
         }
         Ok(())
     }
@@ -148,19 +150,19 @@ impl Respelling {
 async fn follow_again(
     conn: &mut PgConnection,
     changing: &mut Changing,
-    resolved: &mut Resolved,
+    locked: &mut LockedLeads,
     (kind, follower): (Kind, IdentityId),
     parent: IdentityId,
 ) -> Result<(), ResolveError> {
-    if !resolved.spans.contains_key(&follower) {
+    if !locked.spans.contains_key(&follower) {
         // A former user id by which nobody is known.
         return Ok(());
     }
     if kind == Kind::UserId {
-        return changing.join_leads(conn, resolved, follower, parent).await;
+        return changing.join_leads(conn, locked, follower, parent).await;
     }
     let mut facts = facts_of(conn, &[follower]).await?.remove(&follower).unwrap_or_default();
-    changing.follow(conn, resolved, kind, follower, &mut facts).await
+    changing.follow(conn, locked, kind, follower, &mut facts).await
 }
 
 async fn facts_of(

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use super::{Additions, History, log};
 use crate::{
-    leads::{self, Attributes, Resolved, Stage},
+    leads::{self, Attributes, LockedLeads, Stage},
     platform::{ids::LeadId, json},
 };
 
@@ -46,13 +46,13 @@ impl People {
     /// stale ones those that are `outdated` have the identities that they had: their attributes may be the same anew.
     pub(crate) async fn load(
         conn: &mut PgConnection,
-        resolved: &Resolved,
+        locked: &LockedLeads,
         additions: &Additions<'_>,
         stale: &BTreeSet<LeadId>,
         outdated: &BTreeSet<LeadId>,
     ) -> Result<People, StateError> {
-        let present = resolved.leads.keys().filter(|id| !resolved.gone.contains_key(id));
-        let named = |id| resolved.named.contains(id) || resolved.heard.contains(id);
+        let present = locked.leads.keys().filter(|id| !locked.gone.contains_key(id));
+        let named = |id| locked.named.contains(id) || locked.heard.contains(id);
         let people = present.map(|id| (*id, Person { named: named(id), ..Person::default() })).collect();
         let mut people = People(people);
         let mut before: BTreeMap<LeadId, Fold> = BTreeMap::new();
@@ -107,12 +107,12 @@ impl People {
     /// Leads as they are known, `asked` with their attributes.
     pub(crate) async fn known(
         conn: &mut PgConnection,
-        resolved: &Resolved,
+        locked: &LockedLeads,
         asked: &BTreeSet<LeadId>,
     ) -> sqlx::Result<People> {
         let leads: Vec<LeadId> = asked.iter().copied().collect();
         let mut people: BTreeMap<LeadId, Person> =
-            resolved.leads.keys().map(|id| (*id, Person::default())).collect();
+            locked.leads.keys().map(|id| (*id, Person::default())).collect();
         for lead in asked {
             people.entry(*lead).or_default().reworded = true;
         }
@@ -147,14 +147,18 @@ impl People {
 
 impl People {
     /// Writes the words of those leads that may be found by others than before.
-    pub(crate) async fn write_words(&self, conn: &mut PgConnection, resolved: &Resolved) -> sqlx::Result<()> {
+    pub(crate) async fn write_words(
+        &self,
+        conn: &mut PgConnection,
+        locked: &LockedLeads,
+    ) -> sqlx::Result<()> {
         let (mut leads, mut profiles) = (Vec::new(), BTreeMap::new());
         for (id, person) in &self.0 {
-            let Some(lead) = resolved.leads.get(id) else { continue };
-            let was_stranger = resolved.before(*id).is_some_and(|before| before.stage() == Stage::Anonymous);
+            let Some(lead) = locked.leads.get(id) else { continue };
+            let was_stranger = locked.before(*id).is_some_and(|before| before.stage() == Stage::Anonymous);
             let other_names = was_stranger
-                || [&resolved.named, &resolved.moved].iter().any(|leads| leads.contains(id))
-                || resolved.created.contains(id);
+                || [&locked.named, &locked.moved].iter().any(|leads| leads.contains(id))
+                || locked.created.contains(id);
             let known = lead.stage() != Stage::Anonymous;
             if (known && other_names) || person.changed.iter().any(|name| leads::counts_as_words(name)) {
                 leads.push(*id);

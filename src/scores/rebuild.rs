@@ -15,7 +15,7 @@ use super::{
     store::{self, Asked},
 };
 use crate::{
-    leads::Resolved,
+    leads::LockedLeads,
     models::{Covers, Scored, Version},
     platform::{clock::to_instant, ids::LeadId, json::Stored},
 };
@@ -27,7 +27,7 @@ pub async fn rebuild(
     scored: &Scored,
     version: &Version,
     now: DateTime<Utc>,
-    leads: &Resolved,
+    leads: &LockedLeads,
     prepared: Prepared,
 ) -> sqlx::Result<()> {
     let nothing_new = Additions::new();

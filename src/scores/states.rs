@@ -16,7 +16,7 @@ use super::{
     store::{self, StateRow},
 };
 use crate::{
-    leads::{Lead, MqlBy, Resolved},
+    leads::{Lead, LockedLeads, MqlBy},
     models::{Covers, Settling, Version},
     platform::{
         clock::{to_instant, to_utc},
@@ -39,7 +39,7 @@ pub(crate) struct StateInputs<'a> {
     /// The instant of the change.
     pub(crate) now: DateTime<Utc>,
     /// The locked leads.
-    pub(crate) leads: &'a Resolved,
+    pub(crate) leads: &'a LockedLeads,
     /// The leads' attributes, and their logs where those were read.
     pub(crate) people: &'a People,
     /// The new events.
@@ -66,23 +66,23 @@ impl<'a> ModelStates<'a> {
         conn: &mut PgConnection,
         version: &'a Version,
         covers: Covers,
-        resolved: &Resolved,
+        locked: &LockedLeads,
     ) -> sqlx::Result<ModelStates<'a>> {
         let present: Vec<LeadId> =
-            resolved.leads.keys().copied().filter(|id| !resolved.gone.contains_key(id)).collect();
+            locked.leads.keys().copied().filter(|id| !locked.gone.contains_key(id)).collect();
         let existing: Vec<LeadId> =
-            present.iter().copied().filter(|id| !resolved.created.contains(id)).collect();
+            present.iter().copied().filter(|id| !locked.created.contains(id)).collect();
         let rows = store::states_of(conn, version.id, &existing).await?;
         let mut stored: HashMap<LeadId, StateRow> = rows.into_iter().map(|row| (row.lead_id, row)).collect();
         let mut states = BTreeMap::new();
         for lead in present {
-            let created = resolved.created.contains(&lead);
+            let created = locked.created.contains(&lead);
             let row = stored.remove(&lead);
             if row.is_none() && !created && !covers.includes(lead) {
                 continue;
             }
             let tally = row.as_ref().and_then(|row| version.tally(lead, &row.tally));
-            let moved = resolved.moved.contains(&lead);
+            let moved = locked.moved.contains(&lead);
             let outdated = !moved && row.as_ref().is_some_and(|row| Tally::is_outdated(&row.tally));
             let stale = moved || outdated || (tally.is_none() && !created);
             let tally = tally.filter(|_| !stale).unwrap_or_else(|| Tally::new(&version.model));

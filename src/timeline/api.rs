@@ -82,7 +82,7 @@ enum TimelineEntry {
     Outcome { at: DateTime<Utc>, data: OutcomeView },
 }
 
-/// A passage from one stage to another, with the standing of its moment. Points in milli-points but `score`.
+/// A passage from one stage to another, with the score of its moment. Points in milli-points but `score`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Transition {
     pub(super) id: Uuid,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::event::Event;
 use crate::model::Model;
-use crate::mql::{Entry, Move, Stage, Standing, decide};
+use crate::mql::{Entry, LeadState, Move, Stage, decide};
 use crate::profile::Fold;
 use crate::score::Score;
 use crate::tally::Tally;
@@ -156,8 +156,8 @@ pub fn leaving(walk: &mut Walk<'_>, now: Instant, below_since: Option<Instant>) 
 }
 
 /// An MQL by the thresholds; what only matters for entering is left open.
-fn by_threshold(score: &Score, below_since: Option<Instant>) -> Standing<'_> {
-    Standing {
+fn by_threshold(score: &Score, below_since: Option<Instant>) -> LeadState<'_> {
+    LeadState {
         stage: Stage::Mql { by: Entry::Threshold },
         score,
         identified: true,

@@ -38,9 +38,9 @@ pub enum Stage {
     },
 }
 
-/// How a lead stands.
+/// The state of a lead, by which a decision is made.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
+pub struct LeadState<'a> {
     /// Where it is now.
     pub stage: Stage,
     /// Its score, at the instant of the decision.
@@ -80,7 +80,7 @@ pub enum Move {
 pub struct Decision {
     /// The passage to make now, if any.
     pub passage: Option<Move>,
-    /// What to remember as [`Standing::below_since`]: the clock of the dwell, started, kept or cleared.
+    /// What to remember as [`LeadState::below_since`]: the clock of the dwell, started, kept or cleared.
     pub below_since: Option<Instant>,
     /// When to decide again though neither events nor score change: a dwell or a cooldown ends.
     pub due_at: Option<Instant>,
@@ -95,44 +95,43 @@ impl Decision {
 }
 
 /// Decides, by the model's thresholds; without them only a hand-raise is reason enough to enter.
-pub fn decide(mql: Option<&Mql>, standing: &Standing<'_>) -> Decision {
-    match (standing.stage, mql) {
-        (Stage::Lead, mql) => enter(mql, standing),
-        (Stage::Mql { by: Entry::Threshold }, Some(mql)) => leave(mql, standing),
+pub fn decide(mql: Option<&Mql>, state: &LeadState<'_>) -> Decision {
+    match (state.stage, mql) {
+        (Stage::Lead, mql) => enter(mql, state),
+        (Stage::Mql { by: Entry::Threshold }, Some(mql)) => leave(mql, state),
         (Stage::Mql { .. }, _) => Decision::STAY,
     }
 }
 
-fn enter(mql: Option<&Mql>, standing: &Standing<'_>) -> Decision {
-    let score = standing.score;
-    let after_exit =
-        |at: Option<Instant>| at.is_some_and(|at| standing.last_exit.is_none_or(|exit| at > exit));
-    let by = if after_exit(standing.hand_raised_at) {
+fn enter(mql: Option<&Mql>, state: &LeadState<'_>) -> Decision {
+    let score = state.score;
+    let after_exit = |at: Option<Instant>| at.is_some_and(|at| state.last_exit.is_none_or(|exit| at > exit));
+    let by = if after_exit(state.hand_raised_at) {
         Entry::HandRaise
     } else if mql.is_some_and(|mql| mql.is_reached(score.score, score.fit, score.engagement)) {
         Entry::Threshold
     } else {
         return Decision::STAY;
     };
-    if standing.do_not_contact || !standing.identified || !after_exit(standing.last_human_activity) {
+    if state.do_not_contact || !state.identified || !after_exit(state.last_human_activity) {
         return Decision::STAY;
     }
-    let cooldown = mql.and_then(|mql| mql.cooldown).zip(standing.recycled_at);
+    let cooldown = mql.and_then(|mql| mql.cooldown).zip(state.recycled_at);
     let cooled_at =
         cooldown.map(|(cooldown, recycled_at)| recycled_at.plus(cooldown).unwrap_or(Instant::LAST));
-    let over_at = cooled_at.max(standing.recycled_until);
+    let over_at = cooled_at.max(state.recycled_until);
     match over_at.filter(|over_at| *over_at > score.as_of) {
         Some(over_at) => Decision { due_at: Some(over_at), ..Decision::STAY },
         None => Decision::passing(Move::Enter { by }),
     }
 }
 
-fn leave(mql: &Mql, standing: &Standing<'_>) -> Decision {
-    let as_of = standing.score.as_of;
-    if published(standing.score) >= mql.leave {
+fn leave(mql: &Mql, state: &LeadState<'_>) -> Decision {
+    let as_of = state.score.as_of;
+    if published(state.score) >= mql.leave {
         return Decision::STAY;
     }
-    let since = standing.below_since.unwrap_or(as_of);
+    let since = state.below_since.unwrap_or(as_of);
     let over_at = mql.dwell.map_or(since, |dwell| since.plus(dwell).unwrap_or(Instant::LAST));
     if over_at <= as_of {
         return Decision::passing(Move::Leave);
@@ -181,8 +180,8 @@ mod tests {
     }
 
     /// A lead that is identified and was active a day ago.
-    fn lead(score: &Score) -> Standing<'_> {
-        Standing {
+    fn lead(score: &Score) -> LeadState<'_> {
+        LeadState {
             stage: Stage::Lead,
             score,
             identified: true,
@@ -196,12 +195,12 @@ mod tests {
         }
     }
 
-    fn mql(score: &Score, by: Entry) -> Standing<'_> {
-        Standing { stage: Stage::Mql { by }, ..lead(score) }
+    fn mql(score: &Score, by: Entry) -> LeadState<'_> {
+        LeadState { stage: Stage::Mql { by }, ..lead(score) }
     }
 
-    fn passage(standing: &Standing<'_>) -> Option<Move> {
-        decide(Some(&thresholds()), standing).passage
+    fn passage(state: &LeadState<'_>) -> Option<Move> {
+        decide(Some(&thresholds()), state).passage
     }
 
     const BY_SCORE: Option<Move> = Some(Move::Enter { by: Entry::Threshold });
@@ -225,7 +224,7 @@ mod tests {
     #[test]
     fn a_raised_hand_enters_whatever_the_score_and_without_thresholds_too() {
         let low = score(0, 0, 0);
-        let raised = Standing { hand_raised_at: Some(day(99)), ..lead(&low) };
+        let raised = LeadState { hand_raised_at: Some(day(99)), ..lead(&low) };
         assert_eq!(passage(&raised), BY_HAND);
         assert_eq!(decide(None, &raised).passage, BY_HAND);
         assert_eq!(decide(None, &lead(&score(100, 40, 60))).passage, None);
@@ -234,38 +233,38 @@ mod tests {
     #[test]
     fn a_raised_hand_comes_before_the_score() {
         let high = score(60, 10, 25);
-        assert_eq!(passage(&Standing { hand_raised_at: Some(day(99)), ..lead(&high) }), BY_HAND);
+        assert_eq!(passage(&LeadState { hand_raised_at: Some(day(99)), ..lead(&high) }), BY_HAND);
     }
 
     #[test]
     fn a_hand_that_was_raised_before_the_last_exit_is_spent() {
         let low = score(0, 0, 0);
-        let exited = Standing { last_exit: Some(day(98)), ..lead(&low) };
-        assert_eq!(passage(&Standing { hand_raised_at: Some(day(98)), ..exited }), None);
-        assert_eq!(passage(&Standing { hand_raised_at: Some(day(99)), ..exited }), BY_HAND);
+        let exited = LeadState { last_exit: Some(day(98)), ..lead(&low) };
+        assert_eq!(passage(&LeadState { hand_raised_at: Some(day(98)), ..exited }), None);
+        assert_eq!(passage(&LeadState { hand_raised_at: Some(day(99)), ..exited }), BY_HAND);
     }
 
     #[test]
     fn nobody_enters_who_is_unknown_silent_or_does_not_want_it() {
         let high = score(60, 10, 25);
         let refusals = [
-            Standing { identified: false, ..lead(&high) },
-            Standing { do_not_contact: true, ..lead(&high) },
-            Standing { last_human_activity: None, ..lead(&high) },
-            Standing { last_exit: Some(day(99)), ..lead(&high) },
+            LeadState { identified: false, ..lead(&high) },
+            LeadState { do_not_contact: true, ..lead(&high) },
+            LeadState { last_human_activity: None, ..lead(&high) },
+            LeadState { last_exit: Some(day(99)), ..lead(&high) },
         ];
-        for standing in refusals {
-            assert_eq!(decide(Some(&thresholds()), &standing), Decision::STAY);
-            let raised = Standing { hand_raised_at: Some(day(100)), ..standing };
+        for state in refusals {
+            assert_eq!(decide(Some(&thresholds()), &state), Decision::STAY);
+            let raised = LeadState { hand_raised_at: Some(day(100)), ..state };
             assert_eq!(decide(Some(&thresholds()), &raised), Decision::STAY);
         }
-        assert_eq!(passage(&Standing { last_exit: Some(day(98)), ..lead(&high) }), BY_SCORE);
+        assert_eq!(passage(&LeadState { last_exit: Some(day(98)), ..lead(&high) }), BY_SCORE);
     }
 
     #[test]
     fn a_recycled_lead_waits_until_its_cooldown_is_over() {
         let high = score(60, 10, 25);
-        let recycled = |on| Standing { recycled_at: Some(day(on)), ..lead(&high) };
+        let recycled = |on| LeadState { recycled_at: Some(day(on)), ..lead(&high) };
         let waiting = decide(Some(&thresholds()), &recycled(71));
         assert_eq!(waiting, Decision { due_at: Some(day(101)), ..Decision::STAY });
         assert_eq!(passage(&recycled(70)), BY_SCORE);
@@ -277,7 +276,7 @@ mod tests {
     fn of_the_cooldown_and_the_date_that_sales_gave_the_later_holds() {
         let high = score(60, 10, 25);
         let until =
-            |on| Standing { recycled_at: Some(day(71)), recycled_until: Some(day(on)), ..lead(&high) };
+            |on| LeadState { recycled_at: Some(day(71)), recycled_until: Some(day(on)), ..lead(&high) };
         let due_at = |on| decide(Some(&thresholds()), &until(on)).due_at;
         assert_eq!((due_at(100), due_at(102)), (Some(day(101)), Some(day(102))));
         let no_cooldown = Mql { cooldown: None, ..thresholds() };
@@ -288,7 +287,7 @@ mod tests {
     #[test]
     fn below_leave_a_clock_starts_and_at_the_dwell_the_mql_leaves() {
         let low = score(44, 10, 25);
-        let below = |since| Standing { below_since: since, ..mql(&low, Entry::Threshold) };
+        let below = |since| LeadState { below_since: since, ..mql(&low, Entry::Threshold) };
         let waiting =
             |since| Decision { passage: None, below_since: Some(since), due_at: since.plus(Span::DAY) };
         assert_eq!(decide(Some(&thresholds()), &below(None)), waiting(day(100)));
@@ -308,8 +307,8 @@ mod tests {
     fn at_leave_and_between_the_thresholds_an_mql_stays_and_its_clock_is_cleared() {
         for points in [45, 59, 60] {
             let score = score(points, 0, 0);
-            let standing = Standing { below_since: Some(day(1)), ..mql(&score, Entry::Threshold) };
-            assert_eq!(decide(Some(&thresholds()), &standing), Decision::STAY);
+            let state = LeadState { below_since: Some(day(1)), ..mql(&score, Entry::Threshold) };
+            assert_eq!(decide(Some(&thresholds()), &state), Decision::STAY);
         }
     }
 
@@ -317,9 +316,9 @@ mod tests {
     fn no_score_makes_those_leave_who_raised_a_hand_or_whose_model_has_no_thresholds() {
         let low = score(0, 0, 0);
         let since = Some(day(1));
-        let raised = Standing { below_since: since, ..mql(&low, Entry::HandRaise) };
+        let raised = LeadState { below_since: since, ..mql(&low, Entry::HandRaise) };
         assert_eq!(decide(Some(&thresholds()), &raised), Decision::STAY);
-        let unbounded = Standing { below_since: since, ..mql(&low, Entry::Threshold) };
+        let unbounded = LeadState { below_since: since, ..mql(&low, Entry::Threshold) };
         assert_eq!(decide(None, &unbounded), Decision::STAY);
     }
 }

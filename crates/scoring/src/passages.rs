@@ -5,7 +5,7 @@
 //! that accept or send back) is not in the log of events and not in this.
 
 use crate::forecast::{MOST_STEPS, Walk};
-use crate::mql::{Entry, Move, Stage, Standing, decide};
+use crate::mql::{Entry, LeadState, Move, Stage, decide};
 use crate::score::Score;
 use crate::time::Instant;
 
@@ -65,7 +65,7 @@ impl Life {
         if matches!(self.stage, Stage::Mql { .. }) && hand_raised_at > self.last_exit {
             self.stage = Stage::Mql { by: Entry::HandRaise };
         }
-        let standing = Standing {
+        let state = LeadState {
             stage: self.stage,
             score,
             identified: true,
@@ -77,7 +77,7 @@ impl Life {
             recycled_until: None,
             below_since: self.below_since,
         };
-        let decision = decide(walk.model().mql(), &standing);
+        let decision = decide(walk.model().mql(), &state);
         self.below_since = decision.below_since;
         match decision.passage {
             Some(Move::Enter { by }) => self.stage = Stage::Mql { by },

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     intake::verdicts::{self, Decided, Decision},
     leads::{
-        Mention, ResolveError, Resolved,
+        LockedLeads, Mention, ResolveError,
         consent::{self, Fact},
     },
     lifecycle::{
@@ -117,7 +117,7 @@ pub(super) async fn enter(mut begun: Begun<'_>, items: &[Item<'_>]) -> Result<En
 async fn resolve_and_append<'a>(
     begun: &mut Begun<'_>,
     items: &[Item<'a>],
-) -> Result<(Resolved, Log), ResolveError> {
+) -> Result<(LockedLeads, Log), ResolveError> {
     let repeated = repeated_joins(begun.conn(), items).await?;
     let mention = |(index, item): (usize, &Item<'a>)| Mention {
         named: &item.event.named,
@@ -144,7 +144,7 @@ pub(super) struct Entered {
 
 /// The events that cannot be taken: those that say too much of a lead, and those that join too many. If no event of a lead
 /// says that it joins, as where it only makes somebody known, all are meant.
-fn too_full(items: &[Item<'_>], leads: &Resolved, overfull: &Overfull) -> Vec<Place> {
+fn too_full(items: &[Item<'_>], leads: &LockedLeads, overfull: &Overfull) -> Vec<Place> {
     let joins = |event: &NewEvent| !event.named.links().is_empty();
     let told: BTreeSet<LeadId> =
         items.iter().filter(|item| joins(item.event)).filter_map(|item| lead_of(leads, item.event)).collect();
@@ -176,8 +176,8 @@ pub(super) fn place(event: &NewEvent) -> Place {
     (event.named.principal().id(), event.key)
 }
 
-pub(super) fn lead_of(resolved: &Resolved, event: &NewEvent) -> Option<LeadId> {
-    resolved.lead_at(event.named.principal().id(), event.occurred_at)
+pub(super) fn lead_of(locked: &LockedLeads, event: &NewEvent) -> Option<LeadId> {
+    locked.lead_at(event.named.principal().id(), event.occurred_at)
 }
 
 /// The items that join identities but are known already, or repeat an earlier one of the batch: they say nothing new,
@@ -306,11 +306,11 @@ async fn agree(conn: &mut PgConnection, decided: &Decided, verdict: Verdict) -> 
 }
 
 /// What is new, by the lead for which it counts; what is to wait is left out.
-fn additions<'a>(resolved: &Resolved, items: &[Item<'a>], log: &Log) -> Additions<'a> {
+fn additions<'a>(locked: &LockedLeads, items: &[Item<'a>], log: &Log) -> Additions<'a> {
     let mut additions = Additions::new();
     for (index, item) in items.iter().enumerate() {
         let counts = log.is_new(index, item.event) && item.event.held_until.is_none();
-        if let Some(lead) = lead_of(resolved, item.event).filter(|_| counts) {
+        if let Some(lead) = lead_of(locked, item.event).filter(|_| counts) {
             additions.entry(lead).or_default().push(item.event.as_scored());
         }
     }
@@ -327,8 +327,8 @@ fn facts<'a>(items: &'a [Item<'a>], log: &'a Log) -> impl Iterator<Item = Fact> 
     })
 }
 
-fn owner(resolved: &Resolved, fact: &Fact) -> Option<LeadId> {
-    resolved.lead_at(fact.said.identity, fact.said.word.since)
+fn owner(locked: &LockedLeads, fact: &Fact) -> Option<LeadId> {
+    locked.lead_at(fact.said.identity, fact.said.word.since)
 }
 
 /// Leads that are only repeated are left as they are, unless somebody wants to know how they stand.

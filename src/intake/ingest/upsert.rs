@@ -20,7 +20,7 @@ use super::{
     store,
 };
 use crate::{
-    leads::{self, ResolveError, Resolved},
+    leads::{self, LockedLeads, ResolveError},
     lifecycle::change::LeadChange,
     platform::ids::{IdentityId, LeadId},
 };
@@ -120,7 +120,7 @@ impl Decision {
 
 /// What is known of everything that the upserts of a transaction name, and what becomes of it.
 struct Table {
-    resolved: Resolved,
+    locked: LockedLeads,
     profiles: BTreeMap<LeadId, Fold>,
     /// The events that are known under the upserts' ids, by their digests.
     logged: HashMap<Place, i64>,
@@ -130,18 +130,18 @@ struct Table {
 
 impl Table {
     async fn load(conn: &mut PgConnection, wishes: &[Wish<'_>]) -> Result<Table, ResolveError> {
-        let resolved = leads::look_up(conn, wishes.iter().flat_map(|wish| wish.event.named.all())).await?;
-        let known: Vec<LeadId> = resolved.leads.keys().copied().collect();
+        let locked = leads::look_up(conn, wishes.iter().flat_map(|wish| wish.event.named.all())).await?;
+        let known: Vec<LeadId> = locked.leads.keys().copied().collect();
         let profiles = leads::attributes_of(conn, &known).await?;
         let (identities, keys): (Vec<_>, Vec<_>) = wishes.iter().map(|wish| place(wish.event)).unzip();
         let logged = store::known(conn, &identities, &keys).await?;
         let logged = logged.into_iter().map(|one| ((one.identity_id, one.event_key), one.digest)).collect();
-        Ok(Table { resolved, profiles, logged, open: (HashSet::new(), HashSet::new()) })
+        Ok(Table { locked, profiles, logged, open: (HashSet::new(), HashSet::new()) })
     }
 
     fn decide(&mut self, wish: Wish<'_>) -> Decision {
         let event = wish.event;
-        let lead_at = |identity| self.resolved.lead_at(identity, event.occurred_at);
+        let lead_at = |identity| self.locked.lead_at(identity, event.occurred_at);
         let named: Vec<IdentityId> = event.named.all().map(leads::identity::Identity::id).collect();
         let leads: BTreeSet<LeadId> = named.iter().filter_map(|identity| lead_at(*identity)).collect();
         let unknown: Vec<IdentityId> =
@@ -183,8 +183,8 @@ impl Table {
     fn objection(&self, wish: Wish<'_>, lead: Option<LeadId>) -> Option<Rejection> {
         let event = wish.event;
         for (email, user) in event.named.links() {
-            let owner = self.resolved.owner_of(email.id());
-            let elsewhere = self.resolved.lead_at(email.id(), event.occurred_at) != lead;
+            let owner = self.locked.owner_of(email.id());
+            let elsewhere = self.locked.lead_at(email.id(), event.occurred_at) != lead;
             if elsewhere && owner.is_some_and(|owner| owner != user.id()) {
                 let detail = "the e-mail address belongs to a lead with another user id, which claimed the address first";
                 return Some(Rejection::new("identity_conflict", detail));

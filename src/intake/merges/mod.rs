@@ -29,7 +29,7 @@ use crate::{
         self,
         event::{Arrival, Found, NewEvent},
     },
-    leads::{self, Cause, Lead, Resolved, Stage, Why, identity::Named},
+    leads::{self, Cause, Lead, LockedLeads, Stage, Why, identity::Named},
     lifecycle::{
         Lifecycle,
         change::{Begun, LeadChange},
@@ -196,7 +196,7 @@ pub(crate) async fn merge(
     let stood = restoring::snapshot(begun.conn(), &rows[&into]).await?;
     store::insert(begun.conn(), &merge, &stood, said.request_key.as_deref()).await?;
     note(begun.conn(), lifecycle, ("lead_merged", "into"), said, [lead, into]).await?;
-    let mut change = begun.with(Resolved::holding(rows.into_values())).await?;
+    let mut change = begun.with(LockedLeads::holding(rows.into_values())).await?;
     let why = Why::said(Cause::Merge, now, &said.author, Some(&said.reason));
     let (conn, leads) = change.identities();
     leads::take_in(conn, leads, lead, into, &why).await?;

@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 
 use super::store::{self, MergeRow};
 use crate::{
-    leads::{self, Cause, Lead, Resolved, Why},
+    leads::{self, Cause, Lead, LockedLeads, Why},
     lifecycle::stages,
     platform::ids::LeadId,
 };
@@ -33,7 +33,7 @@ pub(super) async fn part(
     lead: LeadId,
     merge: &MergeRow,
     why: &Why,
-) -> sqlx::Result<(Resolved, Vec<LeadId>)> {
+) -> sqlx::Result<(LockedLeads, Vec<LeadId>)> {
     let mut family = Family::read(conn, end).await?;
     let below = family.below(lead);
     let (going, staying): (Vec<_>, Vec<_>) =
@@ -44,14 +44,14 @@ pub(super) async fn part(
         left.identify(why.at);
     }
     if going.is_empty() {
-        let mut resolved = Resolved::holding(leads::lock_rows(conn, &[end]).await?);
-        resolved.leads.insert(end, left);
+        let mut locked = LockedLeads::holding(leads::lock_rows(conn, &[end]).await?);
+        locked.leads.insert(end, left);
         if !whole {
-            resolved.doubt(end);
+            locked.doubt(end);
         }
-        return Ok((resolved, Vec::new()));
+        return Ok((locked, Vec::new()));
     }
-    let mut resolved = Resolved::holding(leads::lock_rows(conn, &[end, lead]).await?);
+    let mut locked = LockedLeads::holding(leads::lock_rows(conn, &[end, lead]).await?);
     let mut taken = family.row(lead)?.clone();
     let joining = Why::rule(Cause::Merge, why.at);
     for joined in family.joined(&below, merge.merged_at) {
@@ -61,18 +61,18 @@ pub(super) async fn part(
     if going.iter().any(|home| home.identified) {
         taken.identify(why.at);
     }
-    resolved.leads.extend([(lead, taken), (end, left)]);
+    locked.leads.extend([(lead, taken), (end, left)]);
     let homes: Vec<LeadId> = below.into_iter().collect();
-    leads::part(conn, &mut resolved, end, &homes, lead).await?;
+    leads::part(conn, &mut locked, end, &homes, lead).await?;
     if !whole {
-        resolved.doubt(end);
+        locked.doubt(end);
     }
     if staying.is_empty() {
         // Its own identities were joined with those that are at home here.
         leads::delete_profiles(conn, &[end]).await?;
-        leads::hand_over(&mut resolved, end, lead, lead, &joining);
+        leads::hand_over(&mut locked, end, lead, lead, &joining);
     }
-    Ok((resolved, homes))
+    Ok((locked, homes))
 }
 
 /// A lead and all that were merged into it.

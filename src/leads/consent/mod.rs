@@ -181,7 +181,7 @@ pub fn of_one(words: impl IntoIterator<Item = Said>) -> Channels {
     }
     let mut channels = Channels::new();
     for ((_, channel), words) in of_each {
-        let Some(word) = standing(&words) else { continue };
+        let Some(word) = current(&words) else { continue };
         let place = channels.entry(channel).or_insert(word);
         if (word.state, word.since) > (place.state, place.since) {
             *place = word;
@@ -192,7 +192,7 @@ pub fn of_one(words: impl IntoIterator<Item = Said>) -> Channels {
 
 /// The word that stands of all that one identity said of one channel: the newest no that no later yes answers; else the
 /// newest bounce that none answers; else the newest yes. Of two of one instant the more restrictive stands.
-fn standing(words: &[Said]) -> Option<Word> {
+fn current(words: &[Said]) -> Option<Word> {
     let mut newest_yes: BTreeMap<Option<&str>, DateTime<Utc>> = BTreeMap::new();
     for said in words.iter().filter(|said| said.word.state == State::Granted) {
         let at = newest_yes.entry(said.list.as_deref()).or_insert(said.word.since);

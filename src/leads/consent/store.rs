@@ -87,7 +87,7 @@ pub(in crate::leads) struct SuppressedRow {
 
 /// The addresses that are not to be written to, in the order of their ids, after one. What was said by one of a person's
 /// identities holds for all of its addresses, but for a bounce, which is of the address alone. Which word of an identity
-/// stands is decided here as `standing` decides it.
+/// stands is decided here as `current` decides it.
 pub(in crate::leads) async fn suppressed(
     conn: &mut PgConnection,
     live: ModelId,

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use crate::{
     feed::outbox::{self, Change, Kind},
     leads::{
-        Resolved, Stage,
+        LockedLeads, Stage,
         consent::{self, Channel, Channels},
     },
     lifecycle::stages::ChangeContext,
@@ -49,7 +49,7 @@ impl Consents {
         &self,
         conn: &mut PgConnection,
         context: ChangeContext<'_>,
-        leads: &Resolved,
+        leads: &LockedLeads,
     ) -> sqlx::Result<()> {
         let is_known = |id: &LeadId| {
             let lead = leads.leads.get(id);

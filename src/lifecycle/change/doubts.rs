@@ -7,7 +7,7 @@ use serde_json::Map;
 use sqlx::PgConnection;
 
 use crate::{
-    leads::{Lead, MqlBy, Resolved, Stage},
+    leads::{Lead, LockedLeads, MqlBy, Stage},
     lifecycle::stages::ChangeContext,
     platform::{clock::to_instant, ids::LeadId},
     scores,
@@ -18,12 +18,12 @@ use crate::{
 pub(super) async fn unfounded(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
-    resolved: &Resolved,
+    locked: &LockedLeads,
 ) -> sqlx::Result<BTreeSet<LeadId>> {
     let by_rule = |lead: &&Lead| {
         lead.stage() == Stage::Mql && matches!(lead.mql_by, Some(MqlBy::Threshold | MqlBy::HandRaise))
     };
-    let doubted = resolved.doubted.iter().filter_map(|id| resolved.leads.get(id)).filter(by_rule);
+    let doubted = locked.doubted.iter().filter_map(|id| locked.leads.get(id)).filter(by_rule);
     let doubted: Vec<LeadId> = doubted.map(|lead| lead.id).collect();
     if doubted.is_empty() {
         return Ok(BTreeSet::new());
@@ -31,7 +31,7 @@ pub(super) async fn unfounded(
     let known_since = scores::known_since(conn, &doubted).await?;
     let mut unfounded = BTreeSet::new();
     for (id, history) in scores::read_log(conn, &doubted).await? {
-        let Some(lead) = resolved.leads.get(&id) else { continue };
+        let Some(lead) = locked.leads.get(&id) else { continue };
         let since = known_since.get(&id).map_or(Instant::from_micros(0), |at| to_instant(*at));
         let nothing = Map::new();
         let mut walk = Walk::new(&context.live().model, &nothing, &history.events);

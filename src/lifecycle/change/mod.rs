@@ -39,7 +39,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::Lifecycle;
 use crate::{
-    leads::{self, Mention, ResolveError, Resolved},
+    leads::{self, LockedLeads, Mention, ResolveError},
     lifecycle::{policy::Policy, stages::ChangeContext},
     models::{self, Scored},
     platform::ids::{IdentityId, LeadId},
@@ -72,7 +72,7 @@ pub struct LeadChange<'a> {
     now: DateTime<Utc>,
     scored: Scored,
     policy: Arc<Policy>,
-    leads: Resolved,
+    leads: LockedLeads,
     consents: Consents,
 }
 
@@ -81,7 +81,7 @@ pub struct LeadChange<'a> {
 pub struct Applied {
     tx: Transaction<'static, Postgres>,
     /// The leads, as they are now.
-    pub leads: Resolved,
+    pub leads: LockedLeads,
     /// The state of each lead under the live model.
     pub states: BTreeMap<LeadId, State>,
 }
@@ -92,7 +92,7 @@ pub struct NotApplied {
     /// Why.
     pub why: StateError,
     /// The leads, as they would have been.
-    pub leads: Box<Resolved>,
+    pub leads: Box<LockedLeads>,
 }
 
 impl LeadChange<'_> {
@@ -136,12 +136,12 @@ impl<'a> Begun<'a> {
     ///
     /// # Errors
     /// [`ResolveError::Changed`] if another transaction moved the same identities meanwhile.
-    pub async fn resolve(&mut self, mentions: &[Mention<'_>]) -> Result<Resolved, ResolveError> {
+    pub async fn resolve(&mut self, mentions: &[Mention<'_>]) -> Result<LockedLeads, ResolveError> {
         leads::resolve(&mut self.tx, &self.lifecycle.ids, self.lifecycle.clock.now(), mentions).await
     }
 
     /// Goes on with leads that this transaction has locked already.
-    pub async fn with(mut self, leads: Resolved) -> sqlx::Result<LeadChange<'a>> {
+    pub async fn with(mut self, leads: LockedLeads) -> sqlx::Result<LeadChange<'a>> {
         // Read only now: a rebuild may have come further before the leads were locked.
         let scored = self.lifecycle.live.scored(&mut self.tx).await?;
         let policy = self.lifecycle.policies.current(&mut self.tx).await?;
@@ -174,12 +174,12 @@ impl LeadChange<'_> {
     }
 
     /// The locked leads.
-    pub fn leads(&self) -> &Resolved {
+    pub fn leads(&self) -> &LockedLeads {
         &self.leads
     }
 
     /// The connection, and the locked leads, for what joins or parts leads.
-    pub fn identities(&mut self) -> (&mut PgConnection, &mut Resolved) {
+    pub fn identities(&mut self) -> (&mut PgConnection, &mut LockedLeads) {
         (&mut self.tx, &mut self.leads)
     }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::{Evidence, phases::Phases, rollback::Touched};
 use crate::{
-    leads::{Cause, Lead, Resolved, Stage},
+    leads::{Cause, Lead, LockedLeads, Stage},
     lifecycle::stages::{self, ChangeContext, End, NewOffer, Offer, OfferState, is_offered},
     platform::{clock::to_instant, ids::LeadId},
     scores,
@@ -66,9 +66,9 @@ pub(super) async fn follow(
     conn: &mut PgConnection,
     phases: &Phases<'_>,
 ) -> sqlx::Result<BTreeMap<LeadId, Vec<Touched>>> {
-    let Phases { context, leads: resolved, live, transitions, moves, .. } = phases;
+    let Phases { context, leads: locked, live, transitions, moves, .. } = phases;
     let (context, put_back) = (*context, &moves.put_back);
-    let gone: Vec<(LeadId, LeadId)> = resolved.gone.iter().map(|(id, heir)| (*id, *heir)).collect();
+    let gone: Vec<(LeadId, LeadId)> = locked.gone.iter().map(|(id, heir)| (*id, *heir)).collect();
     stages::inherit(conn, context, &gone).await?;
 
     let last: BTreeMap<LeadId, Cause> =
@@ -76,7 +76,7 @@ pub(super) async fn follow(
     let mut touched: BTreeMap<LeadId, Vec<Touched>> = BTreeMap::new();
     let mut due: BTreeMap<LeadId, Due> = BTreeMap::new();
     for (id, state, _) in live.scored() {
-        let (Some(before), Some(lead)) = (resolved.before(id), resolved.leads.get(&id)) else { continue };
+        let (Some(before), Some(lead)) = (locked.before(id), locked.leads.get(&id)) else { continue };
         let stood = is_offered(before, state.was_silent()) && before.merged_into.is_none();
         // An heir may have been given the other's offer just now; one that is itself again has its own back.
         let was = stood || gone.iter().any(|(_, heir)| *heir == id) || before.merged_into.is_some();
@@ -96,7 +96,7 @@ pub(super) async fn follow(
         };
     }
     if !due.is_empty() {
-        carry_out(conn, context, resolved, due, &mut touched).await?;
+        carry_out(conn, context, locked, due, &mut touched).await?;
     }
     Ok(touched)
 }
@@ -128,7 +128,7 @@ async fn put_offers_back(
 async fn carry_out(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
-    resolved: &Resolved,
+    locked: &LockedLeads,
     due: BTreeMap<LeadId, Due>,
     touched: &mut BTreeMap<LeadId, Vec<Touched>>,
 ) -> sqlx::Result<()> {
@@ -136,7 +136,7 @@ async fn carry_out(
     let mut open: BTreeMap<LeadId, Offer> =
         stages::open_offers(conn, &leads).await?.into_iter().map(|one| (one.lead_id, one)).collect();
     for (id, due) in due {
-        let Some(lead) = resolved.leads.get(&id) else { continue };
+        let Some(lead) = locked.leads.get(&id) else { continue };
         let existing = open.remove(&id);
         let was = existing.as_ref().map(|_| OfferState::Open);
         let done = match (due, existing) {

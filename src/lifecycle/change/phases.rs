@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     feed::outbox,
-    leads::Resolved,
+    leads::LockedLeads,
     lifecycle::{
         policy::Label,
         stages::{self, ChangeContext, Decided, Occasion, StageInput, Transition},
@@ -27,7 +27,7 @@ use crate::{
 pub(super) async fn run(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
-    leads: &mut Resolved,
+    leads: &mut LockedLeads,
     additions: &Additions<'_>,
 ) -> Result<BTreeMap<LeadId, State>, StateError> {
     let mut phases = Phases::load_states(conn, context, leads, additions).await?;
@@ -45,7 +45,7 @@ pub(super) async fn run(
 /// A change under way.
 pub(super) struct Phases<'c> {
     pub(super) context: ChangeContext<'c>,
-    pub(super) leads: &'c mut Resolved,
+    pub(super) leads: &'c mut LockedLeads,
     pub(super) additions: &'c Additions<'c>,
     pub(super) live: ModelStates<'c>,
     others: Vec<ModelStates<'c>>,
@@ -61,7 +61,7 @@ impl<'c> Phases<'c> {
     async fn load_states(
         conn: &mut PgConnection,
         context: ChangeContext<'c>,
-        leads: &'c mut Resolved,
+        leads: &'c mut LockedLeads,
         additions: &'c Additions<'c>,
     ) -> Result<Phases<'c>, StateError> {
         let live = ModelStates::load(conn, context.live(), Covers::All, leads).await?;
@@ -183,7 +183,7 @@ impl<'c> Phases<'c> {
 pub(super) async fn excluded<'a>(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
-    (leads, people): (&Resolved, &People),
+    (leads, people): (&LockedLeads, &People),
     looked_at: impl Iterator<Item = (LeadId, &'a Tally, &'a Score)>,
 ) -> sqlx::Result<BTreeMap<LeadId, Label>> {
     if !context.policy.excludes() {

@@ -47,7 +47,7 @@ pub(crate) async fn erase_named(lifecycle: &Lifecycle, identity: &Identity) -> s
 
 async fn try_to_erase(lifecycle: &Lifecycle, lead: LeadId) -> sqlx::Result<bool> {
     let mut tx = models::begin(&lifecycle.db).await?;
-    let Some((heir, resolved)) = leads::lock_heir(&mut tx, lead).await? else { return Ok(false) };
+    let Some((heir, locked)) = leads::lock_heir(&mut tx, lead).await? else { return Ok(false) };
     let family: Vec<LeadId> = leads::family(&mut tx, heir).await?.iter().map(|lead| lead.id).collect();
     leads::lock_rows(&mut tx, &family).await?;
 
@@ -69,7 +69,7 @@ async fn try_to_erase(lifecycle: &Lifecycle, lead: LeadId) -> sqlx::Result<bool>
     store::delete_records(&mut tx, &family).await?;
     store::delete_leads(&mut tx, &family).await?;
 
-    if resolved.leads.get(&heir).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
+    if locked.leads.get(&heir).is_some_and(|lead| lead.stage() != Stage::Anonymous) {
         let change = Change { lead_id: heir, kind: Kind::Erased, at: lifecycle.clock.now(), data: json!({}) };
         outbox::publish(&mut tx, &lifecycle.ids, &[change]).await?;
     }

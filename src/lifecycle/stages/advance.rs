@@ -148,16 +148,16 @@ pub fn decide(model: &Model, lead: &Lead, score: &Score, tally: &Tally) -> Optio
 }
 
 fn decide_at(model: &Model, stage: mql::Stage, lead: &Lead, score: &Score, tally: &Tally) -> mql::Decision {
-    mql::decide(model.mql(), &standing(stage, lead, score, tally))
+    mql::decide(model.mql(), &state_of(stage, lead, score, tally))
 }
 
-pub(super) fn standing<'a>(
+pub(super) fn state_of<'a>(
     stage: mql::Stage,
     lead: &Lead,
     score: &'a Score,
     tally: &Tally,
-) -> mql::Standing<'a> {
-    mql::Standing {
+) -> mql::LeadState<'a> {
+    mql::LeadState {
         stage,
         score,
         identified: lead.stage() != Stage::Anonymous,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::advance::standing;
+use super::advance::state_of;
 use crate::{
     leads::{self, Lead, Stage},
     lifecycle::policy::{Label, Policy},
@@ -62,11 +62,11 @@ pub fn gate(
     if let Some(label) = excluded {
         return Some(Gate::Excluded { label });
     }
-    let standing = standing(mql::Stage::Lead, lead, score, tally);
-    if standing.last_human_activity.is_none_or(|at| standing.last_exit.is_some_and(|exit| at <= exit)) {
+    let state = state_of(mql::Stage::Lead, lead, score, tally);
+    if state.last_human_activity.is_none_or(|at| state.last_exit.is_some_and(|exit| at <= exit)) {
         return Some(Gate::NoHumanActivity);
     }
-    let decision = mql::decide(model.mql(), &standing);
+    let decision = mql::decide(model.mql(), &state);
     match (decision.passage, decision.due_at) {
         (Some(_), _) => None,
         (None, Some(until)) => Some(Gate::Cooldown { until: to_utc(until) }),

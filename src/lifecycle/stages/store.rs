@@ -11,7 +11,7 @@ use crate::{
     platform::ids::{HandoffId, LeadId, ModelId},
 };
 
-/// A passage as it is kept, with the standing of its moment.
+/// A passage as it is kept, with the score of its moment.
 #[derive(Debug, Clone)]
 pub struct Transition {
     /// Its own id; later ones are greater.

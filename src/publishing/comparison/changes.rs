@@ -18,7 +18,7 @@ pub(super) const WINDOW: Span = Span(28 * Span::DAY.0);
 /// How many leads are named in each list.
 const MOST_NAMED: usize = 20;
 
-/// A lead whose standing changes.
+/// A lead whose state changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) id: LeadId,

@@ -152,7 +152,7 @@ async fn compare(
     let as_of = to_instant(lifecycle.clock.now());
     let ids = pair.versions.each_ref().map(|version| version.id);
     let source = if store::are_scored(&mut tx, ids).await? { Source::Stored } else { Source::Replayed };
-    let (basis, standings) = match source {
+    let (basis, states) = match source {
         Source::Stored => {
             let (leads, basis) = draw.leads(&mut tx, MOST_STORED).await?;
             (basis, sides::stored(&mut tx, &leads, ids).await?)
@@ -166,8 +166,8 @@ async fn compare(
     let outcomes = outcomes::judge(&mut tx, &pair.versions).await?;
     tx.rollback().await?;
     Ok(apart(|| {
-        let compared = sides::compare(&standings, source, basis, pair, as_of, outcomes);
-        drop(standings);
+        let compared = sides::compare(&states, source, basis, pair, as_of, outcomes);
+        drop(states);
         compared
     }))
 }

@@ -20,9 +20,9 @@ use crate::{
 /// Into how many parts of equal length the range of scores is cut.
 const BINS: i64 = 10;
 
-/// A lead's standing under one version.
+/// A lead's state under one version.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
+pub(super) struct VersionState {
     score: i64,
     /// In milli-points, as are fit and engagement.
     raw: i64,
@@ -112,21 +112,21 @@ struct Overlap {
     both: Estimate,
 }
 
-/// Standings as they are stored.
+/// States as they are stored.
 pub(super) async fn stored(
     conn: &mut PgConnection,
     leads: &[SampledLead],
     versions: [ModelId; 2],
-) -> sqlx::Result<Vec<[Standing; 2]>> {
+) -> sqlx::Result<Vec<[VersionState; 2]>> {
     let ids: Vec<LeadId> = leads.iter().map(|sampled| sampled.lead.id).collect();
-    Ok(store::stored_pairs(conn, versions, &ids).await?.into_iter().map(StoredPair::standings).collect())
+    Ok(store::stored_pairs(conn, versions, &ids).await?.into_iter().map(StoredPair::states).collect())
 }
 
-/// Standings from the log.
-pub(super) fn replayed(leads: Vec<Replayed>) -> Vec<[Standing; 2]> {
-    let standings = |replayed: Replayed| {
+/// States from the log.
+pub(super) fn replayed(leads: Vec<Replayed>) -> Vec<[VersionState; 2]> {
+    let states = |replayed: Replayed| {
         let stage = replayed.lead.stage();
-        replayed.sides.map(|Side { score, do_not_contact, .. }| Standing {
+        replayed.sides.map(|Side { score, do_not_contact, .. }| VersionState {
             score: score.score,
             raw: score.raw.0,
             fit: score.fit,
@@ -135,7 +135,7 @@ pub(super) fn replayed(leads: Vec<Replayed>) -> Vec<[Standing; 2]> {
             may_be_mql: is_open(stage) && !do_not_contact,
         })
     };
-    leads.into_iter().map(standings).collect()
+    leads.into_iter().map(states).collect()
 }
 
 /// Whether a score decides at this stage.
@@ -144,10 +144,10 @@ fn is_open(stage: Stage) -> bool {
 }
 
 impl StoredPair {
-    fn standings(self) -> [Standing; 2] {
+    fn states(self) -> [VersionState; 2] {
         let open = is_open(self.stage);
         [
-            Standing {
+            VersionState {
                 score: i64::from(self.a_score),
                 raw: self.a_raw,
                 fit: Milli(self.a_fit),
@@ -155,7 +155,7 @@ impl StoredPair {
                 band: self.a_band,
                 may_be_mql: open && !self.a_do_not_contact,
             },
-            Standing {
+            VersionState {
                 score: i64::from(self.b_score),
                 raw: self.b_raw,
                 fit: Milli(self.b_fit),
@@ -167,7 +167,7 @@ impl StoredPair {
     }
 }
 
-impl Standing {
+impl VersionState {
     fn reaches(&self, model: &Model) -> bool {
         let enough = model.mql().is_some_and(|mql| mql.is_reached(self.score, self.fit, self.engagement));
         self.may_be_mql && enough
@@ -176,20 +176,19 @@ impl Standing {
 
 /// Puts two versions side by side.
 pub(super) fn compare(
-    standings: &[[Standing; 2]],
+    states: &[[VersionState; 2]],
     source: Source,
     basis: Basis,
     pair: Pair,
     as_of: Instant,
     outcomes: Judgement,
 ) -> Comparison {
-    let [in_a, in_b] = [0, 1].map(|side| standings.iter().map(|both| &both[side]).collect::<Vec<_>>());
-    let places = |side: &[&Standing]| side.iter().map(|one| (one.score, one.raw)).collect::<Vec<_>>();
+    let [in_a, in_b] = [0, 1].map(|side| states.iter().map(|both| &both[side]).collect::<Vec<_>>());
+    let places = |side: &[&VersionState]| side.iter().map(|one| (one.score, one.raw)).collect::<Vec<_>>();
     let [a_model, b_model] = pair.versions.each_ref().map(|version| &version.model);
     let [a_name, b_name] = pair.names;
     let reach = |wanted: (bool, bool)| {
-        let hits =
-            standings.iter().filter(|[a, b]| (a.reaches(a_model), b.reaches(b_model)) == wanted).count();
+        let hits = states.iter().filter(|[a, b]| (a.reaches(a_model), b.reaches(b_model)) == wanted).count();
         basis.estimate(hits as u64)
     };
     Comparison {
@@ -209,13 +208,13 @@ pub(super) fn compare(
 }
 
 impl Spread {
-    fn of(version: VersionName, model: &Model, standings: &[&Standing], basis: Basis) -> Spread {
-        let mut scores: Vec<i64> = standings.iter().map(|standing| standing.score).collect();
+    fn of(version: VersionName, model: &Model, states: &[&VersionState], basis: Basis) -> Spread {
+        let mut scores: Vec<i64> = states.iter().map(|state| state.score).collect();
         scores.sort_unstable();
         let sum: i64 = scores.iter().sum();
         let band = |label: &String| InBand {
             label: label.clone(),
-            leads: basis.estimate(standings.iter().filter(|standing| standing.band == *label).count() as u64),
+            leads: basis.estimate(states.iter().filter(|state| state.band == *label).count() as u64),
         };
         Spread {
             version,

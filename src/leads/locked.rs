@@ -17,25 +17,25 @@ const ROUNDS: usize = 16;
 
 /// For which lead something counts, and at which it is at home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seat {
+pub(super) struct IdentityOwner {
     pub(super) lead: LeadId,
     pub(super) home: LeadId,
 }
 
-impl Seat {
-    pub(super) fn of(span: &Span) -> Seat {
-        Seat { lead: span.lead_id, home: span.home }
+impl IdentityOwner {
+    pub(super) fn of(span: &Span) -> IdentityOwner {
+        IdentityOwner { lead: span.lead_id, home: span.home }
     }
 
     /// With a lead that nobody merged.
-    pub(super) fn at(lead: LeadId) -> Seat {
-        Seat { lead, home: lead }
+    pub(super) fn at(lead: LeadId) -> IdentityOwner {
+        IdentityOwner { lead, home: lead }
     }
 }
 
 /// The leads that a batch touches, locked.
 #[derive(Debug, Default)]
-pub struct Resolved {
+pub struct LockedLeads {
     /// The leads by id.
     pub leads: BTreeMap<LeadId, Lead>,
     /// Leads whose set of events changed by more than the batch's own: their state must be replayed.
@@ -60,7 +60,7 @@ pub struct Resolved {
     pub(super) kinds: HashMap<IdentityId, Kind>,
 }
 
-impl Resolved {
+impl LockedLeads {
     /// Has it be asked anew whether a lead, of which something counts otherwise than it did, is an MQL, and by what.
     pub(crate) fn doubt(&mut self, lead: LeadId) {
         self.moved.insert(lead);
@@ -69,23 +69,23 @@ impl Resolved {
     }
 
     /// Nothing yet, about these identities.
-    pub(super) fn about<'a>(identities: impl Iterator<Item = &'a Identity>) -> Resolved {
+    pub(super) fn about<'a>(identities: impl Iterator<Item = &'a Identity>) -> LockedLeads {
         let kinds = identities.map(|identity| (identity.id(), identity.kind())).collect();
-        Resolved { kinds, ..Resolved::default() }
+        LockedLeads { kinds, ..LockedLeads::default() }
     }
 
     /// These locked leads, signposts included.
-    pub(crate) fn holding(leads: impl IntoIterator<Item = Lead>) -> Resolved {
-        let mut resolved = Resolved::default();
-        leads.into_iter().for_each(|lead| resolved.admit(lead));
-        resolved
+    pub(crate) fn holding(leads: impl IntoIterator<Item = Lead>) -> LockedLeads {
+        let mut locked = LockedLeads::default();
+        leads.into_iter().for_each(|lead| locked.admit(lead));
+        locked
     }
 
     /// These leads, as they are.
-    pub(super) fn of(leads: Vec<Lead>) -> Resolved {
-        let mut resolved = Resolved::default();
-        leads.into_iter().filter(|lead| lead.merged_into.is_none()).for_each(|lead| resolved.admit(lead));
-        resolved
+    pub(super) fn of(leads: Vec<Lead>) -> LockedLeads {
+        let mut locked = LockedLeads::default();
+        leads.into_iter().filter(|lead| lead.merged_into.is_none()).for_each(|lead| locked.admit(lead));
+        locked
     }
 
     /// The lead for which an identity's events of an instant count.
@@ -104,9 +104,9 @@ impl Resolved {
         self.before.get(&lead)
     }
 
-    /// Lets go of leads that need no new standing: those neither wanted nor changed.
+    /// Lets go of leads that need no new state: those neither wanted nor changed.
     pub fn keep(&mut self, wanted: impl Fn(LeadId) -> bool) {
-        let Resolved { leads, moved, created, gone, before, .. } = self;
+        let LockedLeads { leads, moved, created, gone, before, .. } = self;
         leads.retain(|id, lead| {
             let needed = moved.contains(id) || created.contains(id) || gone.contains_key(id);
             needed || wanted(*id) || before.get(id) != Some(lead)
@@ -177,14 +177,14 @@ impl Resolved {
     }
 
     /// Where an identity is that has one lead for all time.
-    pub(super) fn only_lead(&self, identity: IdentityId) -> Option<Seat> {
-        self.spans.get(&identity)?.first().map(Seat::of)
+    pub(super) fn only_lead(&self, identity: IdentityId) -> Option<IdentityOwner> {
+        self.spans.get(&identity)?.first().map(IdentityOwner::of)
     }
 
     /// Where an identity is that follows nobody.
-    pub(super) fn own_lead(&self, identity: IdentityId) -> Option<Seat> {
+    pub(super) fn own_lead(&self, identity: IdentityId) -> Option<IdentityOwner> {
         match self.spans.get(&identity)?.as_slice() {
-            [span] if span.parent_id.is_none() => Some(Seat::of(span)),
+            [span] if span.parent_id.is_none() => Some(IdentityOwner::of(span)),
             _ => None,
         }
     }
