@@ -324,6 +324,31 @@ fn a_statement_is_tagged_with_the_room_and_the_function_in_which_it_stands() {
     }
 }
 
+/// What else than a room's `api` reads and answers requests: the frame, who calls, the composition, and the providers of
+/// mail, whose signatures cover headers.
+const SPEAKS_HTTP: [&str; 6] =
+    ["http/", "keys/auth.rs", "intake/mail/providers/", "routes/", "app.rs", "demo/house.rs"];
+
+#[test]
+fn only_the_api_of_a_room_knows_requests_and_responses() {
+    let src = root().join("src");
+    let mut others: BTreeSet<&str> = SPEAKS_HTTP.into();
+    for path in sources(&src) {
+        let relative = path.strip_prefix(&src).unwrap().to_string_lossy().into_owned();
+        let is_api = relative.ends_with("/api.rs") || relative.contains("/api/");
+        if is_api || !code(&fs::read_to_string(&path).unwrap()).contains("axum::") {
+            continue;
+        }
+        let named = SPEAKS_HTTP.into_iter().find(|place| relative.starts_with(place));
+        assert!(
+            named.is_some(),
+            "src/{relative} knows axum; what it does with a request belongs into the room's api"
+        );
+        named.map(|named| others.remove(named));
+    }
+    assert!(others.is_empty(), "{others:?} need not be named: nothing there knows axum");
+}
+
 #[test]
 fn the_scoring_core_knows_no_clock_no_database_and_no_http() {
     let manifest = fs::read_to_string(root().join("crates/scoring/Cargo.toml")).unwrap();

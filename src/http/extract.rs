@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashMap};
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{
@@ -19,6 +19,7 @@ use super::{
     aside::in_place,
     body::{self, LARGEST_BODY, LARGEST_DOCUMENT},
     problem::{Code, Problem, Violation},
+    said,
 };
 use crate::platform::json::{self, Unstorable};
 
@@ -184,7 +185,7 @@ fn parameter(said: &str) -> Problem {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = said::header(headers, "content-type").unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }

@@ -72,6 +72,11 @@ pub fn made_before(what: &str, showed: &str, advice: &str) -> Problem {
     Problem::new(Code::Conflict, message)
 }
 
+/// A header of a request as text; none if the request has no such header, or if its value is no visible ASCII.
+pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
 /// Under which key the caller would repeat the call.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };

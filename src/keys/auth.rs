@@ -2,12 +2,15 @@
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, request::Parts},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{Key, Keys, Scope};
-use crate::http::problem::{Code, Problem};
+use crate::http::{
+    problem::{Code, Problem},
+    said,
+};
 
 /// What the extractors here ask of the state of the router.
 pub trait RouterState: Clone + Send + Sync + 'static {
@@ -84,7 +87,7 @@ pub async fn recognise(
         let message = format!("This call needs a key with the scope `{}`.", needed.as_str());
         return Err(Problem::new(Code::MissingScope, message));
     }
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let origin = said::header(headers, "origin");
     if let Some(origin) = origin
         && !key.origins.is_empty()
         && !key.origins.iter().any(|allowed| allowed == origin)
@@ -96,7 +99,7 @@ pub async fn recognise(
 
 /// The key in the `Authorization` header: Bearer, or Basic with the key as user name.
 pub fn presented(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let value = said::header(headers, "authorization")?;
     let (scheme, rest) = value.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(rest.trim().to_owned());

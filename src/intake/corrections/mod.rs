@@ -11,7 +11,6 @@
 
 pub mod api;
 mod store;
-mod verdict;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

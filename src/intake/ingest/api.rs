@@ -1,10 +1,6 @@
 //! `POST /v1/events`.
 
-use axum::{
-    extract::FromRef,
-    extract::State,
-    http::{HeaderMap, header},
-};
+use axum::{extract::FromRef, extract::State, http::HeaderMap};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -19,6 +15,7 @@ use crate::{
         aside::in_place,
         extract::{Body, Json, Query},
         problem::{Code, Problem},
+        said,
     },
     intake::{ingest::Intake, verdicts::agents::Caller},
     keys::{
@@ -71,7 +68,14 @@ async fn send_events(
         let raw = if is_ndjson(&headers) { items::split_lines(&text)? } else { items::split(&text)? };
         let parse = |raw: &str| native::parse(items::strict_object(raw)?);
         let items = raw.into_iter().enumerate();
-        Ok::<_, Problem>(read(&intake, &key, Caller::of(&headers), items, answer.leads(&key), parse))
+        Ok::<_, Problem>(read(
+            &intake,
+            &key,
+            Caller::of(|name| said::header(&headers, name)),
+            items,
+            answer.leads(&key),
+            parse,
+        ))
     })?;
     Ok(Json(submit(&intake.writers, submission).await?))
 }
@@ -110,7 +114,7 @@ pub fn read<'a>(
 }
 
 fn is_ndjson(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = said::header(headers, "content-type").unwrap_or_default();
     ["application/x-ndjson", "application/ndjson", "application/jsonl"]
         .iter()
         .any(|known| kind.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known)))

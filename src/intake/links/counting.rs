@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -50,14 +49,21 @@ pub(super) struct Followed {
     hint: Option<Finding>,
 }
 
+/// What a request for a link says of who follows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) user_agent: Option<&'a str>,
+    pub(super) caller: Caller<'a>,
+}
+
 impl Followed {
     /// Now, with what the request says of who it is.
-    pub(super) fn now(links: &Links, token: Token, text: &str, headers: &HeaderMap) -> Followed {
-        let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        let user_agent: Option<String> = user_agent
+    pub(super) fn now(links: &Links, token: Token, text: &str, request: Request<'_>) -> Followed {
+        let user_agent: Option<String> = request
+            .user_agent
             .filter(|agent| !agent.trim().is_empty())
             .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect());
-        let ahead = Caller::of(headers).find(kind(&token.act), None);
+        let ahead = request.caller.find(kind(&token.act), None);
         let silent = user_agent.is_none() && matches!(token.act, Act::Click { .. });
         let hint = ahead.max(silent.then_some(Finding::NoAgent));
         Followed { token, text: text.to_owned(), at: links.clock.now(), user_agent, hint }

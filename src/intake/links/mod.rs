@@ -19,8 +19,6 @@
 
 pub mod api;
 mod counting;
-mod page;
-mod public;
 mod ring;
 mod store;
 mod token;

@@ -17,14 +17,12 @@
 
 mod amazon;
 pub mod api;
-mod hooks;
 mod news;
 mod providers;
 mod sources;
 
 use std::{ops::Deref, sync::Arc};
 
-use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 
 pub use amazon::{Amazon, Fetch, Fetched};
@@ -43,7 +41,7 @@ use crate::{
     },
 };
 use news::{News, Read};
-use providers::{Provider, Verification};
+use providers::{Provider, Sent, Verification};
 
 /// The intake, and what reads reports of e-mail providers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,19 +63,14 @@ impl Deref for Mail {
 }
 
 /// Takes what has come for a source; when this returns it is on disk.
-async fn take(
-    mail: &Mail,
-    verification: &Verification,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<(Answer, usize), Problem> {
-    let now = mail.clock.now();
+async fn take(mail: &Mail, verification: &Verification, sent: Sent<'_>) -> Result<(Answer, usize), Problem> {
+    let (now, size) = (mail.clock.now(), sent.body.len());
     let read = match verification {
-        Verification::Ses(topics) => amazon::read(mail, topics, body).await?,
-        other => in_place(body.len(), || providers::read(other, headers, body, now))?,
+        Verification::Ses(topics) => amazon::read(mail, topics, sent.body).await?,
+        other => in_place(size, || providers::read(other, sent, now))?,
     };
     let passed_over = read.passed_over;
-    let submission = in_place(body.len(), || submission(verification.provider(), read, body.len(), now))?;
+    let submission = in_place(size, || submission(verification.provider(), read, size, now))?;
     Ok((submit(&mail.writers, submission).await?, passed_over))
 }
 

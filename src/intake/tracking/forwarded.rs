@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::HeaderMap;
-
 use super::segment;
 use crate::{
     http::problem::{Code, Problem},
@@ -29,12 +27,11 @@ impl Signed {
     /// Looks at the signature of a request with these messages, if the key asks for one.
     pub(super) fn of(
         key: &Key,
-        headers: &HeaderMap,
+        signature: Option<&str>,
         body: &[u8],
         messages: &[&str],
     ) -> Result<Signed, Problem> {
         let Some(secret) = &key.signing_secret else { return Ok(Signed::Nothing) };
-        let signature = headers.get("x-signature").and_then(|value| value.to_str().ok());
         let covers = |bytes: &[u8]| signature.is_some_and(|signature| secret.signed(signature, bytes));
         if covers(body) {
             Ok(Signed::Whole)

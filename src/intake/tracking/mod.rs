@@ -8,12 +8,8 @@
 //! The tracker for web pages is here too. It uses the same calls.
 
 pub mod api;
-mod bootstrap;
-mod credentials;
 mod envelope;
 mod forwarded;
 mod names;
-mod pixel;
 mod place;
 mod segment;
-mod tracker;

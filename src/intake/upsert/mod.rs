@@ -12,7 +12,6 @@
 //!   upsert that would change this is refused, and nothing of it is written.
 
 pub mod api;
-mod batch;
 mod said;
 
 use serde::Serialize;

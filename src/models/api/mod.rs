@@ -22,6 +22,7 @@ use crate::{
         etag::tagged,
         extract::{Json, Path},
         problem::{Code, Problem, Violation},
+        said,
     },
     keys::auth::{Reader, RouterState},
     models::Models,
@@ -137,7 +138,7 @@ fn document_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
     if body.len() > document::LARGEST {
         return Err(Problem::new(Code::TooLarge, format!("{}.", document::Unreadable::TooLarge)));
     }
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = said::header(headers, "content-type").unwrap_or_default();
     let unreadable = |error: &dyn std::fmt::Display| {
         Problem::new(Code::InvalidBody, format!("The document cannot be read: {error}."))
     };

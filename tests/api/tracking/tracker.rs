@@ -55,7 +55,7 @@ async fn the_tracker_is_a_script_that_every_page_may_load_and_every_proxy_may_ke
 #[tokio::test]
 async fn the_tracker_is_its_source_without_comments_and_indentation() {
     run(async |app| {
-        let source = include_str!("../../../src/intake/tracking/tracker.js");
+        let source = include_str!("../../../src/intake/tracking/api/tracker.js");
         let kept: Vec<&str> = source
             .lines()
             .map(str::trim)

@@ -20,6 +20,7 @@ use super::news::Read;
 use crate::http::{
     body::LARGEST_BODY,
     problem::{Code, Problem},
+    said::header,
 };
 
 /// How large the request of a provider may be that sends one event at a time, in bytes.
@@ -153,11 +154,18 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// A request of a provider.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sent<'a> {
+    pub(super) headers: &'a HeaderMap,
+    /// The bytes as they came, which signatures cover.
+    pub(super) body: &'a [u8],
+}
+
 /// Verifies what has come, and reads it. What Amazon sends goes another way: its certificate has to be had first.
 pub(super) fn read(
     verification: &Verification,
-    headers: &HeaderMap,
-    body: &[u8],
+    Sent { headers, body }: Sent<'_>,
     now: DateTime<Utc>,
 ) -> Result<Read, Refusal> {
     let verified = match verification {
@@ -179,11 +187,6 @@ pub(super) fn read(
         Provider::Ses => None,
     };
     read.ok_or(Refusal::Unreadable)
-}
-
-/// A header as text.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]

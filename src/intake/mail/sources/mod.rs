@@ -2,7 +2,6 @@
 
 pub(super) mod api;
 mod store;
-mod wanted;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};

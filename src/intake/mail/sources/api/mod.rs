@@ -1,5 +1,7 @@
 //! `/v1/mail-sources`.
 
+mod wanted;
+
 use axum::{
     extract::FromRef,
     extract::{OriginalUri, State},
@@ -11,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Source, create, store, wanted::CreateMailSource};
+use wanted::CreateMailSource;
+
 use crate::{
     http::{
         extract::{Json, Path, Query},
@@ -19,7 +22,11 @@ use crate::{
         problem::Problem,
         said::{self, idempotency_key},
     },
-    intake::mail::{Mail, providers::Provider},
+    intake::mail::{
+        Mail,
+        providers::Provider,
+        sources::{Source, create, store},
+    },
     keys::auth::{Admin, RouterState},
     platform::ids::SourceId,
 };

@@ -6,11 +6,6 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Effect,
-    said::{Caller, LeadBody},
-    upsert_all,
-};
 use crate::{
     http::{
         aside::in_place,
@@ -18,7 +13,14 @@ use crate::{
         problem::{Code, Problem},
         said::idempotency_key,
     },
-    intake::ingest::{Intake, Rejection, event::NewEvent},
+    intake::{
+        ingest::{Intake, Rejection, event::NewEvent},
+        upsert::{
+            Effect,
+            said::{Caller, LeadBody},
+            upsert_all,
+        },
+    },
     keys::{
         Key,
         auth::{Editor, RouterState},

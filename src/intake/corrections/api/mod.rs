@@ -1,5 +1,7 @@
 //! `POST /v1/leads/{id}/adjustments`, `/reset`, `/consent` and `/events/{event_id}/verdict`.
 
+mod verdict;
+
 use axum::{
     extract::FromRef,
     extract::State,
@@ -15,14 +17,16 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Correction, LoggedEvent, record, recorded};
 use crate::{
     http::{
         extract::{Json, Path},
         problem::Problem,
         said::{LONGEST_TEXT, Mistakes, idempotency_key, mistake},
     },
-    intake::ingest::Intake,
+    intake::{
+        corrections::{Correction, LoggedEvent, record, recorded},
+        ingest::Intake,
+    },
     keys::{
         Key,
         auth::{Editor, RouterState},
@@ -39,7 +43,7 @@ where
     OpenApiRouter::new()
         .routes(routes!(adjust_score))
         .routes(routes!(reset_engagement))
-        .routes(routes!(super::verdict::decide_on_event))
+        .routes(routes!(verdict::decide_on_event))
         .routes(routes!(change_consent))
 }
 

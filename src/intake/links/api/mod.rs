@@ -1,22 +1,24 @@
 //! `POST /v1/links`: links for a mail.
 
+mod page;
+mod public;
+
 use axum::{extract::FromRef, extract::State, http::StatusCode};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    public, ring, rotate,
-    token::{Act, LONGEST_MESSAGE, Secret, Token},
-};
 use crate::{
     http::{
         extract::{Json, Query},
         problem::Problem,
         said::{Mistakes, mistake},
     },
-    intake::links::Links,
+    intake::links::{
+        Links, ring, rotate,
+        token::{Act, LONGEST_MESSAGE, Secret, Token},
+    },
     keys::auth::{Admin, Editor, RouterState},
     leads::{
         self,

@@ -9,18 +9,18 @@ use scoring::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{
-    Correction,
-    api::{Corrected, correct},
-    store,
-};
+use super::{Corrected, correct};
 use crate::{
     http::{
         extract::{Json, Path},
         problem::Problem,
         said::{LONGEST_TEXT, Mistakes, idempotency_key},
     },
-    intake::{ingest::Intake, verdicts::Decision},
+    intake::{
+        corrections::{Correction, store},
+        ingest::Intake,
+        verdicts::Decision,
+    },
     keys::auth::Editor,
     leads::api::current,
     platform::ids::{EventKey, LeadId},

@@ -1,5 +1,7 @@
 //! Upserts of one lead: `POST /v1/leads`, `PUT /v1/leads/by/…`, `PATCH /v1/leads/{id}`.
 
+mod batch;
+
 use axum::{
     extract::FromRef,
     extract::State,
@@ -11,11 +13,6 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    Effect, batch,
-    said::{Caller, LeadBody, TraitsBody},
-    upsert,
-};
 use crate::{
     http::{
         etag::{IfMatch, require_match, stamped},
@@ -23,7 +20,14 @@ use crate::{
         problem::{Code, Problem},
         said::idempotency_key,
     },
-    intake::ingest::{Intake, event::NewEvent},
+    intake::{
+        ingest::{Intake, event::NewEvent},
+        upsert::{
+            Effect,
+            said::{Caller, LeadBody, TraitsBody},
+            upsert,
+        },
+    },
     keys::auth::{Editor, RouterState},
     leads::{
         self,

@@ -1,5 +1,11 @@
 //! The paths of Segment and its relatives.
 
+mod bootstrap;
+mod credentials;
+mod form;
+mod pixel;
+mod tracker;
+
 use axum::{
     body::Bytes,
     extract::FromRef,
@@ -15,22 +21,21 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    bootstrap, credentials, envelope,
-    forwarded::{self, Signed},
-    pixel,
-    segment::{self, Call},
-    tracker,
-};
 use crate::{
     http::{
         aside::in_place,
         body::{self, LARGEST_BODY},
         extract::{Json, Query},
         problem::{Code, Problem},
+        said::header,
     },
     intake::{
         ingest::{self, Answer, Intake, api::Return},
+        tracking::{
+            envelope,
+            forwarded::{self, Signed},
+            segment::{self, Call},
+        },
         verdicts::agents::Caller,
     },
     keys::{
@@ -229,7 +234,9 @@ async fn take(
         }
         None => (None, body::read(request, LARGEST_UNKNOWN).await.map_err(unnamed)?),
     };
-    receive(intake, call, query, key, (&headers, Caller::of(&headers)), body).await.map(Json)
+    receive(intake, call, query, key, (&headers, Caller::of(|name| header(&headers, name))), body)
+        .await
+        .map(Json)
 }
 
 /// The problem of a body that is too large to be read before it is known who sends it.
@@ -253,7 +260,7 @@ pub(super) async fn receive(
     (headers, caller): (&HeaderMap, Caller<'_>),
     body: Bytes,
 ) -> Result<Tracked, Problem> {
-    let text = in_place(body.len(), || envelope::as_json(headers, &body))?;
+    let text = in_place(body.len(), || form::as_json(headers, &body))?;
     let (mut envelope, raw) = in_place(body.len(), || envelope::open(&text))?;
     let key = if let Some(key) = key {
         key
@@ -262,11 +269,12 @@ pub(super) async fn receive(
             credentials::presented(headers, query.write_key.as_deref(), envelope.write_key.as_deref());
         auth::recognise(&intake.keys, presented.as_deref(), Scope::Ingest, headers).await?
     };
-    let sent_at = || headers.get("sentat").and_then(|sent| sent.to_str().ok()).map(str::to_owned);
+    let sent_at = || header(headers, "sentat").map(str::to_owned);
     envelope.sent_at = envelope.sent_at.or_else(sent_at).filter(|sent| sent.len() <= LONGEST_TIME);
+    let signature = header(headers, "x-signature");
     let want_leads = Return { what: query.what }.leads(&key);
     let (deletions, submission) = in_place(body.len(), || {
-        let signed = Signed::of(&key, headers, &body, &raw)?;
+        let signed = Signed::of(&key, signature, &body, &raw)?;
         let deletions = forwarded::deletions(signed, &raw);
         let messages = raw.iter().copied().enumerate().filter(|(index, _)| !deletions.contains_key(index));
         let parse = |raw: &str| segment::parse(call, &envelope, segment::message(raw)?);

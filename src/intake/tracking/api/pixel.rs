@@ -17,17 +17,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 use utoipa::IntoParams;
 
-use super::{
-    api::{Sent, receive},
-    segment::Call,
-};
+use super::{Sent, receive};
 use crate::{
     http::{
         extract::{Path, Query},
         picture::{Picture, picture},
         problem::Problem,
+        said::header,
     },
-    intake::{ingest::Intake, verdicts::agents::Caller},
+    intake::{ingest::Intake, tracking::segment::Call, verdicts::agents::Caller},
 };
 
 /// How many objects a field of a plain pixel may stand in.
@@ -149,8 +147,15 @@ async fn take(
     let sent = Sent { write_key, what: None };
     let Ok(body) = serde_json::to_vec(message) else { return };
     // Whoever fetches a picture is who looks at it, or a machine: it names itself.
-    if let Err(problem) =
-        receive(intake, call, sent, None, (headers, Caller::itself(headers)), body.into()).await
+    if let Err(problem) = receive(
+        intake,
+        call,
+        sent,
+        None,
+        (headers, Caller::itself(|name| header(headers, name))),
+        body.into(),
+    )
+    .await
     {
         tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
     }

@@ -8,14 +8,20 @@ use axum::{
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{providers::Provider, sources, take};
 use crate::{
     http::{
         body,
         extract::{Json, Path},
         problem::Problem,
     },
-    intake::{ingest::Answer, mail::Mail},
+    intake::{
+        ingest::Answer,
+        mail::{
+            Mail,
+            providers::{self, Provider},
+            sources, take,
+        },
+    },
     keys::auth::RouterState,
 };
 
@@ -70,7 +76,8 @@ async fn taken(mail: &Mail, provider: Provider, token: &str, request: Request) -
     let verification = verification.ok_or_else(|| Problem::not_found("mail source"))?;
     let headers = request.headers().clone();
     let body = body::read(request, provider.largest()).await?;
-    let (answer, passed_over) = take(mail, &verification, &headers, &body).await?;
+    let (answer, passed_over) =
+        take(mail, &verification, providers::Sent { headers: &headers, body: &body }).await?;
     count(provider, "accepted", answer.accepted);
     count(provider, "duplicate", answer.duplicates);
     count(provider, "rejected", answer.rejected.len());

@@ -9,19 +9,23 @@ use axum::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    counting::{Followed, count, record},
-    page,
-    ring::verify,
-    token::{Act, Token},
-};
+use super::page;
 use crate::{
     http::{
         extract::Path,
         picture::{Picture, picture},
         problem::Problem,
+        said::header as text_of,
     },
-    intake::links::Links,
+    intake::{
+        links::{
+            Links,
+            counting::{Followed, Request, count, record},
+            ring::verify,
+            token::{Act, Token},
+        },
+        verdicts::agents::Caller,
+    },
     keys::auth::RouterState,
 };
 
@@ -58,7 +62,7 @@ async fn show_open_pixel(
         let text = name.strip_suffix(".gif").unwrap_or(&name);
         match verify(&links, text).await {
             Ok(Some(token)) if token.act == Act::Open => {
-                count(&links, Followed::now(&links, token, text, &headers));
+                count(&links, Followed::now(&links, token, text, request(&headers)));
             }
             Ok(_) => {}
             Err(problem) => tracing::warn!(code = problem.code.as_str(), "a pixel could not be checked"),
@@ -92,7 +96,7 @@ async fn follow_link(
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     if method == Method::GET {
-        count(&links, Followed::now(&links, token, &text, &headers));
+        count(&links, Followed::now(&links, token, &text, request(&headers)));
     }
     Ok((StatusCode::FOUND, answer).into_response())
 }
@@ -120,10 +124,14 @@ async fn unsubscribe(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Some(token) = unsubscribing(&links, &text).await? else { return Ok(page::broken()) };
-    record(&links, &Followed::now(&links, token, &text, &headers)).await?;
+    record(&links, &Followed::now(&links, token, &text, request(&headers))).await?;
     Ok(page::done())
 }
 
 async fn unsubscribing(links: &Links, text: &str) -> Result<Option<Token>, Problem> {
     Ok(verify(links, text).await?.filter(|token| token.act == Act::Unsubscribe))
+}
+
+fn request(headers: &HeaderMap) -> Request<'_> {
+    Request { user_agent: text_of(headers, "user-agent"), caller: Caller::of(|name| text_of(headers, name)) }
 }

@@ -1,0 +1,59 @@
+//! From a body to JSON text: the body is JSON, or a form with JSON in it.
+
+use std::borrow::Cow;
+
+use axum::{body::Bytes, http::HeaderMap};
+use futures_util::FutureExt;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use crate::{
+    http::{
+        problem::{Code, Problem},
+        said::header,
+    },
+    intake::ingest::items,
+};
+
+/// How many fields of a form are looked at.
+const MOST_FIELDS: usize = 1_000;
+
+/// A body as JSON text. Whatever the content type says, it is JSON; but a browser that is handed a form object for
+/// its beacon sends a form, with the event in the field `data` or as one field each.
+pub(super) fn as_json<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Cow<'a, str>, Problem> {
+    let text = items::text(body);
+    if text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
+        return Ok(text);
+    }
+    let kind = header(headers, "content-type").unwrap_or_default();
+    let fields = if let Ok(boundary) = multer::parse_boundary(kind) {
+        multipart(body.clone(), boundary).now_or_never().flatten()
+    } else if kind.starts_with("application/x-www-form-urlencoded") {
+        Some(form_urlencoded::parse(body).into_owned().take(MOST_FIELDS).collect())
+    } else {
+        None
+    };
+    let unreadable =
+        || Problem::new(Code::InvalidBody, "The body is not JSON, nor a form with an event in it.");
+    let mut fields: Vec<(String, String)> = fields.ok_or_else(unreadable)?;
+    if let Some(at) = fields.iter().position(|(name, _)| name == "data") {
+        return Ok(fields.swap_remove(at).1.into());
+    }
+    let flat: Map<String, Value> =
+        fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    serde_json::to_string(&flat).map(Cow::Owned).map_err(|_| unreadable())
+}
+
+/// The fields of a form that is there already: nothing of it is waited for.
+async fn multipart(body: Bytes, boundary: String) -> Option<Vec<(String, String)>> {
+    let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
+    let mut form = multer::Multipart::new(stream, boundary);
+    let mut fields = Vec::new();
+    while fields.len() < MOST_FIELDS
+        && let Some(field) = form.next_field().await.ok()?
+    {
+        let name = field.name().unwrap_or_default().to_owned();
+        fields.push((name, field.text().await.ok()?));
+    }
+    Some(fields)
+}
