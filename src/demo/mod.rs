@@ -2,7 +2,7 @@
 //!
 //! [`traffic`] makes what people do, from a seed. [`play`] runs a service of its own, whose clock is set to each
 //! moment of the year. That service takes the events as they come and looks at leads when they are due. [`sales`]
-//! answers offers, calls people and records outcomes. So each passage and each offer has the date on which it would
+//! answers handoffs, calls people and records outcomes. So each passage and each handoff has the date on which it would
 //! have happened. No clock is turned back: the playing service never knows a later time.
 //!
 //! The playing service works on tables of its own, a *stage* ([`store`]). Otherwise the sweeps of a running service

@@ -1,4 +1,4 @@
-//! Three people in sales: they answer offers, call people, make deals, and win or lose them.
+//! Three people in sales: they answer handoffs, call people, make deals, and win or lose them.
 //!
 //! What becomes of a lead depends on who it is and what it did when it was offered, and on chance: a lead that fits and asks
 //! for sales is accepted, bought and won far more often than one that merely reads. So whoever learns from the outcomes
@@ -23,7 +23,7 @@ const NOTES: [&str; 5] = [
     "Has a tool already, contract ends next spring",
 ];
 
-/// The offers of how many days, at most, are left to whoever reads the queue: else it would be empty.
+/// The handoffs of how many days, at most, are left to whoever reads the queue: else it would be empty.
 const LEFT: u32 = 10;
 
 /// How many things sales did.
@@ -44,7 +44,7 @@ pub(super) struct Results {
 /// Sales, at some moment of the story.
 pub(super) struct Sales {
     seed: u64,
-    /// Offers from here on are answered by nobody.
+    /// Handoffs from here on are answered by nobody.
     away_since: DateTime<Utc>,
     pub(super) results: Results,
     /// What is to be done when; the number keeps apart what is due at one instant.
@@ -118,31 +118,31 @@ impl Sales {
         Ok(())
     }
 
-    /// Looks which offers are new, and plans when each is answered.
+    /// Looks which handoffs are new, and plans when each is answered.
     async fn look(&mut self, stage: &House, now: DateTime<Utc>) -> anyhow::Result<()> {
         let open = stage.get("/v1/handoffs?state=open&limit=500").await?;
         let mut new = Vec::new();
-        for offer in open["data"].as_array().into_iter().flatten() {
-            if self.seen.insert(text(&offer["id"])) {
-                let lead = stage.get(&format!("/v1/leads/{}", text(&offer["lead_id"]))).await?;
-                new.push((text(&lead["email"]), offer.clone(), lead));
+        for handoff in open["data"].as_array().into_iter().flatten() {
+            if self.seen.insert(text(&handoff["id"])) {
+                let lead = stage.get(&format!("/v1/leads/{}", text(&handoff["lead_id"]))).await?;
+                new.push((text(&lead["email"]), handoff.clone(), lead));
             }
         }
-        // Offers of one moment come in no order.
+        // Handoffs of one moment come in no order.
         new.sort_by(|(one, ..), (other, ..)| one.cmp(other));
-        for (email, offer, lead) in new {
+        for (email, handoff, lead) in new {
             self.results.offered += 1;
             if now >= self.away_since {
                 continue;
             }
-            let mut draw = Draw::new(self.seed, (1 << 43) | number_of(&email, &offer["cycle"]));
+            let mut draw = Draw::new(self.seed, (1 << 43) | number_of(&email, &handoff["cycle"]));
             let minutes = draw.weighted(&[(6, (20, 200)), (3, (200, 1_200)), (1, (1_200, 4_000))]);
             let minutes = draw.between(minutes.0, minutes.1);
             let points = |value: &Value| value.as_f64().unwrap_or(0.0) / 1_000.0;
-            let evidence = &offer["evidence"];
+            let evidence = &handoff["evidence"];
             let case = Case {
-                handoff: text(&offer["id"]),
-                lead: text(&offer["lead_id"]),
+                handoff: text(&handoff["id"]),
+                lead: text(&handoff["lead_id"]),
                 rep: draw.one(&REPS),
                 fit: points(&evidence["fit"]),
                 engagement: points(&evidence["engagement"]),
@@ -161,7 +161,7 @@ impl Sales {
         self.tasks.insert((at, self.planned), (task, case));
     }
 
-    /// Takes the lead, or does not. An offer that was withdrawn meanwhile needs no answer.
+    /// Takes the lead, or does not. A handoff that was withdrawn meanwhile needs no answer.
     async fn answer(&mut self, stage: &House, now: DateTime<Utc>, mut case: Case) -> anyhow::Result<()> {
         let path = |verb: &str| format!("/v1/handoffs/{}/{verb}", case.handoff);
         let takes = -2.8 + 0.06 * case.fit + 0.03 * case.engagement + 0.8 * case.asked;

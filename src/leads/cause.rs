@@ -30,7 +30,7 @@ pub enum Cause {
     Excluded,
     /// The policy makes an SQL of whoever is as ripe as this without asking.
     Policy,
-    /// Sales did not answer before the offer expired.
+    /// Sales did not answer before the handoff expired.
     Expired,
     /// Sales took it.
     Accepted,

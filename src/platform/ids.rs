@@ -67,7 +67,7 @@ id!(
     ClaimId
 );
 id!(
-    /// An offer of a lead to sales.
+    /// A handoff of a lead to sales.
     HandoffId
 );
 id!(

@@ -25,7 +25,7 @@ use crate::{
     intake::corrections::LoggedEvent,
     keys::auth::{Reader, RouterState},
     leads::{Cause, Stage, api::current},
-    lifecycle::{outcomes::OutcomeView, stages::OfferState},
+    lifecycle::{outcomes::OutcomeView, stages::HandoffState},
     models::Models,
     platform::ids::{HandoffId, LeadId, ModelId},
 };
@@ -76,7 +76,7 @@ enum TimelineEntry {
     Transition { at: DateTime<Utc>, data: Transition },
     /// Sales was offered the lead.
     HandoffOffered { at: DateTime<Utc>, data: Offered },
-    /// What became of the offer.
+    /// What became of the handoff.
     HandoffAnswered { at: DateTime<Utc>, data: Answered },
     /// What became of the lead was recorded.
     Outcome { at: DateTime<Utc>, data: OutcomeView },
@@ -106,7 +106,7 @@ pub(super) struct Transition {
     pub(super) model_version: ModelId,
 }
 
-/// An offer to sales.
+/// A handoff to sales.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Offered {
     pub(super) handoff_id: HandoffId,
@@ -119,11 +119,11 @@ pub(super) struct Offered {
     pub(super) score: i32,
 }
 
-/// What became of an offer to sales.
+/// What became of a handoff to sales.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Answered {
     pub(super) handoff_id: HandoffId,
-    pub(super) state: OfferState,
+    pub(super) state: HandoffState,
     /// Who answered; null: the rules.
     pub(super) by: Option<String>,
     pub(super) reason: Option<String>,
@@ -158,7 +158,7 @@ fn spellings(kinds: Vec<String>) -> Vec<String> {
     kinds.into_iter().chain(forms).collect()
 }
 
-/// What happened to a lead, newest first: events, passages between stages, offers to sales, outcomes.
+/// What happened to a lead, newest first: events, passages between stages, handoffs to sales, outcomes.
 #[utoipa::path(get, path = "/v1/leads/{id}/timeline", tag = "Leads", params(("id" = LeadId, Path), GetTimeline),
     responses((status = 200, body = Page<TimelineEntry>)))]
 async fn get_timeline(
@@ -183,8 +183,8 @@ async fn get_timeline(
         let place = place(Kind::Transition, &row);
         found.push((place, TimelineEntry::Transition { at: place.at, data: row.what }));
     }
-    for row in store::offers(conn, lead, bound(Kind::Offer), at_most).await? {
-        let place = place(Kind::Offer, &row);
+    for row in store::handoffs(conn, lead, bound(Kind::Handoff), at_most).await? {
+        let place = place(Kind::Handoff, &row);
         found.push((place, TimelineEntry::HandoffOffered { at: place.at, data: row.what }));
     }
     for row in store::answers(conn, lead, bound(Kind::Answer), at_most).await? {

@@ -1,4 +1,4 @@
-//! What has happened to a lead, newest first: the log alone, or the log with passages, offers to sales and outcomes.
+//! What has happened to a lead, newest first: the log alone, or the log with passages, handoffs to sales and outcomes.
 //!
 //! The events are those that count for the lead now, whichever of its identities they hang on. The passages are the
 //! lead's own, and those of leads that were joined with it.
@@ -19,7 +19,9 @@ enum Kind {
     Outcome,
     Answer,
     Transition,
-    Offer,
+    /// Cursors call it so.
+    #[serde(rename = "Offer")]
+    Handoff,
 }
 
 /// A place in a timeline.

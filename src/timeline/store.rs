@@ -11,7 +11,7 @@ use crate::{
     leads::{Cause, Stage},
     lifecycle::{
         outcomes::{Outcome, OutcomeView},
-        stages::OfferState,
+        stages::HandoffState,
     },
     platform::ids::{HandoffId, LeadId},
 };
@@ -153,14 +153,14 @@ pub(super) async fn transitions(
     Ok(moment.collect())
 }
 
-pub(super) async fn offers(
+pub(super) async fn handoffs(
     conn: &mut PgConnection,
     lead: LeadId,
     before: Bound,
     limit: i64,
 ) -> sqlx::Result<Vec<Moment<Offered>>> {
     let rows = sqlx::query!(
-        r#"-- timeline::offers
+        r#"-- timeline::handoffs
         select id, offered_at, offered_by, rep, due_at, cycle, score
         from handoff
         where lead_id = $1 and (offered_at, id) < ($2::timestamptz, $3::uuid)
@@ -188,7 +188,7 @@ pub(super) async fn offers(
     Ok(moment.collect())
 }
 
-/// What became of offers. Of one that was accepted and recycled later, both.
+/// What became of handoffs. Of one that was accepted and recycled later, both.
 pub(super) async fn answers(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -197,7 +197,7 @@ pub(super) async fn answers(
 ) -> sqlx::Result<Vec<Moment<Answered>>> {
     let rows = sqlx::query!(
         r#"-- timeline::answers
-        select id as "id!: HandoffId", at as "at!", state as "state!: OfferState", by, reason, note, until
+        select id as "id!: HandoffId", at as "at!", state as "state!: HandoffState", by, reason, note, until
         from (
             select id, answered_at as at, state, answered_by as by, reason, note, recycle_until as until
             from handoff where lead_id = $1 and answered_at is not null

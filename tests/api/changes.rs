@@ -8,7 +8,7 @@ use crate::{
     publishing::{publish, visits},
 };
 
-/// `type data` of every change so far, but for those of stages and offers to sales.
+/// `type data` of every change so far, but for those of stages and handoffs to sales.
 async fn told(app: &TestApp) -> Vec<String> {
     let feed = app.get("/v1/changes?limit=500").await;
     assert_eq!(feed.status, StatusCode::OK, "{feed:?}");

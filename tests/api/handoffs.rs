@@ -1,4 +1,4 @@
-//! Offers to sales: made when a lead is ripe, with the evidence of that moment; answered once.
+//! Handoffs to sales: made when a lead is ripe, with the evidence of that moment; answered once.
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;

@@ -45,7 +45,7 @@ async fn texts(app: &TestApp, statement: &'static str) -> Vec<String> {
     sqlx::query_scalar(statement).fetch_all(&mut app.database.connect().await).await.unwrap()
 }
 
-/// Where every lead stands: its row, its offers that are open or accepted, and the queue in its order with the reasons for each place.
+/// Where every lead stands: its row, its handoffs that are open or accepted, and the queue in its order with the reasons for each place.
 async fn everything(app: &TestApp) -> Vec<String> {
     let mut all = texts(
         app,

@@ -75,7 +75,7 @@ struct ListConflicts {
 
 /// Makes another lead and this one one, because somebody knows that they are one person.
 ///
-/// The other's events, offers, outcomes and claims count for this one from now on, and its id leads here. Recorded in both
+/// The other's events, handoffs, outcomes and claims count for this one from now on, and its id leads here. Recorded in both
 /// logs as `lead_merged`, with author and reason. Nothing is destroyed: `/unmerge` takes it out again. With an
 /// `Idempotency-Key`, the same call again changes nothing and is told what the first was told.
 #[utoipa::path(post, path = "/v1/leads/{id}/merge", tag = "Leads", request_body = MergeBody,

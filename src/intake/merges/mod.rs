@@ -1,7 +1,7 @@
 //! Two leads that are one person because somebody says so, and the way back.
 //!
 //! - *Merge*: the events of one lead, the merged one, now count for another, the heir. The row of the merged lead
-//!   stays as a signpost. Nothing is rewritten: spans, offers, outcomes and claims keep their *home*, the lead that
+//!   stays as a signpost. Nothing is rewritten: spans, handoffs, outcomes and claims keep their *home*, the lead that
 //!   they would belong to without merges. The merge stores how the heir stood.
 //! - *Unmerge*: takes a lead out again with everything that has its home there, including what came during the merge.
 //! - *Conflict*: an e-mail address that belongs to one user id and that another has claimed.

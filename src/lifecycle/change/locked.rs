@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{ByHand, LeadChange, offers};
+use super::{ByHand, LeadChange, handoffs};
 use crate::{
     leads::{self, Lead, view::LeadRow},
     lifecycle::{
         Lifecycle,
         policy::{Label, Policy},
-        stages::{self, End, Offer},
+        stages::{self, End, Handoff},
     },
     platform::ids::LeadId,
 };
@@ -68,16 +68,16 @@ impl<'a> LockedLead<'a> {
     }
 
     /// Offers the lead to sales, because somebody says so. The lead has no open handoff.
-    pub async fn offer(&mut self, by_hand: ByHand) -> sqlx::Result<Offer> {
+    pub async fn offer(&mut self, by_hand: ByHand) -> sqlx::Result<Handoff> {
         let lead = self.lead().clone();
         let (conn, context) = self.change.parts();
-        offers::offer(conn, context, &lead, by_hand).await
+        handoffs::offer(conn, context, &lead, by_hand).await
     }
 
     /// Ends a handoff of the lead.
-    pub async fn end(&mut self, offer: &Offer, end: &End<'_>) -> sqlx::Result<()> {
+    pub async fn end(&mut self, handoff: &Handoff, end: &End<'_>) -> sqlx::Result<()> {
         let (conn, context) = self.change.parts();
-        stages::end(conn, context, offer, end).await
+        stages::end(conn, context, handoff, end).await
     }
 
     /// Runs the phases of the change, and commits.

@@ -22,9 +22,9 @@ mod announce;
 mod consents;
 mod doubts;
 mod evidence;
+mod handoffs;
 pub mod jobs;
 mod locked;
-mod offers;
 mod phases;
 mod rollback;
 mod settle;
@@ -47,8 +47,8 @@ use crate::{
 };
 
 pub use evidence::Evidence;
+pub use handoffs::ByHand;
 pub use locked::LockedLead;
-pub use offers::ByHand;
 
 use consents::Consents;
 

@@ -7,7 +7,7 @@ use scoring::{Score, Tally};
 use sqlx::PgConnection;
 
 use super::{
-    announce, doubts, offers,
+    announce, doubts, handoffs,
     rollback::{Moves, Touched},
     settle,
 };
@@ -166,7 +166,7 @@ impl<'c> Phases<'c> {
         &self,
         conn: &mut PgConnection,
     ) -> sqlx::Result<BTreeMap<LeadId, Vec<Touched>>> {
-        offers::follow(conn, self).await
+        handoffs::follow(conn, self).await
     }
 
     /// Keeps how each lead stood before the live model moved it.

@@ -55,7 +55,7 @@ pub(super) async fn decide(
         let Some(lead) = leads.leads.get_mut(id) else { continue };
         let before = lead.clone();
         let made = if let Some(note) = noted.remove(id).filter(|note| lead.stands_as(&note.left_as)) {
-            moves.put_back.insert(*id, note.offers);
+            moves.put_back.insert(*id, note.handoffs);
             stages::put_back(*context, lead, &note.stood, score)
         } else {
             // Whether sales is offered what a publish makes was said when the model was published. What newer semantics make

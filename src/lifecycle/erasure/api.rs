@@ -19,7 +19,7 @@ where
     OpenApiRouter::new().routes(routes!(erase_lead))
 }
 
-/// Erases a person, and every lead that turned out to be it: events, identities, attributes, scores, offers, answers.
+/// Erases a person, and every lead that turned out to be it: events, identities, attributes, scores, handoffs, answers.
 ///
 /// It cannot be taken back. Passages and outcomes stay, without text, under an id that is nobody's, so that what was counted
 /// stays counted; and a hash of each address that is not to be written to. The feed tells of it as `lead.erased`. An event

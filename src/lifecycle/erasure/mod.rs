@@ -2,7 +2,7 @@
 //!
 //! The guarantees:
 //!
-//! - One transaction removes everything about the person: events, identities, attributes, scores, offers, answers,
+//! - One transaction removes everything about the person: events, identities, attributes, scores, handoffs, answers,
 //!   merges, and all leads that were the person.
 //! - On a device that several people used, the other people keep what is theirs.
 //! - Counts stay: passages and outcomes remain, without any text, under an id that is nobody's.

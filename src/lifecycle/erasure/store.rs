@@ -211,7 +211,7 @@ pub(super) async fn delete_records(conn: &mut PgConnection, leads: &[LeadId]) ->
             ways_back as (delete from rollback_state where lead_id = any($1)),
             words as (delete from lead_words where lead_id = any($1)),
             answers as (delete from checklist_answer where lead_id = any($1)),
-            offers as (delete from handoff where lead_id = any($1))
+            handoffs as (delete from handoff where lead_id = any($1))
         delete from lead_merge where lead_id = any($1) or into_lead_id = any($1)",
         leads as &[LeadId]
     )

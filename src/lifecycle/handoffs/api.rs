@@ -24,7 +24,7 @@ use crate::{
         Key,
         auth::{Editor, Reader, RouterState},
     },
-    lifecycle::{Lifecycle, policy::Criterion, stages::OfferState},
+    lifecycle::{Lifecycle, policy::Criterion, stages::HandoffState},
     platform::{
         clock::to_utc,
         ids::{HandoffId, LeadId},
@@ -52,8 +52,8 @@ where
 struct ListHandoffs {
     /// Only those in one of these states: several with commas, or the parameter several times.
     #[serde(default)]
-    #[param(value_type = Option<Vec<OfferState>>)]
-    state: Many<OfferState>,
+    #[param(value_type = Option<Vec<HandoffState>>)]
+    state: Many<HandoffState>,
     /// Only those that this person is to answer, or has accepted.
     rep: Option<String>,
     /// Only those of this lead.
@@ -125,7 +125,7 @@ struct ReassignHandoff {
     author: Option<String>,
 }
 
-/// Offers to sales, newest first.
+/// Handoffs to sales, newest first.
 #[utoipa::path(get, path = "/v1/handoffs", tag = "Handoffs", params(ListHandoffs),
     responses((status = 200, body = Page<HandoffView>)))]
 async fn list_handoffs(
@@ -138,14 +138,14 @@ async fn list_handoffs(
     let before: Option<HandoffId> = query.cursor.as_deref().map(page::decode).transpose()?;
     let now = lifecycle.clock.now();
     let due_by = query.overdue.then_some(now);
-    let states = query.state.0.into_iter().map(OfferState::as_str).collect();
+    let states = query.state.0.into_iter().map(HandoffState::as_str).collect();
     let filter = store::Filter { states, rep: query.rep, lead: query.lead_id, due_by };
     let mut conn = lifecycle.db.acquire().await?;
     let rows = store::list(&mut conn, &filter, before, i64::from(limit) + 1).await?;
     Ok(Page::of(rows, limit, |handoff| handoff.id).map(|handoff| handoff.seen_at(now)).respond(&uri))
 }
 
-/// One offer, with the evidence of its moment.
+/// One handoff, with the evidence of its moment.
 #[utoipa::path(get, path = "/v1/handoffs/{id}", tag = "Handoffs", params(("id" = HandoffId, Path)),
     responses((status = 200, body = HandoffView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_handoff(
@@ -162,10 +162,10 @@ async fn get_handoff(
 /// Offers a lead to sales by hand, whatever its score.
 ///
 /// It becomes an MQL by that, and does not stop being one by its score. Offered are leads at stage `lead`, `recycled` and
-/// `mql`; not who asked not to be contacted, and not whom the policy leaves out. While an offer is open, the call is
-/// answered with that one, and 200. `Idempotency-Key` makes a repetition the same offer, also when that was answered since.
+/// `mql`; not who asked not to be contacted, and not whom the policy leaves out. While a handoff is open, the call is
+/// answered with that one, and 200. `Idempotency-Key` makes a repetition the same handoff, also when that was answered since.
 #[utoipa::path(post, path = "/v1/leads/{id}/handoff", tag = "Handoffs", request_body = Option<OfferLead>,
-    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the offer")),
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the handoff")),
     security(("key" = ["read_write"])),
     responses((status = 201, body = HandoffView, headers(("Location" = String))),
         (status = 200, body = HandoffView, description = "Offered before")))]
@@ -190,7 +190,7 @@ async fn offer_lead(
 /// Sales takes the lead: it is an SQL from now on.
 ///
 /// If the policy says so, some criteria of a checklist must be answered before; 409 `criteria_missing` names those that are
-/// not. The same person's call again is answered as the first; any other answer to an offer that is not open is a conflict.
+/// not. The same person's call again is answered as the first; any other answer to a handoff that is not open is a conflict.
 #[utoipa::path(post, path = "/v1/handoffs/{id}/accept", tag = "Handoffs", request_body = Option<AcceptHandoff>,
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
@@ -218,7 +218,7 @@ async fn reject_handoff(
     respond(&lifecycle, super::reject(&lifecycle, id, &body.reason, &answer).await)
 }
 
-/// Sales sends the lead back to ripen: an open offer, or one that it accepted before.
+/// Sales sends the lead back to ripen: an open handoff, or one that it accepted before.
 ///
 /// The lead may be an MQL again when the model's cooldown is over and `until` has come, and the person has done something
 /// since.

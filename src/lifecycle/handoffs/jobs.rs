@@ -1,4 +1,4 @@
-//! What happens to offers that nobody answers.
+//! What happens to handoffs that nobody answers.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::{
     lifecycle::{
         Lifecycle,
         policy::ExpiredTo,
-        stages::{End, OfferState},
+        stages::{End, HandoffState},
     },
     models,
     platform::sweep::Sweep,
 };
 
-/// How many offers one run sees to.
+/// How many handoffs one run sees to.
 const AT_ONCE: i64 = 500;
 
-/// Notes of offers that are overdue that they are, once, and says so in the feed.
+/// Notes of handoffs that are overdue that they are, once, and says so in the feed.
 #[derive(Debug)]
 pub struct Breach;
 
@@ -40,14 +40,14 @@ impl Sweep for Breach {
         let free: Vec<_> = leads::lock_free(&mut tx, &due).await?.leads.into_keys().collect();
         let breached = store::breach(&mut tx, &free, now).await?;
         let changes: Vec<_> =
-            breached.iter().map(|offer| offer.change(Kind::HandoffOverdue, now, json!({}))).collect();
+            breached.iter().map(|handoff| handoff.change(Kind::HandoffOverdue, now, json!({}))).collect();
         outbox::publish(&mut tx, &lifecycle.ids, &changes).await?;
         tx.commit().await?;
         Ok(breached.len())
     }
 }
 
-/// Ends the offers that expire, and sends their leads where the policy says.
+/// Ends the handoffs that expire, and sends their leads where the policy says.
 #[derive(Debug)]
 pub struct Expire;
 
@@ -67,7 +67,7 @@ impl Sweep for Expire {
                 // Somebody answered in the last moment.
                 Err(HandoffError::Closed(_) | HandoffError::NotFound(_)) => {}
                 Err(HandoffError::Database(error)) => return Err(error),
-                Err(other) => tracing::error!(%id, %other, "an offer cannot expire"),
+                Err(other) => tracing::error!(%id, %other, "a handoff cannot expire"),
             }
         }
         Ok(ended)
@@ -81,7 +81,7 @@ async fn expire(lifecycle: &Lifecycle, id: crate::platform::ids::HandoffId) -> R
         ExpiredTo::Lead => Target::Lead,
         ExpiredTo::Recycled => Target::Recycled(None),
     };
-    let end = End::ruled(OfferState::Expired, None);
+    let end = End::ruled(HandoffState::Expired, None);
     close(lifecycle, locked, handoff, target, Cause::Expired, &end).await?;
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! The answers of sales to offers.
+//! The answers of sales to handoffs.
 //!
-//! [`crate::lifecycle::stages`] makes an *offer*, or handoff, when a lead becomes an MQL. A person makes one here by
-//! hand. An offer has the evidence of its moment, a time by which it is due, and who is to answer. An offer is `open`
+//! [`crate::lifecycle::stages`] makes a *handoff* when a lead becomes an MQL. A person makes one here by
+//! hand. A handoff has the evidence of its moment, a time by which it is due, and who is to answer. A handoff is `open`
 //! until sales accepts, rejects or recycles it, until it expires, or until the lead may no longer be offered. Sales
-//! may still recycle an accepted offer.
+//! may still recycle an accepted handoff.
 //!
 //! The guarantees. Every answer holds the lead's row: of two answers at once, one is given, and the other sees the
 //! result. The same answer by the same person again changes nothing and gets the first reply. Answer, move, record
@@ -26,18 +26,18 @@ use crate::{
         change::{ByHand, LockedLead},
         checklists,
         policy::{Criterion, Framework, Label, Then},
-        stages::{End, Offer, OfferState},
+        stages::{End, Handoff, HandoffState},
     },
     platform::ids::{HandoffId, LeadId},
 };
 
-/// Why an offer is not made, or an answer not taken.
+/// Why a handoff is not made, or an answer not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandoffError {
     #[error("no such {0}")]
     NotFound(&'static str),
     #[error("the handoff is {}", .0.as_str())]
-    Closed(OfferState),
+    Closed(HandoffState),
     #[error("a lead at stage {} is not offered", .0.as_str())]
     NotOffered(Stage),
     #[error("the person asked not to be contacted")]
@@ -87,9 +87,9 @@ pub(crate) async fn offer_by_hand(
         return Err(HandoffError::Excluded(label));
     }
     vouch(locked.lead(), now, &by)?;
-    let offer = locked.offer(ByHand { by: Some(by), rep, request_key }).await?;
+    let handoff = locked.offer(ByHand { by: Some(by), rep, request_key }).await?;
     locked.commit().await?;
-    Ok((find(lifecycle, offer.id).await?, true))
+    Ok((find(lifecycle, handoff.id).await?, true))
 }
 
 /// A colleague vouches for a lead, so that no score makes it leave again.
@@ -109,14 +109,14 @@ pub(crate) async fn accept(
     answer: &Answer,
 ) -> Result<HandoffView, HandoffError> {
     let (mut locked, handoff) = open(lifecycle, id).await?;
-    if handoff.is_answer(OfferState::Accepted, &answer.by) {
+    if handoff.is_answer(HandoffState::Accepted, &answer.by) {
         return Ok(handoff);
     }
     handoff.must_be_open()?;
     if locked.excluded().await?.is_some() {
         // The sweep that withdraws the handoffs of leads left out has not come this far.
         locked.commit().await?;
-        return Err(HandoffError::Closed(OfferState::Withdrawn));
+        return Err(HandoffError::Closed(HandoffState::Withdrawn));
     }
     if let Some(needs) = locked.policy().document.handoff.accept_needs {
         let lead = locked.id;
@@ -127,7 +127,7 @@ pub(crate) async fn accept(
             return Err(HandoffError::Unanswered { framework, needed, answered, missing });
         }
     }
-    let end = End { rep: Some(&answer.by), ..answer.end(OfferState::Accepted) };
+    let end = End { rep: Some(&answer.by), ..answer.end(HandoffState::Accepted) };
     close(lifecycle, locked, handoff, Target::Sql, Cause::Accepted, &end).await
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn reject(
     answer: &Answer,
 ) -> Result<HandoffView, HandoffError> {
     let (locked, handoff) = open(lifecycle, id).await?;
-    if handoff.is_answer(OfferState::Rejected, &answer.by) && handoff.reason.as_deref() == Some(reason) {
+    if handoff.is_answer(HandoffState::Rejected, &answer.by) && handoff.reason.as_deref() == Some(reason) {
         return Ok(handoff);
     }
     handoff.must_be_open()?;
@@ -152,7 +152,7 @@ pub(crate) async fn reject(
         Then::Recycled => Target::Recycled(None),
         Then::Disqualified => Target::Disqualified,
     };
-    let end = End { reason: Some(reason), ..answer.end(OfferState::Rejected) };
+    let end = End { reason: Some(reason), ..answer.end(HandoffState::Rejected) };
     close(lifecycle, locked, handoff, target, Cause::Rejected, &end).await
 }
 
@@ -165,16 +165,16 @@ pub(crate) async fn recycle(
     answer: &Answer,
 ) -> Result<HandoffView, HandoffError> {
     let (locked, handoff) = open(lifecycle, id).await?;
-    if handoff.is_answer(OfferState::Recycled, &answer.by) && handoff.recycle_until == until {
+    if handoff.is_answer(HandoffState::Recycled, &answer.by) && handoff.recycle_until == until {
         return Ok(handoff);
     }
-    if handoff.state != OfferState::Accepted {
+    if handoff.state != HandoffState::Accepted {
         handoff.must_be_open()?;
     }
     if until.is_some_and(|until| until <= locked.now()) {
         return Err(HandoffError::Past);
     }
-    let end = End { reason, recycle_until: until, ..answer.end(OfferState::Recycled) };
+    let end = End { reason, recycle_until: until, ..answer.end(HandoffState::Recycled) };
     close(lifecycle, locked, handoff, Target::Recycled(until), Cause::Recycled, &end).await
 }
 
@@ -191,15 +191,15 @@ pub(crate) async fn reassign(
         return Ok(handoff);
     }
     store::reassign(locked.conn(), id, rep).await?;
-    let offer = Offer { rep: Some(rep.to_owned()), ..handoff.offer() };
+    let reassigned = Handoff { rep: Some(rep.to_owned()), ..handoff.handoff() };
     let from = serde_json::json!({"from": handoff.rep, "by": by});
-    let change = offer.change(Kind::HandoffReassigned, locked.now(), from);
+    let change = reassigned.change(Kind::HandoffReassigned, locked.now(), from);
     outbox::publish(locked.conn(), &lifecycle.ids, &[change]).await?;
     locked.commit_unchanged().await?;
     Ok(find(lifecycle, id).await?)
 }
 
-/// Ends an offer and moves its lead on, in one.
+/// Ends a handoff and moves its lead on, in one.
 async fn close(
     lifecycle: &Lifecycle,
     mut locked: LockedLead<'_>,
@@ -213,17 +213,17 @@ async fn close(
         None => Why::rule(cause, locked.now()),
     };
     locked.lead().pass(target, why)?;
-    locked.end(&handoff.offer(), end).await?;
+    locked.end(&handoff.handoff(), end).await?;
     locked.commit().await?;
     Ok(find(lifecycle, handoff.id).await?)
 }
 
-/// Locks the lead of an offer, and reads the offer as it then is.
+/// Locks the lead of a handoff, and reads the handoff as it then is.
 async fn open(lifecycle: &Lifecycle, id: HandoffId) -> Result<(LockedLead<'_>, HandoffView), HandoffError> {
     loop {
         let known = store::find(&mut *lifecycle.db.acquire().await?, id).await?;
         let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
-        // If the lead was joined with another meanwhile, the offer is the other's now, and that one is locked.
+        // If the lead was joined with another meanwhile, the handoff is the other's now, and that one is locked.
         let mut locked = LockedLead::lock(lifecycle, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
         let handoff = store::find(locked.conn(), id).await?.ok_or(HandoffError::NotFound("handoff"))?;
         // Two that were one may be two again.
@@ -238,19 +238,19 @@ async fn find(lifecycle: &Lifecycle, id: HandoffId) -> sqlx::Result<HandoffView>
 }
 
 impl Answer {
-    fn end(&self, state: OfferState) -> End<'_> {
+    fn end(&self, state: HandoffState) -> End<'_> {
         End { by: Some(&self.by), note: self.note.as_deref(), ..End::ruled(state, None) }
     }
 }
 
 impl HandoffView {
-    fn is_answer(&self, state: OfferState, by: &str) -> bool {
+    fn is_answer(&self, state: HandoffState, by: &str) -> bool {
         self.state == state && self.answered_by.as_deref() == Some(by)
     }
 
     fn must_be_open(&self) -> Result<(), HandoffError> {
         match self.state {
-            OfferState::Open => Ok(()),
+            HandoffState::Open => Ok(()),
             other => Err(HandoffError::Closed(other)),
         }
     }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::HandoffView;
 use crate::{
-    lifecycle::stages::{Offer, OfferState},
+    lifecycle::stages::{Handoff, HandoffState},
     platform::ids::{HandoffId, LeadId},
 };
 
@@ -14,7 +14,7 @@ macro_rules! handoffs {
         sqlx::query_as!(
             HandoffView,
             r#"-- handoffs::handoffs
-            select id, lead_id, state as "state: OfferState", cycle, rep,
+            select id, lead_id, state as "state: HandoffState", cycle, rep,
                 offered_at, offered_by, due_at, false as "overdue!", breached_at, expires_at, score,
                 model_id as model_version, evidence, accepted_at, accepted_by, answered_at, answered_by, reason, note, recycle_until,
                 merged_into
@@ -28,7 +28,7 @@ pub(super) async fn find(conn: &mut PgConnection, id: HandoffId) -> sqlx::Result
     handoffs!("where id = $1", id as HandoffId).fetch_optional(conn).await
 }
 
-/// What the same call has made before, or else the open offer of a lead.
+/// What the same call has made before, or else the open handoff of a lead.
 pub(super) async fn earlier(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -91,7 +91,7 @@ pub(super) async fn reassign(conn: &mut PgConnection, id: HandoffId, rep: &str) 
     Ok(())
 }
 
-/// The leads of offers that were due by now and of which nobody has noticed it, longest due first.
+/// The leads of handoffs that were due by now and of which nobody has noticed it, longest due first.
 pub(super) async fn due(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -109,18 +109,18 @@ pub(super) async fn due(
     .await
 }
 
-/// Notes of the overdue offers of these leads, which are locked, that they are.
+/// Notes of the overdue handoffs of these leads, which are locked, that they are.
 pub(super) async fn breach(
     conn: &mut PgConnection,
     leads: &[LeadId],
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Offer>> {
+) -> sqlx::Result<Vec<Handoff>> {
     sqlx::query_as!(
-        Offer,
+        Handoff,
         r#"-- handoffs::breach
         update handoff set breached_at = $2
         where lead_id = any($1) and state = 'open' and breached_at is null and due_at <= $2
-        returning id, lead_id, state as "state: OfferState", cycle, score, rep,
+        returning id, lead_id, state as "state: HandoffState", cycle, score, rep,
             due_at"#,
         leads as &[LeadId],
         now
@@ -129,7 +129,7 @@ pub(super) async fn breach(
     .await
 }
 
-/// The offers that expire by now.
+/// The handoffs that expire by now.
 pub(super) async fn expiring(
     conn: &mut PgConnection,
     now: DateTime<Utc>,

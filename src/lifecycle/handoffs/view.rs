@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 use crate::{
     lifecycle::{
         change::Evidence,
-        stages::{Offer, OfferState},
+        stages::{Handoff, HandoffState},
     },
     platform::ids::{HandoffId, LeadId, ModelId},
 };
 
-/// An offer of a lead to sales, and what became of it.
+/// A handoff of a lead to sales, and what became of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Handoff)]
 pub struct HandoffView {
@@ -22,7 +22,7 @@ pub struct HandoffView {
     /// Who is offered; where that lead was joined with another, the other.
     pub lead_id: LeadId,
     /// How far it has come.
-    pub state: OfferState,
+    pub state: HandoffState,
     /// The lead's passage into `mql` that it belongs to.
     pub cycle: i32,
     /// Who is to answer; once accepted, who has the lead.
@@ -66,8 +66,8 @@ pub struct HandoffView {
 
 impl HandoffView {
     /// As far as what happens to it is concerned.
-    pub(super) fn offer(&self) -> Offer {
-        Offer {
+    pub(super) fn handoff(&self) -> Handoff {
+        Handoff {
             id: self.id,
             lead_id: self.lead_id,
             state: self.state,
@@ -80,7 +80,7 @@ impl HandoffView {
 
     /// Whether it is overdue at an instant is seen then; who is late at the very instant is late.
     pub(super) fn seen_at(mut self, now: DateTime<Utc>) -> HandoffView {
-        self.overdue = self.state == OfferState::Open && self.due_at.is_some_and(|due_at| due_at <= now);
+        self.overdue = self.state == HandoffState::Open && self.due_at.is_some_and(|due_at| due_at <= now);
         self
     }
 }

@@ -111,7 +111,7 @@ struct MoveLead {
 /// Records what became of a lead: an opportunity, won, lost.
 ///
 /// The lead becomes `opportunity`, `customer` or `lost`. Won without an opportunity is fine; lost needs a lead that sales
-/// had. While an offer of the lead is open, sales answers that first. With `Idempotency-Key`, the same call again is the
+/// had. While a handoff of the lead is open, sales answers that first. With `Idempotency-Key`, the same call again is the
 /// same outcome. What was recorded wrongly is replaced by another call that names it in `replaces`; both stay.
 #[utoipa::path(post, path = "/v1/leads/{id}/outcome", tag = "Handoffs", request_body = RecordOutcome,
     params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the outcome")),
@@ -203,7 +203,7 @@ async fn list_outcomes(
 
 /// Puts a lead at another stage by hand: disqualified, to ripen again, or back to a new beginning.
 ///
-/// An open offer of the lead is taken back. To make an MQL by hand, offer the lead; to make an SQL, accept the offer.
+/// An open handoff of the lead is taken back. To make an MQL by hand, offer the lead; to make an SQL, accept the handoff.
 #[utoipa::path(post, path = "/v1/leads/{id}/stage", tag = "Handoffs", request_body = MoveLead,
     params(("id" = LeadId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = LeadView)))]

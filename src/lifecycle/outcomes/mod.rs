@@ -4,7 +4,7 @@
 //! overwritten: a wrong outcome is *replaced* by another, and both stay. A lead stands where its last outcome says
 //! that was not replaced.
 //!
-//! While sales has an open offer of a lead, sales must answer the offer first. So an outcome is no way around the
+//! While sales has an open handoff of a lead, sales must answer the handoff first. So an outcome is no way around the
 //! criteria that accepting needs.
 
 pub mod api;
@@ -124,7 +124,7 @@ pub(crate) async fn record(
     if said.reason.as_ref().is_some_and(|reason| !reasons.iter().any(|known| known.code == *reason)) {
         return Err(OutcomeError::UnknownReason(reasons.iter().map(|known| known.code.clone()).collect()));
     }
-    if let Some(open) = stages::open_offers(locked.conn(), &[lead]).await?.pop() {
+    if let Some(open) = stages::open_handoffs(locked.conn(), &[lead]).await?.pop() {
         return Err(OutcomeError::Offered(open.id));
     }
     let id = OutcomeId(lifecycle.ids.next());

@@ -32,7 +32,7 @@ pub struct OutcomeView {
     pub reason: Option<String>,
     /// What was said besides.
     pub note: Option<String>,
-    /// The offer by which sales had taken the lead.
+    /// The handoff by which sales had taken the lead.
     pub handoff_id: Option<HandoffId>,
     /// The outcome that stands in its stead, if it was wrong.
     pub replaced_by: Option<OutcomeId>,
@@ -79,7 +79,7 @@ pub(super) async fn replace(conn: &mut PgConnection, wrong: OutcomeId, by: Outco
     Ok(())
 }
 
-/// Keeps what was said, with the offer that sales accepted last.
+/// Keeps what was said, with the handoff that sales accepted last.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     lead: LeadId,

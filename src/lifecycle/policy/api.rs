@@ -57,7 +57,7 @@ async fn get_policy(
 
 /// Puts a policy in force, from the next decision on.
 ///
-/// The body is the whole document; what it leaves out is as in the built-in policy. Offers that stand keep their due
+/// The body is the whole document; what it leaves out is as in the built-in policy. Handoffs that stand keep their due
 /// time. Where the exclusions differ, every lead is looked at again in the background: an MQL that is now left out stops
 /// being one. `If-Match` guards against overwriting another's change.
 #[utoipa::path(put, path = "/v1/policy", tag = "Handoffs", security(("key" = ["admin"])), request_body = Document,

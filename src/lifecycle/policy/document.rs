@@ -93,11 +93,11 @@ pub struct Terms {
     #[serde(with = "duration")]
     #[schema(value_type = Option<String>, default = "4h", example = "4h")]
     pub sla: Option<Span>,
-    /// After which time an offer that nobody answers ends by itself; null: never.
+    /// After which time a handoff that nobody answers ends by itself; null: never.
     #[serde(with = "duration")]
     #[schema(value_type = Option<String>, example = "14d")]
     pub expires_after: Option<Span>,
-    /// Where the lead of such an offer goes.
+    /// Where the lead of such a handoff goes.
     pub expired_to: ExpiredTo,
     /// What sales must have found out before it accepts; null: nothing.
     pub accept_needs: Option<AcceptNeeds>,
@@ -105,7 +105,7 @@ pub struct Terms {
     pub auto_sql: Option<AutoSql>,
 }
 
-/// Where a lead goes whose offer nobody answered.
+/// Where a lead goes whose handoff nobody answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExpiredTo {

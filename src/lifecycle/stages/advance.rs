@@ -198,7 +198,7 @@ pub fn is_at_stake(model: &Model, lead: &Lead, score: &Score, tally: &Tally) -> 
     lead.stage() == Stage::Mql || enters()
 }
 
-/// Whether sales is to have an offer of a lead that stands so.
+/// Whether sales is to have a handoff of a lead that stands so.
 pub fn is_offered(lead: &Lead, do_not_contact: bool) -> bool {
     lead.stage() == Stage::Mql && lead.mql_by != Some(MqlBy::ModelChange) && !do_not_contact
 }

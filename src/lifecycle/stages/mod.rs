@@ -6,17 +6,17 @@
 //! - *Gates*: what stands before `mql`, in this order. The person asked not to be contacted. The policy excludes the
 //!   lead. Only machines have acted since the lead's last passage. Then a raised hand opens, then the model's
 //!   thresholds.
-//! - *Offer*: what sales is asked to answer, with the evidence of its moment.
+//! - *Handoff*: the offer that sales is asked to answer, with the evidence of its moment.
 //!
 //! The scoring core decides by score ([`decide`]). This module turns the decision into passages ([`advance()`]),
-//! records them ([`record`]), and keeps the offers that go with them. If the policy says so, a lead at stage `mql` is
-//! offered to sales, unless only a new model made it an MQL or it must not be contacted. The offer is withdrawn when
-//! the lead no longer is such a lead. A lead has at most one open offer. `cycle` numbers the passages of a lead into
+//! records them ([`record`]), and keeps the handoffs that go with them. If the policy says so, a lead at stage `mql` is
+//! offered to sales, unless only a new model made it an MQL or it must not be contacted. The handoff is withdrawn when
+//! the lead no longer is such a lead. A lead has at most one open handoff. `cycle` numbers the passages of a lead into
 //! `mql`.
 
 mod advance;
 mod gates;
-mod offers;
+mod handoffs;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -24,8 +24,8 @@ use sqlx::PgConnection;
 
 pub use advance::{Decided, StageInput, advance, decide, is_at_stake, is_offered, put_back};
 pub use gates::{Gate, excluded, gate};
-pub use offers::{
-    End, NewOffer, Offer, OfferState, end, inherit, offer, open_offers, put_offer_back, reopen,
+pub use handoffs::{
+    End, Handoff, HandoffState, NewHandoff, end, inherit, offer, open_handoffs, put_handoff_back, reopen,
 };
 pub use store::{Transition, copy_answers, give_back};
 

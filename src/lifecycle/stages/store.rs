@@ -1,11 +1,11 @@
-//! SQL of passages and of the offers that follow from them.
+//! SQL of passages and of the handoffs that follow from them.
 
 use chrono::{DateTime, Utc};
 use scoring::Score;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{End, NewOffer, Offer, OfferState};
+use super::{End, Handoff, HandoffState, NewHandoff};
 use crate::{
     leads::Passed,
     platform::ids::{HandoffId, LeadId, ModelId},
@@ -78,12 +78,12 @@ pub(super) async fn insert_transitions(
     Ok(())
 }
 
-/// The open offers of these leads.
-pub async fn open_offers(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Offer>> {
+/// The open handoffs of these leads.
+pub async fn open_handoffs(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Handoff>> {
     sqlx::query_as!(
-        Offer,
-        r#"-- stages::open_offers
-        select id, lead_id, state as "state: OfferState", cycle, score, rep,
+        Handoff,
+        r#"-- stages::open_handoffs
+        select id, lead_id, state as "state: HandoffState", cycle, score, rep,
             due_at
         from handoff where lead_id = any($1) and state = 'open'"#,
         leads as &[LeadId]
@@ -92,27 +92,27 @@ pub async fn open_offers(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Res
     .await
 }
 
-pub(super) async fn insert_offer(
+pub(super) async fn insert_handoff(
     conn: &mut PgConnection,
-    offer: &Offer,
-    new: &NewOffer,
+    handoff: &Handoff,
+    new: &NewHandoff,
     now: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- stages::insert_offer
+        "-- stages::insert_handoff
         insert into handoff (id, lead_id, state, cycle, offered_at, offered_by, rep, due_at, expires_at, score,
             model_id, evidence, request_key)
         values ($1, $2, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        offer.id as HandoffId,
-        offer.lead_id as LeadId,
-        offer.cycle,
+        handoff.id as HandoffId,
+        handoff.lead_id as LeadId,
+        handoff.cycle,
         now,
         new.by,
-        offer.rep,
-        offer.due_at,
+        handoff.rep,
+        handoff.due_at,
         expires_at,
-        offer.score,
+        handoff.score,
         new.model_id as ModelId,
         &new.evidence as _,
         new.request_key
@@ -122,14 +122,14 @@ pub(super) async fn insert_offer(
     Ok(())
 }
 
-pub(super) async fn end_offer(
+pub(super) async fn end_handoff(
     conn: &mut PgConnection,
     id: HandoffId,
     end: &End<'_>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- stages::end_offer
+        "-- stages::end_handoff
         update handoff set state = $2, answered_at = $3, answered_by = $4, reason = $5, note = $6,
             recycle_until = $7, merged_into = $8, rep = coalesce($9, rep),
             accepted_at = case when $2 = 'accepted' then $3 else accepted_at end,
@@ -154,7 +154,7 @@ pub(super) async fn end_offer(
 /// its own too.
 pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- stages::inherit (offers)
+        "-- stages::inherit (handoffs)
         update handoff set home_lead_id = coalesce(home_lead_id, lead_id), lead_id = $2 where lead_id = $1",
         from as LeadId,
         into as LeadId
@@ -201,7 +201,7 @@ pub async fn give_back(
     merged_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "-- stages::give_back (offers)
+        "-- stages::give_back (handoffs)
         update handoff set lead_id = $3, home_lead_id = nullif(home_lead_id, $3)
         where lead_id = $1 and home_lead_id = any($2) and not (answered_by is not null and answered_at > $4)",
         from as LeadId,
@@ -224,16 +224,16 @@ pub async fn give_back(
     Ok(())
 }
 
-/// Opens a lead's offer again that a merge at that instant ended, because another lead's went on or because of the stage
+/// Opens a lead's handoff again that a merge at that instant ended, because another lead's went on or because of the stage
 /// that the other brought; none if there is none, or one that is open.
 pub(super) async fn reopen(
     conn: &mut PgConnection,
     lead: LeadId,
     other: LeadId,
     merged_at: DateTime<Utc>,
-) -> sqlx::Result<Option<Offer>> {
+) -> sqlx::Result<Option<Handoff>> {
     sqlx::query_as!(
-        Offer,
+        Handoff,
         r#"-- stages::reopen
         update handoff set state = 'open', answered_at = null, reason = null, merged_into = null
         where id = (
@@ -244,7 +244,7 @@ pub(super) async fn reopen(
             )
             order by ended.id desc limit 1
         ) and not exists (select from handoff where lead_id = $1 and state = 'open')
-        returning id, lead_id, state as "state: OfferState", cycle, score, rep, due_at"#,
+        returning id, lead_id, state as "state: HandoffState", cycle, score, rep, due_at"#,
         lead as LeadId,
         other as LeadId,
         merged_at
@@ -253,16 +253,16 @@ pub(super) async fn reopen(
     .await
 }
 
-/// Gives an offer another state, at an instant and on nobody's word. An open one has as much time left as it had.
+/// Gives a handoff another state, at an instant and on nobody's word. An open one has as much time left as it had.
 pub(super) async fn put_back(
     conn: &mut PgConnection,
     id: HandoffId,
-    state: OfferState,
+    state: HandoffState,
     reason: Option<&str>,
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<Offer>> {
+) -> sqlx::Result<Option<Handoff>> {
     sqlx::query_as!(
-        Offer,
+        Handoff,
         r#"-- stages::put_back
         update handoff set state = $2, reason = $3, answered_by = null, note = null, recycle_until = null,
             accepted_by = null,
@@ -271,7 +271,7 @@ pub(super) async fn put_back(
             due_at = case when $2 = 'open' then due_at + ($4 - answered_at) else due_at end,
             expires_at = case when $2 = 'open' then expires_at + ($4 - answered_at) else expires_at end
         where id = $1
-        returning id, lead_id, state as "state: OfferState", cycle, score, rep, due_at"#,
+        returning id, lead_id, state as "state: HandoffState", cycle, score, rep, due_at"#,
         id as HandoffId,
         state.as_str(),
         reason,

@@ -32,7 +32,7 @@ pub(super) fn document() -> OpenApi {
         ),
         (
             "Handoffs",
-            "From marketing to sales: offers, answers, checklists, outcomes, the policy. Scope `read`, to answer \
+            "From marketing to sales: handoffs, answers, checklists, outcomes, the policy. Scope `read`, to answer \
             `read_write`, to change the policy `admin`.",
         ),
         ("Webhooks", "What happened to leads, brought to your servers. Scope `admin`."),

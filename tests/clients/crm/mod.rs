@@ -376,7 +376,7 @@ fn loses_nothing_when_it_breaks_off(dialect: &'static Dialect) {
     office.close();
 }
 
-/// Sales answers an offer, and the next run goes on from there.
+/// Sales answers a handoff, and the next run goes on from there.
 fn follows_what_sales_answers(dialect: &'static Dialect) {
     if !python() {
         return;

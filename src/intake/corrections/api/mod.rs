@@ -173,7 +173,7 @@ async fn reset_engagement(
 /// Records what a lead agrees to.
 ///
 /// For a channel, or, without one, that the person is not to be contacted at all: then the lead leaves every queue at once,
-/// and stops being an MQL's offer. Only what the person does itself takes that back: to ask for a demo is to ask to be
+/// and its open handoff is withdrawn. Only what the person does itself takes that back: to ask for a demo is to ask to be
 /// contacted. A word on a channel is set against those of the lead's other identities, and the most restrictive holds: a
 /// person who unsubscribed an address subscribes it anew by `email_subscribed` of that address. `Idempotency-Key` works as
 /// for adjustments.

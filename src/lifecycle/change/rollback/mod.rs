@@ -2,11 +2,11 @@
 //!
 //! A version moves a lead *by itself* if only its rules and time do so: when the sweep looks at the lead after the
 //! version went live, and when the score changes later without an event. Each such move is noted for the version that
-//! is kept, with the offers that the move made or ended. When the kept version is live again, a lead that still
-//! stands as the move left it is put back, with its offers. Putting back is a move too, and is noted for the other
+//! is kept, with the handoffs that the move made or ended. When the kept version is live again, a lead that still
+//! stands as the move left it is put back, with its handoffs. Putting back is a move too, and is noted for the other
 //! version.
 //!
-//! Something has *happened* to a lead since a move if its row, or one of its offers, differs from what the move left:
+//! Something has *happened* to a lead since a move if its row, or one of its handoffs, differs from what the move left:
 //! an event has moved the lead, a person has answered or decided, or the lead was merged. Such a lead stays where it
 //! is. An event that does not move the lead does not count, and neither does a claim.
 
@@ -19,19 +19,19 @@ use sqlx::PgConnection;
 
 use crate::{
     leads::{Cause, Lead},
-    lifecycle::stages::{ChangeContext, OfferState, Transition},
+    lifecycle::stages::{ChangeContext, HandoffState, Transition},
     platform::ids::{HandoffId, LeadId},
 };
 
-/// What a move did to an offer.
+/// What a move did to a handoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Touched {
     /// Which.
     pub(super) id: HandoffId,
     /// Its state before; none: the move made it.
-    pub(super) was: Option<OfferState>,
+    pub(super) was: Option<HandoffState>,
     /// Its state after.
-    pub(super) is: OfferState,
+    pub(super) is: HandoffState,
 }
 
 /// A move, as it is noted.
@@ -41,8 +41,8 @@ pub(super) struct Noted {
     pub(super) stood: Lead,
     /// And after.
     pub(super) left_as: Lead,
-    /// The offers that it touched.
-    pub(super) offers: Vec<Touched>,
+    /// The handoffs that it touched.
+    pub(super) handoffs: Vec<Touched>,
 }
 
 /// What one transaction moves on the word of the live version alone.
@@ -52,12 +52,12 @@ pub(super) struct Moves {
     looked_at: BTreeMap<LeadId, (Lead, Lead)>,
     /// By time alone.
     over_time: BTreeMap<LeadId, (Lead, Lead)>,
-    /// The leads that were put back, each with the offers to be put back.
+    /// The leads that were put back, each with the handoffs to be put back.
     pub(super) put_back: BTreeMap<LeadId, Vec<Touched>>,
 }
 
 /// The leads among these that the live version is to put back: it noted how they stood, and nothing has happened to their
-/// offers since. Whether the rows are as they were left is for the caller to see.
+/// handoffs since. Whether the rows are as they were left is for the caller to see.
 pub(super) async fn noted(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -65,18 +65,18 @@ pub(super) async fn noted(
 ) -> sqlx::Result<BTreeMap<LeadId, Noted>> {
     let mut noted = store::find(conn, context.live().id, context.scored.era, leads).await?;
     let touched: Vec<LeadId> =
-        noted.iter().filter(|(_, note)| !note.offers.is_empty()).map(|(lead, _)| *lead).collect();
+        noted.iter().filter(|(_, note)| !note.handoffs.is_empty()).map(|(lead, _)| *lead).collect();
     if touched.is_empty() {
         return Ok(noted);
     }
-    let offers = store::offers_of(conn, &touched).await?;
+    let handoffs = store::handoffs_of(conn, &touched).await?;
     noted.retain(|lead, note| {
-        let mut own = offers.iter().filter(|offer| offer.lead_id == *lead);
-        note.offers.is_empty()
-            || own.all(|offer| match note.offers.iter().find(|touched| touched.id == offer.id) {
-                Some(touched) => touched.is == offer.state,
+        let mut own = handoffs.iter().filter(|handoff| handoff.lead_id == *lead);
+        note.handoffs.is_empty()
+            || own.all(|handoff| match note.handoffs.iter().find(|touched| touched.id == handoff.id) {
+                Some(touched) => touched.is == handoff.state,
                 // One that was made since and answered has moved the lead.
-                None => offer.state != OfferState::Open,
+                None => handoff.state != HandoffState::Open,
             })
     });
     Ok(noted)
@@ -120,11 +120,11 @@ impl Moves {
         mut touched: BTreeMap<LeadId, Vec<Touched>>,
     ) -> sqlx::Result<()> {
         let Some(kept) = context.scored.kept else { return Ok(()) };
-        let mut offers = |lead: &LeadId| touched.remove(lead).unwrap_or_default();
+        let mut handoffs = |lead: &LeadId| touched.remove(lead).unwrap_or_default();
         let mut notes = Vec::new();
         for (lead, (stood, left_as)) in self.looked_at {
-            let offers = one_after_the_other(Vec::new(), offers(&lead));
-            notes.push((lead, Noted { stood, left_as, offers }));
+            let handoffs = one_after_the_other(Vec::new(), handoffs(&lead));
+            notes.push((lead, Noted { stood, left_as, handoffs }));
         }
         let later: Vec<LeadId> = self.over_time.keys().copied().collect();
         if !later.is_empty() {
@@ -132,16 +132,16 @@ impl Moves {
             let since = store::passages_since(conn, &later, context.scored.live_since).await?;
             for (lead, (mut before, left_as)) in self.over_time {
                 let here = passages.iter().filter(|passage| passage.lead_id == lead).count();
-                let offers = offers(&lead);
+                let handoffs = handoffs(&lead);
                 match known.remove(&lead) {
                     Some(note) if before.stands_as(&note.left_as) => {
-                        let offers = one_after_the_other(note.offers, offers);
-                        notes.push((lead, Noted { stood: note.stood, left_as, offers }));
+                        let handoffs = one_after_the_other(note.handoffs, handoffs);
+                        notes.push((lead, Noted { stood: note.stood, left_as, handoffs }));
                     }
                     None if since.get(&lead).is_none_or(|passages| *passages <= here) => {
                         // Since when the score is too low was said by this version.
                         (before.below_since, before.below_by_model) = (None, false);
-                        notes.push((lead, Noted { stood: before, left_as, offers }));
+                        notes.push((lead, Noted { stood: before, left_as, handoffs }));
                     }
                     _ => {}
                 }
@@ -164,7 +164,7 @@ fn is_by_rule(cause: Cause) -> bool {
     )
 }
 
-/// What two moves did to offers, as one move.
+/// What two moves did to handoffs, as one move.
 fn one_after_the_other(mut first: Vec<Touched>, then: Vec<Touched>) -> Vec<Touched> {
     for touched in then {
         match first.iter_mut().find(|one| one.id == touched.id) {

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, types::Json};
 use super::{Noted, Touched};
 use crate::{
     leads::Lead,
-    lifecycle::stages::OfferState,
+    lifecycle::stages::HandoffState,
     platform::{
         ids::{HandoffId, LeadId, ModelId},
         json::Stored,
@@ -47,11 +47,11 @@ pub(super) async fn find(
     Ok(noted)
 }
 
-fn note(stood: Stored, left_as: Stored, offers: Stored) -> serde_json::Result<Noted> {
+fn note(stood: Stored, left_as: Stored, handoffs: Stored) -> serde_json::Result<Noted> {
     Ok(Noted {
         stood: serde_json::from_value(stood.0)?,
         left_as: serde_json::from_value(left_as.0)?,
-        offers: serde_json::from_value(offers.0)?,
+        handoffs: serde_json::from_value(handoffs.0)?,
     })
 }
 
@@ -68,7 +68,8 @@ pub(super) async fn upsert(
     let leads: Vec<LeadId> = notes.iter().map(|(lead, _)| *lead).collect();
     let stood: Vec<Json<&Lead>> = notes.iter().map(|(_, note)| Json(&note.stood)).collect();
     let left_as: Vec<Json<&Lead>> = notes.iter().map(|(_, note)| Json(&note.left_as)).collect();
-    let offers: Vec<Json<&[Touched]>> = notes.iter().map(|(_, note)| Json(note.offers.as_slice())).collect();
+    let handoffs: Vec<Json<&[Touched]>> =
+        notes.iter().map(|(_, note)| Json(note.handoffs.as_slice())).collect();
     sqlx::query!(
         "-- change::rollback::upsert
         insert into rollback_state (model_id, lead_id, era, stood, left_as, offers)
@@ -81,26 +82,26 @@ pub(super) async fn upsert(
         &leads as &[LeadId],
         &stood as &[Json<&Lead>],
         &left_as as &[Json<&Lead>],
-        &offers as &[Json<&[Touched]>]
+        &handoffs as &[Json<&[Touched]>]
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// An offer, and how far it has come.
-pub(super) struct OfferRow {
+/// A handoff, and how far it has come.
+pub(super) struct HandoffRow {
     pub(super) id: HandoffId,
     pub(super) lead_id: LeadId,
-    pub(super) state: OfferState,
+    pub(super) state: HandoffState,
 }
 
-/// Every offer of some leads.
-pub(super) async fn offers_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<OfferRow>> {
+/// Every handoff of some leads.
+pub(super) async fn handoffs_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<HandoffRow>> {
     sqlx::query_as!(
-        OfferRow,
-        r#"-- change::rollback::offers_of
-        select id, lead_id, state as "state: OfferState" from handoff where lead_id = any($1)"#,
+        HandoffRow,
+        r#"-- change::rollback::handoffs_of
+        select id, lead_id, state as "state: HandoffState" from handoff where lead_id = any($1)"#,
         leads as &[LeadId]
     )
     .fetch_all(conn)

@@ -1,4 +1,4 @@
-//! Offers follow the stages: whoever becomes ripe is offered to sales, whoever no longer is, is not.
+//! Handoffs follow the stages: whoever becomes ripe is offered to sales, whoever no longer is, is not.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::{Evidence, phases::Phases, rollback::Touched};
 use crate::{
     leads::{Cause, Lead, LockedLeads, Stage},
-    lifecycle::stages::{self, ChangeContext, End, NewOffer, Offer, OfferState, is_offered},
+    lifecycle::stages::{self, ChangeContext, End, Handoff, HandoffState, NewHandoff, is_offered},
     platform::{clock::to_instant, ids::LeadId},
     scores,
 };
@@ -24,7 +24,7 @@ pub struct ByHand {
     pub request_key: Option<String>,
 }
 
-/// Offers a locked lead to sales, with what speaks for it now. It has no open offer, and its events are in the log.
+/// Offers a locked lead to sales, with what speaks for it now. It has no open handoff, and its events are in the log.
 ///
 /// # Panics
 ///
@@ -34,13 +34,13 @@ pub(super) async fn offer(
     context: ChangeContext<'_>,
     lead: &Lead,
     by_hand: ByHand,
-) -> sqlx::Result<Offer> {
+) -> sqlx::Result<Handoff> {
     let history = scores::read_log(conn, &[lead.id]).await?.remove(&lead.id).unwrap_or_default();
     let profile = history.profile.to_profile();
     let owner = profile.get("owner").and_then(Value::as_str).map(str::to_owned);
     let as_of = to_instant(context.now);
     let evidence = Evidence::of(lead, context.live(), context.policy.version, history, as_of);
-    let new = NewOffer {
+    let new = NewHandoff {
         by: by_hand.by,
         rep: by_hand.rep.or(owner),
         score: evidence.score(),
@@ -51,7 +51,7 @@ pub(super) async fn offer(
     stages::offer(conn, context, lead, new).await
 }
 
-/// What is to happen to a lead's offer.
+/// What is to happen to a lead's handoff.
 enum Due {
     /// Make one, if there is none.
     Offer,
@@ -61,7 +61,7 @@ enum Due {
     Withdraw(&'static str),
 }
 
-/// Makes and takes back offers after leads have changed; what was done to which.
+/// Makes and takes back handoffs after leads have changed; what was done to which.
 pub(super) async fn follow(
     conn: &mut PgConnection,
     phases: &Phases<'_>,
@@ -78,13 +78,13 @@ pub(super) async fn follow(
     for (id, state, _) in live.scored() {
         let (Some(before), Some(lead)) = (locked.before(id), locked.leads.get(&id)) else { continue };
         let stood = is_offered(before, state.was_silent()) && before.merged_into.is_none();
-        // An heir may have been given the other's offer just now; one that is itself again has its own back.
+        // An heir may have been given the other's handoff just now; one that is itself again has its own back.
         let was = stood || gone.iter().any(|(_, heir)| *heir == id) || before.merged_into.is_some();
         let is = is_offered(lead, lead.do_not_contact(&state.tally));
         let by_policy = last.get(&id) == Some(&Cause::Policy);
         let back = put_back.get(&id);
         if let Some(back) = back {
-            touched.insert(id, put_offers_back(conn, context, back, is || by_policy).await?);
+            touched.insert(id, put_handoffs_back(conn, context, back, is || by_policy).await?);
         }
         match last.get(&id) {
             Some(Cause::Policy) => due.insert(id, Due::Accept),
@@ -101,30 +101,30 @@ pub(super) async fn follow(
     Ok(touched)
 }
 
-/// Puts offers back to the states in which a model found them that is rolled back: at last the one that was open, and only
+/// Puts handoffs back to the states in which a model found them that is rolled back: at last the one that was open, and only
 /// if the lead may have one.
-async fn put_offers_back(
+async fn put_handoffs_back(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
-    offers: &[Touched],
+    handoffs: &[Touched],
     may_be_open: bool,
 ) -> sqlx::Result<Vec<Touched>> {
     let mut done = Vec::new();
-    let was_open = |touched: &&Touched| touched.was == Some(OfferState::Open);
-    let closed = offers.iter().filter(|touched| !was_open(touched));
-    let open = offers.iter().filter(was_open).filter(|_| may_be_open);
+    let was_open = |touched: &&Touched| touched.was == Some(HandoffState::Open);
+    let closed = handoffs.iter().filter(|touched| !was_open(touched));
+    let open = handoffs.iter().filter(was_open).filter(|_| may_be_open);
     for Touched { id, was, is } in closed.chain(open) {
-        let to = was.filter(|was| matches!(was, OfferState::Open | OfferState::Accepted));
-        let to = to.unwrap_or(OfferState::Withdrawn);
+        let to = was.filter(|was| matches!(was, HandoffState::Open | HandoffState::Accepted));
+        let to = to.unwrap_or(HandoffState::Withdrawn);
         if to != *is {
-            stages::put_offer_back(conn, context, *id, to).await?;
+            stages::put_handoff_back(conn, context, *id, to).await?;
             done.push(Touched { id: *id, was: Some(*is), is: to });
         }
     }
     Ok(done)
 }
 
-/// Does what is due, and notes which offers it touched.
+/// Does what is due, and notes which handoffs it touched.
 async fn carry_out(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -133,30 +133,30 @@ async fn carry_out(
     touched: &mut BTreeMap<LeadId, Vec<Touched>>,
 ) -> sqlx::Result<()> {
     let leads: Vec<LeadId> = due.keys().copied().collect();
-    let mut open: BTreeMap<LeadId, Offer> =
-        stages::open_offers(conn, &leads).await?.into_iter().map(|one| (one.lead_id, one)).collect();
+    let mut open: BTreeMap<LeadId, Handoff> =
+        stages::open_handoffs(conn, &leads).await?.into_iter().map(|one| (one.lead_id, one)).collect();
     for (id, due) in due {
         let Some(lead) = locked.leads.get(&id) else { continue };
         let existing = open.remove(&id);
-        let was = existing.as_ref().map(|_| OfferState::Open);
+        let was = existing.as_ref().map(|_| HandoffState::Open);
         let done = match (due, existing) {
             (Due::Offer, None) => {
-                let offer = offer(conn, context, lead, ByHand::default()).await?;
-                Some((offer.id, OfferState::Open))
+                let handoff = offer(conn, context, lead, ByHand::default()).await?;
+                Some((handoff.id, HandoffState::Open))
             }
             (Due::Accept, existing) => {
                 let taken = match existing {
                     Some(existing) => existing,
                     None => offer(conn, context, lead, ByHand::default()).await?,
                 };
-                let accepted = End::ruled(OfferState::Accepted, Some("policy"));
+                let accepted = End::ruled(HandoffState::Accepted, Some("policy"));
                 stages::end(conn, context, &taken, &accepted).await?;
-                Some((taken.id, OfferState::Accepted))
+                Some((taken.id, HandoffState::Accepted))
             }
             (Due::Withdraw(why), Some(existing)) => {
-                let withdrawn = End::ruled(OfferState::Withdrawn, Some(why));
+                let withdrawn = End::ruled(HandoffState::Withdrawn, Some(why));
                 stages::end(conn, context, &existing, &withdrawn).await?;
-                Some((existing.id, OfferState::Withdrawn))
+                Some((existing.id, HandoffState::Withdrawn))
             }
             (Due::Offer, Some(_)) | (Due::Withdraw(_), None) => None,
         };
@@ -165,7 +165,7 @@ async fn carry_out(
     Ok(())
 }
 
-/// Why an offer is taken back.
+/// Why a handoff is taken back.
 fn why(lead: &Lead, cause: Option<Cause>) -> &'static str {
     match cause {
         Some(cause) if lead.stage() != Stage::Mql => cause.as_str(),

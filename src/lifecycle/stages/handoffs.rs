@@ -1,4 +1,4 @@
-//! Offers to sales, as far as they follow from a lead's passages.
+//! Handoffs to sales, as far as they follow from a lead's passages.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,14 +13,14 @@ use crate::{
     platform::ids::{HandoffId, LeadId, ModelId},
 };
 
-pub use super::store::open_offers;
+pub use super::store::open_handoffs;
 
-/// How far an offer has come.
+/// How far a handoff has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[schema(as = HandoffState)]
-pub enum OfferState {
+pub enum HandoffState {
     /// Sales is to answer.
     Open,
     /// Sales has taken the lead.
@@ -33,40 +33,40 @@ pub enum OfferState {
     Expired,
     /// The lead is no longer to be offered: its score fell, it asked not to be contacted, somebody decided otherwise.
     Withdrawn,
-    /// The lead turned out to be another, of which there is an offer already.
+    /// The lead turned out to be another, of which there is a handoff already.
     Merged,
 }
 
-impl OfferState {
+impl HandoffState {
     /// The word for it, as stored.
     pub fn as_str(self) -> &'static str {
         match self {
-            OfferState::Open => "open",
-            OfferState::Accepted => "accepted",
-            OfferState::Rejected => "rejected",
-            OfferState::Recycled => "recycled",
-            OfferState::Expired => "expired",
-            OfferState::Withdrawn => "withdrawn",
-            OfferState::Merged => "merged",
+            HandoffState::Open => "open",
+            HandoffState::Accepted => "accepted",
+            HandoffState::Rejected => "rejected",
+            HandoffState::Recycled => "recycled",
+            HandoffState::Expired => "expired",
+            HandoffState::Withdrawn => "withdrawn",
+            HandoffState::Merged => "merged",
         }
     }
 
     /// What the feed is told.
     fn kind(self) -> Kind {
         match self {
-            OfferState::Open => Kind::HandoffOffered,
-            OfferState::Accepted => Kind::HandoffAccepted,
-            OfferState::Rejected => Kind::HandoffRejected,
-            OfferState::Recycled => Kind::HandoffRecycled,
-            OfferState::Expired => Kind::HandoffExpired,
-            OfferState::Withdrawn | OfferState::Merged => Kind::HandoffWithdrawn,
+            HandoffState::Open => Kind::HandoffOffered,
+            HandoffState::Accepted => Kind::HandoffAccepted,
+            HandoffState::Rejected => Kind::HandoffRejected,
+            HandoffState::Recycled => Kind::HandoffRecycled,
+            HandoffState::Expired => Kind::HandoffExpired,
+            HandoffState::Withdrawn | HandoffState::Merged => Kind::HandoffWithdrawn,
         }
     }
 }
 
 /// What is offered.
 #[derive(Debug)]
-pub struct NewOffer {
+pub struct NewHandoff {
     /// Who offers; none: the rules.
     pub by: Option<String>,
     /// Who is to answer, if somebody is named.
@@ -81,15 +81,15 @@ pub struct NewOffer {
     pub request_key: Option<String>,
 }
 
-/// An offer as far as what happens to it is concerned.
+/// A handoff as far as what happens to it is concerned.
 #[derive(Debug, Clone)]
-pub struct Offer {
+pub struct Handoff {
     /// Its id.
     pub id: HandoffId,
     /// Of whom.
     pub lead_id: LeadId,
     /// How far it has come.
-    pub state: OfferState,
+    pub state: HandoffState,
     /// The lead's passage that it belongs to.
     pub cycle: i32,
     /// The score when it was made.
@@ -100,7 +100,7 @@ pub struct Offer {
     pub due_at: Option<DateTime<Utc>>,
 }
 
-impl Offer {
+impl Handoff {
     /// What the feed is told of it.
     pub fn change(&self, kind: Kind, at: DateTime<Utc>, more: Value) -> Change {
         let mut data = json!({
@@ -118,35 +118,35 @@ impl Offer {
     }
 }
 
-/// Offers a locked lead to sales. It has no open offer.
+/// Offers a locked lead to sales. It has no open handoff.
 pub async fn offer(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
     lead: &Lead,
-    new: NewOffer,
-) -> sqlx::Result<Offer> {
+    new: NewHandoff,
+) -> sqlx::Result<Handoff> {
     let terms = &context.policy.document.handoff;
     let after = |span: Option<scoring::Span>| span.map(|span| context.now + TimeDelta::microseconds(span.0));
-    let offer = Offer {
+    let handoff = Handoff {
         id: HandoffId(context.ids.next()),
         lead_id: lead.id,
-        state: OfferState::Open,
+        state: HandoffState::Open,
         cycle: lead.cycle,
         score: i32::try_from(new.score).unwrap_or(i32::MAX),
         rep: new.rep.clone(),
         due_at: after(terms.sla),
     };
-    store::insert_offer(conn, &offer, &new, context.now, after(terms.expires_after)).await?;
-    let change = offer.change(Kind::HandoffOffered, context.now, json!({"by": new.by}));
+    store::insert_handoff(conn, &handoff, &new, context.now, after(terms.expires_after)).await?;
+    let change = handoff.change(Kind::HandoffOffered, context.now, json!({"by": new.by}));
     outbox::publish(conn, context.ids, &[change]).await?;
-    Ok(offer)
+    Ok(handoff)
 }
 
-/// How an open offer ends, or an accepted one goes back.
+/// How an open handoff ends, or an accepted one goes back.
 #[derive(Debug, Clone)]
 pub struct End<'a> {
     /// How.
-    pub state: OfferState,
+    pub state: HandoffState,
     /// Who says so; none: the rules.
     pub by: Option<&'a str>,
     /// Who has the lead from now on, if it is accepted.
@@ -157,39 +157,39 @@ pub struct End<'a> {
     pub note: Option<&'a str>,
     /// Until when at least the lead is to be left alone.
     pub recycle_until: Option<DateTime<Utc>>,
-    /// The offer that goes on.
+    /// The handoff that goes on.
     pub merged_into: Option<HandoffId>,
 }
 
 impl<'a> End<'a> {
     /// The rules end it, for a reason.
-    pub fn ruled(state: OfferState, reason: Option<&'a str>) -> End<'a> {
+    pub fn ruled(state: HandoffState, reason: Option<&'a str>) -> End<'a> {
         End { state, by: None, rep: None, reason, note: None, recycle_until: None, merged_into: None }
     }
 }
 
-/// Ends the offer of a locked lead, and says so in the feed.
+/// Ends the handoff of a locked lead, and says so in the feed.
 pub async fn end(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
-    offer: &Offer,
+    handoff: &Handoff,
     end: &End<'_>,
 ) -> sqlx::Result<()> {
-    store::end_offer(conn, offer.id, end, context.now).await?;
-    let ended = Offer {
+    store::end_handoff(conn, handoff.id, end, context.now).await?;
+    let ended = Handoff {
         state: end.state,
-        rep: end.rep.map(str::to_owned).or_else(|| offer.rep.clone()),
-        ..offer.clone()
+        rep: end.rep.map(str::to_owned).or_else(|| handoff.rep.clone()),
+        ..handoff.clone()
     };
     let mut more = json!({"by": end.by, "reason": end.reason, "until": end.recycle_until});
-    if let Some(offer) = end.merged_into {
-        more["merged_into"] = json!(offer);
+    if let Some(handoff) = end.merged_into {
+        more["merged_into"] = json!(handoff);
     }
     let change = ended.change(end.state.kind(), context.now, more);
     outbox::publish(conn, context.ids, &[change]).await
 }
 
-/// Gives the heir what was recorded of leads that turned out to be it. One offer stays open; another ends and says
+/// Gives the heir what was recorded of leads that turned out to be it. One handoff stays open; another ends and says
 /// which one goes on.
 pub async fn inherit(
     conn: &mut PgConnection,
@@ -197,10 +197,11 @@ pub async fn inherit(
     gone: &[(LeadId, LeadId)],
 ) -> sqlx::Result<()> {
     for (from, into) in gone {
-        let open = store::open_offers(conn, &[*from, *into]).await?;
-        let of = |lead: &LeadId| open.iter().find(|offer| offer.lead_id == *lead);
+        let open = store::open_handoffs(conn, &[*from, *into]).await?;
+        let of = |lead: &LeadId| open.iter().find(|handoff| handoff.lead_id == *lead);
         if let (Some(theirs), Some(ours)) = (of(from), of(into)) {
-            let merged = End { merged_into: Some(ours.id), ..End::ruled(OfferState::Merged, Some("merge")) };
+            let merged =
+                End { merged_into: Some(ours.id), ..End::ruled(HandoffState::Merged, Some("merge")) };
             end(conn, context, theirs, &merged).await?;
         }
         store::inherit(conn, *from, *into).await?;
@@ -208,7 +209,7 @@ pub async fn inherit(
     Ok(())
 }
 
-/// Opens the offer of a ripe lead again that a merge with another had ended, if there is one.
+/// Opens the handoff of a ripe lead again that a merge with another had ended, if there is one.
 pub async fn reopen(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -217,30 +218,30 @@ pub async fn reopen(
     merged_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     if lead.stage() == Stage::Mql
-        && let Some(offer) = store::reopen(conn, lead.id, other, merged_at).await?
+        && let Some(handoff) = store::reopen(conn, lead.id, other, merged_at).await?
     {
         let change =
-            offer.change(Kind::HandoffOffered, context.now, json!({"by": null, "reason": "unmerge"}));
+            handoff.change(Kind::HandoffOffered, context.now, json!({"by": null, "reason": "unmerge"}));
         outbox::publish(conn, context.ids, &[change]).await?;
     }
     Ok(())
 }
 
-/// Puts an offer back to the state in which a model found it that is rolled back: open, accepted by the policy, or withdrawn.
-/// While an offer was withdrawn nobody could answer it: its clock stood still.
-pub async fn put_offer_back(
+/// Puts a handoff back to the state in which a model found it that is rolled back: open, accepted by the policy, or withdrawn.
+/// While a handoff was withdrawn nobody could answer it: its clock stood still.
+pub async fn put_handoff_back(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
     id: HandoffId,
-    state: OfferState,
+    state: HandoffState,
 ) -> sqlx::Result<()> {
     let reason = match state {
-        OfferState::Open => None,
-        OfferState::Accepted => Some("policy"),
+        HandoffState::Open => None,
+        HandoffState::Accepted => Some("policy"),
         _ => Some("rollback"),
     };
-    if let Some(offer) = store::put_back(conn, id, state, reason, context.now).await? {
-        let change = offer.change(state.kind(), context.now, json!({"by": null, "reason": "rollback"}));
+    if let Some(handoff) = store::put_back(conn, id, state, reason, context.now).await? {
+        let change = handoff.change(state.kind(), context.now, json!({"by": null, "reason": "rollback"}));
         outbox::publish(conn, context.ids, &[change]).await?;
     }
     Ok(())
