@@ -22,7 +22,7 @@ use leadscore::{
     models,
     platform::{
         ids::ModelId,
-        sweep::{self, Sweep},
+        sweep::{Job, Sweep},
     },
     publishing::{self, Run, jobs::Rebuild},
 };
@@ -78,7 +78,7 @@ async fn measure(cluster: &Cluster) -> anyhow::Result<String> {
 
     let load::Rate { events_per_second: alone, own_micros } = load::load(&app, leads, 50, time).await?;
     let second = publish(&app, 2).await?;
-    sweep::start::<Rebuild>(&app, &app.publishing);
+    Job::of::<Rebuild>(&app.publishing).start(&app);
     let began = Instant::now();
     let beside = load::load(&app, leads, 50, time).await?.events_per_second;
     let seconds = began.elapsed().as_secs_f64();

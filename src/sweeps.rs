@@ -15,29 +15,55 @@ use crate::{
         change::jobs::{DueScores, Reconsider, Renew},
         handoffs::jobs::{Breach, Expire},
     },
-    platform::sweep::start,
+    platform::sweep::Job,
     publishing::jobs::{Clear, Rebuild, Settle},
     queues::claims::jobs::SettleClaims,
 };
 
+/// The sweeps that change leads, their stages and their scores.
+pub fn of_leads(app: &App) -> Vec<Job> {
+    vec![
+        Job::of::<DueScores>(&app.lifecycle),
+        Job::of::<Reconsider>(&app.lifecycle),
+        Job::of::<Renew>(&app.lifecycle),
+        Job::of::<Release>(&app.lifecycle),
+        Job::of::<Expire>(&app.lifecycle),
+        Job::of::<Rebuild>(&app.publishing),
+        Job::of::<Settle>(&app.publishing),
+        Job::of::<Clear>(&app.publishing),
+    ]
+}
+
+/// The sweeps that tell others what happened to leads.
+pub fn of_changes(app: &App) -> Vec<Job> {
+    vec![
+        Job::of::<outbox::jobs::Sequence>(&app.core),
+        Job::of::<Breach>(&app.lifecycle),
+        Job::of::<outbox::jobs::Forget>(&app.core),
+        Job::of::<SettleClaims>(&app.queues),
+    ]
+}
+
+/// The sweeps that send webhooks.
+pub fn of_webhooks(app: &App) -> Vec<Job> {
+    vec![
+        Job::of::<FanOut>(&app.webhooks),
+        Job::of::<Deliver>(&app.webhooks),
+        Job::of::<webhooks::jobs::Forget>(&app.webhooks),
+    ]
+}
+
+/// The sweeps that bring old rows into today's form, and delete what is no longer needed.
+pub fn of_upkeep(app: &App) -> Vec<Job> {
+    vec![
+        Job::of::<Normalise>(&app.lifecycle),
+        Job::of::<MakeWords>(&app.models),
+        Job::of::<ForgetRejected>(&app.intake),
+    ]
+}
+
 /// Starts every sweep. They end when the service stops.
 pub fn start_all(app: &App) {
-    start::<DueScores>(app, &app.lifecycle);
-    start::<Reconsider>(app, &app.lifecycle);
-    start::<Normalise>(app, &app.lifecycle);
-    start::<Renew>(app, &app.lifecycle);
-    start::<Release>(app, &app.lifecycle);
-    start::<MakeWords>(app, &app.models);
-    start::<Breach>(app, &app.lifecycle);
-    start::<Expire>(app, &app.lifecycle);
-    start::<Rebuild>(app, &app.publishing);
-    start::<Settle>(app, &app.publishing);
-    start::<Clear>(app, &app.publishing);
-    start::<SettleClaims>(app, &app.queues);
-    start::<outbox::jobs::Sequence>(app, &app.core);
-    start::<outbox::jobs::Forget>(app, &app.core);
-    start::<FanOut>(app, &app.webhooks);
-    start::<Deliver>(app, &app.webhooks);
-    start::<webhooks::jobs::Forget>(app, &app.webhooks);
-    start::<ForgetRejected>(app, &app.intake);
+    let all = [of_leads, of_changes, of_webhooks, of_upkeep].into_iter().flat_map(|of| of(app));
+    all.for_each(|job| job.start(app));
 }

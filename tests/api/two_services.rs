@@ -83,7 +83,7 @@ async fn a_change_of_one_services_models_does_not_hold_up_the_other() {
         let other = service_on("other", OTHER, 25, app).await;
         let mut conn = app.database.connect().await;
         conn.execute("set search_path to one").await.unwrap();
-        let mut change = conn.begin_with(CHANGES_MODELS).await.unwrap();
+        let change = conn.begin_with(CHANGES_MODELS).await.unwrap();
         let seen = json!({"type": "page_viewed", "lead": {"user_id": "jane"}}).to_string();
         let (waiting, body) = (one.clone(), seen.clone());
         let waiting =

@@ -22,25 +22,14 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use leadscore::{
     app::{App, Settings},
-    feed::{
-        outbox::jobs::{self as changes, Sequence},
-        webhooks::{
-            self,
-            jobs::{Deliver, FanOut},
-        },
-    },
+    feed::webhooks,
     http::body,
-    intake::{links, verdicts::jobs::Release},
+    intake::links,
     keys::{self, Prefix, Secret},
-    lifecycle::{
-        change::jobs::{DueScores, Reconsider, Renew},
-        handoffs::jobs::{Breach, Expire},
-    },
     models,
     platform::{clock::Clock, db, ids::Ids, sweep},
-    publishing::jobs::{Clear, Rebuild, Settle, Step, rebuild_step},
-    queues::claims::jobs::SettleClaims,
-    routes,
+    publishing::jobs::{Step, rebuild_step},
+    routes, sweeps,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -166,12 +155,8 @@ impl TestApp {
         let mut leads = 0;
         self.app.links.idle().await;
         loop {
-            let seen = self.see_to_leads().await;
-            let mut others = sweep::run_once::<Sequence>(&self.app.core).await.unwrap();
-            others += sweep::run_once::<Breach>(&self.app.lifecycle).await.unwrap();
-            others += sweep::run_once::<changes::Forget>(&self.app.core).await.unwrap();
-            others += self.see_to_webhooks().await;
-            others += sweep::run_once::<SettleClaims>(&self.app.queues).await.unwrap();
+            let seen = once(sweeps::of_leads(&self.app)).await;
+            let others = once(sweeps::of_changes(&self.app)).await + self.see_to_webhooks().await;
             leads += seen;
             if seen + others == 0 {
                 return leads;
@@ -186,22 +171,9 @@ impl TestApp {
         if !any {
             return 0;
         }
-        let made = sweep::run_once::<FanOut>(&self.app.webhooks).await.unwrap();
-        let started = sweep::run_once::<Deliver>(&self.app.webhooks).await.unwrap();
+        let done = once(sweeps::of_webhooks(&self.app)).await;
         self.app.webhooks.couriers.idle().await;
-        made + started + sweep::run_once::<webhooks::jobs::Forget>(&self.app.webhooks).await.unwrap()
-    }
-
-    /// One run of every sweep that is about leads and their scores.
-    async fn see_to_leads(&self) -> usize {
-        let mut seen = sweep::run_once::<DueScores>(&self.app.lifecycle).await.unwrap();
-        seen += sweep::run_once::<Reconsider>(&self.app.lifecycle).await.unwrap();
-        seen += sweep::run_once::<Renew>(&self.app.lifecycle).await.unwrap();
-        seen += sweep::run_once::<Release>(&self.app.lifecycle).await.unwrap();
-        seen += sweep::run_once::<Expire>(&self.app.lifecycle).await.unwrap();
-        seen += sweep::run_once::<Rebuild>(&self.app.publishing).await.unwrap();
-        seen += sweep::run_once::<Settle>(&self.app.publishing).await.unwrap();
-        seen + sweep::run_once::<Clear>(&self.app.publishing).await.unwrap()
+        done
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -250,6 +222,15 @@ impl TestApp {
         assert_eq!(leads.len(), 1, "{found}");
         leads[0].clone()
     }
+}
+
+/// One run of each of these sweeps; how many rows they saw to.
+async fn once(sweeps: Vec<sweep::Job>) -> usize {
+    let mut done = 0;
+    for sweep in sweeps {
+        done += sweep.run_once().await.unwrap();
+    }
+    done
 }
 
 /// Webhooks to the receivers of tests, which may take this long to answer.
