@@ -3,6 +3,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use anyhow::Context;
+use backon::{ExponentialBuilder, Retryable};
 use sqlx::{
     Connection, Executor, PgConnection, PgPool,
     migrate::Migrator,
@@ -147,8 +148,10 @@ pub fn is_collision(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
 }
 
-/// How often a piece of work is tried while other transactions are in its way.
-const TRIES: u32 = 8;
+/// How often a piece of work is tried again while other transactions are in its way.
+const RETRIES: usize = 7;
+/// How long the first wait is between two tries. Each wait is twice as long as the one before.
+const FIRST_WAIT: Duration = Duration::from_millis(2);
 
 /// An error that other transactions may have caused.
 pub trait Contended {
@@ -164,19 +167,13 @@ impl Contended for sqlx::Error {
 
 /// Does work again while other transactions are in its way, up to eight times. Each wait is twice as long as the one before;
 /// the first one takes 2 ms.
-pub async fn retrying<T, E, F>(mut work: impl FnMut() -> F) -> Result<T, E>
+pub async fn retrying<T, E, F>(work: impl FnMut() -> F) -> Result<T, E>
 where
     E: Contended,
     F: Future<Output = Result<T, E>>,
 {
-    for tries in 1..TRIES {
-        match work().await {
-            Err(error) if error.is_contended() => {}
-            done => return done,
-        }
-        tokio::time::sleep(Duration::from_millis(1 << tries)).await;
-    }
-    work().await
+    let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(RETRIES);
+    work.retry(waits).when(E::is_contended).await
 }
 
 /// Whether the database does not take what a statement was given: a character, a number, a time or a length that it

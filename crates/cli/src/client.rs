@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use backon::{ExponentialBuilder, Retryable};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Usage, connection::Key, problem};
 
+/// How long the first wait is between two tries. Each wait is twice as long as the one before.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest that is waited between two tries, whatever the service asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +23,22 @@ pub struct Client {
     http: reqwest::Client,
     server: String,
     key: Key,
-    tries: u32,
+    tries: usize,
+}
+
+/// Why a try brought no answer.
+struct Failed {
+    error: anyhow::Error,
+    /// Whether the service has too much to do. It has then done nothing of the call.
+    busy: bool,
+    /// How long the service asks to be left alone.
+    asked: Option<Duration>,
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Failed {
+        Failed { error, busy: false, asked: None }
+    }
 }
 
 /// The body of an answer of the API.
@@ -72,7 +90,7 @@ impl Client {
     /// # Errors
     ///
     /// [`Usage`] if the address is none; others if this machine cannot make a client.
-    pub fn new(server: &str, key: Key, tries: u32) -> anyhow::Result<Client> {
+    pub fn new(server: &str, key: Key, tries: usize) -> anyhow::Result<Client> {
         let server = server.trim_end_matches('/').to_owned();
         let parsed = Url::parse(&server).ok().filter(|parsed| ["http", "https"].contains(&parsed.scheme()));
         let parsed = parsed
@@ -157,24 +175,28 @@ impl Client {
         self.http.request(method, format!("{}{path}", self.server)).bearer_auth(self.key.secret())
     }
 
-    /// Asks until there is an answer. While the service has too much to do it has done nothing of the call.
+    /// Asks until there is an answer. Waits between two tries as long as the service asks for, else longer each time.
     async fn ask(&self, request: impl Fn() -> RequestBuilder) -> anyhow::Result<Option<Answer>> {
-        let mut tries = 1;
-        loop {
-            let response = request().send().await.map_err(|error| self.unreachable(error))?;
-            let status = response.status();
-            if status.is_success() {
-                let text = response.text().await.map_err(|error| self.unreachable(error))?;
-                return Ok(Some(Answer(text)).filter(|answer| !answer.0.is_empty()));
-            }
-            let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
-            if !busy || tries == self.tries {
-                let text = response.text().await.unwrap_or_default();
-                return Err(problem::refused(&self.server, status, &text));
-            }
-            tokio::time::sleep(wait(&response, tries)).await;
-            tries += 1;
+        let waits = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(self.tries - 1);
+        let answer = (|| self.ask_once(request()))
+            .retry(waits)
+            .when(|failed| failed.busy)
+            .adjust(|failed, planned| Some(failed.asked.unwrap_or(planned?).min(LONGEST_WAIT)))
+            .await;
+        answer.map_err(|failed| failed.error)
+    }
+
+    async fn ask_once(&self, request: RequestBuilder) -> Result<Option<Answer>, Failed> {
+        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        let status = response.status();
+        if status.is_success() {
+            let text = response.text().await.map_err(|error| self.unreachable(error))?;
+            return Ok(Some(Answer(text)).filter(|answer| !answer.0.is_empty()));
         }
+        let busy = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
+        let asked = retry_after(&response);
+        let text = response.text().await.unwrap_or_default();
+        Err(Failed { error: problem::refused(&self.server, status, &text), busy, asked })
     }
 
     fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
@@ -198,12 +220,10 @@ fn with_body(request: RequestBuilder, body: Option<&Body>) -> RequestBuilder {
     }
 }
 
-/// How long to wait: as long as the service asks for, else longer each time.
-fn wait(response: &Response, tries: u32) -> Duration {
-    let asked =
-        response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let wait = asked.map_or(Duration::from_millis(250 << tries.min(7)), Duration::from_secs);
-    wait.min(LONGEST_WAIT)
+/// How long the service asks to be left alone.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let asked = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    asked.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether a host is the machine itself, to which no proxy leads.
@@ -224,7 +244,7 @@ mod tests {
 
     const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 0\r\n\r\n";
     const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n[3]\n";
-    const TRIES: u32 = 4;
+    const TRIES: usize = 4;
 
     fn client(server: &str) -> anyhow::Result<Client> {
         Client::new(server, "sk_test".parse().map_err(anyhow::Error::msg)?, TRIES)
@@ -256,10 +276,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_service_that_stays_busy_is_left_alone_in_the_end() {
-        let (client, given) = answering(vec![BUSY; TRIES as usize]).await;
+        let (client, given) = answering(vec![BUSY; TRIES]).await;
         let error = client.get("/", &[]).await.unwrap_err().to_string();
         assert!(error.contains("503"), "{error}");
-        assert_eq!(given.await.unwrap(), TRIES as usize);
+        assert_eq!(given.await.unwrap(), TRIES);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{Usage, client::Client};
 pub const SERVER: &str = "http://127.0.0.1:8080";
 
 /// How often a call is tried while the service has too much to do: about eight seconds in all.
-const TRIES: u32 = 5;
+const TRIES: usize = 5;
 
 /// A running service and a key of it.
 #[derive(Debug, Clone, Args)]
