@@ -85,6 +85,17 @@ fn strings_and_arrays_contain() {
 }
 
 #[test]
+fn a_glob_matches_the_whole_string() {
+    let matches =
+        |pattern: &str, text: &str| holds(&json!({"field": "a", "glob": pattern}), &json!({"a": text}));
+    assert!(matches("/Pricing*", "/pricing/enterprise") && matches("/pricing*", "/pricing"));
+    assert!(!matches("/pricing", "/pricing/enterprise") && !matches("pricing*", "/pricing"));
+    assert!(matches("/b?og/*", "/blog/a") && !matches("/b?og/*", "/bog/a"));
+    assert!(matches("*a*b", "xaxbxb") && !matches("*a*b", "xaxbxc"));
+    assert!(matches("", "") && matches("**", "") && !matches("?", "") && matches("?", "ä"));
+}
+
+#[test]
 fn all_of_nothing_holds_and_any_of_nothing_does_not() {
     assert!(holds(&json!({"all": []}), &json!({})));
     let none = Condition::parse_stored(&json!({"any": []})).expect("it was accepted once");
@@ -132,8 +143,30 @@ fn test_of_a() -> impl Strategy<Value = Value> {
 
 const DATE: &str = "2026-03-01T00:00:00Z";
 
+/// Whether a glob matches: `*` is any run of characters, `?` any one character, every other sign is itself.
+fn by_definition(pattern: &[char], text: &[char]) -> bool {
+    match (pattern.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some(('*', after)), rest) => {
+            by_definition(after, text) || rest.is_some_and(|(_, rest)| by_definition(pattern, rest))
+        }
+        (Some((sign, after)), Some((found, rest))) => {
+            (*sign == '?' || sign == found) && by_definition(after, rest)
+        }
+        _ => false,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, max_global_rejects: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_glob_means_what_its_two_signs_mean(pattern in "[abÄ\\\\*?]{0,8}", text in "[aBä\\\\]{0,10}") {
+        let holds = holds(&json!({"field": "a", "glob": pattern}), &json!({"a": text}));
+        let chars = |text: &str| text.to_lowercase().chars().collect::<Vec<char>>();
+
+        prop_assert_eq!(holds, by_definition(&chars(&pattern), &chars(&text)), "{:?} {:?}", pattern, text);
+    }
 
     #[test]
     fn what_is_refused_as_never_met_is_met_by_no_value(tests in prop::collection::vec(test_of_a(), 2..4)) {

@@ -7,15 +7,14 @@
 
 mod compare;
 mod contradiction;
-mod glob;
 
 use serde_json::{Map, Value};
+use wildmatch::WildMatch;
 
 pub use crate::decimal::Numeral;
 use crate::time::Instant;
 pub use compare::Literal;
 pub(crate) use compare::lower;
-pub(crate) use glob::Glob;
 
 /// How deep conditions may nest; a lone field is one level.
 pub const MAX_DEPTH: usize = 8;
@@ -59,8 +58,8 @@ pub enum Test {
     StartsWith(String),
     /// A string that ends so.
     EndsWith(String),
-    /// A string that matches as a whole.
-    Glob(Glob),
+    /// A string that matches as a whole: `*` is any run of characters, `?` any one character.
+    Glob(WildMatch),
 }
 
 /// One of the four orders.

@@ -1,9 +1,10 @@
 //! Reads a rule's own value: what a condition compares a field with.
 
 use serde_json::Value;
+use wildmatch::WildMatch;
 
 use super::node::{Mistakes, Node};
-use crate::condition::{Glob, Literal, Numeral, Operand, Order, Test, lower};
+use crate::condition::{Literal, Numeral, Operand, Order, Test, lower};
 use crate::time::Instant;
 
 /// The rule's own value, with what asks for it.
@@ -27,7 +28,7 @@ impl Own<'_> {
             "contains" => self.literal(&self.node, mistakes).map(Test::Contains),
             "starts_with" => self.text(mistakes).map(|text| Test::StartsWith(lower(text).into_owned())),
             "ends_with" => self.text(mistakes).map(|text| Test::EndsWith(lower(text).into_owned())),
-            "glob" => self.text(mistakes).map(|pattern| Test::Glob(Glob::new(pattern))),
+            "glob" => self.text(mistakes).map(|pattern| Test::Glob(WildMatch::new(&lower(pattern)))),
             _ => self.boolean(mistakes).map(Test::Exists),
         }
     }
