@@ -161,12 +161,7 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
 pub(crate) async fn trail(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- leads::trail
-        with recursive trail as (
-            select id, merged_into, 1 as step from lead where id = $1
-            union all
-            select next.id, next.merged_into, step + 1 from trail join lead next on next.id = trail.merged_into
-        )
-        select id as "id!: LeadId" from trail order by step"#,
+        select became_id as "id!" from lead_trail where lead_id = $1 order by step"#,
         lead as LeadId
     )
     .fetch_all(conn)
@@ -178,15 +173,11 @@ pub(crate) async fn family(conn: &mut PgConnection, lead: LeadId) -> sqlx::Resul
     sqlx::query_as!(
         LeadRow,
         r#"-- leads::family
-        with recursive family as (
-            select * from lead where id = $1
-            union all
-            select next.* from lead next join family on next.merged_into = family.id
-        )
-        select id as "id!: LeadId", stage as "stage!: Stage", cycle as "cycle!", mql_by as "mql_by: MqlBy", below_since,
-            below_by_model as "below_by_model!", last_exit_at, recycled_at, recycled_until, withheld_at,
-            epoch as "epoch!", merged_into as "merged_into: LeadId", merged_at
-        from family order by merged_at, id"#,
+        select l.id, l.stage as "stage: Stage", l.cycle, l.mql_by as "mql_by: MqlBy", l.below_since, l.below_by_model,
+            l.last_exit_at, l.recycled_at, l.recycled_until, l.withheld_at, l.epoch,
+            l.merged_into as "merged_into: LeadId", l.merged_at
+        from lead_family family join lead l on l.id = family.member_id
+        where family.lead_id = $1 order by l.merged_at, l.id"#,
         lead as LeadId
     )
     .map(LeadRow::lead)
@@ -204,14 +195,7 @@ pub(super) async fn redirect(
     sqlx::query!(
         "-- leads::redirect
         update lead set merged_into = $2, merged_at = $3
-        where id = $1 and not exists (
-            with recursive trail as (
-                select id, merged_into from lead where id = $2
-                union all
-                select next.id, next.merged_into from trail join lead next on next.id = trail.merged_into
-            )
-            select from trail where id = $1
-        )",
+        where id = $1 and not exists (select from lead_trail where lead_id = $2 and became_id = $1)",
         lead as LeadId,
         to as LeadId,
         now

@@ -281,12 +281,7 @@ pub(crate) async fn find(
 ) -> sqlx::Result<Option<LeadRow>> {
     lead_rows!(
         ["where s.model_id = $1 and s.lead_id = (
-            with recursive trail as (
-                select id, merged_into from lead where id = $2
-                union all
-                select next.id, next.merged_into from trail join lead next on next.id = trail.merged_into
-            )
-            select id from trail where merged_into is null
+            select became_id from lead_trail where lead_id = $2 and merged_into is null
         )"],
         model as ModelId,
         id as LeadId,

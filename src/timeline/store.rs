@@ -64,17 +64,15 @@ pub(super) async fn events(
 ) -> sqlx::Result<Vec<Moment<LoggedEvent>>> {
     let verdicts: Vec<&str> = only.verdicts.iter().copied().map(verdicts::word).collect();
     let rows = sqlx::query!(
-        "-- timeline::events
-        select e.event_key, e.id, e.type as kind, e.occurred_at, e.received_at, e.properties, e.verdict,
-            e.verdict_reason, e.held_until
-        from identity_span s
-        join event e on e.identity_id = s.identity_id
-            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
-        where s.lead_id = $1 and (cardinality($2::text[]) = 0 or e.type = any($2))
-            and (cardinality($6::text[]) = 0 or e.verdict = any($6))
-            and (e.occurred_at, e.event_key) < ($3::timestamptz, $4::uuid)
-        order by e.occurred_at desc, e.event_key desc
-        limit $5",
+        r#"-- timeline::events
+        select event_key as "event_key!", id as "id!", type as "kind!", occurred_at as "occurred_at!",
+            received_at as "received_at!", properties as "properties!", verdict as "verdict!", verdict_reason, held_until
+        from lead_event
+        where lead_id = $1 and (cardinality($2::text[]) = 0 or type = any($2))
+            and (cardinality($6::text[]) = 0 or verdict = any($6))
+            and (occurred_at, event_key) < ($3::timestamptz, $4::uuid)
+        order by occurred_at desc, event_key desc
+        limit $5"#,
         lead as LeadId,
         &only.kinds,
         known(before.at),
@@ -110,16 +108,11 @@ pub(super) async fn transitions(
 ) -> sqlx::Result<Vec<Moment<Transition>>> {
     let rows = sqlx::query!(
         r#"-- timeline::transitions
-        with recursive family as (
-            select $1::uuid as id
-            union all
-            select lead.id from lead join family on lead.merged_into = family.id
-        )
         select t.seq, t.id, t.lead_id, t.at, t.from_stage as "from: Stage",
             t.to_stage as "to: Stage", t.cause as "cause: Cause", t.actor, t.reason, t.cycle, t.score, t.raw, t.fit,
             t.engagement, t.grade, t.band, t.model_id
-        from family join transition t on t.lead_id = family.id
-        where (t.at, t.seq) < ($2::timestamptz, $3::bigint)
+        from lead_family family join transition t on t.lead_id = family.member_id
+        where family.lead_id = $1 and (t.at, t.seq) < ($2::timestamptz, $3::bigint)
         order by t.at desc, t.seq desc
         limit $4"#,
         lead as LeadId,

@@ -13,15 +13,13 @@ pub(super) async fn event(
 ) -> sqlx::Result<Option<LoggedEvent>> {
     sqlx::query_as!(
         LoggedEvent,
-        "-- corrections::event
-        select e.id, e.type as kind, e.occurred_at, e.received_at, e.properties, e.verdict, e.verdict_reason,
-            e.held_until
-        from identity_span s
-        join event e on e.identity_id = s.identity_id and e.event_key = $2
-            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
-        where s.lead_id = $1
-        order by e.type in ('score_adjusted', 'engagement_reset', 'verdict_changed') desc, e.occurred_at
-        limit 1",
+        r#"-- corrections::event
+        select id as "id!", type as "kind!", occurred_at as "occurred_at!", received_at as "received_at!",
+            properties as "properties!", verdict as "verdict!", verdict_reason, held_until
+        from lead_event
+        where lead_id = $1 and event_key = $2
+        order by type in ('score_adjusted', 'engagement_reset', 'verdict_changed') desc, occurred_at
+        limit 1"#,
         lead as LeadId,
         key as EventKey
     )

@@ -178,11 +178,9 @@ pub(super) async fn due(
     limit: i64,
 ) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
-        "-- verdicts::due
-        select distinct s.lead_id
-        from (select identity_id, occurred_at from event where held_until <= $1 order by held_until limit $2) e
-        join identity_span s on s.identity_id = e.identity_id
-            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)",
+        r#"-- verdicts::due
+        select distinct lead_id as "lead_id!"
+        from (select lead_id from lead_event where held_until <= $1 order by held_until limit $2) as due"#,
         now,
         limit
     )

@@ -68,12 +68,10 @@ pub(crate) async fn facts_logged(conn: &mut PgConnection, leads: &[LeadId]) -> s
     sqlx::query_as!(
         FactRow,
         r#"-- leads::facts_logged
-        select s.lead_id, e.id, e.occurred_at, e.traits as "traits!"
-        from identity_span s
-        join event e on e.identity_id = s.identity_id
-            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
-        where s.lead_id = any($1) and e.traits is not null and e.verdict <> 'machine' and e.held_until is null
-        order by s.lead_id, e.occurred_at, e.id"#,
+        select lead_id as "lead_id!", id as "id!", occurred_at as "occurred_at!", traits as "traits!"
+        from lead_event
+        where lead_id = any($1) and traits is not null and verdict <> 'machine' and held_until is null
+        order by lead_id, occurred_at, id"#,
         leads as &[LeadId]
     )
     .fetch_all(conn)

@@ -248,12 +248,7 @@ pub(super) async fn is_later(conn: &mut PgConnection, lead: LeadId, token: i64) 
 pub(super) async fn heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<LeadId>> {
     sqlx::query_scalar!(
         r#"-- queues::claims::heir
-        with recursive trail as (
-            select id, merged_into from lead where id = $1
-            union all
-            select next.id, next.merged_into from trail join lead next on next.id = trail.merged_into
-        )
-        select id as "id!: LeadId" from trail where merged_into is null"#,
+        select became_id as "id!" from lead_trail where lead_id = $1 and merged_into is null"#,
         lead as LeadId
     )
     .fetch_optional(conn)
@@ -264,12 +259,8 @@ pub(super) async fn heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<
 pub(super) async fn merged_into(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- queues::claims::merged_into
-        with recursive family as (
-            select id from lead where merged_into = $1
-            union all
-            select l.id from family join lead l on l.merged_into = family.id
-        )
-        select id as "id!: LeadId" from family where exists (select from claim where lead_id = family.id)"#,
+        select member_id as "id!" from lead_family family
+        where lead_id = $1 and member_id <> $1 and exists (select from claim where claim.lead_id = family.member_id)"#,
         lead as LeadId
     )
     .fetch_all(conn)

@@ -28,13 +28,12 @@ pub(in crate::scores) async fn events_of(
 ) -> sqlx::Result<Vec<LoggedEvent>> {
     sqlx::query_as!(
         LoggedEvent,
-        "-- scores::events_of
-        select s.lead_id, e.id, e.type as kind, e.occurred_at, e.verdict, e.properties, e.traits
-        from identity_span s
-        join event e on e.identity_id = s.identity_id
-            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
-        where s.lead_id = any($1) and e.held_until is null
-        order by s.lead_id, e.occurred_at, e.id",
+        r#"-- scores::events_of
+        select lead_id as "lead_id!", id as "id!", type as "kind!", occurred_at as "occurred_at!", verdict as "verdict!",
+            properties as "properties!", traits
+        from lead_event
+        where lead_id = any($1) and held_until is null
+        order by lead_id, occurred_at, id"#,
         leads as &[LeadId]
     )
     .fetch_all(conn)
@@ -74,13 +73,11 @@ pub(in crate::scores) fn counted_events_of<'a>(
     sqlx::query_as!(
         CountedEvent,
         r#"-- scores::counted_events_of
-        select s.lead_id, e.type as kind, e.occurred_at, e.verdict = 'human' as "human!",
-            e.properties -> $2 as first, e.properties -> $3 as second, e.properties -> $4 as third,
-            case when $5 or e.type = 'score_adjusted' then e.properties end as properties
-        from identity_span s
-        join event e on e.identity_id = s.identity_id
-            and e.occurred_at >= s.since and (s.until is null or e.occurred_at < s.until)
-        where s.lead_id = any($1) and e.verdict <> 'machine' and e.held_until is null"#,
+        select lead_id as "lead_id!", type as "kind!", occurred_at as "occurred_at!", verdict = 'human' as "human!",
+            properties -> $2 as first, properties -> $3 as second, properties -> $4 as third,
+            case when $5 or type = 'score_adjusted' then properties end as properties
+        from lead_event
+        where lead_id = any($1) and verdict <> 'machine' and held_until is null"#,
         leads as &[LeadId],
         first.as_deref(),
         second.as_deref(),
