@@ -39,7 +39,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Client(command) => cli::run(command, Clock::System.now()),
         Command::Openapi => Ok(std::io::stdout().write_all(routes::openapi().to_yaml().as_bytes())?),
-        Command::Health { listen } => health::ask(listen),
+        Command::Health { listen } => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(health::ask(listen))
+        }
         Command::PgSupervise { root, grace } => {
             Ok(private_postgres::supervise(&root, Duration::from_secs_f64(grace))?)
         }
