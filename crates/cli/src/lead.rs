@@ -2,6 +2,7 @@
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -13,6 +14,8 @@ use crate::{
 
 /// Names and companies of more characters are cut.
 const LONGEST: usize = 40;
+/// What is written otherwise in a segment of a path: all but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A lead of the API.
 #[derive(Debug, Deserialize)]
@@ -90,10 +93,7 @@ pub(crate) async fn find(client: &Client, named: &str) -> anyhow::Result<Answer>
 
 /// A text as one segment of a path.
 pub(crate) fn segment(text: &str) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
-    text.bytes()
-        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// How many rows the API gives at most at once.
