@@ -31,7 +31,7 @@ pub(super) fn wait(tries: i32, asked: Option<TimeDelta>, chance: f64) -> Option<
 pub(super) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
     match value.trim().parse::<u32>() {
         Ok(seconds) => Some(TimeDelta::seconds(seconds.into())),
-        Err(_) => Some(DateTime::parse_from_rfc2822(value.trim()).ok()?.to_utc() - now),
+        Err(_) => Some(DateTime::<Utc>::from(httpdate::parse_http_date(value.trim()).ok()?) - now),
     }
 }
 
@@ -59,6 +59,9 @@ mod tests {
         assert_eq!(asked(" 120 "), Some(120));
         assert_eq!(asked("Mon, 02 Mar 2026 09:01:00 GMT"), Some(60));
         assert_eq!(asked("Mon, 02 Mar 2026 08:00:00 GMT"), Some(-3_600));
+        // The two forms of date that RFC 9110 calls obsolete, and asks recipients to read.
+        assert_eq!(asked("Monday, 02-Mar-26 09:01:00 GMT"), Some(60));
+        assert_eq!(asked("Mon Mar  2 09:01:00 2026"), Some(60));
         assert_eq!([asked("soon"), asked("-1"), asked("1.5"), asked(""), asked("99999999999")], [None; 5]);
     }
 
