@@ -19,7 +19,10 @@ use utoipa::{
     IntoParams, ToSchema,
     openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, request_body::RequestBodyBuilder},
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use crate::{
     http::{
@@ -70,7 +73,7 @@ where
         .routes(routes!(pixel::send_plain_pixel))
         .routes(routes!(bootstrap::get_settings))
         .routes(routes!(bootstrap::get_source_config))
-        .routes(routes!(tracker::get_tracker))
+        .routes(routes!(tracker::get_tracker).layer(tracker::compression()))
         .route("/v1/pixel/{type}/", get(pixel::send_pixel))
         .route("/pixel/v1/{type}/", get(pixel::send_plain_pixel))
         .route("/v1/projects/{key}/settings/", get(bootstrap::get_settings))

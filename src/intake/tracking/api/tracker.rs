@@ -2,25 +2,19 @@
 //! that it was loaded from, so it is the same bytes for everybody; a page keeps what it could not send, so the tracker is
 //! served without asking the database who that is.
 
-use std::{io::Write, sync::LazyLock};
+use std::sync::LazyLock;
 
 use axum::{
-    http::{HeaderMap, header},
-    response::{IntoResponse, Response},
+    http::{HeaderName, header},
+    response::IntoResponse,
 };
-use flate2::{Compression, write::GzEncoder};
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 const SOURCE: &str = include_str!("tracker.js");
 /// For an hour a browser, or a proxy, need not ask again.
 const CACHING: &str = "public, max-age=3600";
 
 static SERVED: LazyLock<String> = LazyLock::new(|| lean(SOURCE));
-/// None if it cannot be compressed; it is then served as it is.
-static COMPRESSED: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(SERVED.as_bytes()).ok()?;
-    encoder.finish().ok()
-});
 
 /// The source without its comments and indentation: the same program, line by line.
 fn lean(source: &str) -> String {
@@ -34,17 +28,17 @@ fn lean(source: &str) -> String {
 #[utoipa::path(get, path = "/analytics.js/v1/{key}/analytics.min.js", tag = "Ingestion", security(()),
     params(("key" = String, Path, description = "A write key")),
     responses((status = 200, body = String, content_type = "text/javascript")))]
-pub(super) async fn get_tracker(headers: HeaderMap) -> Response {
+pub(super) async fn get_tracker() -> impl IntoResponse {
     let about = [
         (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
         (header::CACHE_CONTROL, CACHING),
         (header::VARY, "Accept-Encoding"),
-        (header::HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
     ];
-    let takes_gzip = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let takes_gzip = takes_gzip.filter_map(|value| value.to_str().ok()).any(|value| value.contains("gzip"));
-    match COMPRESSED.as_ref().filter(|_| takes_gzip) {
-        Some(bytes) => (about, [(header::CONTENT_ENCODING, "gzip")], bytes.as_slice()).into_response(),
-        None => (about, SERVED.as_str()).into_response(),
-    }
+    (about, SERVED.as_str())
+}
+
+/// Compresses the tracker for those who take gzip, as much as gzip can.
+pub(super) fn compression() -> CompressionLayer {
+    CompressionLayer::new().quality(CompressionLevel::Best)
 }
