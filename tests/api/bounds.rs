@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    harness::{TestApp, run},
-    publishing::{publish, visits},
+use crate::harness::{
+    TestApp,
+    models::{publish, visits},
+    run,
 };
 
 /// Attributes with these numbers in their names.

@@ -3,9 +3,10 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{
-    harness::{TestApp, run},
-    publishing::{publish, visits},
+use crate::harness::{
+    TestApp,
+    models::{publish, visits},
+    run,
 };
 
 /// `type data` of every change so far, but for those of stages and handoffs to sales.

@@ -4,9 +4,9 @@ use axum::{body::Body, http::Request};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::{
-    handoffs::{act, answer, answered, call, change_terms, does, handoffs, mql, open},
-    harness::{ADMIN, TestApp, run},
+use crate::harness::{
+    ADMIN, TestApp, call, does, run,
+    sales::{act, answer, answered, change_terms, handoffs, mql, open},
 };
 
 async fn find_out(app: &TestApp, lead: &str, framework: &str, answers: Value) -> Value {

@@ -6,9 +6,10 @@ use axum::http::header;
 use leadscore::{http::problem::Code, routes::openapi};
 use serde_json::{Value, json};
 
-use crate::{
-    harness::{TestApp, run},
-    scopes::{Operation, operations},
+use crate::harness::{
+    TestApp,
+    description::{Operation, operations},
+    run,
 };
 
 #[tokio::test]

@@ -6,11 +6,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, Answer, TestApp, run};
-
-pub(crate) fn document() -> Value {
-    leadscore::models::document::from_yaml(leadscore::models::DEFAULT_DOCUMENT).unwrap()
-}
+use crate::harness::{ADMIN, Answer, TestApp, models::document, run};
 
 async fn put(app: &TestApp, id: &str, if_match: Option<&str>, document: &Value) -> Answer {
     let mut request = Request::put(format!("/v1/models/{id}"))

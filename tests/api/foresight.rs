@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, run};
+use crate::harness::{TestApp, rows, run};
 
 async fn send(app: &TestApp, events: &[(&str, &str)]) {
     for (id, kind) in events {
@@ -54,29 +54,6 @@ async fn adjust(app: &TestApp, lead: &str, body: Value) {
 
 fn instant(value: &Value) -> DateTime<Utc> {
     value.as_str().unwrap_or_else(|| panic!("{value} is no instant")).parse().unwrap()
-}
-
-/// Everything in the database that a call might change, as text.
-pub(crate) async fn rows(app: &TestApp) -> Vec<String> {
-    let mut conn = app.database.connect().await;
-    let mut rows = Vec::new();
-    for table in [
-        "event",
-        "identity",
-        "identity_link",
-        "identity_span",
-        "lead",
-        "lead_profile",
-        "score",
-        "transition",
-        "rejected_events",
-        "scoring_model",
-    ] {
-        let statement =
-            sqlx::AssertSqlSafe(format!("select '{table} ' || t::text from {table} t order by 1"));
-        rows.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(&mut conn).await.unwrap());
-    }
-    rows
 }
 
 async fn move_to(app: &TestApp, at: DateTime<Utc>) {

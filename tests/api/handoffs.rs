@@ -4,106 +4,17 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    harness::{ADMIN, Answer, TestApp, run},
-    publishing::{publish, visits},
+use crate::harness::{
+    TestApp, call, does,
+    models::{publish, visits},
+    run,
+    sales::{
+        act, answer, answered, change_policy, change_terms, changes, handoffs, last_passage, mql, open, stage,
+    },
 };
-
-/// Events by which somebody becomes an MQL by score: 65 points.
-fn ripening(user: &str) -> Value {
-    let event =
-        |n: usize, kind: &str| json!({"id": format!("{user}-{n}"), "type": kind, "lead": {"user_id": user}});
-    json!([
-        {"id": format!("{user}-0"), "type": "identify", "lead": {"user_id": user},
-         "traits": {"title": "Director", "phone": "+1 555 0100", "company": {"employees": 200}}},
-        event(1, "trial_started"),
-        event(2, "email_subscribed"),
-    ])
-}
-
-/// A lead that has just become an MQL by score.
-pub(crate) async fn mql(app: &TestApp, user: &str) -> String {
-    app.events(ripening(user)).await;
-    let lead = app.lead(user).await;
-    assert_eq!(lead["stage"], "mql", "{lead}");
-    lead["id"].as_str().unwrap().to_owned()
-}
-
-/// Something that a person does.
-pub(crate) async fn act(app: &TestApp, user: &str, id: &str, kind: &str) {
-    app.events(json!({"id": id, "type": kind, "lead": {"user_id": user}})).await;
-}
-
-/// Any call with a JSON body.
-pub(crate) async fn call(app: &TestApp, method: &str, path: &str, body: &Value) -> Answer {
-    app.call(method, path, Some(ADMIN), body.to_string()).await
-}
-
-/// A call that must succeed.
-pub(crate) async fn does(app: &TestApp, method: &str, path: &str, body: Value) -> Value {
-    let answer = call(app, method, path, &body).await;
-    assert!(answer.status.is_success(), "{method} {path} {body}: {answer:?}");
-    answer.json()
-}
-
-/// Changes some of the policy.
-pub(crate) async fn change_policy(app: &TestApp, changes: Value) {
-    let mut document = app.get("/v1/policy").await.json()["document"].clone();
-    for (field, value) in changes.as_object().unwrap() {
-        document[field] = value.clone();
-    }
-    does(app, "PUT", "/v1/policy", document).await;
-}
-
-/// Changes some of the terms of handoffs.
-pub(crate) async fn change_terms(app: &TestApp, changes: Value) {
-    let mut terms = app.get("/v1/policy").await.json()["document"]["handoff"].clone();
-    for (field, value) in changes.as_object().unwrap() {
-        terms[field] = value.clone();
-    }
-    change_policy(app, json!({"handoff": terms})).await;
-}
-
-/// All handoffs of a lead, newest first.
-pub(crate) async fn handoffs(app: &TestApp, lead: &str) -> Vec<Value> {
-    app.get(&format!("/v1/handoffs?lead_id={lead}")).await.json()["data"].as_array().unwrap().clone()
-}
-
-/// The one open handoff of a lead.
-pub(crate) async fn open(app: &TestApp, lead: &str) -> Value {
-    let open: Vec<Value> =
-        handoffs(app, lead).await.into_iter().filter(|one| one["state"] == "open").collect();
-    assert_eq!(open.len(), 1, "{open:?}");
-    open[0].clone()
-}
-
-pub(crate) async fn answer(app: &TestApp, handoff: &Value, verb: &str, body: Value) -> Answer {
-    let path = format!("/v1/handoffs/{}/{verb}", handoff["id"].as_str().unwrap());
-    call(app, "POST", &path, &body).await
-}
-
-/// An answer that must be taken.
-pub(crate) async fn answered(app: &TestApp, handoff: &Value, verb: &str, body: Value) -> Value {
-    let answer = answer(app, handoff, verb, body).await;
-    assert_eq!(answer.status, 200, "{verb}: {answer:?}");
-    answer.json()
-}
 
 async fn states(app: &TestApp, lead: &str) -> Vec<String> {
     handoffs(app, lead).await.iter().map(|one| one["state"].as_str().unwrap().to_owned()).collect()
-}
-
-/// The whole feed of changes.
-pub(crate) async fn changes(app: &TestApp) -> Vec<Value> {
-    let (mut found, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = app.get(&format!("/v1/changes?limit=500{cursor}")).await.json();
-        found.extend(page["data"].as_array().unwrap().clone());
-        cursor = format!("&cursor={}", page["resume_cursor"].as_str().unwrap());
-        if page["has_more"] == false {
-            return found;
-        }
-    }
 }
 
 /// `type state` of every change about handoffs.
@@ -113,22 +24,6 @@ async fn told(app: &TestApp) -> Vec<String> {
     let line =
         |one: &Value| format!("{} {}", one["type"].as_str().unwrap(), one["data"]["state"].as_str().unwrap());
     feed.iter().filter(about).map(line).collect()
-}
-
-async fn stage(app: &TestApp, lead: &str) -> String {
-    app.get(&format!("/v1/leads/{lead}")).await.json()["stage"].as_str().unwrap().to_owned()
-}
-
-/// What was last kept about a lead's stage: `from > to: cause by actor for reason`.
-async fn last_passage(app: &TestApp) -> String {
-    sqlx::query_scalar(
-        "select from_stage || ' > ' || to_stage || ': ' || cause || coalesce(' by ' || actor, '')
-            || coalesce(' for ' || reason, '')
-        from transition order by seq desc limit 1",
-    )
-    .fetch_one(&mut app.database.connect().await)
-    .await
-    .unwrap()
 }
 
 #[tokio::test]

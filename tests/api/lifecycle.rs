@@ -7,10 +7,11 @@ use leadscore::leads::{Cause, Stage};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-use crate::{
-    handoffs::{act, answered, call, change_policy, change_terms, changes, does, mql, open},
-    harness::{Answer, TestApp, run},
-    publishing::{publish, visits},
+use crate::harness::{
+    Answer, TestApp, call, does,
+    models::{publish, visits},
+    run,
+    sales::{act, answered, change_policy, change_terms, changes, mql, open},
 };
 
 /// 40 of fit and 20 of engagement by the default model: exactly `enter`, but for engagement.

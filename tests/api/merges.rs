@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-use crate::{
-    handoffs::{does, mql, open},
-    harness::{Answer, TestApp, run},
+use crate::harness::{
+    Answer, TestApp, does, run,
+    sales::{mql, open},
 };
 
 fn visit(id: &str, lead: &Value, at: &str) -> Value {

@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 
-use crate::{
-    handoffs::{act, answered, call, changes, does, handoffs, mql, open},
-    harness::{Answer, TestApp, run},
+use crate::harness::{
+    Answer, TestApp, call, does, run,
+    sales::{act, answered, changes, handoffs, mql, open, passages, stage},
 };
 
 /// A lead that sales has accepted.
@@ -28,25 +28,6 @@ async fn recorded(app: &TestApp, lead: &str, body: Value) -> Value {
 
 fn won(amount: i64) -> Value {
     json!({"outcome": "won", "amount": amount, "currency": "EUR", "author": "ana"})
-}
-
-async fn stage(app: &TestApp, lead: &str) -> String {
-    app.get(&format!("/v1/leads/{lead}")).await.json()["stage"].as_str().unwrap().to_owned()
-}
-
-/// `from > to: cause by actor for reason` of the last passages, in order.
-async fn passages(app: &TestApp, last: i64) -> Vec<String> {
-    let mut rows: Vec<String> = sqlx::query_scalar(
-        "select from_stage || ' > ' || to_stage || ': ' || cause || coalesce(' by ' || actor, '')
-            || coalesce(' for ' || reason, '')
-        from transition order by seq desc limit $1",
-    )
-    .bind(last)
-    .fetch_all(&mut app.database.connect().await)
-    .await
-    .unwrap();
-    rows.reverse();
-    rows
 }
 
 #[tokio::test]

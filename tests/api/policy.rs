@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    handoffs::{act, call, change_policy, change_terms, handoffs, mql},
-    harness::{ADMIN, Answer, TestApp, run},
+use crate::harness::{
+    ADMIN, Answer, TestApp, call, run,
+    sales::{act, change_policy, change_terms, handoffs, mql},
 };
 
 async fn put(app: &TestApp, document: &Value) -> Answer {

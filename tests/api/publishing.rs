@@ -6,48 +6,14 @@ use leadscore::publishing::jobs::{Step, rebuild_step};
 use serde_json::{Value, json};
 use sqlx::Executor;
 
-use crate::harness::{ADMIN, Answer, TestApp, rebuild_next, run};
-
-/// A document by which a visit is worth so many points, and 50 make an MQL; 30 keep one.
-pub(crate) fn visits(points: i64) -> Value {
-    json!({
-        "name": "visits",
-        "score": {"min": 0, "max": 100},
-        "dimensions": {
-            "fit": {"min": 0, "max": 0, "groups": []},
-            "engagement": {"min": 0, "max": 100, "groups": [{"name": "web", "rules": [
-                {"name": "visit", "event": "page_viewed", "points": points}
-            ]}]}
-        },
-        "grades": {"fit": [{"label": "A"}], "engagement": [{"label": "1", "from": 50}, {"label": "2"}]},
-        "bands": [{"label": "hot", "from": 50}, {"label": "cold"}],
-        "mql": {"enter": 50, "leave": 30, "dwell": "1d"}
-    })
-}
-
-async fn add(app: &TestApp, document: &Value) -> String {
-    app.advance(TimeDelta::seconds(1)); // newest first is then certain
-    let answer = app.post("/v1/models", document.to_string()).await;
-    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    answer.json()["id"].as_str().unwrap().to_owned()
-}
+use crate::harness::{
+    ADMIN, Answer, TestApp,
+    models::{add, begin, publish, visit, visits},
+    rebuild_next, run,
+};
 
 async fn call(app: &TestApp, method: &str, model: &str, verb: &str, body: &str) -> Answer {
     app.call(method, &format!("/v1/models/{model}/{verb}"), Some(ADMIN), body.to_owned()).await
-}
-
-async fn begin(app: &TestApp, document: &Value) -> String {
-    let id = add(app, document).await;
-    let answer = call(app, "POST", &id, "publish", "").await;
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-    id
-}
-
-/// A version that is live, and all that follows from it done.
-pub(crate) async fn publish(app: &TestApp, document: &Value) -> String {
-    let id = begin(app, document).await;
-    app.run_due().await;
-    id
 }
 
 async fn phase(app: &TestApp, model: &str) -> String {
@@ -58,12 +24,6 @@ async fn progress(app: &TestApp, model: &str) -> Value {
     let answer = app.get(&format!("/v1/models/{model}/progress")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()
-}
-
-async fn visit(app: &TestApp, user: &str, times: usize) {
-    app.advance(TimeDelta::seconds(1));
-    let events = vec![json!({"type": "page_viewed", "lead": {"user_id": user}}); times];
-    app.events(json!(events)).await;
 }
 
 /// `user score stage` of every lead, best first.

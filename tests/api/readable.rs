@@ -4,10 +4,11 @@ use leadscore::{feed::webhooks::jobs::FanOut, platform::sweep};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use crate::{
-    handoffs::change_policy,
-    harness::{ADMIN, Receiver, TestApp, assert_stored_is_replay, logged, run},
-    publishing::{publish, visits},
+use crate::harness::{
+    ADMIN, Receiver, TestApp, assert_stored_is_replay, logged,
+    models::{publish, visits},
+    run,
+    sales::change_policy,
 };
 
 /// The largest number that a double holds. Postgres prints 309 digits for it.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{
-    drafts::document,
-    harness::{Answer, TestApp, run},
-    scopes::{Operation, operations},
+use crate::harness::{
+    Answer, TestApp,
+    description::{Operation, operations},
+    models::document,
+    run,
 };
 
 /// Calls by POST that take no `Idempotency-Key`, and why each may be repeated. Whoever adds one here has thought about it.

@@ -10,9 +10,10 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    harness::{ADMIN, TestApp, run},
-    publishing::{publish, visits},
+use crate::harness::{
+    ADMIN, TestApp,
+    models::{add, publish, visit, visits},
+    run,
 };
 
 /// How many random stories.
@@ -34,11 +35,6 @@ async fn roll_back(app: &TestApp, model: &str, body: &str) {
 async fn roll_back_at_once(app: &TestApp, model: &str) {
     roll_back(app, model, "").await;
     app.run_due().await;
-}
-
-async fn visit(app: &TestApp, user: &str, times: usize) {
-    app.advance(TimeDelta::seconds(1));
-    app.events(json!(vec![json!({"type": "page_viewed", "lead": {"user_id": user}}); times])).await;
 }
 
 async fn texts(app: &TestApp, statement: &'static str) -> Vec<String> {
@@ -290,13 +286,6 @@ async fn a_rollback_before_every_stage_was_looked_at_and_one_of_that_bring_back_
 /// An event that counts for nothing.
 async fn visit_nobody(app: &TestApp, user: &str) {
     app.events(json!([{"type": "looked_away", "lead": {"user_id": user}}])).await;
-}
-
-async fn add(app: &TestApp, document: &Value) -> String {
-    app.advance(TimeDelta::seconds(1));
-    let answer = app.post("/v1/models", document.to_string()).await;
-    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    answer.json()["id"].as_str().unwrap().to_owned()
 }
 
 async fn begin(app: &TestApp, model: &str, offers: bool) {

@@ -11,10 +11,7 @@ use scoring::{SEMANTICS, profile::Fold};
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Executor, types::Json};
 
-use crate::{
-    harness::{ADMIN, TestApp, logged, rebuild_next, run},
-    publishing::visits,
-};
+use crate::harness::{ADMIN, TestApp, logged, models::visits, rebuild_next, run};
 
 async fn take(app: &TestApp, path: &str, body: &Value) {
     let answer = app.post(path, body.to_string()).await;

@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::{
-    handoffs::{act, answered, does, mql, open},
-    harness::{TestApp, run},
+use crate::harness::{
+    TestApp, does, run,
+    sales::{act, answered, mql, open},
 };
 
 fn ids(rows: &[Value]) -> Vec<&str> {

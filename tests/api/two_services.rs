@@ -14,10 +14,7 @@ use leadscore::{
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-use crate::{
-    harness::{ADMIN, TestApp, run},
-    publishing::visits,
-};
+use crate::harness::{ADMIN, TestApp, models::visits, run};
 
 const OTHER: &str = "sk_test_other_0123456789abcdef";
 

@@ -8,10 +8,7 @@ use leadscore::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{
-    handoffs::change_policy,
-    harness::{ADMIN, START, TestApp, run},
-};
+use crate::harness::{ADMIN, START, TestApp, run, sales::change_policy};
 
 async fn take(app: &TestApp, method: &str, path: &str, body: Value) -> Value {
     let answer = app.call(method, path, Some(ADMIN), body.to_string()).await;

@@ -7,7 +7,7 @@ mod side_by_side;
 
 use serde_json::{Value, json};
 
-use crate::{drafts::document, harness::TestApp};
+use crate::harness::{TestApp, models::document};
 
 /// A rule of the default model, by its names.
 pub(super) fn rule<'a>(document: &'a mut Value, dimension: &str, name: &str) -> &'a mut Value {

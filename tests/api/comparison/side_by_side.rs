@@ -4,10 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{compare, director, event, exactly, five, preview, talkative};
-use crate::{
-    foresight::rows,
-    harness::{ADMIN, TestApp, run},
-};
+use crate::harness::{ADMIN, TestApp, rows, run};
 
 #[tokio::test]
 async fn a_preview_and_a_comparison_write_nothing() {

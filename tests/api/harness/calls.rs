@@ -66,6 +66,41 @@ impl TestApp {
     }
 }
 
+/// Any call with a JSON body.
+pub(crate) async fn call(app: &TestApp, method: &str, path: &str, body: &Value) -> Answer {
+    app.call(method, path, Some(ADMIN), body.to_string()).await
+}
+
+/// A call that must succeed; what it answers, or null where it answers nothing.
+pub(crate) async fn does(app: &TestApp, method: &str, path: &str, body: Value) -> Value {
+    let answer = call(app, method, path, &body).await;
+    assert!(answer.status.is_success(), "{method} {path} {body}: {answer:?}");
+    if answer.body.is_empty() { Value::Null } else { answer.json() }
+}
+
+/// Everything in the database that a call might change, as text.
+pub(crate) async fn rows(app: &TestApp) -> Vec<String> {
+    let mut conn = app.database.connect().await;
+    let mut rows = Vec::new();
+    for table in [
+        "event",
+        "identity",
+        "identity_link",
+        "identity_span",
+        "lead",
+        "lead_profile",
+        "score",
+        "transition",
+        "rejected_events",
+        "scoring_model",
+    ] {
+        let statement =
+            sqlx::AssertSqlSafe(format!("select '{table} ' || t::text from {table} t order by 1"));
+        rows.extend(sqlx::query_scalar::<_, String>(statement).fetch_all(&mut conn).await.unwrap());
+    }
+    rows
+}
+
 /// A body as text, with every id that differs from run to run replaced.
 pub(crate) fn shown(body: &Value) -> String {
     fn hide(value: &mut Value) {

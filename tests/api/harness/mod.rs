@@ -3,9 +3,12 @@
 mod amazon;
 mod calls;
 mod database;
+pub(crate) mod description;
 mod logs;
+pub(crate) mod models;
 mod receiver;
 mod replay;
+pub(crate) mod sales;
 
 use std::{
     panic::{AssertUnwindSafe, resume_unwind},
@@ -26,7 +29,6 @@ use leadscore::{
     http::body,
     intake::links,
     keys::{self, Prefix, Secret},
-    models,
     platform::{clock::Clock, db, ids::Ids, sweep},
     publishing::jobs::{Step, rebuild_step},
     routes, sweeps,
@@ -35,7 +37,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 pub(crate) use amazon::Amazon;
-pub(crate) use calls::shown;
+pub(crate) use calls::{call, does, rows, shown};
 pub(crate) use database::TestDatabase;
 pub(crate) use logs::logged;
 pub(crate) use receiver::{Got, Receiver, Reply};
@@ -93,7 +95,7 @@ impl TestApp {
         let clock = Clock::manual(START.parse().unwrap());
         let amazon = Amazon::default();
         let app = service(&database, &clock, 1, receivers(receiver::TIMEOUT), &amazon).await;
-        models::ensure_default(&app.models).await.unwrap();
+        leadscore::models::ensure_default(&app.models).await.unwrap();
         let admin = Secret::given(ADMIN, Prefix::Secret).unwrap();
         let write = Secret::given(WRITE, Prefix::Write).unwrap();
         keys::ensure(&app.keys, Some(admin), Some(write)).await.unwrap();

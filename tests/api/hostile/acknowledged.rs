@@ -5,10 +5,11 @@ use scoring::profile::Fold;
 use serde_json::{Map, Value};
 
 use super::{Ask, calls, values};
-use crate::{
-    harness::{Receiver, TestApp, run},
-    publishing::{publish, visits},
-    scopes::{Operation, operations},
+use crate::harness::{
+    Receiver, TestApp,
+    description::{Operation, operations},
+    models::{publish, visits},
+    run,
 };
 
 /// How many hostile bodies each operation is sent; `LEADSCORE_CASES` asks for more.

@@ -4,10 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::Ask;
-use crate::{
-    harness::{ADMIN, TestApp},
-    publishing::visits,
-};
+use crate::harness::{TestApp, does, models::visits};
 
 /// Somebody whom sales is offered; the lead's id.
 async fn offered(app: &TestApp, user: &str) -> String {
@@ -23,12 +20,6 @@ async fn offered(app: &TestApp, user: &str) -> String {
 async fn plain(app: &TestApp, user: &str) -> String {
     let event = json!({"id": format!("{user}-p"), "type": "page_viewed", "lead": {"user_id": user}});
     app.events(event).await["leads"][0]["lead_id"].as_str().unwrap().to_owned()
-}
-
-async fn does(app: &TestApp, method: &str, path: &str, body: Value) -> Value {
-    let answer = app.call(method, path, Some(ADMIN), body.to_string()).await;
-    assert!(answer.status.is_success(), "{method} {path} {body}: {answer:?}");
-    if answer.body.is_empty() { Value::Null } else { answer.json() }
 }
 
 fn id(thing: &Value) -> String {

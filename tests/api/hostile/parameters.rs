@@ -4,9 +4,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::calls;
-use crate::{
-    harness::{ADMIN, TestApp, run},
-    scopes::{Operation, operations},
+use crate::harness::{
+    ADMIN, TestApp,
+    description::{Operation, operations},
+    run,
 };
 
 /// Texts, percent-encoded: NUL, no UTF-8, patterns, quotes, the ends of Unicode, and one that is long.

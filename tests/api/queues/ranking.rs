@@ -3,7 +3,11 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, TestApp, run, shown};
+use crate::harness::{
+    ADMIN, TestApp,
+    models::{publish, visits},
+    run, shown,
+};
 
 const SALES: &str = "/v1/queues/sales/leads";
 
@@ -80,7 +84,7 @@ async fn first_seen_is_when_the_lead_first_did_something_whatever_came_when() {
         assert!(judged.status.is_success(), "{judged:?}");
         assert_eq!(seen("ann").await, at(3), "what a machine did is not the lead's doing");
 
-        crate::publishing::publish(app, &crate::publishing::visits(10)).await;
+        publish(app, &visits(10)).await;
         assert_eq!((seen("ann").await, seen("cid").await), (json!(at(3)), json!(at(9))), "under any version");
         app.run_due().await;
     })
