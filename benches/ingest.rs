@@ -6,6 +6,8 @@
 //!
 //! `LEADSCORE_BENCH_LEADS` (100 000) and `LEADSCORE_BENCH_SECONDS` (10) change the scale.
 
+#![expect(clippy::disallowed_methods, reason = "statements of a bench look into the tables")]
+
 mod load;
 
 use std::{

@@ -8,6 +8,8 @@
 //! `LEADSCORE_BENCH_LEADS` (20 000), `LEADSCORE_BENCH_EVENTS` (20 a lead) and `LEADSCORE_BENCH_SECONDS` (10) change the
 //! scale.
 
+#![expect(clippy::disallowed_methods, reason = "statements of a bench look into the tables")]
+
 mod load;
 
 use std::{

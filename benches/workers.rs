@@ -5,6 +5,8 @@
 //! `LEADSCORE_BENCH_TIMES` (5) requests; *answered* is when the answer was there. There are a lead of 10 000 events and 500 leads
 //! with 48 KiB of attributes each.
 
+#![expect(clippy::disallowed_methods, reason = "statements of a bench look into the tables")]
+
 #[expect(dead_code, reason = "shared with the benches that send traffic")]
 mod load;
 mod worst;

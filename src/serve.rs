@@ -68,6 +68,7 @@ pub async fn on_database(
     let cluster = bring_up(root.clone()).await?;
     let database = own_database(&cluster).await;
     let done = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "outlives the service, for which it keeps Postgres")]
     let tending = tokio::spawn(tend(cluster, root, done.clone()));
     let served = match database {
         Ok(options) => work(options).await,
@@ -152,10 +153,13 @@ async fn tend(mut cluster: Cluster, root: PathBuf, done: CancellationToken) -> C
 async fn own_database(cluster: &Cluster) -> anyhow::Result<PgConnectOptions> {
     let mut conn =
         PgConnection::connect(&cluster.url("postgres")).await.context("cannot reach our own Postgres")?;
-    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(DATABASE)
-        .fetch_one(&mut conn)
-        .await?;
+    let exists = sqlx::query_scalar!(
+        r#"-- own_database
+        select exists (select from pg_database where datname = $1) as "exists!""#,
+        DATABASE
+    )
+    .fetch_one(&mut conn)
+    .await?;
     if !exists {
         conn.execute("create database leadscore").await?;
     }
@@ -200,6 +204,7 @@ fn heed_signals(app: &App, delay: Duration, hard: CancellationToken) -> anyhow::
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot heed signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot heed signals")?;
     let (leaving, soft) = (app.leaving.clone(), app.stop.clone());
+    #[expect(clippy::disallowed_methods, reason = "waits for signals while the service stops, too")]
     tokio::spawn(async move {
         let delay = tokio::select! {
             _ = interrupt.recv() => Duration::ZERO,

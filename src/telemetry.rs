@@ -66,6 +66,7 @@ mod tests {
         assert!(!counted(&handle));
 
         let stop = CancellationToken::new();
+        #[expect(clippy::disallowed_methods, reason = "a test's task ends with the test")]
         let kept_up = tokio::spawn(keep_up(handle.clone(), Duration::from_millis(1), stop.clone()));
 
         while !counted(&handle) {

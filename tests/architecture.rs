@@ -350,6 +350,14 @@ fn only_the_api_of_a_room_knows_requests_and_responses() {
 }
 
 #[test]
+fn tests_and_benches_ask_no_clock_of_the_machine_for_the_date() {
+    for path in sources(&root().join("tests")).into_iter().chain(sources(&root().join("benches"))) {
+        let code = code(&fs::read_to_string(&path).unwrap());
+        assert!(!code.contains(&["Utc", "now"].join("::")), "{} asks for the date", path.display());
+    }
+}
+
+#[test]
 fn the_scoring_core_knows_no_clock_no_database_and_no_http() {
     let manifest = fs::read_to_string(root().join("crates/scoring/Cargo.toml")).unwrap();
     for banned in ["tokio", "sqlx", "axum", "rand", "reqwest", "\"clock\"", "\"now\""] {

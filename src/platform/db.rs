@@ -56,9 +56,10 @@ pub async fn connect(options: PgConnectOptions, readers: u32, writers: u32) -> a
 
 /// Those settings by which what is acknowledged is on disk after a crash that are off.
 async fn settings_off(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(
-        "select name from pg_settings
-        where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off' order by name",
+    sqlx::query_scalar!(
+        r#"-- settings_off
+        select name as "name!" from pg_settings
+        where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off' order by name"#
     )
     .fetch_all(conn)
     .await
@@ -95,12 +96,25 @@ fn newest() -> i64 {
 
 /// The oldest version of the program that may run on this schema, by its newest migration; none where no migration has said.
 async fn floor(pool: &PgPool) -> sqlx::Result<Option<i64>> {
-    let known: bool =
-        sqlx::query_scalar("select to_regclass('schema_floor') is not null").fetch_one(pool).await?;
-    if !known {
+    if !has_floor(pool).await? {
         return Ok(None);
     }
-    sqlx::query_scalar("select migration from schema_floor").fetch_optional(pool).await
+    sqlx::query_scalar!(
+        "-- floor
+        select migration from schema_floor"
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Whether the schema has the table of the oldest version.
+async fn has_floor(pool: &PgPool) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"-- has_floor
+        select to_regclass('schema_floor') is not null as "has!""#
+    )
+    .fetch_one(pool)
+    .await
 }
 
 fn pool(options: PgConnectOptions, size: u32) -> PgPool {
@@ -135,8 +149,12 @@ async fn leave_no_transaction(connection: &mut PgConnection) -> sqlx::Result<boo
 
 /// Whether the schema has all that this version needs, and nothing with which it cannot work.
 pub async fn is_fit(pool: &PgPool) -> sqlx::Result<bool> {
-    let applied: Vec<i64> =
-        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(pool).await?;
+    let applied = sqlx::query_scalar!(
+        "-- is_fit
+        select version from _sqlx_migrations where success"
+    )
+    .fetch_all(pool)
+    .await?;
     let all = MIGRATIONS.iter().all(|migration| applied.contains(&migration.version));
     Ok(all && floor(pool).await?.is_none_or(|floor| floor <= newest()))
 }

@@ -102,7 +102,12 @@ impl Job {
     async fn run(&self, core: &Core) -> usize {
         let span = tracing::info_span!("sweep", name = self.name, run = %core.ids.next());
         let told = span.clone();
-        match tokio::spawn((self.run_once)().instrument(span)).await {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a task of its own, so that a panic ends the run and not the sweep"
+        )]
+        let ended = tokio::spawn((self.run_once)().instrument(span)).await;
+        match ended {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => {
                 told.in_scope(|| tracing::warn!(error = &error as &dyn std::error::Error, "a sweep failed"));

@@ -254,6 +254,7 @@ mod tests {
     async fn answering(answers: Vec<&'static str>) -> (Client, JoinHandle<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = format!("http://{}/", listener.local_addr().unwrap());
+        #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test")]
         let given = tokio::spawn(async move {
             for answer in &answers {
                 let (mut stream, _) = listener.accept().await.unwrap();

@@ -284,6 +284,7 @@ mod tests {
     async fn server() -> u16 {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
+        #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test")]
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();

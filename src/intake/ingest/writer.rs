@@ -141,6 +141,10 @@ async fn work(context: WriterContext, queue: Queue, stop: CancellationToken) {
         // A task of its own, so that a panic costs one batch its answer and not the service a writer. What takes long is
         // done on a thread for which no request waits.
         let ended = if items <= FEW && size <= SMALL {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this task, which the service waits for, waits for that one"
+            )]
             tokio::spawn(writing).await
         } else {
             spawn_blocking(|| Handle::current().block_on(writing)).await
