@@ -28,7 +28,7 @@ use crate::{
         problem::Problem,
     },
     keys::auth::{Reader, RouterState},
-    models::Models,
+    models::{Models, published},
     platform::{clock::to_utc, ids::LeadId},
 };
 
@@ -251,7 +251,7 @@ pub(crate) async fn current(models: &Models, id: LeadId) -> Result<LeadView, Pro
 impl LeadView {
     /// The same lead with its score at another instant.
     fn score_as(&mut self, score: &scoring::Score) {
-        self.score = i32::try_from(score.score).unwrap_or(i32::MAX);
+        self.score = published(score.score);
         (self.raw, self.fit, self.engagement) = (score.raw.0, score.fit.0, score.engagement.0);
         (self.grade, self.band) = (score.grade.clone(), score.band.clone());
         self.next_change_at = score.next_change_at.map(to_utc);

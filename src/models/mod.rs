@@ -26,6 +26,7 @@ use utoipa::ToSchema;
 use crate::platform::{
     clock::to_instant,
     core::Core,
+    db::damaged,
     ids::{LeadId, ModelId},
 };
 
@@ -65,6 +66,15 @@ pub struct Version {
     pub id: ModelId,
     /// The rules, ready to be applied.
     pub model: Model,
+}
+
+/// A published score as it is stored and shown.
+///
+/// # Panics
+///
+/// Never: a model's bounds lie within a million points.
+pub fn published(score: i64) -> i32 {
+    i32::try_from(score).expect("a model's bounds lie within a million points")
 }
 
 impl Version {
@@ -188,7 +198,8 @@ impl Live {
             }
         }
         self.forget_others(&rows.iter().map(|row| row.model_id).collect::<Vec<_>>());
-        let (live, settling, live_since, era) = live.ok_or(sqlx::Error::RowNotFound)?;
+        let (live, settling, live_since, era) =
+            live.ok_or_else(|| damaged("no version in scored_model is live"))?;
         let kept = rows.iter().find(|row| row.is_kept()).map(|row| row.model_id);
         Ok(Scored { live, settling, live_since, era, kept, others })
     }
@@ -197,7 +208,8 @@ impl Live {
         if let Some(known) = self.remembered(id) {
             return Ok(known);
         }
-        let version = load(conn, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+        let missing = || damaged(format!("version {id} is scored and has no document"));
+        let version = load(conn, id).await?.ok_or_else(missing)?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&version));
         Ok(version)
     }

@@ -91,7 +91,7 @@ pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
 
 /// The newest migration that this program brings: its version, as far as the schema is concerned.
 fn newest() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+    MIGRATIONS.iter().map(|migration| migration.version).max().expect("there are migrations")
 }
 
 /// The oldest version of the program that may run on this schema, by its newest migration; none where no migration has said.
@@ -164,6 +164,11 @@ pub async fn is_fit(pool: &PgPool) -> sqlx::Result<bool> {
 pub fn is_collision(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
+}
+
+/// What is stored is not as the service writes it. `what` says what is wrong with which row.
+pub fn damaged(what: impl Into<String>) -> sqlx::Error {
+    sqlx::Error::Decode(what.into().into())
 }
 
 /// How often a piece of work is tried again while other transactions are in its way.

@@ -33,6 +33,11 @@ pub async fn read(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Has
     Ok(histories)
 }
 
+/// Reads the whole log of a lead.
+pub async fn read_one(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<History> {
+    Ok(read(conn, &[lead]).await?.remove(&lead).expect("every lead that is asked for gets a history"))
+}
+
 impl store::LoggedEvent {
     fn event(self) -> Event {
         Event {

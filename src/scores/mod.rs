@@ -23,7 +23,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use scoring::EventRef;
 use sqlx::PgConnection;
 
-pub use log::{History, read as read_log};
+pub use log::{History, read as read_log, read_one as read_log_of};
 pub use pass::{Pass, Prepared};
 pub use person::{MOST_ATTRIBUTES, MOST_BYTES, Overfull, People, StateError, is_swollen};
 pub use rebuild::rebuild;

@@ -10,6 +10,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    panic::resume_unwind,
     sync::Arc,
 };
 
@@ -242,9 +243,12 @@ impl Pass {
     }
 }
 
-/// The thread that adds is stopped only with the service.
+/// What the thread that adds has done. Its panic goes on here; it is stopped only with the service.
 fn added(pass: Result<Pass, JoinError>) -> sqlx::Result<Pass> {
-    pass.map_err(|stopped| sqlx::Error::Io(stopped.into()))
+    pass.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => sqlx::Error::PoolClosed,
+    })
 }
 
 impl Whose {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     leads::{Lead, LockedLeads, MqlBy},
-    models::{Covers, Settling, Version},
+    models::{Covers, Settling, Version, published},
     platform::{
         clock::{to_instant, to_utc},
         ids::LeadId,
@@ -258,7 +258,7 @@ impl PendingState {
         visible: bool,
         dwell_ends_at: Option<DateTime<Utc>>,
     ) -> State {
-        let published = i32::try_from(score.score).unwrap_or(i32::MAX);
+        let published = published(score.score);
         let next_change_at = score.next_change_at.map(to_utc);
         let same = |row: &&StateRow| {
             row.score == published

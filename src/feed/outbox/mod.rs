@@ -190,7 +190,7 @@ pub async fn sequence(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resu
     let moved = store::append(&mut tx, last, now, AT_ONCE).await?;
     store::set_last(&mut tx, last, moved).await?;
     tx.commit().await?;
-    Ok(usize::try_from(moved).unwrap_or(0))
+    Ok(usize::try_from(moved).expect("a count of rows fits"))
 }
 
 /// The place after everything that is committed by now; all of it has a place then.

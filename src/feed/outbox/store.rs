@@ -182,5 +182,6 @@ pub(super) async fn forget(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(forgotten.and_then(|row| usize::try_from(row.count?).ok()).unwrap_or(0))
+    let count = forgotten.and_then(|row| row.count).unwrap_or(0);
+    Ok(usize::try_from(count).expect("a count of rows fits"))
 }

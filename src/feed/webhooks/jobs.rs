@@ -87,6 +87,6 @@ impl Sweep for Forget {
         let mut conn = webhooks.db.acquire().await?;
         let forgotten = store::forget(&mut conn, before, FORGOTTEN_AT_ONCE).await?;
         let endpoints = endpoints::forget(&mut conn).await?;
-        Ok(usize::try_from(forgotten + endpoints).unwrap_or(0))
+        Ok(usize::try_from(forgotten + endpoints).expect("a count of rows fits"))
     }
 }

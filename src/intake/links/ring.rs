@@ -18,6 +18,7 @@ use super::{
 use crate::{
     http::problem::{Code, Problem},
     intake::links::Links,
+    platform::db::damaged,
 };
 
 /// For how long the secrets are believed before the database is asked again.
@@ -63,7 +64,7 @@ pub(super) async fn read(links: &Links) -> sqlx::Result<(u16, Secret)> {
     let secrets: BTreeMap<u16, Secret> = rows.into_iter().map(store::SecretRow::numbered).collect();
     let newest = secrets.iter().next_back().map(|(number, secret)| (*number, secret.clone()));
     links.ring.learn(secrets);
-    newest.ok_or(sqlx::Error::RowNotFound)
+    newest.ok_or_else(|| damaged("link_secret has no secret that signs"))
 }
 
 /// What a token says; none if it is not one of ours.

@@ -15,7 +15,8 @@ pub(super) struct SecretRow {
 impl SecretRow {
     /// The number and the secret.
     pub(super) fn numbered(self) -> (u16, Secret) {
-        (u16::try_from(self.number).unwrap_or_default(), Secret::stored(self.secret))
+        let number = u16::try_from(self.number).expect("a check keeps the number within 1 and 65535");
+        (number, Secret::stored(self.secret))
     }
 }
 

@@ -170,7 +170,7 @@ pub(crate) async fn merge(
     for row in [heir, gone] {
         if row.merged_into.is_some() {
             let end = leads::trail(begun.conn(), row.id).await?.pop();
-            return Err(MergeError::Signpost(row.id, end.unwrap_or(row.id)));
+            return Err(MergeError::Signpost(row.id, end.expect("a trail begins with its lead")));
         }
     }
     let now = begun.now();

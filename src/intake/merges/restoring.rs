@@ -16,7 +16,7 @@ use super::store::{self, MergeRow};
 use crate::{
     leads::{self, Cause, Lead, LockedLeads, Why},
     lifecycle::stages,
-    platform::ids::LeadId,
+    platform::{db::damaged, ids::LeadId},
 };
 
 /// How a lead stands, as a merge keeps it of its heir.
@@ -92,7 +92,9 @@ impl Family {
     }
 
     fn row(&self, lead: LeadId) -> sqlx::Result<&Lead> {
-        self.rows.get(&lead).ok_or(sqlx::Error::RowNotFound)
+        self.rows
+            .get(&lead)
+            .ok_or_else(|| damaged(format!("lead {lead} is not among those merged into its heir")))
     }
 
     /// A lead, and those that were merged into it.

@@ -74,7 +74,8 @@ pub(super) fn message(raw: &str) -> Result<Map<String, Value>, Rejection> {
     if numbers.is_empty() {
         return Ok(message);
     }
-    let written: HashMap<String, &RawValue> = serde_json::from_str(raw).unwrap_or_default();
+    let written: HashMap<String, &RawValue> =
+        serde_json::from_str(raw).map_err(|error| Rejection::new("invalid_json", error.to_string()))?;
     for field in numbers {
         let number = written.get(field).map_or("", |number| number.get());
         message.insert(field.to_owned(), Value::String(digits(field, number)?));

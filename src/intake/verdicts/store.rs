@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use scoring::Verdict;
+use serde_json::Map;
 use sqlx::PgConnection;
 
 use super::{
@@ -124,7 +125,11 @@ pub(super) async fn decide(
         event_key: row.event_key,
         kind: row.kind,
         occurred_at: row.occurred_at,
-        properties: row.properties.into_fields().unwrap_or_default(),
+        properties: row.properties.into_fields().unwrap_or_else(|| {
+            let (identity, event) = (row.identity_id.0, row.event_key.0);
+            tracing::warn!(%identity, %event, "the properties of an event are no object, and are passed over");
+            Map::new()
+        }),
     });
     Ok(decided.collect())
 }

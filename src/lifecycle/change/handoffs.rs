@@ -35,7 +35,7 @@ pub(super) async fn offer(
     lead: &Lead,
     by_hand: ByHand,
 ) -> sqlx::Result<Handoff> {
-    let history = scores::read_log(conn, &[lead.id]).await?.remove(&lead.id).unwrap_or_default();
+    let history = scores::read_log_of(conn, lead.id).await?;
     let profile = history.profile.to_profile();
     let owner = profile.get("owner").and_then(Value::as_str).map(str::to_owned);
     let as_of = to_instant(context.now);

@@ -11,7 +11,7 @@ use crate::{
         policy::{Label, Policy},
         stages::{self, End, Handoff},
     },
-    platform::ids::LeadId,
+    platform::{db::damaged, ids::LeadId},
 };
 
 /// A change of one lead.
@@ -57,7 +57,8 @@ impl<'a> LockedLead<'a> {
     /// The lead as stored, with its state under the live model.
     pub(crate) async fn row(&mut self) -> sqlx::Result<LeadRow> {
         let (id, live) = (self.id, self.change.scored.live.id);
-        leads::view::find(self.conn(), live, id).await?.ok_or(sqlx::Error::RowNotFound)
+        let missing = || damaged(format!("lead {id} has no state under the live model"));
+        leads::view::find(self.conn(), live, id).await?.ok_or_else(missing)
     }
 
     /// Why the policy leaves the lead out, if the policy does.

@@ -196,7 +196,7 @@ pub(crate) async fn reassign(
     let change = reassigned.change(Kind::HandoffReassigned, locked.now(), from);
     outbox::publish(locked.conn(), &lifecycle.ids, &[change]).await?;
     locked.commit_unchanged().await?;
-    Ok(find(lifecycle, id).await?)
+    find(lifecycle, id).await
 }
 
 /// Ends a handoff and moves its lead on, in one.
@@ -215,7 +215,7 @@ async fn close(
     locked.lead().pass(target, why)?;
     locked.end(&handoff.handoff(), end).await?;
     locked.commit().await?;
-    Ok(find(lifecycle, handoff.id).await?)
+    find(lifecycle, handoff.id).await
 }
 
 /// Locks the lead of a handoff, and reads the handoff as it then is.
@@ -233,8 +233,10 @@ async fn open(lifecycle: &Lifecycle, id: HandoffId) -> Result<(LockedLead<'_>, H
     }
 }
 
-async fn find(lifecycle: &Lifecycle, id: HandoffId) -> sqlx::Result<HandoffView> {
-    store::find(&mut *lifecycle.db.acquire().await?, id).await?.ok_or(sqlx::Error::RowNotFound)
+/// A handoff as it is now. None is left of a person who has been erased meanwhile.
+async fn find(lifecycle: &Lifecycle, id: HandoffId) -> Result<HandoffView, HandoffError> {
+    let found = store::find(&mut *lifecycle.db.acquire().await?, id).await?;
+    found.ok_or(HandoffError::NotFound("handoff"))
 }
 
 impl Answer {

@@ -10,6 +10,7 @@ use super::{ChangeContext, store};
 use crate::{
     feed::outbox::{self, Change, Kind},
     leads::{Lead, Stage},
+    models::published,
     platform::ids::{HandoffId, LeadId, ModelId},
 };
 
@@ -132,7 +133,7 @@ pub async fn offer(
         lead_id: lead.id,
         state: HandoffState::Open,
         cycle: lead.cycle,
-        score: i32::try_from(new.score).unwrap_or(i32::MAX),
+        score: published(new.score),
         rep: new.rep.clone(),
         due_at: after(terms.sla),
     };

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{End, Handoff, HandoffState, NewHandoff};
 use crate::{
     leads::Passed,
+    models::published,
     platform::ids::{HandoffId, LeadId, ModelId},
 };
 
@@ -41,8 +42,7 @@ pub(super) async fn insert_transitions(
     let actors: Vec<Option<&str>> = transitions.iter().map(|one| one.passed.why.actor.as_deref()).collect();
     let reasons: Vec<Option<&str>> = transitions.iter().map(|one| one.passed.why.reason.as_deref()).collect();
     let cycles: Vec<i32> = transitions.iter().map(|one| one.passed.cycle).collect();
-    let scores: Vec<i32> =
-        transitions.iter().map(|one| i32::try_from(one.score.score).unwrap_or(i32::MAX)).collect();
+    let scores: Vec<i32> = transitions.iter().map(|one| published(one.score.score)).collect();
     let raw: Vec<i64> = transitions.iter().map(|one| one.score.raw.0).collect();
     let fit: Vec<i64> = transitions.iter().map(|one| one.score.fit.0).collect();
     let engagement: Vec<i64> = transitions.iter().map(|one| one.score.engagement.0).collect();

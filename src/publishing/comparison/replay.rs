@@ -82,7 +82,8 @@ where
         let work = work.clone();
         running = Some(spawn_blocking(move || {
             let of = |case: C| {
-                let History { events, .. } = logs.remove(&lead_of(&case)).unwrap_or_default();
+                let History { events, .. } =
+                    logs.remove(&lead_of(&case)).expect("every lead that is asked for gets a log");
                 work(case, events)
             };
             chunk.into_iter().map(of).collect()

@@ -26,7 +26,7 @@ pub(super) async fn population(conn: &mut PgConnection) -> sqlx::Result<u64> {
     )
     .fetch_one(conn)
     .await?;
-    Ok(u64::try_from(count).unwrap_or_default())
+    Ok(u64::try_from(count).expect("a count is not negative"))
 }
 
 /// The leads whose ids, hashed with a seed, come first; in the order of ids.

@@ -135,7 +135,7 @@ async fn may_have_another(
         return Ok(());
     }
     let midnight = now.with_timezone(&queue.zone).date_naive().and_time(NaiveTime::MIN);
-    let day = first_instant(queue.zone, midnight).unwrap_or(now);
+    let day = first_instant(queue.zone, midnight).expect("no clock skips more than a day");
     let load = store::load(conn, &queue.name, rep, day, now).await?;
     match (queue.most_a_day, queue.most_at_once) {
         (Some(most), _) if load.today >= i64::from(most) => Err(NextError::Today(most)),
@@ -166,7 +166,7 @@ async fn take(
         id: ClaimId(queues.ids.next()),
         lead_id,
         queue: &queue.name,
-        rep: asked.rep.unwrap_or_default(),
+        rep: asked.rep.expect("a rep asks for the lead"),
         request,
         why: &why,
         claimed_at: now,

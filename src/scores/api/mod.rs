@@ -65,6 +65,6 @@ async fn open(models: &Models, id: LeadId, version: Option<ModelId>) -> Result<C
         }
         _ => live,
     };
-    let history = log::read(&mut conn, &[lead.id]).await?.remove(&lead.id).unwrap_or_default();
+    let history = log::read_one(&mut conn, lead.id).await?;
     Ok(Case { lead_id: lead.id, live: model.id == live_id, model, events: history.events })
 }

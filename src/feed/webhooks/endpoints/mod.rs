@@ -56,7 +56,7 @@ pub(super) async fn create(
     if !wanted.enabled {
         store::disable(&mut tx, id, now).await?;
     }
-    let made = store::lock(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let made = store::lock(&mut tx, id).await?.expect("this transaction has made it");
     tx.commit().await?;
     Ok((made, secret))
 }
