@@ -131,7 +131,7 @@ impl App {
             links: Links::new(intake.clone()),
             mail: Mail { intake: intake.clone(), amazon, couriers: Arc::clone(&couriers) },
             webhooks: Webhooks { core: core.clone(), couriers },
-            publishing: Publishing { lifecycle: lifecycle.clone(), reading: Arc::default() },
+            publishing: Publishing::new(lifecycle.clone()),
             queues: Queues { models: models.clone(), handing_out: Arc::new(Semaphore::new(HANDING_OUT)) },
             bodies: Budget::new(settings.bodies),
             core,

@@ -64,12 +64,44 @@ pub fn mistake(pointer: &str, code: &str, message: impl Into<String>) -> Problem
     Problem::invalid(summary, vec![Violation { pointer: pointer.to_owned(), code: code.to_owned(), message }])
 }
 
-/// The problem of a call that was made before under its `Idempotency-Key`, and whose answer showed what is not shown again.
-pub fn made_before(what: &str, showed: &str, advice: &str) -> Problem {
-    let message = format!(
-        "A call with this Idempotency-Key has made {what}, and its answer showed {showed}. If you have not got that, {advice}."
-    );
-    Problem::new(Code::Conflict, message)
+/// What a call has made before under its `Idempotency-Key`, and how to go on without its answer.
+#[derive(Debug)]
+pub struct MadeBefore {
+    /// What was made, with its id.
+    pub what: String,
+    /// What the answer showed that is not shown again.
+    pub showed: &'static str,
+    /// How to get another of these.
+    pub advice: String,
+}
+
+/// What a call has made; or, if its key has made something before, the problem that says what. `find` reads what was made.
+///
+/// # Errors
+/// 409 `conflict` if the key is used. If what the key made is removed at this very moment, 503 `overloaded`: the call may be
+/// made again.
+pub async fn once<T>(
+    made: sqlx::Result<T>,
+    request_key: Option<&str>,
+    find: impl AsyncFnOnce(&str) -> sqlx::Result<Option<MadeBefore>>,
+) -> Result<T, Problem> {
+    let violated =
+        |error: &sqlx::Error| error.as_database_error().is_some_and(|error| error.is_unique_violation());
+    match (made, request_key) {
+        (Err(error), Some(key)) if violated(&error) => Err(match find(key).await? {
+            Some(MadeBefore { what, showed, advice }) => Problem::new(
+                Code::Conflict,
+                format!(
+                    "A call with this Idempotency-Key has made {what}, and its answer showed {showed}. If you have not \
+                     got that, {advice}."
+                ),
+            ),
+            None => {
+                Problem::new(Code::Overloaded, "What this Idempotency-Key made is being removed. Try again.")
+            }
+        }),
+        (made, _) => Ok(made?),
+    }
 }
 
 /// A header of a request as text; none if the request has no such header, or if its value is no visible ASCII.

@@ -18,7 +18,7 @@ use crate::{
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::{Problem, Violation},
-        said::{self, idempotency_key},
+        said::{MadeBefore, idempotency_key, once},
     },
     keys::{
         Keys,
@@ -142,22 +142,21 @@ async fn create_key(
         request_key: request_key.as_deref(),
     };
     let mut conn = keys.db.acquire().await?;
-    let key = match store::insert(&mut conn, &keys.ids, &secret, prefix, &new, keys.clock.now()).await {
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            return Err(made_before(&mut conn, request_key.as_deref().unwrap_or_default()).await?);
-        }
-        made => made?,
-    };
+    let made = store::insert(&mut conn, &keys.ids, &secret, prefix, &new, keys.clock.now()).await;
+    let key = once(made, request_key.as_deref(), async |key| made_before(&mut conn, key).await).await?;
     keys.ring.forget();
     let shown = KeyWithSecret { record: view(key), key: secret.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// The problem of a call that has made its key already.
-async fn made_before(conn: &mut PgConnection, request_key: &str) -> Result<Problem, sqlx::Error> {
-    let (id, last_four) = store::made_by(conn, request_key).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let advice = format!("revoke it by DELETE /v1/keys/{id} and make another under a new Idempotency-Key");
-    Ok(said::made_before(&format!("the key {id}, which ends in {last_four}"), "the key itself", &advice))
+/// The key that a call has made before.
+async fn made_before(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<MadeBefore>> {
+    let made = store::made_by(conn, request_key).await?;
+    Ok(made.map(|(id, last_four)| MadeBefore {
+        what: format!("the key {id}, which ends in {last_four}"),
+        showed: "the key itself",
+        advice: format!("revoke it by DELETE /v1/keys/{id} and make another under a new Idempotency-Key"),
+    }))
 }
 
 /// Revokes a key: it stops working at once, on other instances within a second.

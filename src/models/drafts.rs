@@ -39,8 +39,9 @@ pub(super) async fn create(
             // Another draft of the same name took the number at the same moment.
             Ok(None) => {}
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                let made = store::made_by(&mut conn, request_key.unwrap_or_default()).await?;
-                let made = made.ok_or(sqlx::Error::RowNotFound)?;
+                let Some(key) = request_key else { return Err(sqlx::Error::Database(error).into()) };
+                // Deleted at this very moment: then nothing is in the way any more.
+                let Some(made) = store::made_by(&mut conn, key).await? else { continue };
                 return if made.document == *document {
                     Ok((made, false))
                 } else {

@@ -25,6 +25,7 @@ use chrono::TimeDelta;
 use scoring::{Mistake, check};
 use serde_json::Value;
 use sqlx::PgConnection;
+use tokio::sync::Semaphore;
 
 pub use jobs::Reading;
 use store::Switch;
@@ -47,6 +48,18 @@ pub struct Publishing {
     pub lifecycle: Lifecycle,
     /// What has been read of the log.
     pub reading: Arc<Reading>,
+    /// How many comparisons of models may be at work at once. The others wait without a connection.
+    pub comparing: Arc<Semaphore>,
+}
+
+/// How many comparisons of models are made at once. Each keeps a connection and a processor busy for seconds.
+const COMPARING: usize = 2;
+
+impl Publishing {
+    /// Publishing, of which nothing is under way in this process yet.
+    pub fn new(lifecycle: Lifecycle) -> Publishing {
+        Publishing { lifecycle, reading: Arc::default(), comparing: Arc::new(Semaphore::new(COMPARING)) }
+    }
 }
 
 impl Deref for Publishing {

@@ -24,7 +24,6 @@ use std::{collections::HashMap, sync::Arc};
 use scoring::Instant;
 use serde::Serialize;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use self::{
@@ -42,17 +41,13 @@ use crate::{
         clock::to_instant,
         ids::{LeadId, ModelId},
     },
+    publishing::Publishing,
 };
 
 /// How many leads are replayed at most.
 const MOST_REPLAYED: u32 = 20_000;
 /// How many leads are read at most whose scores are stored under both models.
 const MOST_STORED: u32 = 100_000;
-/// How many comparisons are made at once; others wait. Each keeps a connection and a processor busy for seconds.
-const AT_ONCE: usize = 2;
-
-static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
-
 /// Why there is no comparison.
 #[derive(Debug, thiserror::Error)]
 enum CompareError {
@@ -118,12 +113,12 @@ struct Previewed {
     why: Vec<Vec<LineChange>>,
 }
 
-async fn preview(lifecycle: &Lifecycle, id: ModelId, draw: Draw) -> Result<Previewed, CompareError> {
-    let _turn = TURNS.acquire().await;
-    let mut conn = lifecycle.db.acquire().await?;
+async fn preview(publishing: &Publishing, id: ModelId, draw: Draw) -> Result<Previewed, CompareError> {
+    let _turn = publishing.comparing.acquire().await;
+    let mut conn = publishing.db.acquire().await?;
     let mut tx = snapshot(&mut conn).await?;
-    let pair = pair(lifecycle, &mut tx, None, id).await?;
-    let as_of = to_instant(lifecycle.clock.now());
+    let pair = pair(publishing, &mut tx, None, id).await?;
+    let as_of = to_instant(publishing.clock.now());
     let (leads, basis) = draw.leads(&mut tx, MOST_REPLAYED).await?;
     let replayed = replay::under_both(&mut tx, leads, &pair.versions, as_of).await?;
     let changes = apart(|| {
@@ -140,16 +135,16 @@ async fn preview(lifecycle: &Lifecycle, id: ModelId, draw: Draw) -> Result<Previ
 
 /// Two versions side by side; `a` is the live one if none is named.
 async fn compare(
-    lifecycle: &Lifecycle,
+    publishing: &Publishing,
     a: Option<ModelId>,
     b: ModelId,
     draw: Draw,
 ) -> Result<Comparison, CompareError> {
-    let _turn = TURNS.acquire().await;
-    let mut conn = lifecycle.db.acquire().await?;
+    let _turn = publishing.comparing.acquire().await;
+    let mut conn = publishing.db.acquire().await?;
     let mut tx = snapshot(&mut conn).await?;
-    let pair = pair(lifecycle, &mut tx, a, b).await?;
-    let as_of = to_instant(lifecycle.clock.now());
+    let pair = pair(publishing, &mut tx, a, b).await?;
+    let as_of = to_instant(publishing.clock.now());
     let ids = pair.versions.each_ref().map(|version| version.id);
     let source = if store::are_scored(&mut tx, ids).await? { Source::Stored } else { Source::Replayed };
     let (basis, states) = match source {

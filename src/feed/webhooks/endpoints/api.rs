@@ -22,7 +22,7 @@ use crate::{
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::{Problem, Violation},
-        said::{self, idempotency_key},
+        said::{MadeBefore, idempotency_key, once},
     },
     keys::auth::{Admin, RouterState},
     platform::ids::EndpointId,
@@ -184,20 +184,19 @@ async fn create_webhook(
         enabled: body.enabled,
     };
     let request_key = idempotency_key(&headers)?;
-    match create(&webhooks, &checked(&webhooks, wanted)?, request_key.as_deref()).await {
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            Err(made_before(&webhooks, request_key.as_deref().unwrap_or_default()).await?)
-        }
-        made => Ok((StatusCode::CREATED, Json(WebhookWithSecret::of(made?)))),
-    }
+    let made = create(&webhooks, &checked(&webhooks, wanted)?, request_key.as_deref()).await;
+    let made = once(made, request_key.as_deref(), async |key| made_before(&webhooks, key).await).await?;
+    Ok((StatusCode::CREATED, Json(WebhookWithSecret::of(made))))
 }
 
-/// The problem of a call that has made its receiver already.
-async fn made_before(webhooks: &Webhooks, request_key: &str) -> sqlx::Result<Problem> {
+/// The receiver that a call has made before.
+async fn made_before(webhooks: &Webhooks, request_key: &str) -> sqlx::Result<Option<MadeBefore>> {
     let made = store::made_by(&mut *webhooks.db.acquire().await?, request_key).await?;
-    let id = made.ok_or(sqlx::Error::RowNotFound)?;
-    let advice = format!("ask for a new one by POST /v1/webhooks/{id}/rotate");
-    Ok(said::made_before(&format!("the webhook {id}"), "its secret", &advice))
+    Ok(made.map(|id| MadeBefore {
+        what: format!("the webhook {id}"),
+        showed: "its secret",
+        advice: format!("ask for a new one by POST /v1/webhooks/{id}/rotate"),
+    }))
 }
 
 /// One receiver of webhooks.

@@ -11,8 +11,8 @@ use crate::{
         problem::Problem,
     },
     keys::auth::Reader,
-    lifecycle::Lifecycle,
     platform::ids::ModelId,
+    publishing::Publishing,
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,7 +38,7 @@ pub(super) struct CompareModels {
 #[utoipa::path(get, path = "/v1/models/compare", tag = "Models", params(CompareModels),
     responses((status = 200, body = Comparison)))]
 pub(super) async fn compare_models(
-    State(lifecycle): State<Lifecycle>,
+    State(publishing): State<Publishing>,
     _reader: Reader,
     Query(query): Query<CompareModels>,
 ) -> Result<Json<Comparison>, Problem> {
@@ -46,5 +46,5 @@ pub(super) async fn compare_models(
         return Err(Problem::parameter(format!("sample is a number from 1 to {MOST_STORED}")));
     }
     let draw = Draw { most: query.sample, seed: query.seed };
-    Ok(Json(compare(&lifecycle, query.a, query.b, draw).await?))
+    Ok(Json(compare(&publishing, query.a, query.b, draw).await?))
 }

@@ -11,13 +11,13 @@ use super::CompareError;
 use crate::{
     http::problem::{Problem, Violation},
     keys::auth::RouterState,
-    lifecycle::Lifecycle,
+    publishing::Publishing,
 };
 
 /// The calls of this room.
 pub fn routes<S: RouterState>() -> OpenApiRouter<S>
 where
-    Lifecycle: FromRef<S>,
+    Publishing: FromRef<S>,
 {
     OpenApiRouter::new().routes(routes!(preview::preview_model)).routes(routes!(compare::compare_models))
 }

@@ -15,8 +15,8 @@ use crate::{
         problem::Problem,
     },
     keys::auth::Reader,
-    lifecycle::Lifecycle,
     platform::ids::ModelId,
+    publishing::Publishing,
 };
 
 /// What the preview is asked.
@@ -41,7 +41,7 @@ pub(super) struct AskPreview {
 #[utoipa::path(post, path = "/v1/models/{id}/preview", tag = "Models", params(("id" = ModelId, Path)),
     request_body = AskPreview, responses((status = 200, body = Preview)))]
 pub(super) async fn preview_model(
-    State(lifecycle): State<Lifecycle>,
+    State(publishing): State<Publishing>,
     _reader: Reader,
     Path(id): Path<ModelId>,
     Json(body): Json<AskPreview>,
@@ -53,6 +53,6 @@ pub(super) async fn preview_model(
         return Err(refuse("/sample", &format!("ask for 1 to {MOST_REPLAYED} leads")));
     }
     let draw = Draw { most: body.sample, seed: body.seed };
-    let previewed = preview(&lifecycle, id, draw).await?;
+    let previewed = preview(&publishing, id, draw).await?;
     Ok(Json(Preview::of(previewed, body.capacity_per_day)))
 }

@@ -20,7 +20,7 @@ use crate::{
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::Problem,
-        said::{self, idempotency_key},
+        said::{MadeBefore, idempotency_key, once},
     },
     intake::mail::{
         Mail,
@@ -106,23 +106,22 @@ async fn create_mail_source(
     let (name, verification) = body.checked()?;
     let request_key = idempotency_key(&headers)?;
     let made = create(&mail, &name, &verification, request_key.as_deref()).await;
-    let (source, token) = match made {
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-            return Err(made_before(&mail, request_key.as_deref().unwrap_or_default()).await?);
-        }
-        made => made?,
-    };
+    let (source, token) =
+        once(made, request_key.as_deref(), async |key| made_before(&mail, key).await).await?;
     let url = format!("{}/v1/hooks/{}/{token}", mail.public_url, source.provider.as_str());
     Ok((StatusCode::CREATED, Json(MailSourceWithUrl { source: source.into(), url })))
 }
 
-/// The problem of a call that has made its source already.
-async fn made_before(mail: &Mail, request_key: &str) -> sqlx::Result<Problem> {
+/// The source that a call has made before.
+async fn made_before(mail: &Mail, request_key: &str) -> sqlx::Result<Option<MadeBefore>> {
     let made = store::made_by(&mut *mail.db.acquire().await?, request_key).await?;
-    let id = made.ok_or(sqlx::Error::RowNotFound)?;
-    let advice =
-        format!("remove it by DELETE /v1/mail-sources/{id} and make another under a new Idempotency-Key");
-    Ok(said::made_before(&format!("the mail source {id}"), "its address", &advice))
+    Ok(made.map(|id| MadeBefore {
+        what: format!("the mail source {id}"),
+        showed: "its address",
+        advice: format!(
+            "remove it by DELETE /v1/mail-sources/{id} and make another under a new Idempotency-Key"
+        ),
+    }))
 }
 
 /// Takes nothing more from an account. What came stays.
