@@ -10,6 +10,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -53,16 +54,37 @@ where
 struct QueueView {
     name: String,
     /// Who is in it, in what order, and how its leads are handed out; what was left out is written down.
-    document: Document,
+    #[schema(value_type = Document)]
+    document: Shown,
+    /// Why the document cannot be read. The document is then shown as it is stored, and no lead of the queue is handed out:
+    /// put another document in its place. Absent as long as all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    unreadable: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
+/// A queue's document, as the service reads it or, if it cannot be read, as it is stored.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Read(Document),
+    Stored(Value),
+}
+
 impl QueueView {
-    fn of(row: QueueRow) -> Result<QueueView, Problem> {
-        let (document, _) = row.ready()?;
-        let QueueRow { name, created_at, updated_at, .. } = row;
-        Ok(QueueView { name, document, created_at, updated_at })
+    fn of(row: QueueRow) -> QueueView {
+        let read = row.ready();
+        let QueueRow { name, document, created_at, updated_at } = row;
+        let (document, unreadable) = match read {
+            Ok((document, _)) => (Shown::Read(document), None),
+            Err(why) => {
+                tracing::warn!(queue = name, %why, "a queue's document cannot be read");
+                (Shown::Stored(document), Some(why.to_string()))
+            }
+        };
+        QueueView { name, document, unreadable, created_at, updated_at }
     }
 }
 
@@ -81,7 +103,7 @@ struct QueueList {
 #[utoipa::path(get, path = "/v1/queues", tag = "Queues", responses((status = 200, body = QueueList)))]
 async fn list_queues(State(queues): State<Queues>, _reader: Reader) -> Result<Json<QueueList>, Problem> {
     let rows = store::list(&mut *queues.db.acquire().await?).await?;
-    let data = rows.into_iter().map(QueueView::of).collect::<Result<_, _>>()?;
+    let data = rows.into_iter().map(QueueView::of).collect();
     Ok(Json(QueueList { data, has_more: false, next_cursor: None }))
 }
 
@@ -95,7 +117,7 @@ async fn get_queue(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let row = super::find(&mut *queues.db.acquire().await?, &name).await?;
-    let view = QueueView::of(row.ok_or_else(|| Problem::not_found("queue"))?)?;
+    let view = QueueView::of(row.ok_or_else(|| Problem::not_found("queue"))?);
     Ok(tagged(&headers, &view))
 }
 
@@ -125,7 +147,7 @@ async fn replace_queue(
     };
     let (row, new) = super::replace(&queues, &name, &document, unchanged).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, tagged(&HeaderMap::new(), QueueView::of(row)?)).into_response())
+    Ok((status, tagged(&HeaderMap::new(), QueueView::of(row))).into_response())
 }
 
 /// Does away with a queue. Claims on its leads run out, and cannot be renewed.
@@ -149,7 +171,7 @@ fn unchanged(headers: &HeaderMap, row: &QueueRow) -> Result<(), Problem> {
         created_at: *created_at,
         updated_at: *updated_at,
     };
-    require_match(headers, QueueView::of(row)?)
+    require_match(headers, QueueView::of(row))
 }
 
 fn refuse(errors: Vec<Violation>) -> Problem {
@@ -215,7 +237,7 @@ async fn list_ranking(
     let limit = page::limit(query.limit)?;
     let mut conn = queues.db.acquire().await?;
     let row = super::find(&mut conn, &name).await?.ok_or_else(|| Problem::not_found("queue"))?;
-    let (_, queue) = row.ready()?;
+    let (_, queue) = row.ready().map_err(sqlx::Error::from)?;
     let from = query.cursor.as_deref().map(|cursor| place(cursor, &queue)).transpose()?;
     let live = queues.live.current(&mut conn).await?;
     let now = super::now(&queues, &mut conn).await?;

@@ -33,7 +33,11 @@ use document::{Document, Queue};
 use store::QueueRow;
 use walk::{Position, Ranked, Walk};
 
-use crate::{http::problem::Problem, models::Models, platform::core::Core};
+use crate::{
+    http::problem::Problem,
+    models::Models,
+    platform::{core::Core, db::damaged},
+};
 
 /// The models, and the turns of those who ask for a lead. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -70,15 +74,27 @@ async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<QueueR
     if is_name(name) { store::find(conn, name).await } else { Ok(None) }
 }
 
+/// Why a queue's document cannot be read as it is stored.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unreadable(String);
+
+impl From<Unreadable> for sqlx::Error {
+    fn from(why: Unreadable) -> sqlx::Error {
+        damaged(format!("a queue's document: {why}"))
+    }
+}
+
 impl QueueRow {
     /// The document as it was checked when it was stored, and the queue that it describes.
-    fn ready(&self) -> sqlx::Result<(Document, Queue)> {
-        let unreadable = |said: String| sqlx::Error::Decode(format!("queue {}: {said}", self.name).into());
+    fn ready(&self) -> Result<(Document, Queue), Unreadable> {
         let document: Document =
-            serde_json::from_value(self.document.clone()).map_err(|error| unreadable(error.to_string()))?;
-        document
-            .ready_as_stored(&self.name, self.updated_at)
-            .map_err(|faults| unreadable(format!("{faults:?}")))
+            serde_json::from_value(self.document.clone()).map_err(|error| Unreadable(error.to_string()))?;
+        document.ready_as_stored(&self.name, self.updated_at).map_err(|faults| {
+            let said: Vec<String> =
+                faults.iter().map(|one| format!("{}: {}", one.pointer, one.message)).collect();
+            Unreadable(said.join("; "))
+        })
     }
 }
 

@@ -113,7 +113,7 @@ async fn renew(
 ) -> Result<(), ActError> {
     let (name, until) = (claim.queue.clone(), claim.expires_at);
     let Some(row) = find(conn, &name).await? else { return Err(ActError::NoQueue { queue: name, until }) };
-    let (_, queue) = row.ready()?;
+    let (_, queue) = row.ready().map_err(sqlx::Error::from)?;
     if !is_in(conn, &queue, claim, model, now).await? {
         return Err(ActError::Left { queue: name, until });
     }
@@ -148,7 +148,7 @@ async fn complete(
         return Err(ActError::Past);
     }
     let rest = match find(conn, &claim.queue).await? {
-        Some(row) => row.ready()?.1.rest,
+        Some(row) => row.ready().map_err(sqlx::Error::from)?.1.rest,
         None => REST,
     };
     store::call_back(conn, claim.lead_id, now).await?;

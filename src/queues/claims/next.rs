@@ -89,7 +89,8 @@ pub(super) async fn next(
 
 async fn attempt(queues: &Queues, name: &str, rep: &str, request: Option<&str>) -> Result<Taken, NextError> {
     let mut tx = queues.db.begin().await?;
-    let (_, queue) = lock(&mut tx, name).await?.ok_or(NextError::NotFound)?.ready()?;
+    let (_, queue) =
+        lock(&mut tx, name).await?.ok_or(NextError::NotFound)?.ready().map_err(sqlx::Error::from)?;
     let now = super::super::now(queues, &mut tx).await?;
     let live = queues.live.current(&mut tx).await?;
     if let Some(request) = request

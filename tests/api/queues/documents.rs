@@ -231,3 +231,25 @@ async fn a_cursor_holds_for_the_queue_as_it_was() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_queue_whose_document_is_damaged_is_listed_with_what_is_wrong_and_can_be_replaced() {
+    run(async |app| {
+        put(app, "calls", json!({})).await;
+        let damage = r#"update queue set document = '{"tiers": 7}' where name = 'calls'"#;
+        sqlx::query(damage).execute(&mut app.database.connect().await).await.unwrap();
+
+        let listed = app.get("/v1/queues").await;
+
+        assert_eq!(listed.status, 200);
+        let queues = listed.json()["data"].clone();
+        assert_eq!((&queues[0]["name"], &queues[0]["document"]), (&json!("calls"), &json!({"tiers": 7})));
+        let why = queues[0]["unreadable"].as_str().unwrap();
+        assert!(why.contains("invalid type"), "{why}");
+        assert_eq!((&queues[1]["name"], &queues[1]["unreadable"]), (&json!("sales"), &Value::Null));
+        assert_eq!(app.get("/v1/queues/calls").await.json()["unreadable"], why);
+        put(app, "calls", json!({})).await;
+        assert_eq!(app.get("/v1/queues/calls").await.json()["unreadable"], Value::Null);
+    })
+    .await;
+}
