@@ -310,7 +310,7 @@ fn a_statement_is_tagged_with_the_room_and_the_function_in_which_it_stands() {
         let relative = segments(path.strip_prefix(&src).unwrap().parent().unwrap());
         let wing_of_rooms = relative.first().is_some_and(|wing| OF_ROOMS.contains(&wing.as_str()));
         let folders = relative[usize::from(wing_of_rooms)..].iter().filter(|folder| *folder != "store");
-        let room: String = folders.map(|folder| format!("{folder}::")).collect();
+        let room: String = folders.flat_map(|folder| [folder, "::"]).collect();
         for (tag, function) in tags(&source) {
             let named = tag.split(" (").next().unwrap();
             assert_eq!(named, format!("{room}{function}"), "the tag of a statement in {}", path.display());

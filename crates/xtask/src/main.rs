@@ -1,101 +1,88 @@
-//! The repository's chores: `cargo xtask queries`, `cargo xtask queries --check` and `cargo xtask architecture`.
+//! The repository's chores: `cargo xtask`, then one of
 //!
-//! Statements are checked when the service is built, against `.sqlx`. This makes `.sqlx` anew: it brings up a
-//! private Postgres with the current migrations and builds against it. With `--check` it only says whether what is
-//! committed is what it would make.
-//!
-//! `cargo xtask architecture` draws the picture of who imports whom in ARCHITECTURE.md.
+//! | | |
+//! |---|---|
+//! | `check` | all that CI checks |
+//! | `queries` | writes `.sqlx`, by which a build checks statements; with `--check`, compares it |
+//! | `openapi` | writes `openapi.yaml` from the code; with `--check`, compares it |
+//! | `architecture` | draws the picture of who imports whom in ARCHITECTURE.md |
+//! | `db` | opens `psql` on the database of the service in `data`, or on `DATABASE_URL`; what follows goes to `psql` |
+
+mod db;
+mod queries;
 
 use std::{
-    collections::BTreeMap,
     env,
-    fs::File,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use anyhow::{Context, bail, ensure};
-use private_postgres::{Cluster, Settings};
-use sqlx::{Connection, Executor, PgConnection, migrate::Migrator};
+
+/// What the chores are, for who names none or another.
+const USAGE: &str = "usage: cargo xtask check | queries [--check] | openapi [--check] | architecture | db [ARGUMENTS OF PSQL]";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
+    let repository = repository()?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["queries"] => queries(false),
-        ["queries", "--check"] => queries(true),
-        ["architecture"] => architecture(),
+        ["check"] => check(&repository),
+        ["queries"] => queries::queries(&repository, false),
+        ["queries", "--check"] => queries::queries(&repository, true),
+        ["openapi"] => openapi(&repository, false),
+        ["openapi", "--check"] => openapi(&repository, true),
+        ["architecture"] => architecture(&repository),
+        ["db", ref rest @ ..] => db::psql(&repository, rest),
         ["pg-supervise", root, grace] => {
             Ok(private_postgres::supervise(Path::new(root), Duration::from_secs_f64(grace.parse()?))?)
         }
-        _ => bail!("usage: cargo xtask queries [--check] | cargo xtask architecture"),
+        _ => bail!(USAGE),
     }
+}
+
+/// The folder of the repository.
+fn repository() -> anyhow::Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.join("../..").canonicalize().with_context(|| format!("{} is gone", here.display()))
+}
+
+/// Cargo with these arguments, in the repository.
+fn cargo(repository: &Path, arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(arguments).current_dir(repository);
+    cargo
+}
+
+/// Runs everything that CI runs.
+fn check(repository: &Path) -> anyhow::Result<()> {
+    let status = Command::new("bash").arg(repository.join(".ci/run")).status().context("cannot run bash")?;
+    ensure!(status.success(), "a check failed");
+    Ok(())
+}
+
+/// Writes `openapi.yaml` as the code describes the API, or compares it.
+fn openapi(repository: &Path, check: bool) -> anyhow::Result<()> {
+    let described = cargo(repository, &["run", "--quiet", "--package", "leadscore", "--", "openapi"])
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("cannot run cargo")?;
+    ensure!(described.status.success(), "the service cannot describe itself");
+    let file = repository.join("openapi.yaml");
+    if check {
+        ensure!(
+            std::fs::read(&file)? == described.stdout,
+            "openapi.yaml is not what the code says; run `cargo xtask openapi` and commit it"
+        );
+        return Ok(());
+    }
+    std::fs::write(&file, described.stdout).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Draws the picture of ARCHITECTURE.md anew, by the test that compares it.
-fn architecture() -> anyhow::Result<()> {
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["test", "--quiet", "--package", "leadscore", "--test", "architecture", "the_picture"])
-        .env("DRAW", "1")
-        .status()
-        .context("cannot run cargo")?;
+fn architecture(repository: &Path) -> anyhow::Result<()> {
+    let test = ["test", "--quiet", "--package", "leadscore", "--test", "architecture", "the_picture"];
+    let status = cargo(repository, &test).env("DRAW", "1").status().context("cannot run cargo")?;
     ensure!(status.success(), "the picture could not be drawn");
     Ok(())
-}
-
-fn queries(check: bool) -> anyhow::Result<()> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    let target = repository.join("target/queries");
-    let cluster = Cluster::start(&Settings {
-        root: target.join("pg"),
-        supervisor: vec![env::current_exe()?.into(), "pg-supervise".into()],
-        grace: Duration::ZERO,
-        durable: false,
-        max_connections: 20,
-    })?;
-    let url = tokio::runtime::Runtime::new()?.block_on(migrated(&cluster, &repository.join("migrations")))?;
-    let made = if check { target.join("sqlx") } else { repository.join(".sqlx") };
-    describe(&repository, &made, &url)?;
-    cluster.stop()?;
-    let same = contents(&made)? == contents(&repository.join(".sqlx"))?;
-    ensure!(same, "statements have changed since .sqlx was made; run `cargo xtask queries` and commit it");
-    Ok(())
-}
-
-async fn migrated(cluster: &Cluster, migrations: &Path) -> anyhow::Result<String> {
-    let mut server = PgConnection::connect(&cluster.url("postgres")).await?;
-    server.execute("drop database if exists queries").await?;
-    server.execute("create database queries").await?;
-    let url = cluster.url("queries");
-    Migrator::new(migrations).await?.run(&mut PgConnection::connect(&url).await?).await?;
-    Ok(url)
-}
-
-/// Builds with every statement described by the database, not by what `.sqlx` says.
-fn describe(repository: &Path, made: &Path, url: &str) -> anyhow::Result<()> {
-    if made.exists() {
-        std::fs::remove_dir_all(made)?;
-    }
-    std::fs::create_dir_all(made)?;
-    // Cargo builds anew only what looks changed.
-    File::options().write(true).open(repository.join("src/lib.rs"))?.set_modified(SystemTime::now())?;
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["check", "--quiet", "--package", "leadscore", "--lib"])
-        .current_dir(repository)
-        .env("SQLX_OFFLINE", "false")
-        .env("SQLX_OFFLINE_DIR", made)
-        .env("DATABASE_URL", url)
-        .status()
-        .context("cannot run cargo")?;
-    ensure!(status.success(), "the service does not build");
-    Ok(())
-}
-
-fn contents(folder: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))? {
-        let path = entry?.path();
-        files.insert(path.file_name().map(PathBuf::from).unwrap_or_default(), std::fs::read(&path)?);
-    }
-    Ok(files)
 }
