@@ -5,7 +5,6 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use super::{batch, call, post, statuses};
-
 use crate::harness::run;
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{call, post, put, status, statuses};
-
 use crate::harness::run;
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{post, status};
-
 use crate::harness::{ADMIN, run};
 
 #[tokio::test]

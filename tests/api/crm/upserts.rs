@@ -5,7 +5,6 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{call, post, put, status};
-
 use crate::harness::{Answer, run};
 
 /// The pointers of a refusal, and the words for what is wrong there.

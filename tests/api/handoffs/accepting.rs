@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{states, told};
-
 use crate::harness::{
     run,
     sales::{act, answered, change_terms, changes, handoffs, last_passage, mql, open, stage},

@@ -5,7 +5,6 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::states;
-
 use crate::harness::{
     run,
     sales::{answer, answered, change_policy, mql, open},

@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::told;
-
 use crate::harness::{
     run,
     sales::{act, answered, handoffs, mql, open, stage},

@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{states, told};
-
 use crate::harness::{
     call, does,
     models::{publish, visits},

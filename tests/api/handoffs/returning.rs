@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::states;
-
 use crate::harness::{
     run,
     sales::{act, answer, answered, last_passage, mql, open, stage},

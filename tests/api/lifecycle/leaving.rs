@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{event, fit_director, passages, stage};
-
 use crate::harness::{
     does,
     models::{publish, visits},

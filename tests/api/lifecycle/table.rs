@@ -4,7 +4,6 @@ use leadscore::leads::{Cause, Stage};
 use serde_json::json;
 
 use super::passages;
-
 use crate::harness::{
     run,
     sales::{act, answered, mql, open},

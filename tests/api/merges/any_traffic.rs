@@ -5,7 +5,6 @@ use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::json;
 
 use super::{merge, points, unmerge, visit};
-
 use crate::harness::{TestApp, run};
 
 /// Something that is said of a few people, or decided.

@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{decide, everything, known, lead, merge, points, unmerge, visit};
-
 use crate::harness::run;
 
 #[tokio::test]

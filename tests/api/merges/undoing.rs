@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{everything, known, lead, merge, unmerge, visit};
-
 use crate::harness::{
     does, run,
     sales::{mql, open},

@@ -5,7 +5,6 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{call, progress, roles, standing, states};
-
 use crate::harness::{
     models::{publish, visit, visits},
     run,

@@ -7,7 +7,6 @@ use serde_json::json;
 use sqlx::Executor;
 
 use super::{call, phase, progress, roles, standing, states};
-
 use crate::harness::{
     models::{begin, publish, visit, visits},
     rebuild_next, run,

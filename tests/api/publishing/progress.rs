@@ -5,7 +5,6 @@ use leadscore::publishing::jobs::{Step, rebuild_step};
 use serde_json::json;
 
 use super::progress;
-
 use crate::harness::{
     models::{begin, visit, visits},
     rebuild_next, run,

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::call;
-
 use crate::harness::{
     ADMIN,
     models::{add, begin, publish, visit, visits},

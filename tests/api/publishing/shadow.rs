@@ -5,7 +5,6 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::{call, roles, standing, states};
-
 use crate::harness::{
     models::{add, begin, publish, visit, visits},
     rebuild_next, run,

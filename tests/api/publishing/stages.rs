@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 
 use super::{call, standing};
-
 use crate::harness::{
     TestApp,
     models::{add, begin, publish, visit, visits},

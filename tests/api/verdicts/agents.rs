@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{CHROME, HEADLESS, look, verdicts};
-
 use crate::harness::{WRITE, run};
 
 const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::{click, delivered, of_mail, raw, verdicts};
-
 use crate::harness::{WRITE, run};
 
 #[tokio::test]

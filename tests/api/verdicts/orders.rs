@@ -7,7 +7,6 @@ use proptest::{
 use serde_json::{Value, json};
 
 use super::{raw, verdicts};
-
 use crate::harness::{TestApp, run};
 
 /// Something that happens to one of two mails, so many seconds after the story's beginning.

@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{CHROME, HEADLESS, click, decide, delivered, look, of_mail, raw, standing, verdicts};
-
 use crate::harness::run;
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::{CHROME, HEADLESS, decide, standing};
-
 use crate::harness::run;
 
 #[tokio::test]

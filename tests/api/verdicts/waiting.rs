@@ -15,7 +15,6 @@ use leadscore::{
 use serde_json::{Map, Value, json};
 
 use super::{click, delivered, raw, verdicts};
-
 use crate::harness::run;
 
 #[tokio::test]

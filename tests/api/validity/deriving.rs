@@ -1,5 +1,4 @@
-//! What an address, a number and a website give away: derived when an event arrives, recorded in the log, folded as any
-//! attribute.
+//! What is derived of an address, a website and a number.
 
 use chrono::TimeDelta;
 use leadscore::{
@@ -8,22 +7,8 @@ use leadscore::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::harness::{ADMIN, START, TestApp, run, sales::change_policy};
-
-async fn take(app: &TestApp, method: &str, path: &str, body: Value) -> Value {
-    let answer = app.call(method, path, Some(ADMIN), body.to_string()).await;
-    assert!(answer.status.is_success(), "{method} {path}: {answer:?}");
-    answer.json()
-}
-
-async fn identify(app: &TestApp, at: &str, traits: Value) {
-    app.events(json!({"type": "identify", "lead": {"user_id": "u1"}, "occurred_at": at, "traits": traits}))
-        .await;
-}
-
-async fn derived(app: &TestApp) -> Value {
-    app.only_lead().await["profile"]["derived"].clone()
-}
+use super::{derived, identify, take};
+use crate::harness::{START, TestApp, run, sales::change_policy};
 
 /// What the log says was derived, oldest first.
 async fn recorded(app: &TestApp) -> Vec<Option<Value>> {
@@ -31,12 +16,6 @@ async fn recorded(app: &TestApp) -> Vec<Option<Value>> {
         .fetch_all(&mut app.database.connect().await)
         .await
         .unwrap()
-}
-
-/// Has the lead read anew from its log: a device that did something joins it.
-async fn replay(app: &TestApp) {
-    app.events(json!({"type": "page_viewed", "lead": {"anonymous_id": "d1"}})).await;
-    app.events(json!({"type": "identify", "lead": {"user_id": "u1", "anonymous_id": "d1"}})).await;
 }
 
 #[tokio::test]
@@ -183,87 +162,6 @@ async fn each_derived_attribute_is_as_old_as_what_it_was_derived_from_and_goes_w
     }
 }
 
-#[tokio::test]
-async fn a_suspect_sign_up_waits_until_sales_has_reached_a_real_person() {
-    run(async |app| {
-        let signed_up = json!({"email": "x@mailinator.com", "title": "Director",
-            "company": {"employees": 200, "industry": "software"}});
-        app.events(json!([
-            {"type": "identify", "lead": {"user_id": "u1"}, "traits": signed_up},
-            {"type": "page_viewed", "lead": {"user_id": "u1"}, "properties": {"path": "/pricing"}},
-            {"type": "trial_started", "lead": {"user_id": "u1"}},
-        ]))
-        .await;
-        let lead = app.only_lead().await;
-        assert_eq!(
-            [&lead["score"], &lead["fit"], &lead["stage"]],
-            [&json!(40), &json!(10_000), &json!("lead")]
-        );
-        let receipt = app.get(&format!("/v1/leads/{}/score", lead["id"].as_str().unwrap())).await.json();
-        let lines = receipt["receipt"]["lines"].as_array().unwrap();
-        let line = lines.iter().find(|line| line["rule"] == "throw-away address").unwrap();
-        assert_eq!(line["points"], -30_000);
-        app.advance(TimeDelta::hours(1));
-
-        app.events(json!({"type": "meeting_held", "lead": {"user_id": "u1"}, "traits": {"reached": true}}))
-            .await;
-
-        let lead = app.only_lead().await;
-        assert_eq!(
-            [&lead["score"], &lead["fit"], &lead["stage"]],
-            [&json!(80), &json!(40_000), &json!("mql")]
-        );
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_suspect_sign_up_does_not_ripen_and_is_an_mql_once_a_crm_says_that_it_was_reached() {
-    run(async |app| {
-        let signed_up = json!({"title": "Director", "company": {"employees": 200, "industry": "software"}});
-        app.events(json!([
-            {"type": "signed_up", "lead": {"user_id": "u1", "email": "x@mailinator.com"}, "traits": signed_up},
-            {"type": "page_viewed", "lead": {"user_id": "u1"}, "properties": {"path": "/pricing"}},
-            {"type": "trial_started", "lead": {"user_id": "u1"}},
-        ]))
-        .await;
-        app.advance(TimeDelta::hours(2));
-        app.run_due().await;
-        let lead = app.only_lead().await;
-        assert_eq!([&lead["score"], &lead["stage"]], [&json!(40), &json!("lead")]);
-
-        let path = format!("/v1/leads/{}", lead["id"].as_str().unwrap());
-        let reached = take(app, "PATCH", &path, json!({"traits": {"reached": true}})).await;
-
-        assert_eq!([&reached["score"], &reached["stage"]], [&json!(70), &json!("mql")]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_lists_are_asked_once_and_a_replay_finds_what_they_said_then() {
-    run(async |app| {
-        identify(app, "2026-03-01T01:00:00Z", json!({"email": "x@mailinator.com"})).await;
-        // As if the event had come to an older release, whose lists did not know the domain yet.
-        sqlx::query("update event set traits = jsonb_set(traits, '{derived,email_kind}', '\"work\"')")
-            .execute(&mut app.database.connect().await)
-            .await
-            .unwrap();
-
-        replay(app).await;
-        assert_eq!(derived(app).await["email_kind"], "work");
-
-        let said = json!({"user_id": "u1", "email": "x@mailinator.com"});
-        let told = take(app, "POST", "/v1/leads", said.clone()).await;
-        assert_eq!(
-            (&told["status"], &told["profile"]["derived"]["email_kind"]),
-            (&json!("updated"), &json!("disposable"))
-        );
-        assert_eq!(take(app, "POST", "/v1/leads", said).await["status"], "unchanged");
-    })
-    .await;
-}
-
 fn found(kind: &str, named: fn(Identity) -> Named) -> Found {
     Found {
         id: Some("e1".to_owned()),
@@ -305,53 +203,6 @@ fn who_is_only_named_in_passing_has_given_no_address() {
 }
 
 #[tokio::test]
-async fn a_merge_and_its_undoing_derive_nothing_anew() {
-    run(async |app| {
-        identify(app, "2026-03-01T01:00:00Z", json!({"email": "jane@acme.example"})).await;
-        let one = app.only_lead().await;
-        app.events(
-            json!({"type": "identify", "lead": {"user_id": "u2"}, "occurred_at": "2026-03-01T02:00:00Z",
-            "traits": {"email": "x@mailinator.com", "phone": "+1 555 0100"}}),
-        )
-        .await;
-        let two = app.lead("u2").await;
-        let path = |lead: &Value| format!("/v1/leads/{}", lead["id"].as_str().unwrap());
-        let said = json!({"lead_id": two["id"], "reason": "one person", "author": "ann"});
-
-        take(app, "POST", &format!("{}/merge", path(&one)), said.clone()).await;
-
-        let merged = app.get(&path(&one)).await.json();
-        assert_eq!(
-            merged["profile"]["derived"],
-            json!({"email_valid": true, "email_domain": "mailinator.com", "email_kind": "disposable",
-                "phone_valid": true, "company_domain": "acme.example"})
-        );
-        take(app, "POST", &format!("{}/unmerge", path(&one)), said).await;
-        for before in [one, two] {
-            assert_eq!(app.get(&path(&before)).await.json()["profile"], before["profile"]);
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_supposition_derives_as_an_arrival_would() {
-    run(async |app| {
-        identify(app, "2026-03-01T01:00:00Z", json!({"email": "jane@acme.example", "title": "Director"}))
-            .await;
-        let path = format!("/v1/leads/{}/score/what-if", app.only_lead().await["id"].as_str().unwrap());
-        let fit = async |body: Value| take(app, "POST", &path, body).await["fit"].clone();
-        let suspect = json!({"email": "x@mailinator.com", "derived": {"email_kind": "work"}});
-
-        assert_eq!(fit(json!({"traits": suspect})).await, -10_000);
-        assert_eq!(fit(json!({"events": [{"type": "identify", "traits": suspect}]})).await, -10_000);
-        assert_eq!(fit(json!({"traits": {"email": null}})).await, 20_000);
-        assert_eq!(fit(json!({"traits": {"phone": "0000000"}})).await, 10_000, "takes ten, gives none");
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_policy_leaves_out_by_the_domain_of_a_website_and_a_queue_narrows_by_the_kind_of_address() {
     run(async |app| {
         change_policy(app, json!({"exclusions": [{"label": "competitor", "domain": "rival.example"}]})).await;
@@ -376,23 +227,6 @@ async fn a_policy_leaves_out_by_the_domain_of_a_website_and_a_queue_narrows_by_t
         let users: Vec<&Value> =
             ranking["data"].as_array().unwrap().iter().map(|place| &place["user_id"]).collect();
         assert_eq!(users, ["work"]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn who_computes_without_a_lead_states_what_was_derived() {
-    run(async |app| {
-        let model = app.get("/v1/models").await.json()["data"][0]["id"].clone();
-        let fit = async |profile: Value, traits: Value| {
-            let events = json!([{"type": "identify", "occurred_at": "2026-03-01T09:00:00Z", "traits": traits}]);
-            let body = json!({"model": model, "profile": profile, "events": events, "as_of": "2026-03-02T09:00:00Z"});
-            take(app, "POST", "/v1/models/evaluate", body).await["fit"].clone()
-        };
-
-        assert_eq!(fit(json!({"derived": {"email_kind": "disposable"}}), json!({})).await, -30_000);
-        assert_eq!(fit(json!({}), json!({"derived": {"email_kind": "disposable"}})).await, -30_000);
-        assert_eq!(fit(json!({}), json!({"email": "x@mailinator.com"})).await, 0, "no list is asked");
     })
     .await;
 }

@@ -1,34 +1,11 @@
-//! What people agree to: a gate of its own, which no score opens.
+//! What a person agrees to and refuses on each channel.
 
 use axum::http::StatusCode;
 use chrono::TimeDelta;
-use leadscore::{
-    intake::ingest::{
-        Submission,
-        event::{Arrival, Found},
-        submit,
-    },
-    leads::identity::{Identity, Kind, Named},
-};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use super::{JANE, agree, channels, here, in_passing, mail, told_since};
 use crate::harness::{ADMIN, TestApp, run};
-
-const JANE: &str = "jane@acme.example";
-
-/// An event of an address, as mail providers tell of it.
-fn mail(kind: &str, address: &str) -> Value {
-    json!({"type": kind, "lead": {"email": address}})
-}
-
-async fn channels(app: &TestApp, email: &str) -> Value {
-    let answer = app.get(&format!("/v1/leads/by/email/{email}")).await;
-    let mut channels = answer.json()["consent"]["channels"].clone();
-    for word in channels.as_object_mut().unwrap().values_mut() {
-        *word = word["state"].clone();
-    }
-    channels
-}
 
 async fn suppressed(app: &TestApp) -> Vec<String> {
     let rows = app.pages("/v1/suppressions?limit=2").await;
@@ -36,34 +13,6 @@ async fn suppressed(app: &TestApp) -> Vec<String> {
         rows.iter().map(|row| format!("{} {}", row["email"], row["state"]).replace('"', "")).collect();
     said.sort();
     said
-}
-
-async fn agree(app: &TestApp, email: &str, body: Value) -> crate::harness::Answer {
-    let id = app.get(&format!("/v1/leads/by/email/{email}")).await.json()["id"].as_str().unwrap().to_owned();
-    app.post(&format!("/v1/leads/{id}/consent"), body.to_string()).await
-}
-
-/// Events that make nobody a lead, as a mail provider's are.
-async fn in_passing(app: &TestApp, kind: &str, address: &str) {
-    let arrival = Arrival { at: app.now(), api_key: None };
-    let email = Identity::parse(Kind::Email, address).unwrap();
-    let found = Found {
-        id: None,
-        kind: kind.to_owned(),
-        name: None,
-        named: Named::in_passing(email),
-        original_at: None,
-        sent_at: None,
-        corrected: true,
-        properties: Map::new(),
-        traits: None,
-        context: None,
-        hint: None,
-    };
-    let event = found.into_event(arrival, || "passing".to_owned()).unwrap();
-    let submission =
-        Submission { arrival, events: vec![(0, event)], refused: Vec::new(), want_leads: false, size: 0 };
-    assert_eq!(submit(&app.app.intake.writers, submission).await.unwrap().accepted, 1);
 }
 
 #[tokio::test]
@@ -123,29 +72,6 @@ async fn an_address_that_is_nobodys_lead_is_suppressed_and_stays_so_when_it_beco
         assert_eq!(channels(app, JANE).await, json!({"email": "withdrawn"}));
         let lead = app.only_lead().await;
         assert_eq!(app.get("/v1/suppressions").await.json()["data"][0]["lead_id"], lead["id"]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_change_of_consent_is_told_of_and_shows_in_updated_at() {
-    run(async |app| {
-        app.events(json!([mail("page_viewed", JANE)])).await;
-        let start =
-            app.get("/v1/changes?cursor=now").await.json()["resume_cursor"].as_str().unwrap().to_owned();
-        app.advance(TimeDelta::minutes(1));
-
-        app.events(json!([mail("email_complained", JANE)])).await;
-        app.advance(TimeDelta::minutes(1));
-        app.events(json!([mail("email_complained", JANE)])).await;
-
-        let changes = app.get(&format!("/v1/changes?cursor={start}")).await.json();
-        let told = |change: &&Value| change["type"] == "lead.consent_changed";
-        let told: Vec<&Value> = changes["data"].as_array().unwrap().iter().filter(told).collect();
-        assert_eq!(told.len(), 1, "{changes}");
-        assert_eq!(told[0]["data"], json!({"channel": "email", "state": "complained"}));
-        let lead = app.lead("jane").await;
-        assert!(lead["updated_at"].as_str() >= told[0]["at"].as_str(), "{lead}");
     })
     .await;
 }
@@ -257,24 +183,6 @@ async fn the_list_of_suppressions_is_read_page_by_page_and_not_with_a_write_key(
     .await;
 }
 
-/// Who follows the feed from here on.
-async fn here(app: &TestApp) -> String {
-    app.get("/v1/changes?cursor=now").await.json()["resume_cursor"].as_str().unwrap().to_owned()
-}
-
-/// What the feed has told of consents since, by lead: the last word on each channel.
-async fn told_since(app: &TestApp, start: &str, lead: &Value) -> Value {
-    let changes = app.get(&format!("/v1/changes?cursor={start}")).await.json();
-    let mut told = json!({});
-    for change in changes["data"].as_array().unwrap() {
-        if change["type"] == "lead.consent_changed" && change["lead_id"] == lead["id"] {
-            told[change["data"]["channel"].as_str().unwrap_or("do_not_contact")] =
-                change["data"]["state"].clone();
-        }
-    }
-    told
-}
-
 #[tokio::test]
 async fn a_machine_may_refuse_and_not_agree_and_what_was_said_before_comes_back() {
     run(async |app| {
@@ -313,22 +221,6 @@ async fn a_machine_may_refuse_and_not_agree_and_what_was_said_before_comes_back(
 }
 
 #[tokio::test]
-async fn who_follows_the_feed_learns_that_nobody_has_agreed() {
-    run(async |app| {
-        app.events(json!([{"id": "yes", "type": "email_subscribed", "lead": {"email": JANE}}])).await;
-        let jane = app.lead("jane").await;
-        let start = here(app).await;
-        let body = json!({"verdict": "machine", "reason": "a form robot", "author": "ann"}).to_string();
-
-        app.post(&format!("/v1/leads/{}/events/yes/verdict", jane["id"].as_str().unwrap()), body).await;
-
-        assert_eq!(channels(app, JANE).await, json!({}));
-        assert_eq!(told_since(app, &start, &jane).await, json!({"email": null}));
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn what_is_said_on_a_shared_device_is_said_by_whoever_uses_it_then() {
     run(async |app| {
         let at = |minutes: i64| app.now() - TimeDelta::minutes(minutes);
@@ -342,50 +234,6 @@ async fn what_is_said_on_a_shared_device_is_said_by_whoever_uses_it_then() {
         assert_eq!(channels(app, "ann@acme.example").await, json!({"email": "withdrawn"}));
         assert_eq!(channels(app, "bob@acme.example").await, json!({"email": "granted"}));
         assert_eq!(suppressed(app).await, ["ann@acme.example withdrawn"]);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_feed_does_not_tell_of_a_yes_by_one_name_of_somebody_who_said_no_by_another() {
-    run(async |app| {
-        app.events(json!([{"type": "identify", "lead": {"user_id": "jane", "email": JANE}}])).await;
-        let jane = app.lead("jane").await;
-        agree(app, JANE, json!({"channel": "email", "state": "withdrawn", "reason": "on the phone"})).await;
-        app.advance(TimeDelta::minutes(1));
-        let start = here(app).await;
-
-        app.events(json!([mail("email_subscribed", JANE)])).await;
-
-        assert_eq!(channels(app, JANE).await, json!({"email": "withdrawn"}));
-        assert_eq!(told_since(app, &start, &jane).await, json!({}), "it stands as it stood");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn the_feed_tells_of_consents_that_change_because_leads_become_one_and_two_again() {
-    run(async |app| {
-        in_passing(app, "email_unsubscribed", "jane@old.example").await;
-        for user in ["jane", "joan"] {
-            app.events(json!([{"type": "identify", "lead": {"user_id": user}}])).await;
-        }
-        app.events(json!([{"type": "email_complained", "lead": {"user_id": "joan"}}])).await;
-        let (jane, joan) = (app.lead("jane").await, app.lead("joan").await);
-        let body = json!({"lead_id": joan["id"], "author": "ann", "reason": "one person"}).to_string();
-        let path = |verb: &str| format!("/v1/leads/{}/{verb}", jane["id"].as_str().unwrap());
-
-        let start = here(app).await;
-        app.events(json!([{"type": "identify", "lead": {"user_id": "jane", "email": "jane@old.example"}}]))
-            .await;
-        assert_eq!(told_since(app, &start, &jane).await, json!({"email": "withdrawn"}));
-        let start = here(app).await;
-        app.post(&path("merge"), body.clone()).await;
-        assert_eq!(told_since(app, &start, &jane).await, json!({"email": "complained"}));
-        let start = here(app).await;
-        app.post(&path("unmerge"), body).await;
-        assert_eq!(told_since(app, &start, &jane).await, json!({"email": "withdrawn"}));
-        assert_eq!(told_since(app, &start, &joan).await, json!({"email": "complained"}));
     })
     .await;
 }
