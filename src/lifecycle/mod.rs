@@ -1,7 +1,8 @@
 //! How a lead goes from stranger to customer, and the one way in which it changes.
 //!
-//! [`change::LeadChange`] is the unit of work: every change of a lead goes through one. [`change::jobs`] are the sweeps that change
-//! leads when nobody asks: time passes, the policy changes, the semantics become newer.
+//! [`change::LeadChange`] is the unit of work: every change of a lead goes through one. The sweeps in
+//! [`change::jobs`] change leads when time passes, when the policy changes, or when the semantics become
+//! newer.
 
 pub mod change;
 pub mod checklists;
@@ -33,7 +34,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// The same, on other connections.
+    /// Returns the same state with `db` as the connections on which leads are changed.
     #[must_use]
     pub fn on(&self, db: PgPool) -> Lifecycle {
         Lifecycle { db, ..self.clone() }

@@ -42,17 +42,17 @@ where
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListEvents {
-    /// Only events of one of these types: several with commas, or the parameter several times.
+    /// Only events of one of these types. To give several, separate them by commas or repeat the parameter.
     #[serde(default)]
     #[param(value_type = Option<Vec<String>>)]
     r#type: Many<String>,
-    /// Only events of which one of these is thought: `human`, `suspect` or `machine`.
+    /// Only events with one of these verdicts: `human`, `suspect` or `machine`. Several as for `type`.
     #[serde(default)]
     #[param(value_type = Option<Vec<String>>)]
     verdict: Many<Verdict>,
-    /// How many rows, 1 to 500; 50 if absent.
+    /// How many events to return: 1 to 500, 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The place to continue from: the `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
@@ -60,13 +60,13 @@ struct ListEvents {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct GetTimeline {
-    /// How many rows, 1 to 500; 50 if absent.
+    /// How many entries to return: 1 to 500, 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The place to continue from: the `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// Something that happened to a lead. `at` is when it happened; of an outcome, when it was recorded.
+/// Something that happened to a lead. `at` says when. For an outcome, `at` is when the outcome was recorded.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum TimelineEntry {
@@ -76,63 +76,83 @@ enum TimelineEntry {
     Transition { at: DateTime<Utc>, data: Transition },
     /// Sales was offered the lead.
     HandoffOffered { at: DateTime<Utc>, data: Offered },
-    /// What became of the handoff.
+    /// A handoff was answered, or ended by itself.
     HandoffAnswered { at: DateTime<Utc>, data: Answered },
-    /// What became of the lead was recorded.
+    /// A person recorded an outcome of the lead.
     Outcome { at: DateTime<Utc>, data: OutcomeView },
 }
 
-/// A passage from one stage to another, with the score of its moment. Points in milli-points but `score`.
+/// A passage from one stage to another, with the score at that moment.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Transition {
+    /// The id of the transition.
     pub(super) id: Uuid,
-    /// Whose it was: the lead's, or that of one which was joined with it.
+    /// The lead that passed: this lead, or a lead that was joined into it later.
     pub(super) lead_id: LeadId,
+    /// The stage before.
     pub(super) from: Stage,
+    /// The stage after.
     pub(super) to: Stage,
+    /// Why the lead passed.
     pub(super) cause: Cause,
-    /// Who said so; null: the rules.
+    /// Who moved the lead. Null: the rules did.
     pub(super) actor: Option<String>,
-    /// The reason that they gave.
+    /// The reason that the actor gave.
     pub(super) reason: Option<String>,
-    /// How many passages into `mql` it had begun.
+    /// How often the lead had become an MQL, this passage included.
     pub(super) cycle: i32,
+    /// The published score, in whole points.
     pub(super) score: i32,
+    /// Fit, engagement and adjustments added up, in milli-points.
     pub(super) raw: i64,
+    /// The points of the dimension `fit`, in milli-points.
     pub(super) fit: i64,
+    /// The points of the dimension `engagement`, in milli-points.
     pub(super) engagement: i64,
+    /// The grade, such as `A1`.
     pub(super) grade: String,
+    /// The band, such as `hot`.
     pub(super) band: String,
+    /// The version of the model that gave the score.
     pub(super) model_version: ModelId,
 }
 
-/// A handoff to sales.
+/// An offer of the lead to sales.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Offered {
+    /// The handoff.
     pub(super) handoff_id: HandoffId,
-    /// Who offered; null: the rules.
+    /// Who offered the lead. Null: the rules did.
     pub(super) by: Option<String>,
-    /// Who is to answer, or has the lead.
+    /// The rep who must answer, or who has the lead.
     pub(super) rep: Option<String>,
+    /// By when sales must answer. Null: at any time.
     pub(super) due_at: Option<DateTime<Utc>>,
+    /// How often the lead had become an MQL.
     pub(super) cycle: i32,
+    /// The published score at the moment of the offer, in whole points.
     pub(super) score: i32,
 }
 
-/// What became of a handoff to sales.
+/// The answer to a handoff, or its end.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Answered {
+    /// The handoff.
     pub(super) handoff_id: HandoffId,
+    /// The state that the handoff entered.
     pub(super) state: HandoffState,
-    /// Who answered; null: the rules.
+    /// Who answered. Null: the rules ended the handoff.
     pub(super) by: Option<String>,
+    /// Why the handoff ended: a code, a text of the person, or the cause of the withdrawal.
     pub(super) reason: Option<String>,
+    /// The note of the person who answered.
     pub(super) note: Option<String>,
-    /// Until when the lead is to be left alone.
+    /// The instant before which a recycled lead cannot be an MQL again, if sales named one.
     pub(super) until: Option<DateTime<Utc>>,
 }
 
-/// The log of a lead: every event that counts for it, newest first.
+/// Lists the events of a lead, newest first. These are all events in the spans of the lead's identities,
+/// whatever their verdict.
 #[utoipa::path(get, path = "/v1/leads/{id}/events", tag = "Leads", params(("id" = LeadId, Path), ListEvents),
     responses((status = 200, body = Page<LoggedEvent>)))]
 async fn list_events(
@@ -152,13 +172,14 @@ async fn list_events(
     Ok(Page::of(rows, limit, |row| place(Kind::Event, row)).map(|row| row.what).respond(&uri))
 }
 
-/// Types as they are asked for, and in the form in which they are kept: an older release kept some as they came.
+/// Returns the types as the caller wrote them, and in their normal form. Older releases stored some types as
+/// they came.
 fn spellings(kinds: Vec<String>) -> Vec<String> {
     let forms: Vec<String> = kinds.iter().map(|kind| event_type::form(kind).into_owned()).collect();
     kinds.into_iter().chain(forms).collect()
 }
 
-/// What happened to a lead, newest first: events, passages between stages, handoffs to sales, outcomes.
+/// Lists what happened to a lead, newest first: events, passages between stages, handoffs to sales, outcomes.
 #[utoipa::path(get, path = "/v1/leads/{id}/timeline", tag = "Leads", params(("id" = LeadId, Path), GetTimeline),
     responses((status = 200, body = Page<TimelineEntry>)))]
 async fn get_timeline(

@@ -12,19 +12,20 @@ use uuid::Uuid;
 
 use store::{Bound, Moment};
 
-/// In which order things of one instant stand, the first being the earliest.
+/// The kinds of entries. Entries of the same instant are in the order of this list, the first kind being the
+/// earliest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Kind {
     Event,
     Outcome,
     Answer,
     Transition,
-    /// Cursors call it so.
+    /// A handoff. It is called `Offer` in cursors, so that cursors of earlier releases stay valid.
     #[serde(rename = "Offer")]
     Handoff,
 }
 
-/// A place in a timeline.
+/// A place in a timeline, as a cursor holds it. `tie` tells entries of the same instant and kind apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Place {
     at: DateTime<Utc>,
@@ -33,7 +34,8 @@ struct Place {
 }
 
 impl Place {
-    /// What comes before this place, among things of a kind.
+    /// Returns the bound below which entries of a kind come before this place. Without a place, nothing is
+    /// left out.
     fn bound(place: Option<Place>, kind: Kind) -> Bound {
         match place {
             None => Bound { at: DateTime::<Utc>::MAX_UTC, tie: Uuid::max() },
@@ -44,7 +46,7 @@ impl Place {
     }
 }
 
-/// Where something stands.
+/// The place of an entry.
 fn place<T>(kind: Kind, moment: &Moment<T>) -> Place {
     Place { at: moment.at, kind, tie: moment.tie }
 }

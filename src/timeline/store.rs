@@ -16,14 +16,14 @@ use crate::{
     platform::ids::{HandoffId, LeadId},
 };
 
-/// Something that happened, when, and what tells it from others of the same instant.
+/// An entry with its instant. `tie` tells it from other entries of the same instant and kind.
 pub(super) struct Moment<T> {
     pub(super) at: DateTime<Utc>,
     pub(super) tie: Uuid,
     pub(super) what: T,
 }
 
-/// Only what is before this.
+/// A bound: only entries before this instant and tie are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound {
     pub(super) at: DateTime<Utc>,
@@ -31,30 +31,32 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// The same for rows that are told apart by a number.
+    /// The tie as a number, for tables whose rows have a sequence number.
     fn number(self) -> i64 {
         i64::try_from(self.tie.as_u128()).unwrap_or(i64::MAX)
     }
 }
 
+/// Makes a tie of a sequence number.
 fn number(seq: i64) -> Uuid {
     Uuid::from_u128(u128::from(seq.unsigned_abs()))
 }
 
-/// The last instant that the database knows.
+/// Limits an instant to the last second of the year 9999. No stored instant is later.
 fn known(at: DateTime<Utc>) -> DateTime<Utc> {
     at.min(DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(at))
 }
 
-/// Which events are asked for.
+/// Which events to read.
 #[derive(Debug, Default)]
 pub(super) struct Only {
-    /// Only those of one of these types; none: of all.
+    /// Only events of one of these types. If empty, events of every type.
     pub(super) kinds: Vec<String>,
-    /// Only those of which one of these is thought; none: whatever is thought.
+    /// Only events with one of these verdicts. If empty, events with any verdict.
     pub(super) verdicts: Vec<Verdict>,
 }
 
+/// Reads the events of a lead before a place, newest first.
 pub(super) async fn events(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -99,7 +101,7 @@ pub(super) async fn events(
     Ok(moment.collect())
 }
 
-/// The passages of a lead and of those that were joined with it.
+/// Reads the passages of a lead, and of the leads that were joined into it, before a place, newest first.
 pub(super) async fn transitions(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -146,6 +148,7 @@ pub(super) async fn transitions(
     Ok(moment.collect())
 }
 
+/// Reads the handoffs of a lead before a place, newest first.
 pub(super) async fn handoffs(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -181,7 +184,8 @@ pub(super) async fn handoffs(
     Ok(moment.collect())
 }
 
-/// What became of handoffs. Of one that was accepted and recycled later, both.
+/// Reads the answers to a lead's handoffs, newest first. A handoff that was accepted and recycled later has
+/// two.
 pub(super) async fn answers(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -223,7 +227,8 @@ pub(super) async fn answers(
     Ok(moment.collect())
 }
 
-/// By when they were recorded, which is when they moved the lead.
+/// Reads the outcomes of a lead, newest first by the instant at which they were recorded, because then they
+/// moved the lead.
 pub(super) async fn outcomes(
     conn: &mut PgConnection,
     lead: LeadId,

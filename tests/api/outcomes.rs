@@ -120,7 +120,7 @@ async fn what_cannot_have_become_of_a_lead_is_refused() {
         let before = app.count("outcome").await;
 
         for (lead, body, says) in [
-            (plain.as_str(), json!({"outcome": "lost", "reason": "price"}), "sales never took it"),
+            (plain.as_str(), json!({"outcome": "lost", "reason": "price"}), "Sales never had the lead"),
             (stranger, won(1), "no lead goes from anonymous to customer"),
             (&offered, won(1), "is open; accept, reject or recycle it first"),
             (

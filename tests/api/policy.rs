@@ -47,7 +47,7 @@ async fn the_built_in_policy_offers_at_once_and_leaves_nobody_out() {
         );
         assert_eq!(
             document["reject_reasons"][0],
-            json!({"code": "not_a_fit", "label": "Not one of those whom we sell to", "then": "disqualified"})
+            json!({"code": "not_a_fit", "label": "Does not fit what we sell", "then": "disqualified"})
         );
         assert!(document["loss_reasons"].as_array().unwrap().len() >= 5);
     })

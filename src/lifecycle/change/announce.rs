@@ -1,4 +1,4 @@
-//! What the feed is told of leads' states.
+//! The entries of the feed that follow from leads' states.
 
 use serde_json::{Value, json};
 
@@ -10,9 +10,15 @@ use crate::{
     scores::State,
 };
 
-/// The entries for the feed. A lead has entries if the lead has become known, if another thing is known of the lead, if the
-/// published score, the band or the wish not to be contacted differs from what was stored, or if the lead has become another.
-/// Anonymous leads are left out: a follower learns of a lead when the lead becomes known.
+/// Returns the entries of the feed for the leads of a change.
+///
+/// A lead has an entry in each of these cases:
+/// - The lead is new, or is no longer anonymous.
+/// - An attribute or an identity of the lead changed.
+/// - The published score, the band or `do_not_contact` differs from what was stored.
+/// - The lead was merged into another lead.
+///
+/// Anonymous leads have no entries: a reader of the feed learns of a lead when the lead becomes known.
 pub(super) fn changes<'a>(phases: &Phases<'_>, states: impl Iterator<Item = &'a State>) -> Vec<Change> {
     let Phases { context, leads, live, people, .. } = phases;
     let mut changes = Vec::new();

@@ -1,4 +1,4 @@
-//! The consents that the feed is told of.
+//! The entries of the feed about consent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,15 +15,19 @@ use crate::{
     platform::ids::LeadId,
 };
 
-/// The leads whose consents may differ after a change, and what they were before.
+/// The leads whose consents may differ after a change, with the consents that they had before.
 #[derive(Debug, Default)]
 pub(super) struct Consents {
+    /// The leads whose consents are compared after the change.
     heard: BTreeSet<LeadId>,
+    /// The consents before the change. For a lead without an entry, every consent counts as new.
     before: BTreeMap<LeadId, Channels>,
 }
 
 impl Consents {
-    /// Reads what leads consent to now. Of leads whose identities moved, the feed is told everything.
+    /// Reads the consents that `leads` have now, to compare them when the change is applied.
+    ///
+    /// Leads in `moved` have other identities than before. The feed gets all of their consents.
     pub(super) async fn watch(
         &mut self,
         conn: &mut PgConnection,
@@ -37,14 +41,16 @@ impl Consents {
         Ok(())
     }
 
-    /// Tells every consent of a lead.
+    /// Notes that the feed gets every consent of a lead.
     pub(super) fn tell_all(&mut self, lead: LeadId) {
         self.heard.insert(lead);
     }
 
-    /// Tells the feed each channel whose state differs from the state before. A follower so learns what another identity of
-    /// the same person has refused. The state is null for a channel of which nothing is said any more. Anonymous leads and
-    /// merged ones are left out.
+    /// Publishes each channel of a lead whose consent state differs from the state before.
+    ///
+    /// So a reader of the feed learns what another identity of the same person has refused. The published
+    /// state is null if nothing holds for the channel any more. Anonymous leads and merged leads are left
+    /// out.
     pub(super) async fn tell(
         &self,
         conn: &mut PgConnection,
@@ -71,7 +77,8 @@ impl Consents {
     }
 }
 
-/// The channels whose states differ, each with its state after.
+/// Returns the channels whose states differ, each with its state after the change. `None`: nothing holds any
+/// more.
 fn differing(before: &Channels, after: &Channels) -> Vec<(Channel, Option<consent::State>)> {
     let state = |channels: &Channels, channel| channels.get(&channel).map(|word| word.state);
     let mut channels: Vec<Channel> = before.keys().chain(after.keys()).copied().collect();

@@ -1,4 +1,5 @@
-//! Passages that may have lost their ground: what opened them turned out to be a machine's doing, or another lead's.
+//! MQLs whose reason may be gone: the events that made the lead an MQL got another verdict, or count for
+//! another lead now.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +14,10 @@ use crate::{
     scores,
 };
 
-/// Those of the doubted leads that would not be MQLs had their logs always been what they are now: the time since their last
-/// passage is lived again.
+/// Returns the doubted MQLs that would not be MQLs if their logs had always been as they are now.
+///
+/// Only leads that became MQLs by score or hand-raise are checked. For each of them, the decisions since the
+/// lead's last exit (or since the lead became known, if that was later) are made again from the log.
 pub(super) async fn unfounded(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,

@@ -1,4 +1,4 @@
-//! What speaks for a lead at the moment at which sales is offered it.
+//! The evidence of a handoff: what speaks for a lead at the moment of the offer.
 
 use scoring::{
     Evaluation, Event, Instant, Receipt, Score, Tally, Verdict, model::Dimension, receipt::LineKind,
@@ -14,72 +14,81 @@ use crate::{
     scores::History,
 };
 
-/// How many of the last events are kept.
+/// How many of the lead's last events the evidence keeps.
 const EVENTS: usize = 20;
-/// How many rules are named.
+/// How many rules the evidence names.
 const RULES: usize = 10;
 
-/// What speaks for a lead, frozen when it was offered: late events and new models change nothing here.
+/// What spoke for a lead when sales was offered the lead. Late events and new models do not change the
+/// evidence.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Evidence {
-    /// The version of the model that decided.
+    /// The version of the model that was live.
     model_version: ModelId,
-    /// Its name.
+    /// The name of that model.
     model_name: String,
-    /// The policy that held.
+    /// The number of the policy that was in force.
     policy_version: i32,
-    /// What made it an MQL.
+    /// What made the lead an MQL.
     qualified_by: Option<MqlBy>,
-    /// The score and its pieces, in milli-points but `score`.
+    /// The score and its parts. `score` is in whole points, all other numbers are in milli-points.
     #[serde(flatten)]
     score: Score,
-    /// Whether it may be contacted.
+    /// Whether the person could be contacted.
     consent: ConsentThen,
-    /// The rules that gave it the most points, the largest first: reasons for which it is rejected or lost are charged to
-    /// them.
+    /// The rules that gave the most points, at most 10, the largest first. A reason for a rejection or a loss
+    /// counts against these rules.
     rules: Vec<RulePoints>,
     /// The lines that add up to the score.
     receipt: Receipt,
-    /// Its last events, newest first.
+    /// The lead's last events, at most 20, newest first.
     events: Vec<EventThen>,
 }
 
-/// Whether it might be contacted then.
+/// Whether the person could be contacted at the moment of the offer.
 #[derive(Debug, Serialize, ToSchema)]
 struct ConsentThen {
-    /// The person had asked not to be contacted, and not asked for contact since.
+    /// Whether the person had asked not to be contacted, and had not asked for contact since.
     do_not_contact: bool,
-    /// When it last asked not to be.
+    /// When the person last asked not to be contacted.
     do_not_contact_at: Option<Instant>,
-    /// When it last asked for contact.
+    /// When the person last asked for contact.
     hand_raised_at: Option<Instant>,
 }
 
-/// What a rule gave, in milli-points.
+/// The points that a rule gave.
 #[derive(Debug, Serialize, ToSchema)]
 struct RulePoints {
+    /// The dimension of the rule.
     dimension: Option<Dimension>,
+    /// The group of the rule, by its name in the model.
     group: Option<String>,
+    /// The name of the rule.
     rule: Option<String>,
+    /// The points within the rule's own bounds, in milli-points.
     points: i64,
 }
 
-/// An event as the score saw it.
+/// An event as it counted for the score at the moment of the offer.
 #[derive(Debug, Serialize, ToSchema)]
 struct EventThen {
+    /// The id that the sender gave the event.
     id: String,
+    /// The type of the event.
     #[serde(rename = "type")]
     kind: String,
+    /// When the event happened.
     occurred_at: Instant,
-    /// `human`, `suspect` or `machine`.
+    /// Who caused the event: `human`, `suspect` or `machine`.
     #[schema(value_type = String)]
     verdict: Verdict,
+    /// What the event says about itself.
     #[schema(value_type = Object)]
     properties: Map<String, Value>,
 }
 
 impl Evidence {
-    /// What there is, from a lead's whole log.
+    /// Computes the evidence from the lead's whole log, as of `as_of`.
     pub(super) fn of(
         lead: &Lead,
         version: &Version,
@@ -109,13 +118,14 @@ impl Evidence {
         }
     }
 
-    /// The published score.
+    /// The published score, in whole points.
     pub(super) fn score(&self) -> i64 {
         self.score.score
     }
 }
 
-/// What the rules gave within their own bounds, the largest first; those that gave nothing or took are left out.
+/// Returns the rules that gave points, within each rule's own bounds, the largest first. Rules that gave
+/// nothing or took points are left out.
 fn rules(receipt: &Receipt) -> Vec<RulePoints> {
     let mut rules: Vec<RulePoints> = Vec::new();
     for line in &receipt.lines {
@@ -127,7 +137,7 @@ fn rules(receipt: &Receipt) -> Vec<RulePoints> {
                 rule: line.rule.clone(),
                 points,
             }),
-            // It follows the rule that it bounds.
+            // A receipt lists this line right after the rule that the line bounds.
             (LineKind::RuleClamp, Some(rule)) => rule.points += points,
             _ => {}
         }

@@ -1,4 +1,5 @@
-//! Handoffs follow the stages: whoever becomes ripe is offered to sales, whoever no longer is, is not.
+//! Handoffs follow the stages: a lead that becomes ripe is offered to sales, and loses the offer when it is
+//! no longer ripe.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +14,20 @@ use crate::{
     scores,
 };
 
-/// Who offers a lead by hand, to whom, and under which key the call may be repeated.
+/// What a person says when offering a lead by hand. The default is an offer by the rules.
 #[derive(Debug, Default)]
 pub struct ByHand {
-    /// Who offers; none: the rules.
+    /// The person who offers. `None`: the rules offer.
     pub by: Option<String>,
-    /// Who is to answer; none: the lead's attribute `owner`.
+    /// The rep who must answer. `None`: the rep named by the lead's attribute `owner`, if there is one.
     pub rep: Option<String>,
-    /// The caller's key.
+    /// The caller's idempotency key.
     pub request_key: Option<String>,
 }
 
-/// Offers a locked lead to sales, with what speaks for it now. It has no open handoff, and its events are in the log.
+/// Offers a locked lead to sales, with the evidence as of now.
+///
+/// The caller makes sure that the lead has no open handoff, and that the lead's new events are in the log.
 ///
 /// # Panics
 ///
@@ -51,17 +54,18 @@ pub(super) async fn offer(
     stages::offer(conn, context, lead, new).await
 }
 
-/// What is to happen to a lead's handoff.
+/// What to do about a lead's handoff.
 enum Due {
-    /// Make one, if there is none.
+    /// Make a handoff, if none is open.
     Offer,
-    /// Make one, if there is none, and accept it: the policy has made it an SQL.
+    /// Make a handoff, if none is open, and accept it: the policy has made the lead an SQL.
     Accept,
-    /// Take it back, if there is one.
+    /// Withdraw the open handoff, if there is one. The text is the reason.
     Withdraw(&'static str),
 }
 
-/// Makes and takes back handoffs after leads have changed; what was done to which.
+/// Makes and withdraws handoffs after leads have changed. Returns which handoffs were changed and how, by
+/// lead.
 pub(super) async fn follow(
     conn: &mut PgConnection,
     phases: &Phases<'_>,
@@ -78,7 +82,8 @@ pub(super) async fn follow(
     for (id, state, _) in live.scored() {
         let (Some(before), Some(lead)) = (locked.before(id), locked.leads.get(&id)) else { continue };
         let stood = is_offered(before, state.was_silent()) && before.merged_into.is_none();
-        // An heir may have been given the other's handoff just now; one that is itself again has its own back.
+        // An heir may just have got the merged lead's handoff. A lead that was unmerged has its own handoff
+        // again.
         let was = stood || gone.iter().any(|(_, heir)| *heir == id) || before.merged_into.is_some();
         let is = is_offered(lead, lead.do_not_contact(&state.tally));
         let by_policy = last.get(&id) == Some(&Cause::Policy);
@@ -101,8 +106,9 @@ pub(super) async fn follow(
     Ok(touched)
 }
 
-/// Puts handoffs back to the states in which a model found them that is rolled back: at last the one that was open, and only
-/// if the lead may have one.
+/// Puts handoffs back to the states that they had before the version that is rolled back changed them.
+///
+/// A handoff that was open comes last, and is opened again only if the lead may have an open handoff.
 async fn put_handoffs_back(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -124,7 +130,7 @@ async fn put_handoffs_back(
     Ok(done)
 }
 
-/// Does what is due, and notes which handoffs it touched.
+/// Carries out what is due, and notes in `touched` which handoffs were changed.
 async fn carry_out(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -165,11 +171,11 @@ async fn carry_out(
     Ok(())
 }
 
-/// Why a handoff is taken back.
+/// Returns why a handoff is withdrawn, as a code: the cause of the last passage, or `do_not_contact`.
 fn why(lead: &Lead, cause: Option<Cause>) -> &'static str {
     match cause {
         Some(cause) if lead.stage() != Stage::Mql => cause.as_str(),
-        // It was another's until now.
+        // The handoff was another lead's until this merge.
         None if lead.stage() != Stage::Mql => Cause::Merge.as_str(),
         _ => "do_not_contact",
     }

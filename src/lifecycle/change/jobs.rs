@@ -1,5 +1,5 @@
-//! Scores that change by themselves: points fade, windows close, a silence grows long. Stages that change because
-//! somebody is left out from now on, or no longer is.
+//! Sweeps that change leads without a call. Scores change because points fade, windows close or a silence
+//! grows long. Stages change because the policy excludes a person from now on, or no longer does.
 
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use crate::{
     scores,
 };
 
-/// How many leads one run sees to.
+/// How many leads one run updates.
 const AT_ONCE: i64 = 1_000;
-/// How many leads are looked at again at once: so few that an event of one of them waits but a moment.
+/// How many leads one transaction looks at again. The number is small, because an event of one of these leads
+/// waits for the transaction.
 const CHUNK: i64 = 500;
 
-/// Brings the leads up to date whose score changes, or whose dwell ends, by now; and nobody else.
+/// Updates the leads whose score has changed or whose dwell has ended by now. Other leads are not touched.
 #[derive(Debug)]
 pub struct DueScores;
 
@@ -38,7 +39,7 @@ impl Sweep for DueScores {
     }
 }
 
-/// Looks at every lead's stage again after the policy's exclusions have changed.
+/// Decides every lead's stage again after the policy's exclusions have changed.
 #[derive(Debug)]
 pub struct Reconsider;
 
@@ -64,11 +65,11 @@ impl Sweep for Reconsider {
     }
 }
 
-/// Replays the leads whose states were made under older semantics; their attributes too. Whatever comes of it for a stage is
-/// the model's doing, as if a new model had been published.
+/// Replays the leads whose states were made under older semantics, with their attributes. Stages that change
+/// by this change as if a new model had been published.
 ///
-/// It knows an outdated state by the state itself, so it does not matter who left it behind: the release before this one, an
-/// instance of it that still runs beside this one, or a run that was killed.
+/// The state itself says that it is outdated. So the state may be from an earlier release, from an instance
+/// of that release that still runs, or from a run that was killed.
 #[derive(Debug)]
 pub struct Renew;
 

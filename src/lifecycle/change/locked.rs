@@ -1,4 +1,4 @@
-//! One locked lead, to be changed because a person says so.
+//! A change of one lead that a person asks for.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -14,16 +14,17 @@ use crate::{
     platform::{db::damaged, ids::LeadId},
 };
 
-/// A change of one lead.
+/// A change of one locked lead, in one transaction. If it is dropped, the transaction is rolled back.
 #[derive(Debug)]
 pub struct LockedLead<'a> {
-    /// The lead. If the lead that was asked for had been joined with another, this is the other.
+    /// The locked lead. If the lead that the caller named was merged into another lead, this is the heir.
     pub id: LeadId,
     change: LeadChange<'a>,
 }
 
 impl<'a> LockedLead<'a> {
-    /// Begins a change of one lead, or of the lead that it was joined with, and locks the lead. None: there is no such lead.
+    /// Begins a change of a lead, or of its heir if the lead was merged, and locks the lead. Returns `None`
+    /// if no such lead exists.
     pub async fn lock(lifecycle: &'a Lifecycle, lead: LeadId) -> sqlx::Result<Option<LockedLead<'a>>> {
         let mut begun = LeadChange::begin(lifecycle).await?;
         let Some((id, leads)) = leads::lock_heir(begun.conn(), lead).await? else { return Ok(None) };
@@ -35,7 +36,7 @@ impl<'a> LockedLead<'a> {
         self.change.conn()
     }
 
-    /// The instant of the change.
+    /// The instant of the change, in UTC.
     pub fn now(&self) -> DateTime<Utc> {
         self.change.now
     }
@@ -45,30 +46,31 @@ impl<'a> LockedLead<'a> {
         &self.change.policy
     }
 
-    /// The lead's row, to be moved to another stage.
+    /// The lead, to be moved to another stage.
     ///
     /// # Panics
     ///
-    /// Never: the lead was locked when this was made.
+    /// Never: [`LockedLead::lock`] has locked the lead.
     pub fn lead(&mut self) -> &mut Lead {
         self.change.leads.leads.get_mut(&self.id).expect("the lead is locked")
     }
 
-    /// The lead as stored, with its state under the live model.
+    /// Reads the lead as stored, with its state under the live model.
     pub(crate) async fn row(&mut self) -> sqlx::Result<LeadRow> {
         let (id, live) = (self.id, self.change.scored.live.id);
         let missing = || damaged(format!("lead {id} has no state under the live model"));
         leads::view::find(self.conn(), live, id).await?.ok_or_else(missing)
     }
 
-    /// Why the policy leaves the lead out, if the policy does.
+    /// Returns the label under which the policy excludes the lead. `None`: the policy does not exclude the
+    /// lead.
     pub async fn excluded(&mut self) -> sqlx::Result<Option<Label>> {
         let LeadChange { tx, policy, .. } = &mut self.change;
         let found = stages::excluded(tx, policy, &[self.id], |_| None).await?;
         Ok(found.get(&self.id).copied())
     }
 
-    /// Offers the lead to sales, because somebody says so. The lead has no open handoff.
+    /// Offers the lead to sales by hand. The caller makes sure that the lead has no open handoff.
     pub async fn offer(&mut self, by_hand: ByHand) -> sqlx::Result<Handoff> {
         let lead = self.lead().clone();
         let (conn, context) = self.change.parts();
@@ -86,7 +88,8 @@ impl<'a> LockedLead<'a> {
         self.change.commit().await.map(drop)
     }
 
-    /// Commits what was written beside the lead. The lead itself has not changed, so no phase runs.
+    /// Commits without running the phases. For changes that were written on [`LockedLead::conn`] and do not
+    /// change the lead itself.
     pub async fn commit_unchanged(self) -> sqlx::Result<()> {
         self.change.tx.commit().await
     }

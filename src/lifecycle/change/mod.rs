@@ -54,17 +54,17 @@ use consents::Consents;
 
 /// A transaction in which leads are about to be changed. No lead is locked yet.
 ///
-/// While the transaction runs, the set of versions under which leads are scored stays as it is.
+/// While the transaction runs, the versions of the model under which leads are scored stay the same.
 #[derive(Debug)]
 pub struct Begun<'a> {
     lifecycle: &'a Lifecycle,
     tx: Transaction<'static, Postgres>,
-    /// None: nobody has asked for the instant yet.
+    /// The instant of the change. `None` until [`Begun::now`] is called.
     now: Option<DateTime<Utc>>,
     consents: Consents,
 }
 
-/// A change of locked leads, in one transaction. Dropped, it is rolled back.
+/// A change of locked leads, in one transaction. If it is dropped, the transaction is rolled back.
 #[derive(Debug)]
 pub struct LeadChange<'a> {
     lifecycle: &'a Lifecycle,
@@ -76,27 +76,27 @@ pub struct LeadChange<'a> {
     consents: Consents,
 }
 
-/// A change whose phases have run. It only has to be committed.
+/// A change whose phases have run, but which is not committed yet.
 #[derive(Debug)]
 pub struct Applied {
     tx: Transaction<'static, Postgres>,
-    /// The leads, as they are now.
+    /// The leads as they are after the change.
     pub leads: LockedLeads,
     /// The state of each lead under the live model.
     pub states: BTreeMap<LeadId, State>,
 }
 
-/// A change that was rolled back.
+/// A change that could not be applied and was rolled back.
 #[derive(Debug)]
 pub struct NotApplied {
-    /// Why.
+    /// Why the change could not be applied.
     pub why: StateError,
-    /// The leads, as they would have been.
+    /// The leads as they were when the change failed.
     pub leads: Box<LockedLeads>,
 }
 
 impl LeadChange<'_> {
-    /// Begins a change.
+    /// Begins a change: opens the transaction and holds the model versions under which leads are scored.
     pub async fn begin(lifecycle: &Lifecycle) -> sqlx::Result<Begun<'_>> {
         let tx = models::begin(&lifecycle.db).await?;
         Ok(Begun { lifecycle, tx, now: None, consents: Consents::default() })
@@ -109,13 +109,16 @@ impl<'a> Begun<'a> {
         &mut self.tx
     }
 
-    /// The instant of the change: now, when this is asked for the first time. Who changes leads as of this instant asks once
-    /// the leads are locked, so that it lies after all that happened to them before.
+    /// Returns the instant of the change, in UTC. The first call reads the clock.
+    ///
+    /// Call this only after the leads are locked. Then the instant is later than all earlier changes of these
+    /// leads.
     pub fn now(&mut self) -> DateTime<Utc> {
         *self.now.get_or_insert_with(|| self.lifecycle.clock.now())
     }
 
-    /// Does what [`LeadChange::watch_consents`] does, for leads whose identities move before they are handed over.
+    /// Does what [`LeadChange::watch_consents`] does, before the leads are locked by this change. For callers
+    /// that move identities first.
     pub async fn watch_consents(&mut self, leads: impl IntoIterator<Item = LeadId>) -> sqlx::Result<()> {
         self.consents.watch(&mut self.tx, &BTreeSet::new(), leads.into_iter().collect()).await
     }
@@ -132,7 +135,8 @@ impl<'a> Begun<'a> {
         self.with(leads).await
     }
 
-    /// Resolves the identities that events name to leads, making and joining leads on the way, and locks the leads.
+    /// Resolves the identities that events name to leads, and locks the leads. Creates leads for new
+    /// identities, and joins leads that turn out to be one person.
     ///
     /// # Errors
     /// [`ResolveError::Changed`] if another transaction moved the same identities meanwhile.
@@ -140,7 +144,7 @@ impl<'a> Begun<'a> {
         leads::resolve(&mut self.tx, &self.lifecycle.ids, self.lifecycle.clock.now(), mentions).await
     }
 
-    /// Goes on with leads that this transaction has locked already.
+    /// Turns this into a change of leads that the transaction has locked already.
     pub async fn with(mut self, leads: LockedLeads) -> sqlx::Result<LeadChange<'a>> {
         // Read only now: a rebuild may have come further before the leads were locked.
         let scored = self.lifecycle.live.scored(&mut self.tx).await?;
@@ -150,7 +154,7 @@ impl<'a> Begun<'a> {
         Ok(LeadChange { lifecycle, tx, now, scored, policy, leads, consents })
     }
 
-    /// Commits what was written besides, without a change of any lead.
+    /// Commits what was written on [`Begun::conn`], without changing any lead.
     pub async fn commit(self) -> sqlx::Result<()> {
         self.tx.commit().await
     }
@@ -167,7 +171,7 @@ impl LeadChange<'_> {
         self.now
     }
 
-    /// The connection, and the circumstances in which the leads are changed.
+    /// The connection, with the models, policy, instant and ids that the change works with.
     pub fn parts(&mut self) -> (&mut PgConnection, ChangeContext<'_>) {
         let LeadChange { lifecycle, tx, now, scored, policy, .. } = self;
         (tx, ChangeContext { scored, policy, now: *now, ids: &lifecycle.ids })
@@ -178,7 +182,7 @@ impl LeadChange<'_> {
         &self.leads
     }
 
-    /// The connection, and the locked leads, for what joins or parts leads.
+    /// The connection and the locked leads, for code that joins or parts leads.
     pub fn identities(&mut self) -> (&mut PgConnection, &mut LockedLeads) {
         (&mut self.tx, &mut self.leads)
     }
@@ -188,41 +192,43 @@ impl LeadChange<'_> {
         self.leads.leads.keys().copied().collect()
     }
 
-    /// Replays leads, because other events count for them than before.
+    /// Marks leads for replay, because other events count for them than before.
     pub fn replay(&mut self, leads: impl IntoIterator<Item = LeadId>) {
         self.leads.moved.extend(leads);
     }
 
-    /// Replays the lead that owns an event of an identity, and asks again whether that lead is an MQL, because the event
-    /// counts otherwise than before.
+    /// Does what [`LeadChange::requalify`] does, for the lead that an identity's event counts for. Does
+    /// nothing if the spans of the identity were not read for this change.
     pub fn requalify_owner(&mut self, identity: IdentityId, occurred_at: DateTime<Utc>) {
         if let Some(lead) = self.leads.lead_at(identity, occurred_at) {
             self.requalify(lead);
         }
     }
 
-    /// Replays a lead and asks again whether that lead is an MQL, because one of its events counts otherwise than before.
+    /// Marks a lead for replay, and for a check whether it still is an MQL, because one of its events counts
+    /// differently now.
     pub fn requalify(&mut self, lead: LeadId) {
         self.leads.doubt(lead);
     }
 
-    /// Says that readers see something new of leads: what they consent to.
+    /// Marks leads that a reader sees as updated, because an event changed their consents.
     pub fn heard(&mut self, leads: impl IntoIterator<Item = LeadId>) {
         self.leads.heard.extend(leads);
     }
 
-    /// Lets go of the leads that nothing happened to, but for those that are wanted.
+    /// Removes the leads that nothing happened to from the change, except for those that are `wanted`.
     pub fn keep(&mut self, wanted: impl Fn(LeadId) -> bool) {
         self.leads.keep(wanted);
     }
 
-    /// Reads which consents some leads have now. The feed is told what differs when the change is applied. Of a lead that has
-    /// got other identities in this change, the feed is told everything.
+    /// Reads the consents that leads have now. When the change is applied, the feed gets what differs.
+    ///
+    /// If a lead has got other identities in this change, the feed gets all of its consents.
     pub async fn watch_consents(&mut self, leads: impl IntoIterator<Item = LeadId>) -> sqlx::Result<()> {
         self.consents.watch(&mut self.tx, &self.leads.moved, leads.into_iter().collect()).await
     }
 
-    /// Tells the feed every consent of a lead when the change is applied.
+    /// Publishes every consent of a lead when the change is applied.
     pub fn tell_all_consents(&mut self, lead: LeadId) {
         self.consents.tell_all(lead);
     }
@@ -241,7 +247,7 @@ impl LeadChange<'_> {
     async fn run(&mut self, additions: &Additions<'_>) -> Result<BTreeMap<LeadId, State>, StateError> {
         let LeadChange { lifecycle, tx, now, scored, policy, leads, consents } = self;
         let context = ChangeContext { scored, policy, now: *now, ids: &lifecycle.ids };
-        // Boxed: the future of a change is as large as all phases together.
+        // Boxed, because the future holds the futures of all phases and is large.
         let states = Box::pin(phases::run(tx, context, leads, additions)).await?;
         consents.tell(tx, context, leads).await?;
         Ok(states)
@@ -252,7 +258,7 @@ impl LeadChange<'_> {
         self.apply_adding(&Additions::new()).await.map_err(|not| not.why.without_events())
     }
 
-    /// Runs the phases without new events, and commits. The state of each lead under the live model.
+    /// Runs the phases without new events, and commits. Returns the state of each lead under the live model.
     pub async fn commit(self) -> sqlx::Result<BTreeMap<LeadId, State>> {
         let applied = self.apply().await?;
         applied.tx.commit().await?;

@@ -23,7 +23,8 @@ use crate::{
     scores::{self, Additions, ModelStates, People, State, StateError, StateInputs},
 };
 
-/// Brings the states of locked leads up to date and decides on their stages. The state of each lead under the live model.
+/// Runs the phases: updates the states of locked leads and decides their stages. Returns the state of each
+/// lead under the live model.
 pub(super) async fn run(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -42,22 +43,26 @@ pub(super) async fn run(
     Ok(states)
 }
 
-/// A change under way.
+/// A change whose phases are running.
 pub(super) struct Phases<'c> {
     pub(super) context: ChangeContext<'c>,
     pub(super) leads: &'c mut LockedLeads,
     pub(super) additions: &'c Additions<'c>,
+    /// The leads' states under the live model.
     pub(super) live: ModelStates<'c>,
+    /// The leads' states under the other versions that leads are scored by.
     others: Vec<ModelStates<'c>>,
+    /// The leads' attributes and logs, as far as the change needs them.
     pub(super) people: People,
     /// The passages made so far, in order.
     pub(super) transitions: Vec<Transition>,
-    /// What the live model has moved by itself.
+    /// The moves that the live model made by itself, to be noted for a rollback.
     pub(super) moves: Moves,
 }
 
 impl<'c> Phases<'c> {
-    /// Loads what is stored of each lead under every version, and the logs of those that are to be replayed.
+    /// Loads the stored state of each lead under every version, and the logs of the leads that will be
+    /// replayed.
     async fn load_states(
         conn: &mut PgConnection,
         context: ChangeContext<'c>,
@@ -97,7 +102,8 @@ impl<'c> Phases<'c> {
         }
     }
 
-    /// Moves each lead on by its score, the policy and the gates. When to look again at each lead whose dwell is running.
+    /// Moves each lead on by its score, the policy and the gates. Returns when to decide again, for each lead
+    /// with a running dwell or cooldown.
     async fn decide_stages(
         &mut self,
         conn: &mut PgConnection,
@@ -153,7 +159,8 @@ impl<'c> Phases<'c> {
         outbox::publish(conn, self.context.ids, &changes).await
     }
 
-    /// Writes the leads' rows and their transitions. The states of leads that have become others are deleted.
+    /// Writes the leads' rows and their transitions. Deletes the states of leads that were joined into other
+    /// leads.
     async fn record_transitions(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         let gone: Vec<LeadId> = self.leads.gone.keys().copied().collect();
         scores::delete(conn, &gone).await?;
@@ -161,7 +168,8 @@ impl<'c> Phases<'c> {
         stages::record(conn, self.context.ids, &self.transitions).await
     }
 
-    /// Offers ripe leads to sales, and withdraws what is no longer to be offered. The handoffs touched, by lead.
+    /// Offers ripe leads to sales, and withdraws offers of leads that are no longer ripe. Returns the
+    /// handoffs that were changed, by lead.
     async fn make_and_end_handoffs(
         &self,
         conn: &mut PgConnection,
@@ -169,7 +177,7 @@ impl<'c> Phases<'c> {
         handoffs::follow(conn, self).await
     }
 
-    /// Keeps how each lead stood before the live model moved it.
+    /// Stores how each lead stood before the live model moved it, for a rollback.
     async fn note_for_a_rollback(
         self,
         conn: &mut PgConnection,
@@ -179,7 +187,8 @@ impl<'c> Phases<'c> {
     }
 }
 
-/// Which leads the policy leaves out, and as what. Asked only of those whose stage depends on it.
+/// Returns the leads that the policy excludes, each with its label. Only leads whose stage depends on the
+/// exclusions are checked.
 pub(super) async fn excluded<'a>(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,

@@ -1,6 +1,7 @@
 //! Leads that wait for a newly published model, or for newer semantics.
 //!
-//! Such a lead is decided on before anything new counts, so that what comes of the decision is the model's doing.
+//! The stage of such a lead is decided before the new events count. So a passage that results is due to the
+//! model, and not to the events.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +18,18 @@ use crate::{
     platform::ids::LeadId,
 };
 
-/// The leads that wait, each with its tally and score before anything new counts.
+/// The leads that wait, each with its tally and score before the new events count.
 type Waiting = BTreeMap<LeadId, (Tally, Score)>;
 
-/// The leads whose stages nobody has looked at since a model went live, or since the semantics became newer.
+/// Returns the leads whose stages have not been decided since a model went live, or since the semantics
+/// became newer.
 pub(super) fn waiting(phases: &Phases<'_>) -> Waiting {
     let Phases { context, leads, live, .. } = phases;
     let mut waiting = Waiting::new();
     for (id, state) in &live.states {
         let (before, lead) = (leads.before(*id), leads.leads.get(id));
-        // A lead that was moved on in this change, by joining or by a person, has passed the model's decision by.
+        // A join or a person has moved the lead in this change already. The model does not decide about this
+        // lead.
         if before.map(Lead::stage) != lead.map(Lead::stage) {
             continue;
         }
@@ -39,7 +42,8 @@ pub(super) fn waiting(phases: &Phases<'_>) -> Waiting {
     waiting
 }
 
-/// Decides on the leads that wait. After a rollback, a lead to which nothing has happened is put back.
+/// Decides the stages of the leads that wait. After a rollback, a lead to which nothing has happened since is
+/// put back.
 pub(super) async fn decide(
     phases: &mut Phases<'_>,
     conn: &mut PgConnection,
@@ -58,13 +62,14 @@ pub(super) async fn decide(
             moves.put_back.insert(*id, note.handoffs);
             stages::put_back(*context, lead, &note.stood, score)
         } else {
-            // Whether sales is offered what a publish makes was said when the model was published. What newer semantics make
-            // is not offered.
+            // The person who published the model said whether sales is offered the MQLs that it makes. MQLs
+            // that newer semantics make are not offered.
             let offers = settling(id).is_some_and(|settling| settling.offers);
             let input = StageInput { score, tally, excluded: excluded.get(id).copied(), unfounded: false };
             stages::advance(*context, Occasion::ModelChange { offers }, lead, input).transitions
         };
-        // A rollback takes back what a version did. What newer semantics do is not taken back.
+        // A rollback undoes what a version did. It does not undo what newer semantics did, so that is not
+        // noted.
         if settling(id).is_some() {
             moves.look(before, lead, &made);
         }

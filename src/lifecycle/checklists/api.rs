@@ -38,70 +38,76 @@ where
         .routes(routes!(get_qualification, replace_qualification))
 }
 
-/// A framework with its criteria and questions.
+/// A framework with its four criteria and their questions.
 #[derive(Debug, Serialize, ToSchema)]
 struct FrameworkView {
     framework: Framework,
-    /// In the order in which they are asked.
+    /// The criteria, in the order in which to ask about them.
     criteria: &'static [Criterion; 4],
 }
 
-/// The frameworks there are.
+/// The frameworks that the service knows.
 #[derive(Debug, Serialize, ToSchema)]
 struct FrameworkList {
+    /// The frameworks.
     data: Vec<FrameworkView>,
-    /// Always false.
+    /// Always false: all frameworks are on one page.
     has_more: bool,
     /// Always null.
     next_cursor: Option<String>,
 }
 
-/// How a lead stands between marketing and sales.
+/// Where a lead stands between marketing and sales, and what sales has found out.
 #[derive(Debug, Serialize, ToSchema)]
 struct Qualification {
+    /// The lead, or its heir if the lead was merged.
     lead_id: LeadId,
+    /// The lead's stage.
     stage: Stage,
-    /// How many passages into `mql` it has begun.
+    /// How often the lead has become an MQL.
     cycle: i32,
-    /// The first gate that keeps it from being an MQL; null if none does.
+    /// The first gate that keeps the lead from being an MQL. Null if no gate does.
     held_by: Option<Gate>,
-    /// What sales has found out, by every framework.
+    /// The answers, one checklist for each framework.
     checklists: Vec<Checklist>,
 }
 
-/// What sales has found out by one framework.
+/// The answers of sales about a lead, by one framework.
 #[derive(Debug, Serialize, ToSchema)]
 struct Checklist {
+    /// The framework whose criteria these are.
     framework: Framework,
-    /// How many criteria have an answer other than `unknown`.
+    /// How many of the four criteria have an answer other than `unknown`.
     answered: usize,
-    /// In the order in which they are asked.
+    /// The criteria, in the order in which to ask about them.
     criteria: Vec<CriterionView>,
 }
 
-/// What sales has found out about one criterion.
+/// One criterion with its answer.
 #[derive(Debug, Serialize, ToSchema)]
 struct CriterionView {
     #[serde(flatten)]
     criterion: Criterion,
+    /// The answer. `unknown` if nobody has answered.
     answer: Answer,
-    /// What it rests on.
+    /// What the answer rests on.
     evidence: Option<String>,
-    /// Who answered.
+    /// Who answered. Null if nobody has.
     answered_by: Option<String>,
-    /// When.
+    /// When the answer was given. Null if nobody has answered.
     answered_at: Option<DateTime<Utc>>,
 }
 
-/// The answers by one framework.
+/// New answers about a lead, by one framework.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Findings {
+    /// The framework to which the criteria belong.
     framework: Framework,
-    /// By criterion; one that is left out stays as it is.
+    /// The answers by criterion. A criterion that is left out keeps its answer.
     #[schema(example = json!({"budget": {"answer": "partial", "evidence": "15 000 are in next year's plan"}}))]
     answers: BTreeMap<String, Finding>,
-    /// Who says so; the key's name if absent.
+    /// Who answers. If absent, the key's name.
     author: Option<String>,
 }
 
@@ -109,21 +115,23 @@ struct Findings {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Finding {
+    /// Whether the criterion holds. `unknown` takes an earlier answer back.
     answer: Answer,
-    /// What it rests on: what was said, when, by whom.
+    /// What the answer rests on: what was said, when and by whom. 1 to 2000 characters.
     evidence: Option<String>,
 }
 
-/// BANT, CHAMP and ANUM: their criteria, when each holds, and questions by which to find out.
+/// Lists the frameworks BANT, CHAMP and ANUM: their criteria, when a criterion holds, and questions to ask.
 #[utoipa::path(get, path = "/v1/checklists", tag = "Handoffs", responses((status = 200, body = FrameworkList)))]
 async fn list_checklists(_reader: Reader) -> Json<FrameworkList> {
     let view = |framework: Framework| FrameworkView { framework, criteria: framework.criteria() };
     Json(FrameworkList { data: Framework::ALL.map(view).into(), has_more: false, next_cursor: None })
 }
 
-/// How a lead stands between marketing and sales: its stage, what keeps it from being an MQL, what sales has found out.
+/// Reads where a lead stands between marketing and sales: its stage, the gate that keeps it from being an
+/// MQL, and the checklists.
 #[utoipa::path(get, path = "/v1/leads/{id}/qualification", tag = "Handoffs", params(("id" = LeadId, Path)),
-    responses((status = 200, body = Qualification), (status = 304, description = "Unchanged since the given ETag")))]
+    responses((status = 200, body = Qualification), (status = 304, description = "`If-None-Match` names the current `ETag`")))]
 async fn get_qualification(
     State(lifecycle): State<Lifecycle>,
     _reader: Reader,
@@ -134,10 +142,10 @@ async fn get_qualification(
     Ok(tagged(&headers, read(&lifecycle, &mut conn, id).await?))
 }
 
-/// Keeps what sales has found out, criterion by criterion.
+/// Stores what sales has found out about a lead, by criterion.
 ///
-/// Those that are left out stay as they are; `unknown` takes an answer back. Answers that stay the same keep who gave them
-/// and when.
+/// Criteria that are left out keep their answers. `unknown` takes an answer back. If an answer stays the
+/// same, its author and date stay too.
 #[utoipa::path(put, path = "/v1/leads/{id}/qualification", tag = "Handoffs", request_body = Findings,
     params(("id" = LeadId, Path), IfMatch), security(("key" = ["read_write"])),
     responses((status = 200, body = Qualification)))]
@@ -170,7 +178,8 @@ async fn replace_qualification(
     Ok(tagged(&HeaderMap::new(), view))
 }
 
-/// The answers that are one, by the framework's own names.
+/// Returns the answers whose criterion belongs to the framework. Notes a mistake for each other criterion and
+/// for evidence that is too long.
 fn findings(body: &Findings, mistakes: &mut Mistakes) -> Vec<(&'static str, Answer, Option<String>)> {
     let mut found = Vec::new();
     for (name, finding) in &body.answers {
@@ -188,7 +197,7 @@ fn findings(body: &Findings, mistakes: &mut Mistakes) -> Vec<(&'static str, Answ
     found
 }
 
-/// A lead, or the one that it was joined with, as of now.
+/// Reads the qualification of a lead, or of its heir if the lead was merged, as of now.
 async fn read(lifecycle: &Lifecycle, conn: &mut PgConnection, id: LeadId) -> Result<Qualification, Problem> {
     let live = lifecycle.live.current(conn).await?;
     let row = leads::view::find(conn, live.id, id).await?.ok_or_else(|| Problem::not_found("lead"))?;

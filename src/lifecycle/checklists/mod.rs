@@ -25,19 +25,19 @@ use crate::{
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[schema(as = CriterionAnswer)]
 pub enum Answer {
-    /// Nobody has found out.
+    /// Nobody has found out whether the criterion holds.
     #[default]
     Unknown,
-    /// It does not.
+    /// The criterion does not hold.
     No,
-    /// In part.
+    /// The criterion holds in part.
     Partial,
-    /// It does.
+    /// The criterion holds.
     Yes,
 }
 
 impl Answer {
-    /// The word for it, as stored.
+    /// The name of the answer, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Answer::Unknown => "unknown",
@@ -48,7 +48,7 @@ impl Answer {
     }
 }
 
-/// What was answered to one criterion.
+/// The stored answer to one criterion, with its author and date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answered {
     pub(crate) answer: Answer,
@@ -58,6 +58,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// Whether the answer is worth a row: it is not `unknown`, or it has evidence.
     fn says_something(&self) -> bool {
         self.answer != Answer::Unknown || self.evidence.is_some()
     }
@@ -66,7 +67,7 @@ impl Answered {
 /// A lead's answers, by framework and criterion.
 pub(crate) type Answers = BTreeMap<(Framework, String), Answered>;
 
-/// The criteria of a framework that a lead has no answer to, in their order.
+/// Returns the criteria of a framework that are not answered for a lead, in the order of the framework.
 pub(crate) async fn unanswered(
     conn: &mut PgConnection,
     lead: LeadId,

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::{Answer, Answered, Answers};
 use crate::{lifecycle::policy::Framework, platform::ids::LeadId};
 
-/// All answers of a lead.
+/// Reads all answers of a lead.
 pub(super) async fn answers_of(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Answers> {
     let rows = sqlx::query!(
         r#"-- checklists::answers_of
@@ -24,8 +24,8 @@ pub(super) async fn answers_of(conn: &mut PgConnection, lead: LeadId) -> sqlx::R
     Ok(answers.collect())
 }
 
-/// Puts these answers in the place of those that a lead has to the same criteria of a framework; an `unknown` without
-/// evidence is none.
+/// Replaces a lead's answers to the given criteria of a framework. An `unknown` without evidence only deletes
+/// the old answer.
 pub(super) async fn replace(
     conn: &mut PgConnection,
     lead: LeadId,

@@ -19,13 +19,14 @@ where
     OpenApiRouter::new().routes(routes!(erase_lead))
 }
 
-/// Erases a person, and every lead that turned out to be it: events, identities, attributes, scores, handoffs, answers.
+/// Erases a person: the lead, all leads merged into it, and their events, identities, attributes, scores,
+/// handoffs and answers.
 ///
-/// It cannot be taken back. Passages and outcomes stay, without text, under an id that is nobody's, so that what was counted
-/// stays counted; and a hash of each address that is not to be written to. The feed tells of it as `lead.erased`. An event
-/// of the person that arrives later begins a new lead.
+/// An erasure cannot be undone. Passages and outcomes stay for the counts, without text, under an id that
+/// belongs to nobody. A hash of each address that refused mails stays too. The feed gets a `lead.erased`
+/// entry. An event of the person that arrives later begins a new lead.
 #[utoipa::path(delete, path = "/v1/leads/{id}", tag = "Leads", params(("id" = LeadId, Path)),
-    security(("key" = ["admin"])), responses((status = 204, description = "Erased")))]
+    security(("key" = ["admin"])), responses((status = 204, description = "The person is erased")))]
 async fn erase_lead(
     State(lifecycle): State<Lifecycle>,
     Admin(_): Admin,

@@ -1,4 +1,4 @@
-//! A person who wants to be forgotten.
+//! Erasing a person.
 //!
 //! The guarantees:
 //!
@@ -6,7 +6,8 @@
 //!   merges, and all leads that were the person.
 //! - On a device that several people used, the other people keep what is theirs.
 //! - Counts stay: passages and outcomes remain, without any text, under an id that is nobody's.
-//! - A refusal stays: a hash, from which no address can be read, says that an address must not be written to.
+//! - A refusal stays: the hash of an address says that the address must not be written to. The address cannot
+//!   be read from the hash.
 //! - A person who comes again afterwards is a new lead.
 
 pub mod api;
@@ -31,12 +32,12 @@ use crate::{
     scores,
 };
 
-/// Erases the person that a lead is; false if there is none.
+/// Erases the person whom a lead stands for. Returns false if there is no such lead.
 pub(crate) async fn erase(lifecycle: &Lifecycle, lead: LeadId) -> sqlx::Result<bool> {
     db::retrying(|| try_to_erase(lifecycle, lead)).await
 }
 
-/// Erases the person that is known by an identity; whom nobody knows is forgotten already.
+/// Erases the person to whom an identity belongs. Does nothing if no lead has the identity.
 pub(crate) async fn erase_named(lifecycle: &Lifecycle, identity: &Identity) -> sqlx::Result<()> {
     let lead = leads::lead_of(&mut *lifecycle.db.acquire().await?, identity.id()).await?;
     if let Some(lead) = lead {
@@ -45,6 +46,8 @@ pub(crate) async fn erase_named(lifecycle: &Lifecycle, identity: &Identity) -> s
     Ok(())
 }
 
+/// Erases the person in one transaction. Fails if another transaction changes the same rows; the caller tries
+/// again.
 async fn try_to_erase(lifecycle: &Lifecycle, lead: LeadId) -> sqlx::Result<bool> {
     let mut tx = models::begin(&lifecycle.db).await?;
     let Some((heir, locked)) = leads::lock_heir(&mut tx, lead).await? else { return Ok(false) };
@@ -77,7 +80,10 @@ async fn try_to_erase(lifecycle: &Lifecycle, lead: LeadId) -> sqlx::Result<bool>
     Ok(true)
 }
 
-/// How the person refuses mails, if it does, or contact at all. Where a mail did not arrive is said of that address alone.
+/// Returns the person's refusal of mails, if there is one: the consent for e-mail, or else the request not to
+/// be contacted.
+///
+/// A bounce is no refusal: it says something about one address, not about the person.
 async fn refused(lifecycle: &Lifecycle, conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Word>> {
     let channels = consent::of_leads(conn, &[lead]).await?.remove(&lead).unwrap_or_default();
     let said = channels.get(&Channel::Email).filter(|word| word.state >= State::Withdrawn);

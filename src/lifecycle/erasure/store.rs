@@ -8,7 +8,8 @@ use crate::{
     platform::ids::{EventKey, IdentityId, LeadId},
 };
 
-/// The identities that were nobody's but this lead's, and former user ids of it by which nobody is known.
+/// Reads the identities that belong to this lead alone, with the lead's former user ids that no other lead
+/// uses.
 pub(super) async fn own_identities(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<IdentityId>> {
     sqlx::query_scalar!(
         r#"-- erasure::own_identities
@@ -30,7 +31,7 @@ pub(super) async fn own_identities(conn: &mut PgConnection, lead: LeadId) -> sql
     .await
 }
 
-/// The identities that were this lead's for a time, and another's for another.
+/// Reads the identities that this lead shares with another lead: each has spans of both.
 pub(super) async fn shared_identities(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -47,7 +48,7 @@ pub(super) async fn shared_identities(
     .await
 }
 
-/// The events that count for a lead, and those that would but for a verdict.
+/// Deletes all events in the spans of a lead, whatever their verdict.
 pub(super) async fn delete_events(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::delete_events
@@ -61,6 +62,7 @@ pub(super) async fn delete_events(conn: &mut PgConnection, lead: LeadId) -> sqlx
     Ok(())
 }
 
+/// Deletes the spans of a lead.
 pub(super) async fn delete_spans(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::delete_spans
@@ -72,7 +74,8 @@ pub(super) async fn delete_spans(conn: &mut PgConnection, lead: LeadId) -> sqlx:
     Ok(())
 }
 
-/// Has what is left of shared identities' spans follow on each other again, as a fold of the facts that are left has them.
+/// Closes the gaps between the remaining spans of shared identities. The result is what a fold of the
+/// remaining links gives.
 pub(super) async fn close_gaps(
     conn: &mut PgConnection,
     identities: &[IdentityId],
@@ -96,7 +99,7 @@ pub(super) async fn close_gaps(
     Ok(())
 }
 
-/// What was said of who follows whom, by these identities or of them.
+/// Deletes the links from and to these identities.
 pub(super) async fn delete_links(conn: &mut PgConnection, identities: &[IdentityId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::delete_links
@@ -108,8 +111,10 @@ pub(super) async fn delete_links(conn: &mut PgConnection, identities: &[Identity
     Ok(())
 }
 
-/// What they agreed to, what a later yes answers, and what they have said again since. What they refuse stays refused: an
-/// identity's id is a hash.
+/// Deletes the consent words of these identities that are no refusal in force: grants, refusals that a later
+/// grant lifted, and words that were said again later.
+///
+/// Refusals in force stay. They name no person, because an identity's id is a hash.
 pub(super) async fn delete_permissions(
     conn: &mut PgConnection,
     identities: &[IdentityId],
@@ -130,7 +135,8 @@ pub(super) async fn delete_permissions(
     Ok(())
 }
 
-/// Has the addresses among them refuse mails: by which of the person's identities it refused them, nobody can tell any more.
+/// Stores a refusal of mails for each e-mail address among these identities. Any of the person's identities
+/// may have refused, so all addresses refuse.
 pub(super) async fn refuse_mails(
     conn: &mut PgConnection,
     identities: &[IdentityId],
@@ -152,6 +158,7 @@ pub(super) async fn refuse_mails(
     Ok(())
 }
 
+/// Deletes identities.
 pub(super) async fn delete_identities(
     conn: &mut PgConnection,
     identities: &[IdentityId],
@@ -166,7 +173,7 @@ pub(super) async fn delete_identities(
     Ok(())
 }
 
-/// Leaves of the leads' passages what was counted.
+/// Deletes the texts of the leads' transitions. What is counted stays.
 pub(super) async fn silence_passages(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::silence_passages
@@ -178,7 +185,8 @@ pub(super) async fn silence_passages(conn: &mut PgConnection, leads: &[LeadId]) 
     Ok(())
 }
 
-/// Leaves of what became of the leads what was counted. The reason of a loss is a code.
+/// Deletes the notes and references of the leads' outcomes. What is counted stays, with the reason of a loss,
+/// which is a code.
 pub(super) async fn silence_outcomes(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::silence_outcomes
@@ -190,7 +198,7 @@ pub(super) async fn silence_outcomes(conn: &mut PgConnection, leads: &[LeadId]) 
     Ok(())
 }
 
-/// Leaves of the claims on the leads who held them, and when.
+/// Deletes the texts of the claims on the leads. Who held a claim, and when, stays.
 pub(super) async fn silence_claims(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::silence_claims
@@ -202,7 +210,8 @@ pub(super) async fn silence_claims(conn: &mut PgConnection, leads: &[LeadId]) ->
     Ok(())
 }
 
-/// Everything else that is kept of leads.
+/// Deletes everything else that is stored about leads: scores, attributes, words, answers, handoffs, merges,
+/// notes for a rollback.
 pub(super) async fn delete_records(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::delete_records
@@ -220,6 +229,7 @@ pub(super) async fn delete_records(conn: &mut PgConnection, leads: &[LeadId]) ->
     Ok(())
 }
 
+/// Deletes the leads' rows.
 pub(super) async fn delete_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- erasure::delete_leads

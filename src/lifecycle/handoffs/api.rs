@@ -50,82 +50,84 @@ where
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListHandoffs {
-    /// Only those in one of these states: several with commas, or the parameter several times.
+    /// Only handoffs in one of these states. To give several, separate them by commas or repeat the
+    /// parameter.
     #[serde(default)]
     #[param(value_type = Option<Vec<HandoffState>>)]
     state: Many<HandoffState>,
-    /// Only those that this person is to answer, or has accepted.
+    /// Only handoffs that this rep must answer or has accepted.
     rep: Option<String>,
-    /// Only those of this lead.
+    /// Only handoffs of this lead.
     lead_id: Option<LeadId>,
-    /// Only those that sales should have answered by now and has not.
+    /// Only open handoffs whose due time has passed.
     #[serde(default)]
     overdue: bool,
-    /// How many rows, 1 to 500; 50 if absent.
+    /// How many handoffs to return: 1 to 500, 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The place to continue from: the `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// A lead that somebody offers by hand.
+/// An offer of a lead by hand.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct OfferLead {
-    /// Who is to answer; the lead's attribute `owner` if absent.
+    /// The rep who must answer, 1 to 200 characters. If absent, the lead's attribute `owner`.
     rep: Option<String>,
-    /// Who offers; the key's name if absent.
+    /// Who offers the lead, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
 }
 
-/// Sales takes a lead.
+/// An answer by which sales takes a lead.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct AcceptHandoff {
-    /// Who takes it; the key's name if absent.
+    /// The rep who takes the lead, 1 to 200 characters. If absent, the key's name.
     rep: Option<String>,
-    /// What is to be remembered.
+    /// A note, 1 to 2000 characters.
     note: Option<String>,
 }
 
-/// Sales does not take a lead.
+/// An answer by which sales does not take a lead.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RejectHandoff {
     /// The code of one of the policy's `reject_reasons`.
     #[schema(example = "bad_timing")]
     reason: String,
-    /// Who says so; the key's name if absent.
+    /// The rep who rejects the lead, 1 to 200 characters. If absent, the key's name.
     rep: Option<String>,
-    /// What is to be remembered.
+    /// A note, 1 to 2000 characters.
     note: Option<String>,
 }
 
-/// Sales sends a lead back to ripen.
+/// An answer by which sales sends a lead back to ripen.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RecycleHandoff {
-    /// Until when at least the lead is to be left alone; the model's cooldown holds besides.
+    /// The instant before which the lead cannot be an MQL again. It must be in the future. The model's
+    /// cooldown applies too.
     #[schema(value_type = Option<DateTime<Utc>>)]
     until: Option<Instant>,
-    /// Why.
+    /// Why the lead is sent back, 1 to 2000 characters.
     reason: Option<String>,
-    /// Who says so; the key's name if absent.
+    /// The rep who sends the lead back, 1 to 200 characters. If absent, the key's name.
     rep: Option<String>,
-    /// What is to be remembered.
+    /// A note, 1 to 2000 characters.
     note: Option<String>,
 }
 
-/// Somebody else is to answer.
+/// A change of the rep who must answer a handoff.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReassignHandoff {
-    /// Who is to answer from now on.
+    /// The rep who must answer from now on, 1 to 200 characters.
     rep: String,
-    /// Who says so; the key's name if absent.
+    /// Who makes the change, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
 }
 
-/// Handoffs to sales, newest first.
+/// Lists handoffs to sales, newest first.
 #[utoipa::path(get, path = "/v1/handoffs", tag = "Handoffs", params(ListHandoffs),
     responses((status = 200, body = Page<HandoffView>)))]
 async fn list_handoffs(
@@ -145,9 +147,9 @@ async fn list_handoffs(
     Ok(Page::of(rows, limit, |handoff| handoff.id).map(|handoff| handoff.seen_at(now)).respond(&uri))
 }
 
-/// One handoff, with the evidence of its moment.
+/// Reads a handoff, with its evidence.
 #[utoipa::path(get, path = "/v1/handoffs/{id}", tag = "Handoffs", params(("id" = HandoffId, Path)),
-    responses((status = 200, body = HandoffView), (status = 304, description = "Unchanged since the given ETag")))]
+    responses((status = 200, body = HandoffView), (status = 304, description = "`If-None-Match` names the current `ETag`")))]
 async fn get_handoff(
     State(lifecycle): State<Lifecycle>,
     _reader: Reader,
@@ -161,14 +163,18 @@ async fn get_handoff(
 
 /// Offers a lead to sales by hand, whatever its score.
 ///
-/// It becomes an MQL by that, and does not stop being one by its score. Offered are leads at stage `lead`, `recycled` and
-/// `mql`; not who asked not to be contacted, and not whom the policy leaves out. While a handoff is open, the call is
-/// answered with that one, and 200. `Idempotency-Key` makes a repetition the same handoff, also when that was answered since.
+/// The lead becomes an MQL, and its score cannot end that. Only leads at the stages `lead`, `recycled` and
+/// `mql` can be offered. A lead cannot be offered if the person asked not to be contacted, or if the policy
+/// excludes the lead.
+///
+/// If the lead has an open handoff, the answer is that handoff, with 200. A repeated call with the same
+/// `Idempotency-Key` gets the handoff that the first call made, even if it has been answered since.
 #[utoipa::path(post, path = "/v1/leads/{id}/handoff", tag = "Handoffs", request_body = Option<OfferLead>,
-    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the handoff")),
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A key for this call. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = HandoffView, headers(("Location" = String))),
-        (status = 200, body = HandoffView, description = "Offered before")))]
+    responses(
+        (status = 201, body = HandoffView, headers(("Location" = String)), description = "A new handoff was made"),
+        (status = 200, body = HandoffView, description = "The lead has an open handoff, or the call is a repetition")))]
 async fn offer_lead(
     State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
@@ -187,10 +193,13 @@ async fn offer_lead(
     Ok((status, location, Json(handoff.seen_at(lifecycle.clock.now()))).into_response())
 }
 
-/// Sales takes the lead: it is an SQL from now on.
+/// Accepts a handoff: sales takes the lead, and the lead becomes an SQL.
 ///
-/// If the policy says so, some criteria of a checklist must be answered before; 409 `criteria_missing` names those that are
-/// not. The same person's call again is answered as the first; any other answer to a handoff that is not open is a conflict.
+/// The policy may require answers to some criteria of a checklist. If too few are answered, the call fails
+/// with 409 `criteria_missing` and lists the criteria that are not answered.
+///
+/// If the same rep has accepted the handoff before, the call changes nothing and gets the same answer.
+/// Otherwise the handoff must be open, or the call fails with 409 `conflict`.
 #[utoipa::path(post, path = "/v1/handoffs/{id}/accept", tag = "Handoffs", request_body = Option<AcceptHandoff>,
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
@@ -204,7 +213,8 @@ async fn accept_handoff(
     respond(&lifecycle, super::accept(&lifecycle, id, &answer).await)
 }
 
-/// Sales does not take the lead, for one of the policy's reasons; the reason says where the lead goes.
+/// Rejects a handoff: sales does not take the lead, for one of the policy's `reject_reasons`. The policy says
+/// for each reason where the lead goes.
 #[utoipa::path(post, path = "/v1/handoffs/{id}/reject", tag = "Handoffs", request_body = RejectHandoff,
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
@@ -218,10 +228,10 @@ async fn reject_handoff(
     respond(&lifecycle, super::reject(&lifecycle, id, &body.reason, &answer).await)
 }
 
-/// Sales sends the lead back to ripen: an open handoff, or one that it accepted before.
+/// Recycles a lead: sales sends the lead back to ripen. The handoff must be open or accepted.
 ///
-/// The lead may be an MQL again when the model's cooldown is over and `until` has come, and the person has done something
-/// since.
+/// The lead may be an MQL again after three things: the model's cooldown is over, `until` has passed, and the
+/// person has done something since.
 #[utoipa::path(post, path = "/v1/handoffs/{id}/recycle", tag = "Handoffs", request_body = Option<RecycleHandoff>,
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
@@ -240,7 +250,7 @@ async fn recycle_handoff(
     )
 }
 
-/// Somebody else is to answer. When it is due stays.
+/// Gives an open handoff to another rep. The due time stays the same.
 #[utoipa::path(post, path = "/v1/handoffs/{id}/reassign", tag = "Handoffs", request_body = ReassignHandoff,
     params(("id" = HandoffId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = HandoffView)))]
@@ -257,6 +267,7 @@ async fn reassign_handoff(
     respond(&lifecycle, super::reassign(&lifecycle, id, &rep, &by).await)
 }
 
+/// Checks the parts that all answers have in common.
 fn answer(
     key: &Key,
     rep: Option<&str>,
@@ -303,7 +314,7 @@ impl From<HandoffError> for Problem {
                     message: criterion.questions.first().copied().unwrap_or_default().to_owned(),
                 };
                 let message = format!(
-                    "Accepting needs {needed} answered criteria of {}, and {answered} are; give them with PUT \
+                    "Accepting needs {needed} answered criteria of {}; {answered} are answered. Answer more with PUT \
                      /v1/leads/{{id}}/qualification.",
                     framework.as_str()
                 );
@@ -315,7 +326,7 @@ impl From<HandoffError> for Problem {
                 "unknown_reason",
                 format!("write one of the policy's reject_reasons: {}", codes.join(", ")),
             ),
-            HandoffError::Past => mistake("/until", "already_past", "write an instant that is still to come"),
+            HandoffError::Past => mistake("/until", "already_past", "write an instant in the future"),
             HandoffError::NotAllowed(not) => conflict(format!("{not}; read the lead again.")),
             HandoffError::Database(error) => error.into(),
         }

@@ -1,4 +1,4 @@
-//! What happens to handoffs that nobody answers.
+//! Sweeps over handoffs that nobody answers.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::{
     platform::sweep::Sweep,
 };
 
-/// How many handoffs one run sees to.
+/// How many handoffs one run handles.
 const AT_ONCE: i64 = 500;
 
-/// Notes of handoffs that are overdue that they are, once, and says so in the feed.
+/// Marks handoffs whose due time has passed, and publishes that in the feed, once for each handoff.
 #[derive(Debug)]
 pub struct Breach;
 
@@ -47,7 +47,7 @@ impl Sweep for Breach {
     }
 }
 
-/// Ends the handoffs that expire, and sends their leads where the policy says.
+/// Ends the handoffs whose time to expire has come, and moves their leads to the stage that the policy names.
 #[derive(Debug)]
 pub struct Expire;
 
@@ -64,7 +64,7 @@ impl Sweep for Expire {
         for id in expiring {
             match expire(lifecycle, id).await {
                 Ok(()) => ended += 1,
-                // Somebody answered in the last moment.
+                // A person answered the handoff in the meantime.
                 Err(HandoffError::Closed(_) | HandoffError::NotFound(_)) => {}
                 Err(HandoffError::Database(error)) => return Err(error),
                 Err(other) => tracing::error!(%id, %other, "a handoff cannot expire"),
@@ -74,6 +74,7 @@ impl Sweep for Expire {
     }
 }
 
+/// Ends a handoff as expired and moves its lead.
 async fn expire(lifecycle: &Lifecycle, id: crate::platform::ids::HandoffId) -> Result<(), HandoffError> {
     let (locked, handoff) = open(lifecycle, id).await?;
     handoff.must_be_open()?;

@@ -31,20 +31,20 @@ use crate::{
     platform::ids::{HandoffId, LeadId},
 };
 
-/// Why a handoff is not made, or an answer not taken.
+/// Why an offer or an answer is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandoffError {
     #[error("no such {0}")]
     NotFound(&'static str),
     #[error("the handoff is {}", .0.as_str())]
     Closed(HandoffState),
-    #[error("a lead at stage {} is not offered", .0.as_str())]
+    #[error("a lead at stage {} cannot be offered", .0.as_str())]
     NotOffered(Stage),
     #[error("the person asked not to be contacted")]
     DoNotContact,
-    #[error("the policy leaves it out as {}", .0.as_str())]
+    #[error("the policy excludes the lead as {}", .0.as_str())]
     Excluded(Label),
-    #[error("{answered} of {needed} criteria have an answer")]
+    #[error("{answered} of {needed} needed criteria are answered")]
     Unanswered { framework: Framework, needed: u8, answered: usize, missing: Vec<&'static Criterion> },
     #[error("no such reason")]
     UnknownReason(Vec<String>),
@@ -56,14 +56,17 @@ pub(crate) enum HandoffError {
     Database(#[from] sqlx::Error),
 }
 
-/// Who answers, and what they say besides.
+/// Who answers a handoff, with a note.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) by: String,
     pub(crate) note: Option<String>,
 }
 
-/// Offers a lead by hand; one that is open already is what is told. Whether it is new.
+/// Offers a lead by hand. Returns the handoff, and whether it is new.
+///
+/// If the lead has an open handoff, or the same idempotency key made a handoff before, that handoff is
+/// returned.
 pub(crate) async fn offer_by_hand(
     lifecycle: &Lifecycle,
     lead: LeadId,
@@ -92,7 +95,7 @@ pub(crate) async fn offer_by_hand(
     Ok((find(lifecycle, handoff.id).await?, true))
 }
 
-/// A colleague vouches for a lead, so that no score makes it leave again.
+/// Makes a lead an MQL because a person says so. Then a low score does not end that.
 fn vouch(lead: &mut Lead, now: DateTime<Utc>, by: &str) -> Result<(), NotAllowed> {
     if lead.stage() == Stage::Mql {
         lead.mql_by = lead.mql_by.max(Some(MqlBy::Person));
@@ -102,7 +105,7 @@ fn vouch(lead: &mut Lead, now: DateTime<Utc>, by: &str) -> Result<(), NotAllowed
     lead.pass(Target::Mql(MqlBy::Person), Why::said(Cause::Person, now, by, None))
 }
 
-/// Sales takes the lead: it is an SQL from now on.
+/// Accepts a handoff: the lead becomes an SQL. If the same person accepted it before, nothing changes.
 pub(crate) async fn accept(
     lifecycle: &Lifecycle,
     id: HandoffId,
@@ -114,7 +117,8 @@ pub(crate) async fn accept(
     }
     handoff.must_be_open()?;
     if locked.excluded().await?.is_some() {
-        // The sweep that withdraws the handoffs of leads left out has not come this far.
+        // The policy excludes the lead, but the sweep has not withdrawn this handoff yet. The commit
+        // withdraws it.
         locked.commit().await?;
         return Err(HandoffError::Closed(HandoffState::Withdrawn));
     }
@@ -131,7 +135,7 @@ pub(crate) async fn accept(
     close(lifecycle, locked, handoff, Target::Sql, Cause::Accepted, &end).await
 }
 
-/// Sales does not take the lead, for a reason that says where it goes.
+/// Rejects a handoff for one of the policy's reasons. The reason decides where the lead goes.
 pub(crate) async fn reject(
     lifecycle: &Lifecycle,
     id: HandoffId,
@@ -156,7 +160,7 @@ pub(crate) async fn reject(
     close(lifecycle, locked, handoff, target, Cause::Rejected, &end).await
 }
 
-/// Sales sends the lead back to ripen, also one that it has accepted before.
+/// Recycles the lead of an open or accepted handoff: the lead goes back to ripen, until `until` at least.
 pub(crate) async fn recycle(
     lifecycle: &Lifecycle,
     id: HandoffId,
@@ -178,7 +182,7 @@ pub(crate) async fn recycle(
     close(lifecycle, locked, handoff, Target::Recycled(until), Cause::Recycled, &end).await
 }
 
-/// Somebody else is to answer.
+/// Gives an open handoff to another rep.
 pub(crate) async fn reassign(
     lifecycle: &Lifecycle,
     id: HandoffId,
@@ -199,7 +203,7 @@ pub(crate) async fn reassign(
     find(lifecycle, id).await
 }
 
-/// Ends a handoff and moves its lead on, in one.
+/// Ends a handoff and moves its lead, in one transaction.
 async fn close(
     lifecycle: &Lifecycle,
     mut locked: LockedLead<'_>,
@@ -218,15 +222,16 @@ async fn close(
     find(lifecycle, handoff.id).await
 }
 
-/// Locks the lead of a handoff, and reads the handoff as it then is.
+/// Locks the lead of a handoff, and then reads the handoff.
 async fn open(lifecycle: &Lifecycle, id: HandoffId) -> Result<(LockedLead<'_>, HandoffView), HandoffError> {
     loop {
         let known = store::find(&mut *lifecycle.db.acquire().await?, id).await?;
         let lead = known.ok_or(HandoffError::NotFound("handoff"))?.lead_id;
-        // If the lead was joined with another meanwhile, the handoff is the other's now, and that one is locked.
+        // If the lead was joined into another lead in the meantime, the handoff belongs to that lead now, and
+        // that lead gets locked.
         let mut locked = LockedLead::lock(lifecycle, lead).await?.ok_or(HandoffError::NotFound("lead"))?;
         let handoff = store::find(locked.conn(), id).await?.ok_or(HandoffError::NotFound("handoff"))?;
-        // Two that were one may be two again.
+        // After an unmerge the handoff may belong to another lead again. Then try again.
         if handoff.lead_id == locked.id {
             return Ok((locked, handoff));
         }
@@ -240,16 +245,19 @@ async fn find(lifecycle: &Lifecycle, id: HandoffId) -> Result<HandoffView, Hando
 }
 
 impl Answer {
+    /// The end of a handoff by this answer.
     fn end(&self, state: HandoffState) -> End<'_> {
         End { by: Some(&self.by), note: self.note.as_deref(), ..End::ruled(state, None) }
     }
 }
 
 impl HandoffView {
+    /// Whether this person has given this answer already.
     fn is_answer(&self, state: HandoffState, by: &str) -> bool {
         self.state == state && self.answered_by.as_deref() == Some(by)
     }
 
+    /// Fails with [`HandoffError::Closed`] if the handoff is not open.
     fn must_be_open(&self) -> Result<(), HandoffError> {
         match self.state {
             HandoffState::Open => Ok(()),

@@ -28,7 +28,7 @@ pub(super) async fn find(conn: &mut PgConnection, id: HandoffId) -> sqlx::Result
     handoffs!("where id = $1", id as HandoffId).fetch_optional(conn).await
 }
 
-/// What the same call has made before, or else the open handoff of a lead.
+/// Reads the handoff that a call with the same idempotency key made, or else the open handoff of a lead.
 pub(super) async fn earlier(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -43,18 +43,18 @@ pub(super) async fn earlier(
     .await
 }
 
-/// What a list of handoffs is narrowed to.
+/// Which handoffs a list contains.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
-    /// In any of these states; none: in any at all.
+    /// Only handoffs in one of these states. If empty, handoffs in any state.
     pub(super) states: Vec<&'static str>,
     pub(super) rep: Option<String>,
     pub(super) lead: Option<LeadId>,
-    /// Only those that were due by this instant and are open still.
+    /// Only open handoffs that were due by this instant.
     pub(super) due_by: Option<DateTime<Utc>>,
 }
 
-/// Handoffs before a place, newest first.
+/// Lists handoffs that are older than `before`, newest first.
 pub(super) async fn list(
     conn: &mut PgConnection,
     filter: &Filter,
@@ -91,7 +91,7 @@ pub(super) async fn reassign(conn: &mut PgConnection, id: HandoffId, rep: &str) 
     Ok(())
 }
 
-/// The leads of handoffs that were due by now and of which nobody has noticed it, longest due first.
+/// Reads the leads of open handoffs that are overdue and not yet marked, longest overdue first.
 pub(super) async fn due(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -109,7 +109,7 @@ pub(super) async fn due(
     .await
 }
 
-/// Notes of the overdue handoffs of these leads, which are locked, that they are.
+/// Marks the overdue handoffs of these leads, and returns them. The leads must be locked.
 pub(super) async fn breach(
     conn: &mut PgConnection,
     leads: &[LeadId],
@@ -129,7 +129,7 @@ pub(super) async fn breach(
     .await
 }
 
-/// The handoffs that expire by now.
+/// Reads the open handoffs whose time to expire has come, longest expired first.
 pub(super) async fn expiring(
     conn: &mut PgConnection,
     now: DateTime<Utc>,

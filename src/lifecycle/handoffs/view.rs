@@ -1,4 +1,4 @@
-//! A handoff as readers see it.
+//! A handoff as the API returns it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -13,59 +13,60 @@ use crate::{
     platform::ids::{HandoffId, LeadId, ModelId},
 };
 
-/// A handoff of a lead to sales, and what became of it.
+/// A handoff: an offer of a lead to sales, with its evidence and its answer.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Handoff)]
 pub struct HandoffView {
-    /// The handoff.
+    /// The id of the handoff.
     pub id: HandoffId,
-    /// Who is offered; where that lead was joined with another, the other.
+    /// The lead that is offered. If that lead was joined into another lead, the other lead.
     pub lead_id: LeadId,
-    /// How far it has come.
+    /// The state of the handoff.
     pub state: HandoffState,
-    /// The lead's passage into `mql` that it belongs to.
+    /// The lead's cycle when the handoff was made: how often the lead had become an MQL.
     pub cycle: i32,
-    /// Who is to answer; once accepted, who has the lead.
+    /// The rep who must answer. After the handoff is accepted, the rep who has the lead.
     pub rep: Option<String>,
-    /// When it was made.
+    /// When the handoff was made.
     pub offered_at: DateTime<Utc>,
-    /// Who made it; null: the rules.
+    /// Who offered the lead. Null: the rules did.
     pub offered_by: Option<String>,
-    /// By when sales is to answer.
+    /// By when sales must answer. Null: at any time.
     pub due_at: Option<DateTime<Utc>>,
-    /// Whether sales should have answered by now and has not.
+    /// Whether the handoff is open and its due time has passed.
     pub overdue: bool,
-    /// When it was noticed that sales had not answered in time; it stays, whatever is answered later.
+    /// When the service noticed that sales had not answered in time. A later answer does not change this.
     pub breached_at: Option<DateTime<Utc>>,
-    /// When it ends by itself if nobody answers.
+    /// When the handoff ends by itself if nobody answers. Null: never.
     pub expires_at: Option<DateTime<Utc>>,
-    /// The score when it was made.
+    /// The lead's score when the handoff was made.
     pub score: i32,
-    /// The version of the model then.
+    /// The version of the model that gave the score.
     pub model_version: ModelId,
-    /// What spoke for the lead then.
+    /// What spoke for the lead when the handoff was made.
     #[schema(value_type = Evidence)]
     pub evidence: Value,
     /// When sales took the lead.
     pub accepted_at: Option<DateTime<Utc>>,
-    /// Who took it; null beside a date: the policy.
+    /// Who took the lead. Null with a date in `accepted_at`: the policy accepted the handoff.
     pub accepted_by: Option<String>,
-    /// When it last changed its state; null while open.
+    /// When the state last changed. Null while the handoff is open.
     pub answered_at: Option<DateTime<Utc>>,
-    /// Who changed it; null: the rules.
+    /// Who changed the state. Null: the rules did.
     pub answered_by: Option<String>,
-    /// The code of the reason for which it was rejected, the reason for which it was recycled, or what took it back.
+    /// Why the handoff ended: the code of a `reject_reasons` entry, the text of a recycling, or the cause for
+    /// which the handoff was withdrawn.
     pub reason: Option<String>,
-    /// What was said besides.
+    /// The note of the person who answered.
     pub note: Option<String>,
-    /// Until when at least the lead is to be left alone.
+    /// The instant before which the recycled lead cannot be an MQL again, if sales named one.
     pub recycle_until: Option<DateTime<Utc>>,
-    /// The handoff that goes on in its stead.
+    /// The handoff that goes on, if this one is `merged`.
     pub merged_into: Option<HandoffId>,
 }
 
 impl HandoffView {
-    /// As far as what happens to it is concerned.
+    /// The handoff without its evidence and its answer.
     pub(super) fn handoff(&self) -> Handoff {
         Handoff {
             id: self.id,
@@ -78,7 +79,7 @@ impl HandoffView {
         }
     }
 
-    /// Whether it is overdue at an instant is seen then; who is late at the very instant is late.
+    /// Sets `overdue` as of `now`. A handoff that is due exactly now is overdue.
     pub(super) fn seen_at(mut self, now: DateTime<Utc>) -> HandoffView {
         self.overdue = self.state == HandoffState::Open && self.due_at.is_some_and(|due_at| due_at <= now);
         self

@@ -38,31 +38,35 @@ where
         .routes(routes!(move_lead))
 }
 
-/// What has become of a lead.
+/// An outcome to be recorded.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RecordOutcome {
+    /// What became of the lead.
     outcome: Outcome,
-    /// What the deal is worth, in the currency's smallest unit (cents): for `won`; for `opportunity` what is hoped for.
+    /// The value of the deal, in the currency's smallest unit (cents). Required for `won`. For `opportunity`,
+    /// the expected value. Not allowed for `lost`.
     #[schema(minimum = 0, example = 1_250_000)]
     amount: Option<i64>,
-    /// ISO 4217, with every amount.
+    /// The currency of `amount`, as a code of ISO 4217. Required with `amount`.
     #[schema(example = "EUR")]
     currency: Option<String>,
-    /// Why it was lost: the code of one of the policy's `loss_reasons`; for `lost`.
+    /// Why the deal was lost: the code of one of the policy's `loss_reasons`. Required for `lost`, not
+    /// allowed otherwise.
     reason: Option<String>,
-    /// What is to be remembered.
+    /// A note, 1 to 2000 characters.
     note: Option<String>,
-    /// When it happened; now if absent. The lead's stage changes now all the same.
+    /// When the outcome happened. If absent, now. It must not be in the future. The lead's stage changes now
+    /// in any case.
     #[schema(value_type = Option<DateTime<Utc>>)]
     occurred_at: Option<Instant>,
-    /// The outcome that was recorded wrongly and in whose stead this one stands.
+    /// The id of an outcome that was recorded wrongly and that this outcome replaces.
     replaces: Option<OutcomeId>,
-    /// Who says so; the key's name if absent.
+    /// Who records the outcome, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
 }
 
-/// The outcome that was recorded, and how the lead stands.
+/// The recorded outcome, with the lead.
 #[derive(Debug, Serialize, ToSchema)]
 struct OutcomeRecorded {
     #[serde(flatten)]
@@ -71,10 +75,10 @@ struct OutcomeRecorded {
     lead: LeadView,
 }
 
-/// What became of a lead.
+/// The outcomes of a lead.
 #[derive(Debug, Serialize, ToSchema)]
 struct OutcomeList {
-    /// In the order in which it was recorded, with what was replaced.
+    /// The outcomes in the order in which they were recorded. Replaced outcomes are included.
     data: Vec<OutcomeView>,
     /// Always false: outcomes are few.
     has_more: bool,
@@ -86,38 +90,44 @@ struct OutcomeList {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum StageByHand {
-    /// A new beginning: it may be an MQL again as soon as the person does something.
+    /// A new beginning. The lead may be an MQL again as soon as the person does something.
     Lead,
-    /// To ripen again.
+    /// The lead ripens again. It may be an MQL again after the model's cooldown, once the person has done
+    /// something.
     Recycled,
-    /// Not one to sell to.
+    /// We do not sell to this lead. It does not become an MQL again by itself.
     Disqualified,
 }
 
-/// A move that a person makes.
+/// A move of a lead to another stage by a person.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MoveLead {
+    /// The stage to which the lead moves.
     stage: StageByHand,
-    /// Why.
+    /// Why the lead is moved, 1 to 2000 characters.
     reason: String,
-    /// For `recycled`: until when at least the lead is to be left alone.
+    /// Only for `recycled`: the instant before which the lead cannot be an MQL again. It must be in the
+    /// future.
     #[schema(value_type = Option<DateTime<Utc>>)]
     until: Option<Instant>,
-    /// Who says so; the key's name if absent.
+    /// Who moves the lead, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
 }
 
-/// Records what became of a lead: an opportunity, won, lost.
+/// Records what became of a lead: an opportunity, a won deal or a lost deal.
 ///
-/// The lead becomes `opportunity`, `customer` or `lost`. Won without an opportunity is fine; lost needs a lead that sales
-/// had. While a handoff of the lead is open, sales answers that first. With `Idempotency-Key`, the same call again is the
-/// same outcome. What was recorded wrongly is replaced by another call that names it in `replaces`; both stay.
+/// The lead moves to the stage `opportunity`, `customer` or `lost`. A deal can be won without an opportunity
+/// before. A lead can be lost only after sales had it. While the lead has an open handoff, sales must answer
+/// the handoff first.
+///
+/// To correct a wrong outcome, record another one and name the wrong one in `replaces`. Both stay. A repeated
+/// call with the same `Idempotency-Key` records nothing new.
 #[utoipa::path(post, path = "/v1/leads/{id}/outcome", tag = "Handoffs", request_body = RecordOutcome,
-    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the outcome")),
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A key for this call. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = OutcomeRecorded),
-        (status = 200, body = OutcomeRecorded, description = "Recorded before")))]
+    responses((status = 201, body = OutcomeRecorded, description = "The outcome was recorded"),
+        (status = 200, body = OutcomeRecorded, description = "The call is a repetition; its outcome was recorded before")))]
 async fn record_outcome(
     State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
@@ -145,7 +155,7 @@ async fn record_outcome(
     Ok((status, Json(OutcomeRecorded { outcome, lead })).into_response())
 }
 
-/// What belongs to which outcome.
+/// Checks which fields an outcome must have and must not have.
 fn check(body: &RecordOutcome, mistakes: &mut Mistakes) {
     let RecordOutcome { outcome, amount, currency, reason, .. } = body;
     if amount.is_none() && *outcome == Outcome::Won {
@@ -166,7 +176,11 @@ fn check(body: &RecordOutcome, mistakes: &mut Mistakes) {
             mistakes.add("/currency", "unknown_currency", "write a code of ISO 4217, such as EUR");
         }
         Some(_) if amount.is_none() => {
-            mistakes.add("/currency", "not_here", "a currency belongs to an amount");
+            mistakes.add(
+                "/currency",
+                "not_here",
+                "there is no amount; leave the currency out or add the amount",
+            );
         }
         None if amount.is_some() => {
             mistakes.add("/currency", "missing_field", "an amount needs its currency, such as EUR");
@@ -182,13 +196,13 @@ fn check(body: &RecordOutcome, mistakes: &mut Mistakes) {
             );
         }
         (Outcome::Opportunity | Outcome::Won, Some(_)) => {
-            mistakes.add("/reason", "not_here", "only `lost` has a reason; write a note");
+            mistakes.add("/reason", "not_here", "only `lost` has a reason; write it as the note");
         }
         _ => {}
     }
 }
 
-/// What became of a lead, as it was recorded.
+/// Lists the outcomes of a lead, in the order in which they were recorded.
 #[utoipa::path(get, path = "/v1/leads/{id}/outcomes", tag = "Handoffs", params(("id" = LeadId, Path)),
     responses((status = 200, body = OutcomeList)))]
 async fn list_outcomes(
@@ -201,9 +215,10 @@ async fn list_outcomes(
     Ok(Json(OutcomeList { data, has_more: false, next_cursor: None }))
 }
 
-/// Puts a lead at another stage by hand: disqualified, to ripen again, or back to a new beginning.
+/// Moves a lead by hand to the stage `lead`, `recycled` or `disqualified`.
 ///
-/// An open handoff of the lead is taken back. To make an MQL by hand, offer the lead; to make an SQL, accept the handoff.
+/// An open handoff of the lead is withdrawn. To make a lead an MQL by hand, offer it to sales. To make it an
+/// SQL, accept its handoff.
 #[utoipa::path(post, path = "/v1/leads/{id}/stage", tag = "Handoffs", request_body = MoveLead,
     params(("id" = LeadId, Path)), security(("key" = ["read_write"])),
     responses((status = 200, body = LeadView)))]
@@ -217,7 +232,7 @@ async fn move_lead(
     let reason = mistakes.text("/reason", &body.reason, LONGEST_TEXT);
     let by = mistakes.name("/author", body.author.as_deref(), &key.name);
     if body.until.is_some() && body.stage != StageByHand::Recycled {
-        mistakes.add("/until", "not_here", "only a recycled lead is left alone until an instant");
+        mistakes.add("/until", "not_here", "only the stage `recycled` takes `until`; leave it out");
     }
     mistakes.refuse()?;
     let target = match body.stage {
@@ -252,8 +267,8 @@ impl From<OutcomeError> for Problem {
                 stage.as_str()
             )),
             OutcomeError::NeverHad(stage) => conflict(format!(
-                "The lead is at stage {}: sales never took it, so it cannot be lost. Accept its handoff, or record an \
-                 opportunity, first.",
+                "The lead is at stage {}. Sales never had the lead, so it cannot be lost. First accept its handoff, or record an \
+                 opportunity.",
                 stage.as_str()
             )),
             OutcomeError::Replaced => conflict("This outcome was already replaced. Replace the newest outcome.".to_owned()),
@@ -266,8 +281,8 @@ impl From<OutcomeError> for Problem {
                 "This Idempotency-Key belongs to another outcome of this lead. Send a new outcome under a new key."
                     .to_owned(),
             ),
-            OutcomeError::Future => mistake("/occurred_at", "still_to_come", "write an instant that has passed"),
-            OutcomeError::Past => mistake("/until", "already_past", "write an instant that is still to come"),
+            OutcomeError::Future => mistake("/occurred_at", "still_to_come", "write an instant that is not in the future"),
+            OutcomeError::Past => mistake("/until", "already_past", "write an instant in the future"),
             OutcomeError::NotAllowed(not) => conflict(format!("{not}; read the lead again.")),
             OutcomeError::Database(error) => error.into(),
         }

@@ -24,7 +24,7 @@ use crate::{
     platform::ids::{HandoffId, LeadId, OutcomeId},
 };
 
-/// What has become of a lead.
+/// What became of a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -33,12 +33,12 @@ pub enum Outcome {
     Opportunity,
     /// The deal was made.
     Won,
-    /// It was not.
+    /// No deal was made.
     Lost,
 }
 
 impl Outcome {
-    /// The word for it, as stored.
+    /// The name of the outcome, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Opportunity => "opportunity",
@@ -47,6 +47,7 @@ impl Outcome {
         }
     }
 
+    /// The stage to which the outcome moves a lead.
     fn target(self) -> Target {
         match self {
             Outcome::Opportunity => Target::Opportunity,
@@ -56,17 +57,17 @@ impl Outcome {
     }
 }
 
-/// Why an outcome is not recorded, or a lead not moved.
+/// Why an outcome is not recorded, or a move by hand is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutcomeError {
     #[error("no such {0}")]
     NotFound(&'static str),
     #[error("handoff {0} is open")]
     Offered(HandoffId),
-    /// An outcome says so already; which one.
+    /// The lead is at this stage already, because of this outcome.
     #[error("the lead is {} already", .0.as_str())]
     Already(Stage, Option<OutcomeId>),
-    /// An outcome says otherwise, which only its correction changes.
+    /// An earlier outcome put the lead at this stage. Only replacing that outcome moves the lead.
     #[error("an outcome says that the lead is {}", .1.as_str())]
     SaidOtherwise(OutcomeId, Stage),
     /// Sales never had the lead, so it cannot be lost.
@@ -76,9 +77,9 @@ pub(crate) enum OutcomeError {
     Replaced,
     #[error("no such reason")]
     UnknownReason(Vec<String>),
-    #[error("the key is that of another outcome")]
+    #[error("the idempotency key belongs to another outcome")]
     KeyTaken,
-    #[error("the instant is still to come")]
+    #[error("the instant is in the future")]
     Future,
     #[error("the instant has passed")]
     Past,
@@ -88,23 +89,24 @@ pub(crate) enum OutcomeError {
     Database(#[from] sqlx::Error),
 }
 
-/// What somebody says has become of a lead.
+/// An outcome that a person records.
 #[derive(Debug, Clone)]
 pub(crate) struct Said {
     pub(crate) outcome: Outcome,
     pub(crate) occurred_at: Option<DateTime<Utc>>,
     pub(crate) by: String,
-    /// In the currency's smallest unit.
+    /// The value of the deal, in the currency's smallest unit.
     pub(crate) amount: Option<i64>,
     pub(crate) currency: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) note: Option<String>,
-    /// Which one was wrong.
+    /// The wrong outcome that this outcome replaces.
     pub(crate) replaces: Option<OutcomeId>,
     pub(crate) request_key: Option<String>,
 }
 
-/// Records what became of a lead; whether that is new, or the repetition of a call.
+/// Records an outcome of a lead and moves the lead. Returns the outcome, and whether it is new. It is not new
+/// if a call with the same idempotency key recorded it before.
 pub(crate) async fn record(
     lifecycle: &Lifecycle,
     lead: LeadId,
@@ -132,7 +134,8 @@ pub(crate) async fn record(
     if moves {
         let stage = locked.lead().stage();
         let target = said.outcome.target();
-        // A customer may buy again, and a correction may be about something else than the stage.
+        // No move is needed if a customer buys again, or if a correction changes something other than the
+        // stage.
         if stage != target.stage() {
             let cause = if said.replaces.is_some() { Cause::Correction } else { Cause::Outcome };
             let why = Why::said(cause, now, &said.by, said.reason.as_deref());
@@ -150,7 +153,7 @@ pub(crate) async fn record(
     Ok((recorded, true))
 }
 
-/// Why a lead that the table does not let go there cannot go there, as a person would put it.
+/// Turns a move that the table of moves does not have into an error that tells a person what to do.
 async fn refused(locked: &mut LockedLead<'_>, said: &Said, not: NotAllowed) -> sqlx::Result<OutcomeError> {
     if said.replaces.is_none()
         && let (Some(stage), Some(last)) = recorded_last(locked).await?
@@ -165,7 +168,8 @@ async fn refused(locked: &mut LockedLead<'_>, said: &Said, not: NotAllowed) -> s
     })
 }
 
-/// The outcome that says where a lead stands, and the stage that it says.
+/// Returns the stage that the lead's outcomes say, and the outcome that says so. Both are `None` if there is
+/// no outcome.
 async fn recorded_last(locked: &mut LockedLead<'_>) -> sqlx::Result<(Option<Stage>, Option<OutcomeId>)> {
     let lead = locked.id;
     let all = store::list(locked.conn(), lead).await?;
@@ -173,8 +177,10 @@ async fn recorded_last(locked: &mut LockedLead<'_>) -> sqlx::Result<(Option<Stag
     Ok((last.map(|last| last.outcome.target().stage()), last.map(|last| last.id)))
 }
 
-/// Marks what is replaced; whether the new outcome says where the lead stands: as the last one, or in the stead of the one
-/// that does.
+/// Marks the outcome that a new one replaces. Returns whether the new outcome decides the lead's stage.
+///
+/// The new outcome decides if it replaces nothing, or if it replaces the outcome that the lead's stage came
+/// from.
 async fn place(locked: &mut LockedLead<'_>, said: &Said, id: OutcomeId) -> Result<bool, OutcomeError> {
     let Some(wrong) = said.replaces else { return Ok(true) };
     let lead = locked.id;
@@ -188,7 +194,8 @@ async fn place(locked: &mut LockedLead<'_>, said: &Said, id: OutcomeId) -> Resul
     Ok(last(&all) == Some(wrong) && locked.lead().stage() == found.outcome.target().stage())
 }
 
-/// The outcome that says where the lead stands: one that replaces another has the other's place.
+/// Returns the outcome that decides the lead's stage: the last one, where an outcome that replaces another
+/// takes its place in the order.
 fn last(all: &[OutcomeView]) -> Option<OutcomeId> {
     let mut places: Vec<&OutcomeView> = Vec::new();
     for one in all {
@@ -200,7 +207,8 @@ fn last(all: &[OutcomeView]) -> Option<OutcomeId> {
     places.last().map(|last| last.id)
 }
 
-/// Moves a lead because a person says so; the lead, or the one that it was joined with.
+/// Moves a lead, or its heir if the lead was merged, because a person says so. Returns the lead that was
+/// moved.
 pub(crate) async fn move_by_hand(
     lifecycle: &Lifecycle,
     lead: LeadId,
@@ -226,7 +234,7 @@ pub(crate) async fn move_by_hand(
 }
 
 impl OutcomeView {
-    /// Whether this is what the same call said before.
+    /// Whether a call with these contents recorded this outcome.
     fn is(&self, said: &Said) -> bool {
         self.outcome == said.outcome
             && (self.amount, &self.currency) == (said.amount, &said.currency)

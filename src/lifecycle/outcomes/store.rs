@@ -8,33 +8,33 @@ use utoipa::ToSchema;
 use super::{Outcome, Said};
 use crate::platform::ids::{HandoffId, LeadId, OutcomeId};
 
-/// What became of a lead, as somebody recorded it.
+/// A recorded outcome.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = RecordedOutcome)]
 pub struct OutcomeView {
-    /// The outcome.
+    /// The id of the outcome.
     pub id: OutcomeId,
-    /// Of whom.
+    /// The lead whose outcome this is.
     pub lead_id: LeadId,
-    /// What.
+    /// What became of the lead.
     pub outcome: Outcome,
-    /// When it happened.
+    /// When the outcome happened.
     pub occurred_at: DateTime<Utc>,
-    /// When it was said.
+    /// When the outcome was recorded.
     pub recorded_at: DateTime<Utc>,
-    /// By whom.
+    /// Who recorded the outcome.
     pub recorded_by: String,
-    /// What the deal is worth, in the currency's smallest unit.
+    /// The value of the deal, in the currency's smallest unit (cents).
     pub amount: Option<i64>,
-    /// ISO 4217.
+    /// The currency of `amount`, as a code of ISO 4217.
     pub currency: Option<String>,
-    /// Why it was lost: the code of one of the policy's `loss_reasons`.
+    /// Why the deal was lost: the code of one of the policy's `loss_reasons`.
     pub reason: Option<String>,
-    /// What was said besides.
+    /// A note of the person who recorded the outcome.
     pub note: Option<String>,
-    /// The handoff by which sales had taken the lead.
+    /// The handoff that sales last accepted for the lead.
     pub handoff_id: Option<HandoffId>,
-    /// The outcome that stands in its stead, if it was wrong.
+    /// The outcome that replaced this one, if this one was wrong.
     pub replaced_by: Option<OutcomeId>,
 }
 
@@ -52,12 +52,12 @@ macro_rules! outcomes {
     };
 }
 
-/// All outcomes of a lead, in the order in which they were recorded.
+/// Reads all outcomes of a lead, in the order in which they were recorded.
 pub(super) async fn list(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<OutcomeView>> {
     outcomes!("where lead_id = $1 order by seq", lead as LeadId).fetch_all(conn).await
 }
 
-/// What the same call has recorded before.
+/// Reads the outcome that a call with this idempotency key recorded.
 pub(super) async fn by_key(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -66,7 +66,7 @@ pub(super) async fn by_key(
     outcomes!("where lead_id = $1 and request_key = $2", lead as LeadId, key).fetch_optional(conn).await
 }
 
-/// Says of an outcome which one stands in its stead.
+/// Notes which outcome replaces a wrong one.
 pub(super) async fn replace(conn: &mut PgConnection, wrong: OutcomeId, by: OutcomeId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- outcomes::replace
@@ -79,7 +79,7 @@ pub(super) async fn replace(conn: &mut PgConnection, wrong: OutcomeId, by: Outco
     Ok(())
 }
 
-/// Keeps what was said, with the handoff that sales accepted last.
+/// Stores an outcome, with the handoff that sales last accepted for the lead.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     lead: LeadId,

@@ -28,23 +28,24 @@ where
     OpenApiRouter::new().routes(routes!(get_policy, replace_policy))
 }
 
-/// The policy in force.
+/// The policy in force, with its version.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Policy)]
 struct PolicyView<'a> {
-    /// Counts up; 0 is the built-in one.
+    /// The number of the version. 0 is the built-in policy; each change adds 1.
     version: i32,
-    /// Since when it holds.
+    /// Since when the policy holds. Null for the built-in policy.
     updated_at: Option<DateTime<Utc>>,
-    /// Who put it in force.
+    /// The name of the key that put the policy in force. Null for the built-in policy.
     updated_by: Option<&'a str>,
-    /// What it says.
+    /// The policy itself.
     document: &'a Document,
 }
 
-/// The policy: whom it leaves out, how leads are offered to sales, which reasons are given.
+/// Reads the policy: who is excluded, how leads are offered to sales, and the reasons for rejections and
+/// losses.
 #[utoipa::path(get, path = "/v1/policy", tag = "Handoffs",
-    responses((status = 200, body = PolicyView), (status = 304, description = "Unchanged since the given ETag")))]
+    responses((status = 200, body = PolicyView), (status = 304, description = "`If-None-Match` names the current `ETag`")))]
 async fn get_policy(
     State(core): State<Core>,
     State(policies): State<Policies>,
@@ -55,11 +56,12 @@ async fn get_policy(
     Ok(tagged(&headers, view(&policy)))
 }
 
-/// Puts a policy in force, from the next decision on.
+/// Puts a policy in force. The next decision uses it.
 ///
-/// The body is the whole document; what it leaves out is as in the built-in policy. Handoffs that stand keep their due
-/// time. Where the exclusions differ, every lead is looked at again in the background: an MQL that is now left out stops
-/// being one. `If-Match` guards against overwriting another's change.
+/// The body is the whole document. A part that the body leaves out is as in the built-in policy. Existing
+/// handoffs keep their due time. If the exclusions differ, the service decides every lead's stage again in
+/// the background: an MQL that is excluded now stops being an MQL. Send `If-Match` so that you do not
+/// overwrite another change.
 #[utoipa::path(put, path = "/v1/policy", tag = "Handoffs", security(("key" = ["admin"])), request_body = Document,
     params(IfMatch), responses((status = 200, body = PolicyView)))]
 async fn replace_policy(

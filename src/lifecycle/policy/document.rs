@@ -1,4 +1,4 @@
-//! The document: what may stand in it, and what holds where nothing does.
+//! The policy document: its fields, limits and built-in values.
 
 use std::collections::HashSet;
 
@@ -22,56 +22,58 @@ const LONGEST_CODE: usize = 60;
 /// How long a tag or a reason's label may be, in characters.
 const LONGEST_LABEL: usize = 200;
 
-/// What the organisation has decided besides the model. What is left out is as in the built-in policy.
+/// The policy document. A part that is left out is as in the built-in policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = PolicyDocument)]
 pub struct Document {
-    /// Who is never offered to sales, whatever the score.
+    /// The people who are never offered to sales, whatever their score. At most 20 000 lines.
     pub exclusions: Vec<Exclusion>,
-    /// How leads are offered to sales.
+    /// The terms on which leads are offered to sales.
     pub handoff: Terms,
-    /// Why sales may reject a lead.
+    /// The reasons for which sales may reject a lead. 1 to 100 reasons.
     pub reject_reasons: Vec<RejectReason>,
-    /// Why a deal may be lost.
+    /// The reasons for which a deal may be lost. 1 to 100 reasons.
     pub loss_reasons: Vec<LossReason>,
 }
 
-/// Some people who are left out: by one of domain, address or tag.
+/// A line of the exclusions. It names people by exactly one of `domain`, `email` and `tag`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exclusion {
-    /// What they are.
+    /// Why these people are excluded.
     pub label: Label,
-    /// Everybody with an e-mail address, or a `company.domain`, of this domain or one below it.
+    /// Excludes everybody whose e-mail address, `company.domain` or `derived.company_domain` is in this
+    /// domain or a subdomain.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "rival.example")]
     pub domain: Option<String>,
-    /// The person with this e-mail address.
+    /// Excludes the person with this e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Everybody whose attribute `tags` holds this, in any case.
+    /// Excludes everybody whose attribute `tags` contains this tag. Upper and lower case do not matter. 1 to
+    /// 200 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
 }
 
-/// Why somebody is left out.
+/// Why a person is excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ExclusionLabel)]
 pub enum Label {
-    /// A colleague.
+    /// The person works for us.
     OwnStaff,
-    /// Sells what we sell.
+    /// The person works for a competitor.
     Competitor,
-    /// Sells with us.
+    /// The person works for a partner.
     Partner,
     /// Any other reason.
     Other,
 }
 
 impl Label {
-    /// The word for it.
+    /// The name of the label, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Label::OwnStaff => "own_staff",
@@ -82,102 +84,102 @@ impl Label {
     }
 }
 
-/// How leads are offered to sales.
+/// The terms on which leads are offered to sales.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = HandoffTerms)]
 pub struct Terms {
-    /// Whether a lead is offered as soon as it is an MQL; else by hand.
+    /// Whether a lead is offered automatically when it becomes an MQL. If false, people offer leads by hand.
     pub auto_offer: bool,
-    /// Within which time sales is to answer, as `4h`; null: whenever.
+    /// How long sales may take to answer a handoff, at most 365 days. Null: without limit.
     #[serde(with = "duration")]
     #[schema(value_type = Option<String>, default = "4h", example = "4h")]
     pub sla: Option<Span>,
-    /// After which time a handoff that nobody answers ends by itself; null: never.
+    /// How long after the offer an unanswered handoff ends by itself, at most 365 days. Null: never.
     #[serde(with = "duration")]
     #[schema(value_type = Option<String>, example = "14d")]
     pub expires_after: Option<Span>,
-    /// Where the lead of such a handoff goes.
+    /// Where the lead of an expired handoff goes.
     pub expired_to: ExpiredTo,
-    /// What sales must have found out before it accepts; null: nothing.
+    /// What sales must have found out before it accepts a lead. Null: nothing.
     pub accept_needs: Option<AcceptNeeds>,
-    /// Who becomes an SQL without anybody's asking; null: nobody.
+    /// Which MQLs become SQLs automatically. Null: none.
     pub auto_sql: Option<AutoSql>,
 }
 
-/// Where a lead goes whose handoff nobody answered.
+/// Where the lead of an expired handoff goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExpiredTo {
-    /// It may be an MQL again as soon as the person does something.
+    /// To the stage `lead`. The lead may be an MQL again as soon as the person does something.
     Lead,
-    /// Not before the model's cooldown is over.
+    /// To the stage `recycled`. The lead may be an MQL again after the model's cooldown, once the person has done something.
     Recycled,
 }
 
-/// What sales must have found out before it accepts.
+/// What sales must have found out before it accepts a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptNeeds {
-    /// By which checklist.
+    /// The framework whose criteria must be answered.
     pub framework: Framework,
-    /// How many of its four criteria have an answer other than `unknown`.
+    /// How many of the four criteria must have an answer other than `unknown`: 1 to 4.
     pub answered: u8,
 }
 
-/// How high the intent is of whoever becomes an SQL without anybody's asking.
+/// Which MQLs become SQLs automatically, without an answer of sales.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutoSql {
-    /// With at least this score.
+    /// The lowest score of such an MQL.
     pub min_score: i64,
-    /// And only who has raised a hand.
+    /// Whether the person must have asked for sales too.
     #[serde(default)]
     pub hand_raise_only: bool,
 }
 
-/// Why sales may reject a lead.
+/// A reason for which sales may reject a lead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RejectReason {
-    /// The word for it, in snake case.
+    /// The code of the reason: 1 to 60 of `a` to `z`, `0` to `9` and `_`.
     pub code: String,
-    /// What people read.
+    /// The text that people read, 1 to 200 characters.
     pub label: String,
-    /// Where the lead goes.
+    /// Where the rejected lead goes.
     pub then: Then,
 }
 
-/// Where a lead goes that sales rejected.
+/// Where a rejected lead goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = RejectedTo)]
 pub enum Then {
-    /// It may be an MQL again as soon as the person does something.
+    /// To the stage `lead`. The lead may be an MQL again as soon as the person does something.
     Lead,
-    /// Not before the model's cooldown is over.
+    /// To the stage `recycled`. The lead may be an MQL again after the model's cooldown, once the person has done something.
     Recycled,
-    /// It is not one to sell to.
+    /// To the stage `disqualified`. The lead does not become an MQL again by itself.
     Disqualified,
 }
 
-/// Why a deal may be lost.
+/// A reason for which a deal may be lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LossReason {
-    /// The word for it, in snake case.
+    /// The code of the reason: 1 to 60 of `a` to `z`, `0` to `9` and `_`.
     pub code: String,
-    /// What people read.
+    /// The text that people read, 1 to 200 characters.
     pub label: String,
 }
 
 mod duration {
-    //! Durations as a person writes them.
+    //! Durations as text, such as `4h`.
 
     use scoring::Span;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
     pub(super) fn serialize<S: Serializer>(span: &Option<Span>, to: S) -> Result<S::Ok, S::Error> {
         match span {
             Some(span) => to.collect_str(span),
@@ -223,13 +225,13 @@ impl Default for Document {
 }
 
 const REJECT_REASONS: [(&str, &str, Then); 12] = [
-    ("not_a_fit", "Not one of those whom we sell to", Then::Disqualified),
+    ("not_a_fit", "Does not fit what we sell", Then::Disqualified),
     ("not_a_buyer", "Student, job seeker or private person", Then::Disqualified),
     ("competitor", "Competitor or consultant who looks around", Then::Disqualified),
     ("duplicate", "We have this person already", Then::Disqualified),
-    ("already_customer", "Has bought already", Then::Disqualified),
+    ("already_customer", "Is a customer already", Then::Disqualified),
     ("bad_contact_data", "No way to reach the person", Then::Lead),
-    ("not_reachable", "Did not answer, often enough tried", Then::Recycled),
+    ("not_reachable", "Did not answer after several attempts", Then::Recycled),
     ("no_need", "Has no need at present", Then::Recycled),
     ("no_budget", "Has no money for it at present", Then::Recycled),
     ("no_authority", "Cannot decide, and knows nobody who can", Then::Recycled),
@@ -238,7 +240,7 @@ const REJECT_REASONS: [(&str, &str, Then); 12] = [
 ];
 
 const LOSS_REASONS: [(&str, &str); 9] = [
-    ("price", "Too dear"),
+    ("price", "Too expensive"),
     ("no_budget", "The money was spent elsewhere"),
     ("no_decision", "Nothing was decided"),
     ("competitor", "Bought from a competitor"),
@@ -250,7 +252,8 @@ const LOSS_REASONS: [(&str, &str); 9] = [
 ];
 
 impl Document {
-    /// Brings texts into the form in which they are compared, and says what cannot stand.
+    /// Brings domains, addresses and tags into their normal forms, and adds everything that is wrong to
+    /// `mistakes`.
     pub(super) fn tidy(&mut self, mistakes: &mut Mistakes) {
         if self.exclusions.len() > MOST_EXCLUSIONS {
             mistakes.add("/exclusions", "too_many", format!("write at most {MOST_EXCLUSIONS} exclusions"));

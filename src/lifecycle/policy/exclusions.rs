@@ -1,4 +1,4 @@
-//! Whom a policy leaves out, in the form in which it is asked.
+//! The people whom a policy excludes, in a form in which they are found quickly.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::{
     platform::spelling,
 };
 
-/// By domain and address in their normal forms, and by tag in lower case.
+/// The labels of excluded people: by domain and address in their normal forms, and by tag in lower case.
 #[derive(Debug, Default)]
 pub(super) struct Exclusions {
     domains: HashMap<String, Label>,
@@ -20,11 +20,12 @@ pub(super) struct Exclusions {
 }
 
 impl Exclusions {
-    /// Of several lines about the same, the first holds.
+    /// Builds the lookup from the lines of a policy. If several lines name the same domain, address or tag,
+    /// the first line holds.
     pub(super) fn of(lines: &[Exclusion]) -> Exclusions {
         let mut exclusions = Exclusions::default();
         for Exclusion { label, domain, email, tag } in lines {
-            // Policies that were written before there was one normal form hold others.
+            // Older policies may hold domains and addresses that are not in today's normal form.
             let places = [
                 (&mut exclusions.domains, domain.as_deref().map(normal_domain)),
                 (&mut exclusions.emails, email.as_deref().map(normal_email)),
@@ -39,6 +40,7 @@ impl Exclusions {
         exclusions
     }
 
+    /// Returns the label of a person. Addresses are checked first, then the company's domains, then tags.
     pub(super) fn label<'a>(
         &self,
         emails: impl IntoIterator<Item = &'a str>,
@@ -63,14 +65,14 @@ impl Exclusions {
         self.emails.get(email).copied().or_else(|| self.by_domain(domain?))
     }
 
-    /// A domain's own line, or that of one above it.
+    /// Returns the label of a domain, or else of the nearest domain above it.
     fn by_domain(&self, domain: &str) -> Option<Label> {
         let below = |at: usize| &domain[at + 1..];
         let above = domain.match_indices('.').map(|(at, _)| below(at));
         std::iter::once(domain).chain(above).find_map(|domain| self.domains.get(domain)).copied()
     }
 
-    /// A list of tags, or a single one.
+    /// Returns the label of the first excluded tag. `tags` is a list of tags or a single tag.
     fn by_tags(&self, tags: &Value) -> Option<Label> {
         let texts = tags.as_array().map_or(std::slice::from_ref(tags), Vec::as_slice);
         let tag = |text: &Value| self.tags.get(&text.as_str()?.trim().to_lowercase()).copied();

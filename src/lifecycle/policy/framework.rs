@@ -1,16 +1,16 @@
-//! The frameworks by which sales qualifies, with the questions that lead to an answer.
+//! The frameworks by which sales qualifies leads, with questions to ask.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// By which list of criteria sales looks at a lead.
+/// A framework: a list of four criteria by which sales qualifies a lead.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Framework {
-    /// Budget, authority, need, timing: for offers with a price that somebody must have in a plan.
+    /// Budget, authority, need, timing: for products whose price must be in somebody's budget.
     Bant,
     /// Challenges, authority, money, prioritization: begins with the problem instead of the budget.
     Champ,
@@ -18,20 +18,20 @@ pub enum Framework {
     Anum,
 }
 
-/// One thing to find out.
+/// One thing that sales finds out about a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Criterion {
-    /// The word for it.
+    /// The name of the criterion.
     pub criterion: &'static str,
-    /// What a `yes` says.
+    /// When the criterion holds, so that the answer is `yes`.
     pub holds_when: &'static str,
-    /// Questions by which to find out.
+    /// Questions that lead to an answer.
     pub questions: &'static [&'static str],
 }
 
 const BUDGET: Criterion = Criterion {
     criterion: "budget",
-    holds_when: "Money for this is set aside, or whoever can set it aside has agreed to.",
+    holds_when: "Money for this is set aside, or the person who can set it aside has agreed.",
     questions: &[
         "What does the problem cost you today, in money or in hours?",
         "Is money set aside for solving it, or where would it come from?",
@@ -42,7 +42,7 @@ const BUDGET: Criterion = Criterion {
 
 const AUTHORITY: Criterion = Criterion {
     criterion: "authority",
-    holds_when: "We talk to who decides, or know who decides and have been introduced.",
+    holds_when: "We talk to the person who decides, or we know that person and have been introduced.",
     questions: &[
         "Who besides you has to agree before something like this is bought?",
         "How was the last purchase of this size decided, step by step?",
@@ -53,7 +53,7 @@ const AUTHORITY: Criterion = Criterion {
 
 const NEED: Criterion = Criterion {
     criterion: "need",
-    holds_when: "The person has named a problem in their own words that we solve.",
+    holds_when: "The person has named, in their own words, a problem that we solve.",
     questions: &[
         "What made you look at us now, and not half a year ago?",
         "What happens if you leave everything as it is?",
@@ -64,9 +64,9 @@ const NEED: Criterion = Criterion {
 
 const TIMING: Criterion = Criterion {
     criterion: "timing",
-    holds_when: "There is a date by which it is to work, and a reason for that date.",
+    holds_when: "There is a date by which it must work, and a reason for that date.",
     questions: &[
-        "By when should it be running, and what hangs on that date?",
+        "By when should it be running, and what depends on that date?",
         "What has to happen on your side before you can begin?",
         "What else competes for the same people in these months?",
         "If we agreed today, what would be your next step, and on which day?",
@@ -91,7 +91,7 @@ const PRIORITIZATION: Criterion = Criterion {
         "Where does this stand among the things that you want done this quarter?",
         "What would have to give way for it?",
         "Who is asking you for it, and how often?",
-        "By when would you be sorry not to have begun?",
+        "By when would you regret not having started?",
     ],
 };
 
@@ -99,10 +99,10 @@ const MONEY: Criterion = Criterion { criterion: "money", ..BUDGET };
 const URGENCY: Criterion = Criterion { criterion: "urgency", ..TIMING };
 
 impl Framework {
-    /// All of them.
+    /// Every framework.
     pub const ALL: [Framework; 3] = [Framework::Bant, Framework::Champ, Framework::Anum];
 
-    /// The word for it, as stored.
+    /// The name of the framework, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Framework::Bant => "bant",
@@ -111,7 +111,7 @@ impl Framework {
         }
     }
 
-    /// Its criteria, in the order in which they are asked.
+    /// The criteria of the framework, in the order in which to ask about them.
     pub fn criteria(self) -> &'static [Criterion; 4] {
         match self {
             Framework::Bant => &[BUDGET, AUTHORITY, NEED, TIMING],

@@ -30,11 +30,12 @@ use exclusions::Exclusions;
 /// A version of the policy, ready to be applied.
 #[derive(Debug, Default)]
 pub struct Policy {
-    /// Its number.
+    /// The number of the version.
     pub version: i32,
     /// What it says.
     pub document: Document,
-    /// When it was put in force, and by whom; none for the built-in one.
+    /// When the version was put in force, and the name of the key that did so. `None` for the built-in
+    /// policy.
     pub made: Option<(DateTime<Utc>, String)>,
     exclusions: Exclusions,
 }
@@ -45,12 +46,13 @@ impl Policy {
         Policy { version, document, made, exclusions }
     }
 
-    /// Whether anybody is left out at all.
+    /// Whether the policy excludes anybody.
     pub fn excludes(&self) -> bool {
         !self.document.exclusions.is_empty()
     }
 
-    /// Why a person with these addresses and attributes is left out, if so.
+    /// Returns why the policy excludes a person with these addresses and attributes. `None`: the policy does
+    /// not exclude the person.
     pub fn label<'a>(
         &self,
         emails: impl IntoIterator<Item = &'a str>,
@@ -60,12 +62,13 @@ impl Policy {
     }
 }
 
-/// Remembers the policy in force; which one that is, is asked of the database in every transaction.
+/// A cache of the policy in force. Every transaction asks the database for the number of the policy in force,
+/// and reads the policy only if the number has changed.
 #[derive(Debug, Clone, Default)]
 pub struct Policies(Arc<RwLock<Arc<Policy>>>);
 
 impl Policies {
-    /// The policy, as this transaction sees it.
+    /// Returns the policy in force, as this transaction sees it.
     pub async fn current(&self, conn: &mut PgConnection) -> sqlx::Result<Arc<Policy>> {
         let version = store::last_version(conn).await?;
         let known = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
@@ -78,7 +81,8 @@ impl Policies {
     }
 }
 
-/// Puts a document in force, if the policy before is as the caller expects it.
+/// Puts a document in force as a new version, if `expected` accepts the policy before. Waits for all
+/// transactions that change leads.
 pub(crate) async fn replace(
     core: &Core,
     policies: &Policies,

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::{Document, Policy};
 use crate::platform::{ids::LeadId, json::Stored};
 
-/// The number of the policy in force; 0 for the built-in one.
+/// Reads the number of the policy in force. 0 is the built-in policy.
 pub(super) async fn last_version(conn: &mut PgConnection) -> sqlx::Result<i32> {
     let last = sqlx::query_scalar!(
         "-- policy::last_version
@@ -17,7 +17,7 @@ pub(super) async fn last_version(conn: &mut PgConnection) -> sqlx::Result<i32> {
     Ok(last.unwrap_or(0))
 }
 
-/// A version of the policy.
+/// Reads a version of the policy.
 pub(super) async fn find(conn: &mut PgConnection, version: i32) -> sqlx::Result<Policy> {
     if version == 0 {
         return Ok(Policy::default());
@@ -32,7 +32,10 @@ pub(super) async fn find(conn: &mut PgConnection, version: i32) -> sqlx::Result<
     Ok(Policy::new(version, row.document.0, Some((row.created_at, row.created_by))))
 }
 
-/// Adds a version. If it excludes the same people as the one before, it goes on with looking at leads where that one is.
+/// Adds a version.
+///
+/// If the version excludes the same people as the version before, the walk over all leads goes on where it
+/// was. Otherwise the walk begins again.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     policy: &Policy,
@@ -57,7 +60,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Has all leads be looked at again if the policy in force leaves anybody out.
+/// Starts the walk over all leads again, if the policy in force excludes anybody.
 pub async fn reconsider(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         "-- policy::reconsider
@@ -69,16 +72,18 @@ pub async fn reconsider(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// How far leads have been looked at again by the policy in force.
+/// How far the walk over all leads has come, in the order of their ids. The walk decides each lead's stage
+/// again under the policy in force.
 #[derive(Debug, Clone, Copy)]
 pub struct Walk {
-    /// The policy.
+    /// The number of the policy.
     pub version: i32,
-    /// The last lead that has been.
+    /// The last lead whose stage was decided. `None`: the walk has not begun.
     pub to: Option<LeadId>,
 }
 
-/// Where to go on, locked; none if all leads have been looked at or somebody else is at work on it.
+/// Reads and locks the walk of the policy in force. Returns `None` if the walk is complete, or if another
+/// transaction has locked it.
 pub async fn next_walk(conn: &mut PgConnection) -> sqlx::Result<Option<Walk>> {
     sqlx::query_as!(
         Walk,
@@ -91,7 +96,7 @@ pub async fn next_walk(conn: &mut PgConnection) -> sqlx::Result<Option<Walk>> {
     .await
 }
 
-/// Leads up to this one have been looked at; none: all.
+/// Notes the lead up to which the walk has come. `None`: the walk is complete.
 pub async fn reconsidered(
     conn: &mut PgConnection,
     walk: Walk,

@@ -1,4 +1,4 @@
-//! Where a lead goes by its score, its policy and what has happened to it.
+//! Moves a lead to the stage that follows from its score, the policy and its events.
 
 use chrono::{DateTime, Utc};
 use scoring::{Model, Score, Tally, mql};
@@ -10,16 +10,17 @@ use crate::{
     platform::clock::{to_instant, to_utc},
 };
 
-/// What is known of a lead when its stage is looked at.
+/// What the decision about a lead's stage is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct StageInput<'a> {
-    /// Its score now.
+    /// The lead's score now.
     pub score: &'a Score,
-    /// What the score is computed from.
+    /// The tally from which the score was computed.
     pub tally: &'a Tally,
-    /// Why the policy leaves it out, if it does; asked only of those for whom [`is_at_stake`].
+    /// The label under which the policy excludes the lead. `None` if the policy does not, or if the lead was
+    /// not checked because [`is_at_stake`] is false.
     pub excluded: Option<Label>,
-    /// Whether it is an MQL by what does not count any more.
+    /// Whether the lead is an MQL only because of events that no longer count.
     pub unfounded: bool,
 }
 
@@ -28,12 +29,14 @@ pub struct StageInput<'a> {
 pub struct Decided {
     /// The passages made, in order.
     pub transitions: Vec<Transition>,
-    /// When a dwell or cooldown ends, so that the lead must be looked at again.
+    /// When a dwell or a cooldown ends, so that the lead's stage must be decided again.
     pub dwell_ends_at: Option<DateTime<Utc>>,
 }
 
-/// Moves a locked lead on if its score or the policy says so. What comes back holds the passages that it has made already
-/// in this transaction, by joining or on somebody's word.
+/// Moves a locked lead to another stage if its score or the policy says so.
+///
+/// The returned transitions include the passages that the lead made earlier in this transaction, by a join or
+/// by a person's decision.
 pub fn advance(
     context: ChangeContext<'_>,
     occasion: Occasion,
@@ -63,13 +66,13 @@ pub fn advance(
     Decided { transitions: made(context, lead, input.score), dwell_ends_at }
 }
 
-/// Puts a locked lead back to where a model found it that is rolled back.
+/// Puts a locked lead back to how it stood before the rolled-back model moved it. Returns the passages made.
 pub fn put_back(context: ChangeContext<'_>, lead: &mut Lead, stood: &Lead, score: &Score) -> Vec<Transition> {
     lead.put_back(stood, &Why::rule(Cause::Rollback, to_utc(score.as_of)));
     made(context, lead, score)
 }
 
-/// The passages that a lead has made, each with the score of now.
+/// Takes the passages that a lead has made, and gives each the score of now.
 fn made(context: ChangeContext<'_>, lead: &mut Lead, score: &Score) -> Vec<Transition> {
     let passed = lead.take_passed();
     let keep = |passed| Transition {
@@ -83,13 +86,13 @@ fn made(context: ChangeContext<'_>, lead: &mut Lead, score: &Score) -> Vec<Trans
     passed.into_iter().map(keep).collect()
 }
 
-/// Makes a move that the rules ask for; they ask for none that the table has not.
+/// Makes a move that the rules ask for. The rules ask only for moves that the table of moves has.
 fn go(lead: &mut Lead, target: Target, cause: Cause, at: DateTime<Utc>) {
     let passed = lead.pass(target, Why::rule(cause, at));
     debug_assert!(passed.is_ok(), "{passed:?}");
 }
 
-/// Does what the core decided.
+/// Carries out the decision of the scoring core: starts or ends the dwell, and makes the passage.
 fn follow(
     occasion: Occasion,
     lead: &mut Lead,
@@ -116,6 +119,7 @@ fn follow(
     }
 }
 
+/// Returns the reason and the cause of a passage into `mql`.
 fn entry(by: mql::Entry, occasion: Occasion) -> (MqlBy, Cause) {
     match (occasion, by) {
         (Occasion::ModelChange { offers: true }, by) => (reason(by), Cause::ModelChange),
@@ -132,8 +136,8 @@ fn reason(by: mql::Entry) -> MqlBy {
     }
 }
 
-/// What a model decides of a lead as it stands, by its score and tally under that model; none at a stage at which a
-/// score does not decide.
+/// Returns what a model decides about a lead, by its score and tally under that model. `None` at stages at
+/// which the score does not decide.
 pub fn decide(model: &Model, lead: &Lead, score: &Score, tally: &Tally) -> Option<mql::Decision> {
     let stage = match (lead.stage(), mql_by(lead, tally)) {
         (Stage::Lead | Stage::Recycled | Stage::Lost, _) => mql::Stage::Lead,
@@ -142,7 +146,7 @@ pub fn decide(model: &Model, lead: &Lead, score: &Score, tally: &Tally) -> Optio
         _ => return None,
     };
     let decision = decide_at(model, stage, lead, score, tally);
-    // Who was lost comes back by asking, and not by looking around.
+    // A lost lead becomes an MQL again only by asking for sales. Its score alone does not make it an MQL.
     let asked = decision.passage == Some(mql::Move::Enter { by: mql::Entry::HandRaise });
     (lead.stage() != Stage::Lost || asked).then_some(decision)
 }
@@ -151,6 +155,7 @@ fn decide_at(model: &Model, stage: mql::Stage, lead: &Lead, score: &Score, tally
     mql::decide(model.mql(), &state_of(stage, lead, score, tally))
 }
 
+/// Builds the scoring core's view of a lead that stands at `stage`.
 pub(super) fn state_of<'a>(
     stage: mql::Stage,
     lead: &Lead,
@@ -171,7 +176,8 @@ pub(super) fn state_of<'a>(
     }
 }
 
-/// By what an MQL is one: who was ripe already and then asks for sales stays for as long as one who came by asking.
+/// Returns why the lead is an MQL. If an MQL by score has asked for sales since its last exit, the reason is
+/// the hand-raise.
 fn mql_by(lead: &Lead, tally: &Tally) -> Option<MqlBy> {
     let asked = tally.hand_raised_at() > lead.last_exit_at.map(to_instant);
     match lead.mql_by {
@@ -180,8 +186,10 @@ fn mql_by(lead: &Lead, tally: &Tally) -> Option<MqlBy> {
     }
 }
 
-/// An MQL may get a better reason to be one. Whom a new model made an MQL is one like any other once the person does
-/// something that would have done so too.
+/// Gives an MQL a stronger reason, if there is one.
+///
+/// A lead that only a new model made an MQL gets a reason of its own when the person does something and the
+/// lead would enter `mql` now.
 fn strengthen(context: ChangeContext<'_>, occasion: Occasion, lead: &mut Lead, input: StageInput<'_>) {
     lead.mql_by = mql_by(lead, input.tally);
     if lead.mql_by == Some(MqlBy::ModelChange) && occasion == (Occasion::Life { active: true }) {
@@ -192,13 +200,14 @@ fn strengthen(context: ChangeContext<'_>, occasion: Occasion, lead: &mut Lead, i
     }
 }
 
-/// Whether it depends on the policy's exclusions where the lead will stand.
+/// Whether the lead's stage depends on the policy's exclusions: the lead is an MQL, or would become one.
 pub fn is_at_stake(model: &Model, lead: &Lead, score: &Score, tally: &Tally) -> bool {
     let enters = || decide(model, lead, score, tally).is_some_and(|decision| decision.passage.is_some());
     lead.stage() == Stage::Mql || enters()
 }
 
-/// Whether sales is to have a handoff of a lead that stands so.
+/// Whether sales should have a handoff of the lead: the lead is an MQL, not only by a new model, and may be
+/// contacted.
 pub fn is_offered(lead: &Lead, do_not_contact: bool) -> bool {
     lead.stage() == Stage::Mql && lead.mql_by != Some(MqlBy::ModelChange) && !do_not_contact
 }

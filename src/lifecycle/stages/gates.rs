@@ -1,4 +1,4 @@
-//! What stands before `mql`, in the order in which it is asked.
+//! The gates before the stage `mql`, in the order in which they are checked.
 
 use std::collections::BTreeMap;
 
@@ -16,33 +16,36 @@ use crate::{
     platform::{clock::to_utc, ids::LeadId},
 };
 
-/// What keeps a lead from being an MQL, the first in the order in which it is asked.
+/// The gate that keeps a lead from being an MQL. The gates are checked in the order of this list, and the
+/// first closed gate is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "gate")]
 pub enum Gate {
-    /// Nobody knows who it is.
+    /// Nobody knows who the lead is: it has neither a user id nor an e-mail address.
     Unidentified,
-    /// Sales has it, or it is a customer, lost or disqualified: the score does not decide.
+    /// Sales has the lead, or the lead is a customer, lost or disqualified. At these stages, thresholds make
+    /// no MQL.
     Stage,
     /// The person asked not to be contacted.
     DoNotContact,
-    /// The policy leaves it out.
+    /// The policy excludes the lead.
     Excluded {
-        /// As what.
+        /// Why the policy excludes the lead.
         label: Label,
     },
-    /// No person has done anything since the lead's last passage ended: at most a machine has.
+    /// The person has done nothing since the lead's last exit. Events of machines do not count.
     NoHumanActivity,
-    /// It was recycled, and is to be left alone until then.
+    /// The lead was recycled, and its cooldown has not ended.
     Cooldown {
-        /// The first instant at which it may be an MQL again.
+        /// The first instant at which the lead may be an MQL again.
         until: DateTime<Utc>,
     },
-    /// Score, fit or engagement is too low, and no hand was raised.
+    /// Score, fit or engagement is below the model's thresholds, and the person has not asked for sales.
     Thresholds,
 }
 
-/// The first gate that is closed to a lead; none if it is an MQL, or would be at the next input.
+/// Returns the first gate that is closed for a lead. `None` if the lead is an MQL, or becomes one at the next
+/// decision.
 pub fn gate(
     model: &Model,
     lead: &Lead,
@@ -74,7 +77,8 @@ pub fn gate(
     }
 }
 
-/// Which of these leads the policy leaves out, and as what. Attributes that are not stored yet are asked of `known`.
+/// Returns the leads that the policy excludes, each with its label. `known` gives attributes that are not
+/// stored yet, and goes before the stored ones.
 pub async fn excluded<'a>(
     conn: &mut PgConnection,
     policy: &Policy,

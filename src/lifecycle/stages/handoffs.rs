@@ -1,4 +1,4 @@
-//! Handoffs to sales, as far as they follow from a lead's passages.
+//! Handoffs to sales: making, ending and reopening them when leads pass from stage to stage.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,30 +16,31 @@ use crate::{
 
 pub use super::store::open_handoffs;
 
-/// How far a handoff has come.
+/// The state of a handoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[schema(as = HandoffState)]
 pub enum HandoffState {
-    /// Sales is to answer.
+    /// The handoff waits for the answer of sales.
     Open,
     /// Sales has taken the lead.
     Accepted,
-    /// Sales has not, for a reason.
+    /// Sales has rejected the lead, and gave a reason.
     Rejected,
     /// Sales has sent the lead back to ripen.
     Recycled,
     /// Nobody answered in time.
     Expired,
-    /// The lead is no longer to be offered: its score fell, it asked not to be contacted, somebody decided otherwise.
+    /// The lead is no longer offered: its score fell, the person asked not to be contacted, or a person moved
+    /// the lead.
     Withdrawn,
-    /// The lead turned out to be another, of which there is a handoff already.
+    /// The lead was joined with another lead that has an open handoff. That handoff goes on.
     Merged,
 }
 
 impl HandoffState {
-    /// The word for it, as stored.
+    /// The name of the state, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             HandoffState::Open => "open",
@@ -52,7 +53,7 @@ impl HandoffState {
         }
     }
 
-    /// What the feed is told.
+    /// The kind of change that the feed gets when a handoff enters this state.
     fn kind(self) -> Kind {
         match self {
             HandoffState::Open => Kind::HandoffOffered,
@@ -65,44 +66,44 @@ impl HandoffState {
     }
 }
 
-/// What is offered.
+/// The parts of a new handoff that the caller gives.
 #[derive(Debug)]
 pub struct NewHandoff {
-    /// Who offers; none: the rules.
+    /// The person who offers. `None`: the rules offer.
     pub by: Option<String>,
-    /// Who is to answer, if somebody is named.
+    /// The rep who must answer, if one is named.
     pub rep: Option<String>,
-    /// The score of the moment.
+    /// The published score at the moment of the offer.
     pub score: i64,
-    /// By which model.
+    /// The version of the model that gave the score.
     pub model_id: ModelId,
-    /// What speaks for the lead, frozen.
+    /// The evidence, as JSON.
     pub evidence: Value,
-    /// Under which key the call may be repeated.
+    /// The idempotency key of the call that offers.
     pub request_key: Option<String>,
 }
 
-/// A handoff as far as what happens to it is concerned.
+/// A handoff, without its evidence and its answer.
 #[derive(Debug, Clone)]
 pub struct Handoff {
-    /// Its id.
+    /// The id of the handoff.
     pub id: HandoffId,
-    /// Of whom.
+    /// The lead that is offered.
     pub lead_id: LeadId,
-    /// How far it has come.
+    /// The state of the handoff.
     pub state: HandoffState,
-    /// The lead's passage that it belongs to.
+    /// The lead's cycle when the handoff was made.
     pub cycle: i32,
-    /// The score when it was made.
+    /// The published score when the handoff was made.
     pub score: i32,
-    /// Who is to answer.
+    /// The rep who must answer.
     pub rep: Option<String>,
-    /// By when.
+    /// By when sales must answer, in UTC. `None`: at any time.
     pub due_at: Option<DateTime<Utc>>,
 }
 
 impl Handoff {
-    /// What the feed is told of it.
+    /// Makes an entry of the feed about the handoff. The fields of `more` are added to its data.
     pub fn change(&self, kind: Kind, at: DateTime<Utc>, more: Value) -> Change {
         let mut data = json!({
             "handoff_id": self.id,
@@ -119,7 +120,8 @@ impl Handoff {
     }
 }
 
-/// Offers a locked lead to sales. It has no open handoff.
+/// Stores a new handoff of a locked lead and publishes it. The caller makes sure that the lead has no open
+/// handoff.
 pub async fn offer(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -143,33 +145,34 @@ pub async fn offer(
     Ok(handoff)
 }
 
-/// How an open handoff ends, or an accepted one goes back.
+/// How a handoff ends: an open handoff, or an accepted handoff that sales recycles.
 #[derive(Debug, Clone)]
 pub struct End<'a> {
-    /// How.
+    /// The state after the end.
     pub state: HandoffState,
-    /// Who says so; none: the rules.
+    /// The person who answers. `None`: the rules end the handoff.
     pub by: Option<&'a str>,
-    /// Who has the lead from now on, if it is accepted.
+    /// The rep who has the lead from now on, if the handoff is accepted.
     pub rep: Option<&'a str>,
-    /// A code, or what took it back.
+    /// The reason: a code of the policy, a text of the person, or the cause for which the handoff was
+    /// withdrawn.
     pub reason: Option<&'a str>,
-    /// In words.
+    /// A note of the person who answers.
     pub note: Option<&'a str>,
-    /// Until when at least the lead is to be left alone.
+    /// The instant before which the lead cannot be an MQL again, if sales recycles the lead and names one.
     pub recycle_until: Option<DateTime<Utc>>,
-    /// The handoff that goes on.
+    /// The handoff that goes on, if the leads of two handoffs were joined.
     pub merged_into: Option<HandoffId>,
 }
 
 impl<'a> End<'a> {
-    /// The rules end it, for a reason.
+    /// An end by the rules, with a reason.
     pub fn ruled(state: HandoffState, reason: Option<&'a str>) -> End<'a> {
         End { state, by: None, rep: None, reason, note: None, recycle_until: None, merged_into: None }
     }
 }
 
-/// Ends the handoff of a locked lead, and says so in the feed.
+/// Ends a handoff of a locked lead, and publishes the end.
 pub async fn end(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -190,8 +193,11 @@ pub async fn end(
     outbox::publish(conn, context.ids, &[change]).await
 }
 
-/// Gives the heir what was recorded of leads that turned out to be it. One handoff stays open; another ends and says
-/// which one goes on.
+/// Gives an heir the handoffs, outcomes and checklist answers of the leads that were joined into it. `gone`
+/// holds each of these leads with its heir.
+///
+/// If both leads have an open handoff, the heir's handoff stays open. The other ends as `merged` and names
+/// the heir's.
 pub async fn inherit(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -210,7 +216,8 @@ pub async fn inherit(
     Ok(())
 }
 
-/// Opens the handoff of a ripe lead again that a merge with another had ended, if there is one.
+/// Reopens the handoff that a merge had ended, after an unmerge. Does nothing if the lead is not an MQL or no
+/// handoff was ended by the merge.
 pub async fn reopen(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -228,8 +235,11 @@ pub async fn reopen(
     Ok(())
 }
 
-/// Puts a handoff back to the state in which a model found it that is rolled back: open, accepted by the policy, or withdrawn.
-/// While a handoff was withdrawn nobody could answer it: its clock stood still.
+/// Puts a handoff back to the state that it had before the rolled-back model changed it: open, accepted by
+/// the policy, or withdrawn.
+///
+/// The time during which the handoff was withdrawn does not count: `due_at` and `expires_at` move on by that
+/// time.
 pub async fn put_handoff_back(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,

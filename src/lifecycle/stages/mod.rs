@@ -3,9 +3,10 @@
 //! - *Passage*: a move of a lead from one stage to another. [`Cause::allows`](crate::leads::Cause::allows) is the
 //!   table of moves, and only [`Lead::pass`](crate::leads::Lead::pass) moves a lead.
 //! - *Transition*: the record of a passage, with cause, actor, cycle and score of the moment.
-//! - *Gates*: what stands before `mql`, in this order. The person asked not to be contacted. The policy excludes the
-//!   lead. Only machines have acted since the lead's last passage. Then a raised hand opens, then the model's
-//!   thresholds.
+//! - *Gates*: the conditions before `mql`, checked in this order. The lead is known. Sales does not have the
+//!   lead. The person has not asked not to be contacted. The policy does not exclude the lead. The person,
+//!   and not only a machine, has acted since the lead's last exit. Then a hand-raise is enough, or else the
+//!   model's thresholds decide.
 //! - *Handoff*: the offer that sales is asked to answer, with the evidence of its moment.
 //!
 //! The scoring core decides by score ([`decide`]). This module turns the decision into passages ([`advance()`]),
@@ -36,42 +37,42 @@ use crate::{
     platform::ids::Ids,
 };
 
-/// The circumstances of a change.
+/// What every decision in a change works with: models, policy, instant and ids.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeContext<'a> {
     /// The models under which leads are scored.
     pub scored: &'a Scored,
-    /// What the organisation has decided besides.
+    /// The policy in force.
     pub policy: &'a Policy,
-    /// The instant for which they are.
+    /// The instant of the change, in UTC.
     pub now: DateTime<Utc>,
-    /// Where new ids come from.
+    /// The source of new ids.
     pub ids: &'a Ids,
 }
 
 impl<'a> ChangeContext<'a> {
-    /// The model that decides.
+    /// The live model, which decides stages.
     pub fn live(self) -> &'a Version {
         &self.scored.live
     }
 }
 
-/// What makes somebody look at a lead's stage.
+/// Why a lead's stage is decided again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occasion {
     /// Events came, or an instant was reached at which the score changes.
     Life {
-        /// Whether the person did something that it had not done when it was looked at last.
+        /// Whether the person has done something since the state was last stored.
         active: bool,
     },
     /// A newly published model decides from now on.
     ModelChange {
-        /// Whether sales is offered the MQLs that this makes.
+        /// Whether MQLs that result are offered to sales automatically.
         offers: bool,
     },
 }
 
-/// Keeps what happened, and says so in the feed.
+/// Stores transitions and publishes them in the feed.
 pub async fn record(conn: &mut PgConnection, ids: &Ids, transitions: &[Transition]) -> sqlx::Result<()> {
     if transitions.is_empty() {
         return Ok(());

@@ -12,20 +12,20 @@ use crate::{
     platform::ids::{HandoffId, LeadId, ModelId},
 };
 
-/// A passage as it is kept, with the score of its moment.
+/// The stored record of a passage, with the score at that moment.
 #[derive(Debug, Clone)]
 pub struct Transition {
-    /// Its own id; later ones are greater.
+    /// The id of the transition. Later transitions have greater ids.
     pub id: Uuid,
-    /// Whose.
+    /// The lead that passed.
     pub lead_id: LeadId,
-    /// When.
+    /// When the lead passed, in UTC.
     pub at: DateTime<Utc>,
-    /// From where to where, and why.
+    /// The stages, the cycle and the cause of the passage.
     pub passed: Passed,
     /// The score at that moment.
     pub score: Score,
-    /// By which model.
+    /// The version of the model that gave the score.
     pub model_id: ModelId,
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn insert_transitions(
     Ok(())
 }
 
-/// The open handoffs of these leads.
+/// Reads the open handoffs of leads.
 pub async fn open_handoffs(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Handoff>> {
     sqlx::query_as!(
         Handoff,
@@ -150,8 +150,8 @@ pub(super) async fn end_handoff(
     Ok(())
 }
 
-/// Gives what was recorded of a lead to the one that it turned out to be. Whose it was stays known, and the answers stay
-/// its own too.
+/// Moves the handoffs and outcomes of a lead to its heir, and copies the checklist answers. The rows keep the
+/// first lead as their home, so an unmerge can give them back.
 pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- stages::inherit (handoffs)
@@ -172,7 +172,7 @@ pub(super) async fn inherit(conn: &mut PgConnection, from: LeadId, into: LeadId)
     copy_answers(conn, from, into).await
 }
 
-/// Gives a lead another's answers, where they are newer.
+/// Copies the checklist answers of one lead to another, where they are newer or the other has none.
 pub async fn copy_answers(conn: &mut PgConnection, from: LeadId, into: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- stages::copy_answers
@@ -191,8 +191,9 @@ pub async fn copy_answers(conn: &mut PgConnection, from: LeadId, into: LeadId) -
     Ok(())
 }
 
-/// Gives a lead back what was recorded of these before an instant at which they became another's, and its outcomes. What
-/// sales has answered to the other's name since stays the other's.
+/// Gives a lead back the handoffs and outcomes whose home is one of `homes`, after an unmerge.
+///
+/// A handoff that a person answered after `merged_at` stays with the lead `from`.
 pub async fn give_back(
     conn: &mut PgConnection,
     from: LeadId,
@@ -224,8 +225,10 @@ pub async fn give_back(
     Ok(())
 }
 
-/// Opens a lead's handoff again that a merge at that instant ended, because another lead's went on or because of the stage
-/// that the other brought; none if there is none, or one that is open.
+/// Reopens the newest handoff that the merge of a lead with `other` ended, and returns it.
+///
+/// The merge ended the handoff because the other lead's handoff went on, or because the other lead brought
+/// another stage. Returns `None` if there is no such handoff, or if the lead has an open handoff.
 pub(super) async fn reopen(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -253,7 +256,8 @@ pub(super) async fn reopen(
     .await
 }
 
-/// Gives a handoff another state, at an instant and on nobody's word. An open one has as much time left as it had.
+/// Gives a handoff another state by the rules. A handoff that becomes open has as much time left as it had
+/// when it ended. Returns `None` if the handoff does not exist.
 pub(super) async fn put_back(
     conn: &mut PgConnection,
     id: HandoffId,

@@ -26,38 +26,40 @@ use crate::{
 /// What a move did to a handoff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Touched {
-    /// Which.
+    /// The handoff.
     pub(super) id: HandoffId,
-    /// Its state before; none: the move made it.
+    /// The state before the move. `None`: the move made the handoff.
     pub(super) was: Option<HandoffState>,
-    /// Its state after.
+    /// The state after the move.
     pub(super) is: HandoffState,
 }
 
-/// A move, as it is noted.
+/// A note of a move: how a lead stood before and after the live version moved it.
 #[derive(Debug, Clone)]
 pub(super) struct Noted {
     /// The lead's row before.
     pub(super) stood: Lead,
-    /// And after.
+    /// The lead's row after.
     pub(super) left_as: Lead,
-    /// The handoffs that it touched.
+    /// The handoffs that the move changed.
     pub(super) handoffs: Vec<Touched>,
 }
 
-/// What one transaction moves on the word of the live version alone.
+/// The moves that the live version makes by itself in one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
-    /// By a look after the version went live: the row before, and after.
+    /// Moves by the look at each lead after the version went live: the row before, and the row after.
     looked_at: BTreeMap<LeadId, (Lead, Lead)>,
-    /// By time alone.
+    /// Moves by time alone: the row before, and the row after.
     over_time: BTreeMap<LeadId, (Lead, Lead)>,
-    /// The leads that were put back, each with the handoffs to be put back.
+    /// The leads that were put back, each with the handoffs that must be put back too.
     pub(super) put_back: BTreeMap<LeadId, Vec<Touched>>,
 }
 
-/// The leads among these that the live version is to put back: it noted how they stood, and nothing has happened to their
-/// handoffs since. Whether the rows are as they were left is for the caller to see.
+/// Returns the notes of the leads that a rollback to the live version may put back.
+///
+/// These are the leads with a note for the live version whose handoffs have not changed since. The caller
+/// must check that the lead's row still is as the note left it.
 pub(super) async fn noted(
     conn: &mut PgConnection,
     context: ChangeContext<'_>,
@@ -75,7 +77,8 @@ pub(super) async fn noted(
         note.handoffs.is_empty()
             || own.all(|handoff| match note.handoffs.iter().find(|touched| touched.id == handoff.id) {
                 Some(touched) => touched.is == handoff.state,
-                // One that was made since and answered has moved the lead.
+                // A handoff was made since. If it was answered, the answer moved the lead, and the check of
+                // the row finds that.
                 None => handoff.state != HandoffState::Open,
             })
     });
@@ -83,7 +86,8 @@ pub(super) async fn noted(
 }
 
 impl Moves {
-    /// Notes what a look at a lead has done, on the word of the version that went live.
+    /// Notes a move by the look at a lead after a version went live. Does nothing if the lead stands as
+    /// before.
     pub(super) fn look(&mut self, before: Lead, after: &Lead, passages: &[Transition]) {
         let same = before.stands_as(after)
             && (before.below_since, before.below_by_model) == (after.below_since, after.below_by_model);
@@ -92,8 +96,10 @@ impl Moves {
         }
     }
 
-    /// Notes what time has done to a lead, by the rules of the version that is live. `quiet`: nothing else was done to the
-    /// lead in this transaction but what has been noted.
+    /// Notes a move of a lead by time, under the rules of the live version. Does nothing if there was no
+    /// passage.
+    ///
+    /// `quiet` is true if nothing else changed the lead in this transaction, apart from moves that are noted.
     pub(super) fn time(&mut self, before: Lead, after: &Lead, passages: &[Transition], quiet: bool) {
         let by_rule = passages.iter().all(|passage| is_by_rule(passage.passed.why.cause));
         if passages.is_empty() || !by_rule {
@@ -106,12 +112,15 @@ impl Moves {
         }
     }
 
-    /// Whether the version's look has moved a lead.
+    /// Whether the look after the version went live has moved a lead.
     pub(super) fn has(&self, lead: LeadId) -> bool {
         self.looked_at.contains_key(&lead)
     }
 
-    /// Keeps the notes for the version to which a rollback goes, if there is one. The passages are in the log by now.
+    /// Stores the notes for the version to which a rollback would go. Does nothing if there is no such
+    /// version.
+    ///
+    /// The transitions of this change must have been written before.
     pub(super) async fn keep(
         self,
         conn: &mut PgConnection,
@@ -139,7 +148,8 @@ impl Moves {
                         notes.push((lead, Noted { stood: note.stood, left_as, handoffs }));
                     }
                     None if since.get(&lead).is_none_or(|passages| *passages <= here) => {
-                        // Since when the score is too low was said by this version.
+                        // The live version started this dwell, so the dwell does not hold under the other
+                        // version.
                         (before.below_since, before.below_by_model) = (None, false);
                         notes.push((lead, Noted { stood: before, left_as, handoffs }));
                     }
@@ -151,7 +161,7 @@ impl Moves {
     }
 }
 
-/// Whether a model's rules move leads for such a reason.
+/// Whether a model's rules, rather than a person, move leads for this cause.
 fn is_by_rule(cause: Cause) -> bool {
     matches!(
         cause,
@@ -164,7 +174,7 @@ fn is_by_rule(cause: Cause) -> bool {
     )
 }
 
-/// What two moves did to handoffs, as one move.
+/// Combines what two successive moves did to handoffs into one list.
 fn one_after_the_other(mut first: Vec<Touched>, then: Vec<Touched>) -> Vec<Touched> {
     for touched in then {
         match first.iter_mut().find(|one| one.id == touched.id) {

@@ -1,4 +1,4 @@
-//! SQL of what a rollback goes back to.
+//! SQL of the notes for a rollback.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,8 @@ use crate::{
     },
 };
 
-/// How some leads stood under a version, as noted in this era.
+/// Reads the notes of leads for a version, as far as they were made in this era. A note that cannot be read
+/// is logged and left out.
 pub(super) async fn find(
     conn: &mut PgConnection,
     model: ModelId,
@@ -40,7 +41,7 @@ pub(super) async fn find(
                 lead = %row.lead_id.0,
                 table = "rollback_state",
                 %why,
-                "how a lead stood before a model went live cannot be read; the model that is live decides on it"
+                "cannot read how a lead stood before a model went live; the live model decides its stage"
             ),
         }
     }
@@ -55,7 +56,7 @@ fn note(stood: Stored, left_as: Stored, handoffs: Stored) -> serde_json::Result<
     })
 }
 
-/// Keeps how leads stood under a version, in the place of what was noted before.
+/// Stores the notes of leads for a version. A new note replaces an older note of the same lead.
 pub(super) async fn upsert(
     conn: &mut PgConnection,
     model: ModelId,
@@ -89,14 +90,14 @@ pub(super) async fn upsert(
     Ok(())
 }
 
-/// A handoff, and how far it has come.
+/// A handoff with its state.
 pub(super) struct HandoffRow {
     pub(super) id: HandoffId,
     pub(super) lead_id: LeadId,
     pub(super) state: HandoffState,
 }
 
-/// Every handoff of some leads.
+/// Reads every handoff of some leads.
 pub(super) async fn handoffs_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<HandoffRow>> {
     sqlx::query_as!(
         HandoffRow,
@@ -108,7 +109,7 @@ pub(super) async fn handoffs_of(conn: &mut PgConnection, leads: &[LeadId]) -> sq
     .await
 }
 
-/// How many passages some leads have made after an instant.
+/// Counts the passages of leads after an instant. Leads without passages have no entry.
 pub(super) async fn passages_since(
     conn: &mut PgConnection,
     leads: &[LeadId],
