@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use strum::IntoEnumIterator;
 use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
@@ -16,6 +17,8 @@ use crate::platform::db;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ProblemCode)]
+#[derive(strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
 pub enum Code {
     /// The body is not what the call takes: not JSON, or cut off.
     InvalidBody,
@@ -62,56 +65,9 @@ pub enum Code {
 }
 
 impl Code {
-    /// Every code there is.
-    pub const ALL: [Code; 21] = [
-        Code::InvalidBody,
-        Code::InvalidRequest,
-        Code::InvalidParameter,
-        Code::InvalidCursor,
-        Code::Unauthorized,
-        Code::MissingScope,
-        Code::OriginNotAllowed,
-        Code::NotFound,
-        Code::MethodNotAllowed,
-        Code::Conflict,
-        Code::ClaimEnded,
-        Code::WrongToken,
-        Code::ClaimNotRenewable,
-        Code::CapReached,
-        Code::CriteriaMissing,
-        Code::PreconditionFailed,
-        Code::CursorExpired,
-        Code::TooLarge,
-        Code::UnsupportedMediaType,
-        Code::Overloaded,
-        Code::Internal,
-    ];
-
     /// The word itself.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Code::InvalidBody => "invalid_body",
-            Code::InvalidRequest => "invalid_request",
-            Code::InvalidParameter => "invalid_parameter",
-            Code::InvalidCursor => "invalid_cursor",
-            Code::Unauthorized => "unauthorized",
-            Code::MissingScope => "missing_scope",
-            Code::OriginNotAllowed => "origin_not_allowed",
-            Code::NotFound => "not_found",
-            Code::MethodNotAllowed => "method_not_allowed",
-            Code::Conflict => "conflict",
-            Code::ClaimEnded => "claim_ended",
-            Code::WrongToken => "wrong_token",
-            Code::ClaimNotRenewable => "claim_not_renewable",
-            Code::CapReached => "cap_reached",
-            Code::CriteriaMissing => "criteria_missing",
-            Code::PreconditionFailed => "precondition_failed",
-            Code::CursorExpired => "cursor_expired",
-            Code::TooLarge => "too_large",
-            Code::UnsupportedMediaType => "unsupported_media_type",
-            Code::Overloaded => "overloaded",
-            Code::Internal => "internal",
-        }
+        self.into()
     }
 
     /// The status that goes with the code.
@@ -139,7 +95,7 @@ impl Code {
     }
 
     fn of_status(status: StatusCode) -> Code {
-        Code::ALL.into_iter().find(|code| code.status() == status).unwrap_or(if status.is_server_error() {
+        Code::iter().find(|code| code.status() == status).unwrap_or(if status.is_server_error() {
             Code::Internal
         } else {
             Code::InvalidBody

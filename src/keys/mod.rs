@@ -54,6 +54,8 @@ impl Deref for Keys {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Scope {
     /// Send events.
     Ingest,
@@ -68,12 +70,7 @@ pub enum Scope {
 impl Scope {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Scope::Ingest => "ingest",
-            Scope::Read => "read",
-            Scope::ReadWrite => "read_write",
-            Scope::Admin => "admin",
-        }
+        self.into()
     }
 
     /// Whether holding this scope is enough for what `needed` names.

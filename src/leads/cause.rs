@@ -9,6 +9,8 @@ use super::Stage;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
 pub enum Cause {
     /// A user id or e-mail became known.
     Identified,
@@ -47,48 +49,9 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Every cause there is.
-    pub const ALL: [Cause; 17] = [
-        Cause::Identified,
-        Cause::Merge,
-        Cause::Unmerge,
-        Cause::Threshold,
-        Cause::HandRaise,
-        Cause::ScoreFell,
-        Cause::ModelChange,
-        Cause::Rollback,
-        Cause::Excluded,
-        Cause::Policy,
-        Cause::Expired,
-        Cause::Accepted,
-        Cause::Rejected,
-        Cause::Recycled,
-        Cause::Outcome,
-        Cause::Correction,
-        Cause::Person,
-    ];
-
     /// The word for it, as stored.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Cause::Identified => "identified",
-            Cause::Merge => "merge",
-            Cause::Unmerge => "unmerge",
-            Cause::Threshold => "threshold",
-            Cause::HandRaise => "hand_raise",
-            Cause::ScoreFell => "score_fell",
-            Cause::ModelChange => "model_change",
-            Cause::Rollback => "rollback",
-            Cause::Excluded => "excluded",
-            Cause::Policy => "policy",
-            Cause::Expired => "expired",
-            Cause::Accepted => "accepted",
-            Cause::Rejected => "rejected",
-            Cause::Recycled => "recycled",
-            Cause::Outcome => "outcome",
-            Cause::Correction => "correction",
-            Cause::Person => "person",
-        }
+        self.into()
     }
 
     /// The table: whether a lead may pass from one stage to another for this reason. What is not here does not happen.

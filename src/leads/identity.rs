@@ -19,6 +19,8 @@ pub const LONGEST_EMAIL: usize = 254;
 /// The three kinds, weakest first: a weaker one follows a stronger one, never the other way round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// A browser or device before anybody said who uses it.
     AnonymousId,
@@ -31,16 +33,12 @@ pub enum Kind {
 impl Kind {
     /// The kind of which this is the word.
     pub fn named(word: &str) -> Option<Kind> {
-        [Kind::UserId, Kind::Email, Kind::AnonymousId].into_iter().find(|kind| kind.as_str() == word)
+        word.parse().ok()
     }
 
     /// The word for it, as stored.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::AnonymousId => "anonymous_id",
-            Kind::Email => "email",
-            Kind::UserId => "user_id",
-        }
+        self.into()
     }
 }
 

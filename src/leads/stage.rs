@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
 pub enum Stage {
     /// Nobody knows who it is.
     Anonymous,
@@ -28,32 +30,9 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Every stage there is.
-    pub const ALL: [Stage; 9] = [
-        Stage::Anonymous,
-        Stage::Lead,
-        Stage::Mql,
-        Stage::Sql,
-        Stage::Opportunity,
-        Stage::Customer,
-        Stage::Recycled,
-        Stage::Disqualified,
-        Stage::Lost,
-    ];
-
     /// The word for it, as stored.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Stage::Anonymous => "anonymous",
-            Stage::Lead => "lead",
-            Stage::Mql => "mql",
-            Stage::Sql => "sql",
-            Stage::Opportunity => "opportunity",
-            Stage::Customer => "customer",
-            Stage::Recycled => "recycled",
-            Stage::Disqualified => "disqualified",
-            Stage::Lost => "lost",
-        }
+        self.into()
     }
 
     /// Whether nobody is at work on the lead: what it did before it came here makes no MQL of it again.
@@ -83,6 +62,8 @@ impl Stage {
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum MqlBy {
     /// A newly published model counts the same otherwise; sales is not offered it before the person does something.
     ModelChange,
@@ -97,12 +78,7 @@ pub enum MqlBy {
 impl MqlBy {
     /// The word for it, as stored.
     pub fn as_str(self) -> &'static str {
-        match self {
-            MqlBy::ModelChange => "model_change",
-            MqlBy::Threshold => "threshold",
-            MqlBy::Person => "person",
-            MqlBy::HandRaise => "hand_raise",
-        }
+        self.into()
     }
 
     /// Whether such an MQL stops being one when its score stays too low.

@@ -5,6 +5,7 @@ use std::path::Path;
 use axum::http::header;
 use leadscore::{http::problem::Code, routes::openapi};
 use serde_json::{Value, json};
+use strum::IntoEnumIterator;
 
 use crate::harness::{
     TestApp,
@@ -81,7 +82,7 @@ fn every_code_of_a_problem_is_described() {
     let document = serde_json::to_value(openapi()).unwrap();
     let schema = document["components"]["schemas"]["ProblemCode"].to_string();
 
-    for code in Code::ALL {
+    for code in Code::iter() {
         assert!(schema.contains(&format!("\"{}\"", code.as_str())), "{}", code.as_str());
         assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
     }

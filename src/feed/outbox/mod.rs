@@ -45,6 +45,7 @@ pub const AT_ONCE: i64 = 10_000;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[schema(as = ChangeType)]
+#[derive(strum::EnumIter)]
 pub enum Kind {
     /// The lead is known: it has its first user id or e-mail address. Told once of each lead, before all else.
     #[serde(rename = "lead.created")]
@@ -104,28 +105,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind there is.
-    pub const ALL: [Kind; 18] = [
-        Kind::Created,
-        Kind::Updated,
-        Kind::ScoreChanged,
-        Kind::BandChanged,
-        Kind::StageChanged,
-        Kind::Merged,
-        Kind::Unmerged,
-        Kind::Erased,
-        Kind::ConsentChanged,
-        Kind::OutcomeRecorded,
-        Kind::HandoffOffered,
-        Kind::HandoffAccepted,
-        Kind::HandoffRejected,
-        Kind::HandoffRecycled,
-        Kind::HandoffExpired,
-        Kind::HandoffReassigned,
-        Kind::HandoffWithdrawn,
-        Kind::HandoffOverdue,
-    ];
-
     /// The word for it, as stored and sent.
     pub fn as_str(self) -> &'static str {
         match self {

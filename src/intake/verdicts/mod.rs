@@ -27,6 +27,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use scoring::Verdict;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
+use strum::{EnumString, IntoStaticStr};
 
 pub use decision::{Decided, Decision};
 pub use mails::is_of_mail;
@@ -37,7 +38,8 @@ use crate::platform::ids::{EventKey, IdentityId};
 pub const QUARANTINE: TimeDelta = TimeDelta::minutes(2);
 
 /// What speaks against a person, mildest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Finding {
     /// A link was followed by something that does not say what it is.
     NoAgent,
@@ -60,19 +62,6 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// All of them.
-    pub const ALL: [Finding; 9] = [
-        Finding::NoAgent,
-        Finding::SoonAfterDelivery,
-        Finding::BeforeDelivery,
-        Finding::SeveralLinks,
-        Finding::Honeypot,
-        Finding::Provider,
-        Finding::Prefetch,
-        Finding::MailProxy,
-        Finding::Bot,
-    ];
-
     /// What it means.
     pub fn verdict(self) -> Verdict {
         match self {
@@ -83,22 +72,7 @@ impl Finding {
 
     /// The word for it, as stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Finding::NoAgent => "no_agent",
-            Finding::SoonAfterDelivery => "soon_after_delivery",
-            Finding::BeforeDelivery => "before_delivery",
-            Finding::SeveralLinks => "several_links",
-            Finding::Honeypot => "honeypot",
-            Finding::Provider => "provider",
-            Finding::Prefetch => "prefetch",
-            Finding::MailProxy => "mail_proxy",
-            Finding::Bot => "bot",
-        }
-    }
-
-    /// The finding that a stored word stands for.
-    fn parse(word: &str) -> Option<Finding> {
-        Finding::ALL.into_iter().find(|finding| finding.as_str() == word)
+        self.into()
     }
 }
 
@@ -170,7 +144,7 @@ struct Judgement {
 impl store::MailEvent {
     /// What is to be thought of the event, if that is anything new: the gravest of what it and its mail give away.
     fn judgement(&self, found: Option<Finding>, now: DateTime<Utc>) -> Option<Judgement> {
-        let finding = self.found.as_deref().and_then(Finding::parse).max(found);
+        let finding = self.found.as_deref().and_then(|word| word.parse().ok()).max(found);
         let held_until = held_until(&self.kind, verdict(finding), self.occurred_at, now);
         let known = finding.map(Finding::as_str) == self.verdict_reason.as_deref();
         let new = !known || held_until != self.held_until;

@@ -9,7 +9,8 @@ const SYNTAX: Options =
     Options { minimum_sub_domains: 2, allow_domain_literal: false, allow_display_text: false };
 
 /// Whose an address is likely to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum Kind {
     /// A person's at a company: what none of the others is.
     Work,
@@ -23,12 +24,7 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Kind::Work => "work",
-            Kind::Free => "free",
-            Kind::Disposable => "disposable",
-            Kind::Role => "role",
-        }
+        self.into()
     }
 
     /// The domain decides before the name: `info@` at a provider of free mail says nothing of a company.

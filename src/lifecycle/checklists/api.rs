@@ -6,6 +6,7 @@ use axum::{extract::FromRef, extract::State, http::HeaderMap, response::Response
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use strum::IntoEnumIterator;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -125,7 +126,7 @@ struct Finding {
 #[utoipa::path(get, path = "/v1/checklists", tag = "Handoffs", responses((status = 200, body = FrameworkList)))]
 async fn list_checklists(_reader: Reader) -> Json<FrameworkList> {
     let view = |framework: Framework| FrameworkView { framework, criteria: framework.criteria() };
-    Json(FrameworkList { data: Framework::ALL.map(view).into(), has_more: false, next_cursor: None })
+    Json(FrameworkList { data: Framework::iter().map(view).collect(), has_more: false, next_cursor: None })
 }
 
 /// Reads where a lead stands between marketing and sales: its stage, the gate that keeps it from being an
@@ -215,7 +216,7 @@ async fn read(lifecycle: &Lifecycle, conn: &mut PgConnection, id: LeadId) -> Res
         stage: lead.stage(),
         cycle: lead.cycle,
         held_by,
-        checklists: Framework::ALL.map(|framework| checklist(framework, &answers)).into(),
+        checklists: Framework::iter().map(|framework| checklist(framework, &answers)).collect(),
     })
 }
 

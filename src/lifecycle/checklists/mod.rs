@@ -24,6 +24,8 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[schema(as = CriterionAnswer)]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Answer {
     /// Nobody has found out whether the criterion holds.
     #[default]
@@ -39,12 +41,7 @@ pub enum Answer {
 impl Answer {
     /// The name of the answer, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Answer::Unknown => "unknown",
-            Answer::No => "no",
-            Answer::Partial => "partial",
-            Answer::Yes => "yes",
-        }
+        self.into()
     }
 }
 

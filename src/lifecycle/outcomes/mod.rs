@@ -28,6 +28,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// A deal is being made.
     Opportunity,
@@ -40,11 +42,7 @@ pub enum Outcome {
 impl Outcome {
     /// The name of the outcome, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Opportunity => "opportunity",
-            Outcome::Won => "won",
-            Outcome::Lost => "lost",
-        }
+        self.into()
     }
 
     /// The stage to which the outcome moves a lead.

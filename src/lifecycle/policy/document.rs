@@ -61,6 +61,8 @@ pub struct Exclusion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ExclusionLabel)]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Label {
     /// The person works for us.
     OwnStaff,
@@ -75,12 +77,7 @@ pub enum Label {
 impl Label {
     /// The name of the label, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Label::OwnStaff => "own_staff",
-            Label::Competitor => "competitor",
-            Label::Partner => "partner",
-            Label::Other => "other",
-        }
+        self.into()
     }
 }
 

@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 )]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::EnumIter)]
+#[strum(serialize_all = "snake_case")]
 pub enum Framework {
     /// Budget, authority, need, timing: for products whose price must be in somebody's budget.
     Bant,
@@ -99,16 +101,9 @@ const MONEY: Criterion = Criterion { criterion: "money", ..BUDGET };
 const URGENCY: Criterion = Criterion { criterion: "urgency", ..TIMING };
 
 impl Framework {
-    /// Every framework.
-    pub const ALL: [Framework; 3] = [Framework::Bant, Framework::Champ, Framework::Anum];
-
     /// The name of the framework, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Framework::Bant => "bant",
-            Framework::Champ => "champ",
-            Framework::Anum => "anum",
-        }
+        self.into()
     }
 
     /// The criteria of the framework, in the order in which to ask about them.

@@ -21,6 +21,8 @@ pub use super::store::open_handoffs;
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[schema(as = HandoffState)]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum HandoffState {
     /// The handoff waits for the answer of sales.
     Open,
@@ -42,15 +44,7 @@ pub enum HandoffState {
 impl HandoffState {
     /// The name of the state, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            HandoffState::Open => "open",
-            HandoffState::Accepted => "accepted",
-            HandoffState::Rejected => "rejected",
-            HandoffState::Recycled => "recycled",
-            HandoffState::Expired => "expired",
-            HandoffState::Withdrawn => "withdrawn",
-            HandoffState::Merged => "merged",
-        }
+        self.into()
     }
 
     /// The kind of change that the feed gets when a handoff enters this state.

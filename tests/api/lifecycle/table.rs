@@ -2,6 +2,7 @@
 
 use leadscore::leads::{Cause, Stage};
 use serde_json::json;
+use strum::IntoEnumIterator;
 
 use super::passages;
 use crate::harness::{
@@ -59,13 +60,13 @@ fn the_table_in_the_documentation_is_that_of_the_code() {
     let rows = text.lines().filter_map(|line| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         let [_, cause, from, to, _] = cells[..] else { return None };
-        let named = Cause::ALL.into_iter().find(|one| cause == format!("`{}`", one.as_str()))?;
+        let named = Cause::iter().find(|one| cause == format!("`{}`", one.as_str()))?;
         Some((named, from.split(", ").collect::<Vec<_>>(), to.split(", ").collect::<Vec<_>>()))
     });
     let rows: Vec<_> = rows.collect();
-    for cause in Cause::ALL.into_iter().filter(|cause| !matches!(cause, Cause::Merge | Cause::Unmerge)) {
-        for from in Stage::ALL {
-            for to in Stage::ALL {
+    for cause in Cause::iter().filter(|cause| !matches!(cause, Cause::Merge | Cause::Unmerge)) {
+        for from in Stage::iter() {
+            for to in Stage::iter() {
                 let said = rows.iter().any(|(named, sources, targets)| {
                     *named == cause && sources.contains(&from.as_str()) && targets.contains(&to.as_str())
                 });

@@ -37,6 +37,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 #[schema(as = DeliveryState)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum State {
     /// It is to be sent, for the first time or again.
     Pending,
@@ -49,11 +51,7 @@ pub(super) enum State {
 impl State {
     /// The word for it, as stored and sent.
     fn as_str(self) -> &'static str {
-        match self {
-            State::Pending => "pending",
-            State::Delivered => "delivered",
-            State::Failed => "failed",
-        }
+        self.into()
     }
 }
 

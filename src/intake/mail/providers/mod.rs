@@ -31,6 +31,8 @@ const LARGEST_OF_ONE: usize = 1024 * 1024;
 #[schema(as = MailProvider)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
+#[derive(strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Provider {
     /// Twilio SendGrid.
     Sendgrid,
@@ -47,30 +49,14 @@ pub(super) enum Provider {
 }
 
 impl Provider {
-    const ALL: [Provider; 6] = [
-        Provider::Sendgrid,
-        Provider::Mailgun,
-        Provider::Postmark,
-        Provider::Ses,
-        Provider::Resend,
-        Provider::Brevo,
-    ];
-
     /// The word for it.
     pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Provider::Sendgrid => "sendgrid",
-            Provider::Mailgun => "mailgun",
-            Provider::Postmark => "postmark",
-            Provider::Ses => "ses",
-            Provider::Resend => "resend",
-            Provider::Brevo => "brevo",
-        }
+        self.into()
     }
 
     /// The provider of this word.
     pub(super) fn named(word: &str) -> Option<Provider> {
-        Provider::ALL.into_iter().find(|provider| provider.as_str() == word)
+        word.parse().ok()
     }
 
     /// How large a request of it may be, in bytes: some send many events at once, most of them one.
