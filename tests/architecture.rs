@@ -51,6 +51,9 @@ const SHARED_TABLES: [(&str, &[&str]); 9] = [
     ("scoring_model", &["models", "publishing"]),
 ];
 
+/// How many lines a file may have. A longer one holds more than one thing.
+const LONGEST_FILE: usize = 500;
+
 const PICTURE: [&str; 2] = ["<!-- the picture -->\n```\n", "```\n<!-- end of the picture -->"];
 
 fn root() -> PathBuf {
@@ -349,6 +352,15 @@ fn tests_and_benches_ask_no_clock_of_the_machine_for_the_date() {
         let code = code(&fs::read_to_string(&path).unwrap());
         assert!(!code.contains(&["Utc", "now"].join("::")), "{} asks for the date", path.display());
     }
+}
+
+#[test]
+fn no_file_is_longer_than_500_lines() {
+    let folders = ["src", "crates", "tests", "benches"].map(|folder| sources(&root().join(folder)));
+    let lines = |file: &PathBuf| fs::read_to_string(file).unwrap().lines().count();
+    let longer: Vec<PathBuf> =
+        folders.into_iter().flatten().filter(|file| lines(file) > LONGEST_FILE).collect();
+    assert!(longer.is_empty(), "{longer:?}: give each thing that such a file holds a file of its own");
 }
 
 #[test]
