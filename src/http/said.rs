@@ -1,6 +1,7 @@
 //! What people say beside a call: who they are, why, and under which key they would repeat it.
 
 use axum::http::HeaderMap;
+use sqlx::error::DatabaseError;
 
 use super::problem::{Code, MOST_LISTED, Problem, Violation};
 
@@ -86,7 +87,7 @@ pub async fn once<T>(
     find: impl AsyncFnOnce(&str) -> sqlx::Result<Option<MadeBefore>>,
 ) -> Result<T, Problem> {
     let violated =
-        |error: &sqlx::Error| error.as_database_error().is_some_and(|error| error.is_unique_violation());
+        |error: &sqlx::Error| error.as_database_error().is_some_and(DatabaseError::is_unique_violation);
     match (made, request_key) {
         (Err(error), Some(key)) if violated(&error) => Err(match find(key).await? {
             Some(MadeBefore { what, showed, advice }) => Problem::new(

@@ -69,7 +69,7 @@ struct QueueView {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Shown {
-    Read(Document),
+    Read(Box<Document>),
     Stored(Value),
 }
 
@@ -78,7 +78,7 @@ impl QueueView {
         let read = row.ready();
         let QueueRow { name, document, created_at, updated_at } = row;
         let (document, unreadable) = match read {
-            Ok((document, _)) => (Shown::Read(document), None),
+            Ok((document, _)) => (Shown::Read(Box::new(document)), None),
             Err(why) => {
                 tracing::warn!(queue = name, %why, "a queue's document cannot be read");
                 (Shown::Stored(document), Some(why.to_string()))
