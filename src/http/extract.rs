@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
     response::{IntoResponse, Response},
 };
+use scoring::Mistake;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, IntoDeserializer},
@@ -18,7 +19,7 @@ use url::form_urlencoded;
 use super::{
     aside::in_place,
     body::{self, LARGEST_BODY, LARGEST_DOCUMENT},
-    problem::{Code, Problem, Violation},
+    problem::{Code, Problem},
     said,
 };
 use crate::platform::json::{self, Unstorable};
@@ -206,16 +207,17 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let said = error.inner().to_string();
     let message = said.split(" at line ").next().unwrap_or_default().to_owned();
     let code = match message.as_str() {
-        said if said == Unstorable::Nul.to_string() => Some("invalid_character"),
-        said if said == Unstorable::TooDeep.to_string() => Some("too_deep"),
-        said if said.ends_with(json::REPEATED) => Some("repeated_key"),
-        said => ["unknown field", "missing field"].into_iter().find(|code| said.starts_with(code)),
+        said if said == Unstorable::Nul.to_string() => "invalid_character",
+        said if said == Unstorable::TooDeep.to_string() => "too_deep",
+        said if said.ends_with(json::REPEATED) => "repeated_key",
+        said if said.starts_with("unknown field") => "unknown_field",
+        said if said.starts_with("missing field") => "missing_field",
+        _ => "invalid",
     };
     let pointer = pointer(error.path());
     let place = if pointer.is_empty() { "The body" } else { pointer.as_str() };
     let summary = format!("{place}: {message}");
-    let code = code.unwrap_or("invalid").replace(' ', "_");
-    Problem::invalid(summary, vec![Violation { pointer, code, message }])
+    Problem::invalid(summary, vec![Mistake::new(pointer, code, message)])
 }
 
 /// A path as a JSON pointer.

@@ -6,6 +6,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use scoring::Mistake;
 use serde::Serialize;
 use strum::IntoEnumIterator;
 use tower_http::request_id::RequestId;
@@ -114,6 +115,13 @@ pub struct Violation {
     pub message: String,
 }
 
+impl From<Mistake> for Violation {
+    fn from(mistake: Mistake) -> Violation {
+        let Mistake { pointer, code, message } = mistake;
+        Violation { pointer: short(pointer), code: code.to_owned(), message: short(message) }
+    }
+}
+
 /// What keeps a request from being answered as it was meant.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -188,14 +196,15 @@ impl Problem {
         Problem::new(Code::InvalidParameter, message)
     }
 
-    /// A body with mistakes in it, of which the first [`MOST_LISTED`] are listed.
-    pub fn invalid(message: impl Into<String>, mut errors: Vec<Violation>) -> Problem {
-        errors.truncate(MOST_LISTED);
-        for Violation { pointer, message, .. } in &mut errors {
-            *pointer = short(std::mem::take(pointer));
-            *message = short(std::mem::take(message));
-        }
-        Problem { errors, ..Problem::new(Code::InvalidRequest, message) }
+    /// A body with mistakes in it.
+    pub fn invalid(message: impl Into<String>, mistakes: Vec<Mistake>) -> Problem {
+        Problem::new(Code::InvalidRequest, message).listing(mistakes)
+    }
+
+    /// The problem with the first [`MOST_LISTED`] of these mistakes.
+    #[must_use]
+    pub fn listing(self, mistakes: Vec<Mistake>) -> Problem {
+        Problem { errors: mistakes.into_iter().take(MOST_LISTED).map(Violation::from).collect(), ..self }
     }
 
     fn document<'a>(&'a self, status: StatusCode, request_id: Option<&'a str>) -> Document<'a> {

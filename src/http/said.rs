@@ -3,32 +3,46 @@
 use axum::http::HeaderMap;
 use sqlx::error::DatabaseError;
 
-use super::problem::{Code, MOST_LISTED, Problem, Violation};
+use scoring::Mistake;
+pub use scoring::Mistakes;
+
+use super::problem::{Code, MOST_LISTED, Problem};
 
 /// How long a reason, a note or an answer may be, in characters.
 pub const LONGEST_TEXT: usize = 2_000;
 /// How long a person's name may be, in characters.
 pub const LONGEST_NAME: usize = 200;
+/// How long the name of a key may be, in characters.
+pub const LONGEST_KEY_NAME: usize = 100;
+/// How long the description of a webhook may be, in characters.
+pub const LONGEST_DESCRIPTION: usize = 500;
 /// How long an `Idempotency-Key` may be, in bytes.
 pub const LONGEST_KEY: usize = 512;
 
-/// What was found wrong with a body, to be said all at once.
-#[derive(Debug, Default)]
-pub struct Mistakes(Vec<Violation>);
+/// How a body is checked: its texts are read, and all mistakes in it are said at once.
+pub trait Texts: Sized {
+    /// A text that people read, trimmed; one that cannot be stored, or is too long, is a mistake.
+    fn text(&mut self, pointer: &str, text: &str, longest: usize) -> String;
 
-impl Mistakes {
-    /// Adds one, unless there are as many as are listed.
-    pub fn add(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
-        if self.0.len() >= MOST_LISTED {
-            return;
-        }
-        let violation =
-            Violation { pointer: pointer.to_owned(), code: code.to_owned(), message: message.into() };
-        self.0.push(violation);
+    /// The same for a text that may be left out.
+    fn note(&mut self, pointer: &str, text: Option<&str>, longest: usize) -> Option<String> {
+        text.map(|text| self.text(pointer, text, longest))
     }
 
-    /// A text that people read, trimmed; one that cannot be stored, or is too long, is a mistake.
-    pub fn text(&mut self, pointer: &str, text: &str, longest: usize) -> String {
+    /// Who says it: the name that was given, or else the name of the key.
+    fn name(&mut self, pointer: &str, name: Option<&str>, of_key: &str) -> String {
+        name.map_or_else(|| of_key.to_owned(), |name| self.text(pointer, name, LONGEST_NAME))
+    }
+
+    /// All mistakes as one problem, if there is any.
+    ///
+    /// # Errors
+    /// 422 `invalid_request`.
+    fn refuse(self) -> Result<(), Problem>;
+}
+
+impl Texts for Mistakes {
+    fn text(&mut self, pointer: &str, text: &str, longest: usize) -> String {
         let text = text.trim();
         let plain = |c: char| !c.is_control() || c == '\n';
         if !(1..=longest).contains(&text.chars().count()) || !text.chars().all(plain) {
@@ -37,32 +51,22 @@ impl Mistakes {
         text.to_owned()
     }
 
-    /// The same for a text that may be left out.
-    pub fn note(&mut self, pointer: &str, text: Option<&str>, longest: usize) -> Option<String> {
-        text.map(|text| self.text(pointer, text, longest))
-    }
-
-    /// Who says it: the name that was given, or else the name of the key.
-    pub fn name(&mut self, pointer: &str, name: Option<&str>, of_key: &str) -> String {
-        name.map_or_else(|| of_key.to_owned(), |name| self.text(pointer, name, LONGEST_NAME))
-    }
-
-    /// All of them as one problem, if there is any.
-    pub fn refuse(self) -> Result<(), Problem> {
-        if self.0.is_empty() {
+    fn refuse(self) -> Result<(), Problem> {
+        let found = self.into_found();
+        if found.is_empty() {
             return Ok(());
         }
-        let said: Vec<String> =
-            self.0.iter().map(|one| format!("{}: {}", one.pointer, one.message)).collect();
-        Err(Problem::invalid(format!("{}.", said.join("; ")), self.0))
+        let listed = found.iter().take(MOST_LISTED);
+        let said: Vec<String> = listed.map(|one| format!("{}: {}", one.pointer, one.message)).collect();
+        Err(Problem::invalid(format!("{}.", said.join("; ")), found))
     }
 }
 
 /// The problem of a body with one thing wrong.
-pub fn mistake(pointer: &str, code: &str, message: impl Into<String>) -> Problem {
+pub fn mistake(pointer: &str, code: &'static str, message: impl Into<String>) -> Problem {
     let message = message.into();
     let summary = format!("{pointer}: {message}.");
-    Problem::invalid(summary, vec![Violation { pointer: pointer.to_owned(), code: code.to_owned(), message }])
+    Problem::invalid(summary, vec![Mistake::new(pointer, code, message)])
 }
 
 /// What a call has made before under its `Idempotency-Key`, and how to go on without its answer.

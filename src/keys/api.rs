@@ -17,8 +17,8 @@ use crate::{
     http::{
         extract::{Json, Path, Query},
         page::{self, Page},
-        problem::{Problem, Violation},
-        said::{MadeBefore, idempotency_key, once},
+        problem::Problem,
+        said::{LONGEST_KEY_NAME, MadeBefore, Mistakes, Texts, idempotency_key, once},
     },
     keys::{
         Keys,
@@ -174,41 +174,31 @@ async fn revoke_key(
 
 fn validate(body: &CreateKey) -> Result<Prefix, Problem> {
     let prefix = if body.scopes == [Scope::Ingest] { Prefix::Write } else { Prefix::Secret };
-    let mistake = |pointer: &str, message: &str| Violation {
-        pointer: pointer.to_owned(),
-        code: "invalid".to_owned(),
-        message: message.to_owned(),
-    };
-    let mut mistakes = Vec::new();
-    if body.name.trim().is_empty() || body.name.chars().count() > 100 || body.name.contains('\0') {
-        mistakes.push(mistake("/name", "give the key a name of 1 to 100 characters"));
-    }
+    let mut mistakes = Mistakes::default();
+    mistakes.text("/name", &body.name, LONGEST_KEY_NAME);
     if body.scopes.is_empty() {
-        mistakes.push(mistake("/scopes", "name at least one scope"));
+        mistakes.add("/scopes", "invalid", "name at least one scope");
     }
     if prefix == Prefix::Secret && !body.allowed_origins.is_empty() {
-        mistakes.push(mistake(
-            "/allowed_origins",
-            "only a write key may have origins: a secret key must not stand in a web page",
-        ));
+        let message = "only a write key may have origins: a secret key must not stand in a web page";
+        mistakes.add("/allowed_origins", "invalid", message);
     }
     if !body.allowed_origins.iter().all(|origin| is_origin(origin)) {
-        mistakes
-            .push(mistake("/allowed_origins", "write an origin as https://www.example.com, without a path"));
+        let message = "write an origin as https://www.example.com, without a path";
+        mistakes.add("/allowed_origins", "invalid", message);
     }
     if let Some(secret) = &body.signing_secret {
         if prefix == Prefix::Secret {
-            mistakes.push(mistake("/signing_secret", "only a write key may have a signing secret"));
+            mistakes.add("/signing_secret", "invalid", "only a write key may have a signing secret");
         }
         if !secret.is_strong() {
-            mistakes.push(mistake("/signing_secret", "write 16 to 200 characters of ASCII without spaces"));
+            let message = "write 16 to 200 characters of ASCII without spaces";
+            mistakes.add("/signing_secret", "invalid", message);
         }
     }
-    if mistakes.is_empty() {
-        Ok(prefix)
-    } else {
-        Err(Problem::invalid("The key cannot be made like this.", mistakes))
-    }
+    mistakes
+        .unless_any(Some(prefix))
+        .map_err(|found| Problem::invalid("The key cannot be made like this.", found))
 }
 
 fn is_origin(origin: &str) -> bool {

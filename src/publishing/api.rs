@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use chrono::{DateTime, Utc};
+use scoring::{Mistake, check};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -16,7 +17,7 @@ use super::{PublishError, Purpose, Run};
 use crate::{
     http::{
         extract::{Json, Optional, Path},
-        problem::{Code, Problem, Violation},
+        problem::{Code, Problem},
         said::idempotency_key,
     },
     keys::auth::{Admin, Reader, RouterState},
@@ -239,14 +240,12 @@ impl From<PublishError> for Problem {
             PublishError::NotInShadow => Problem::not_found("version in shadow"),
             PublishError::NoModel(mistakes) => models::api::refuse(&mistakes, ""),
             PublishError::TestsFail(tests) => {
-                let violation = |test: scoring::check::TestResult| Violation {
-                    pointer: String::new(),
-                    code: "test_failed".to_owned(),
-                    message: format!("{}: {}", test.name, test.failures.join("; ")),
+                let mistake = |test: check::TestResult| {
+                    Mistake::new("", "test_failed", format!("{}: {}", test.name, test.failures.join("; ")))
                 };
                 Problem::invalid(
                     "The version's own tests fail; mend the draft first.",
-                    tests.into_iter().map(violation).collect(),
+                    tests.into_iter().map(mistake).collect(),
                 )
             }
             PublishError::Database(error) => error.into(),

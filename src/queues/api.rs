@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
+use scoring::Mistake;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -27,7 +28,7 @@ use crate::{
         etag::{IfMatch, require_match, tagged},
         extract::{Json, Path, Query},
         page::{self, Page},
-        problem::{Problem, Violation},
+        problem::Problem,
     },
     keys::auth::{Admin, Reader, RouterState},
     leads::{self, view::LeadView},
@@ -174,12 +175,12 @@ fn unchanged(headers: &HeaderMap, row: &QueueRow) -> Result<(), Problem> {
     require_match(headers, QueueView::of(row))
 }
 
-fn refuse(errors: Vec<Violation>) -> Problem {
-    Problem::invalid("The queue has mistakes.", errors)
+fn refuse(mistakes: Vec<Mistake>) -> Problem {
+    Problem::invalid("The queue has mistakes.", mistakes)
 }
 
-fn unwritable(error: &serde_json::Error) -> Violation {
-    Violation { pointer: String::new(), code: "invalid".to_owned(), message: error.to_string() }
+fn unwritable(error: &serde_json::Error) -> Mistake {
+    Mistake::new("", "invalid", error.to_string())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use scoring::{Mistake, Span, condition::Condition};
+use scoring::{Mistake, Mistakes, Span, condition::Condition};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use super::{
     order::{Key, Order},
     selection::{Mark, Picker, Selection},
 };
-use crate::{http::problem::Violation, leads::Stage};
+use crate::leads::Stage;
 
 /// How many tiers a queue may have.
 const MOST_TIERS: usize = 16;
@@ -105,51 +105,27 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
-/// What is wrong with a document.
-#[derive(Debug, Default)]
-pub(super) struct Faults {
-    pub(super) found: Vec<Violation>,
-    /// The document was accepted once, and its conditions mean what they meant then.
-    stored: bool,
+/// Reads a condition. One of a document that was accepted once means what it meant then.
+pub(super) fn condition(said: &Value, pointer: &str, mistakes: &mut Mistakes) -> Option<Condition> {
+    let read = if mistakes.are_of_stored() { Condition::parse_stored(said) } else { Condition::parse(said) };
+    read.map_err(|found| mistakes.add_below(pointer, found)).ok()
 }
 
-impl Faults {
-    /// Reads a condition.
-    pub(super) fn condition(&self, said: &Value) -> Result<Condition, Vec<Mistake>> {
-        if self.stored { Condition::parse_stored(said) } else { Condition::parse(said) }
+/// Reads a duration.
+pub(super) fn span(text: &str, pointer: &str, mistakes: &mut Mistakes) -> Option<TimeDelta> {
+    match text.parse::<Span>().map(|span| TimeDelta::microseconds(span.0)) {
+        Ok(span) if span <= LONGEST => Some(span),
+        Ok(_) => mistakes.wrong(pointer, "out_of_range", "write a duration of at most 366d"),
+        Err(error) => mistakes.wrong(pointer, "invalid_duration", error.to_string()),
     }
+}
 
-    /// Notes a mistake and gives nothing back.
-    pub(super) fn add<T>(
-        &mut self,
-        pointer: impl Into<String>,
-        code: &str,
-        message: impl Into<String>,
-    ) -> Option<T> {
-        self.found.push(Violation {
-            pointer: pointer.into(),
-            code: code.to_owned(),
-            message: message.into(),
-        });
-        None
-    }
-
-    /// Reads a duration.
-    pub(super) fn span(&mut self, text: &str, pointer: &str) -> Option<TimeDelta> {
-        match text.parse::<Span>().map(|span| TimeDelta::microseconds(span.0)) {
-            Ok(span) if span <= LONGEST => Some(span),
-            Ok(_) => self.add(pointer, "out_of_range", "write a duration of at most 366d"),
-            Err(error) => self.add(pointer, "invalid_duration", error.to_string()),
-        }
-    }
-
-    /// Reads the name of a time zone.
-    pub(super) fn zone(&mut self, text: &str, pointer: &str) -> Option<Tz> {
-        text.parse().ok().or_else(|| {
-            let message = format!("`{text}` is no IANA time zone; write one such as Europe/Berlin");
-            self.add(pointer, "unknown_timezone", message)
-        })
-    }
+/// Reads the name of a time zone.
+pub(super) fn zone(text: &str, pointer: &str, mistakes: &mut Mistakes) -> Option<Tz> {
+    text.parse().ok().or_else(|| {
+        let message = format!("`{text}` is no IANA time zone; write one such as Europe/Berlin");
+        mistakes.wrong(pointer, "unknown_timezone", message)
+    })
 }
 
 /// A queue, ready to be used.
@@ -187,8 +163,8 @@ pub(super) struct ReadyTier {
 
 impl Document {
     /// The document with what it leaves out written down, and the queue that it describes; or every mistake in it.
-    pub(super) fn ready(self, name: &str, at: DateTime<Utc>) -> Result<(Document, Queue), Vec<Violation>> {
-        self.ready_with(name, at, Faults::default())
+    pub(super) fn ready(self, name: &str, at: DateTime<Utc>) -> Result<(Document, Queue), Vec<Mistake>> {
+        self.ready_with(name, at, Mistakes::default())
     }
 
     /// The same of a document that was accepted once, perhaps when less was refused.
@@ -196,36 +172,33 @@ impl Document {
         self,
         name: &str,
         at: DateTime<Utc>,
-    ) -> Result<(Document, Queue), Vec<Violation>> {
-        self.ready_with(name, at, Faults { stored: true, ..Faults::default() })
+    ) -> Result<(Document, Queue), Vec<Mistake>> {
+        self.ready_with(name, at, Mistakes::of_stored())
     }
 
     fn ready_with(
         mut self,
         name: &str,
         at: DateTime<Utc>,
-        mut faults: Faults,
-    ) -> Result<(Document, Queue), Vec<Violation>> {
+        mut mistakes: Mistakes,
+    ) -> Result<(Document, Queue), Vec<Mistake>> {
         self.filter.stage.get_or_insert_with(|| vec![Stage::Mql]);
-        let queue = self.read(name, at, &mut faults);
-        match queue {
-            Some(queue) if faults.found.is_empty() => Ok((self, queue)),
-            _ => Err(faults.found),
-        }
+        let queue = self.read(name, at, &mut mistakes);
+        mistakes.unless_any(queue).map(|queue| (self, queue))
     }
 
-    fn read(&self, name: &str, at: DateTime<Utc>, faults: &mut Faults) -> Option<Queue> {
-        let filter = self.filter.ready("/filter", faults);
-        let tiers = self.tiers(faults);
-        let length = faults.span(&self.claims.length, "/claims/length");
-        let rest = faults.span(&self.claims.rest, "/claims/rest");
+    fn read(&self, name: &str, at: DateTime<Utc>, mistakes: &mut Mistakes) -> Option<Queue> {
+        let filter = self.filter.ready("/filter", mistakes);
+        let tiers = self.tiers(mistakes);
+        let length = span(&self.claims.length, "/claims/length", mistakes);
+        let rest = span(&self.claims.rest, "/claims/rest", mistakes);
         let caps = [("most_at_once", self.claims.most_at_once), ("most_a_day", self.claims.most_a_day)];
         for (key, _) in caps.iter().filter(|(_, cap)| *cap == Some(0)) {
             let message = "write a number above 0, or leave it out for any number";
-            faults.add::<()>(format!("/claims/{key}"), "out_of_range", message);
+            mistakes.add(format!("/claims/{key}"), "out_of_range", message);
         }
-        let zone = faults.zone(&self.timezone, "/timezone");
-        let hours = self.hours.as_ref().map(|hours| hours.ready(zone.unwrap_or(Tz::UTC), faults));
+        let zone = zone(&self.timezone, "/timezone", mistakes);
+        let hours = self.hours.as_ref().map(|hours| hours.ready(zone.unwrap_or(Tz::UTC), mistakes));
         Some(Queue {
             name: name.to_owned(),
             updated_at: at,
@@ -241,36 +214,36 @@ impl Document {
     }
 
     /// Notes why no lead can be of a tier: the filter leaves out all whom it takes, or the tier before it takes everybody.
-    fn never_reached(&self, n: usize, tier: &Tier, faults: &mut Faults) {
-        if faults.stored {
+    fn never_reached(&self, n: usize, tier: &Tier, mistakes: &mut Mistakes) {
+        if mistakes.are_of_stored() {
             return;
         }
         for key in tier.when.apart_from(&self.filter) {
             let message = format!("name some of those in /filter/{key}; no other lead is in the queue");
-            faults.add::<()>(format!("/tiers/{n}/when/{key}"), "never_met", message);
+            mistakes.add(format!("/tiers/{n}/when/{key}"), "never_met", message);
         }
         let before = n.checked_sub(1).and_then(|before| self.tiers.get(before));
         if before.is_some_and(|before| before.when.is_empty()) {
             let message = format!("write this tier before /tiers/{}, which takes everybody", n - 1);
-            faults.add::<()>(format!("/tiers/{n}"), "never_met", message);
+            mistakes.add(format!("/tiers/{n}"), "never_met", message);
         }
     }
 
-    fn tiers(&self, faults: &mut Faults) -> Option<Vec<ReadyTier>> {
+    fn tiers(&self, mistakes: &mut Mistakes) -> Option<Vec<ReadyTier>> {
         if self.tiers.is_empty() || self.tiers.len() > MOST_TIERS {
-            return faults.add("/tiers", "out_of_range", format!("write 1 to {MOST_TIERS} tiers"));
+            return mistakes.wrong("/tiers", "out_of_range", format!("write 1 to {MOST_TIERS} tiers"));
         }
         let mut names = BTreeSet::new();
         let mut ready = Vec::with_capacity(self.tiers.len());
         for (n, tier) in self.tiers.iter().enumerate() {
             if tier.name.trim().is_empty() || !names.insert(tier.name.as_str()) {
                 let message = "give the tier a name of its own";
-                faults.add::<()>(format!("/tiers/{n}/name"), "invalid_name", message);
+                mistakes.add(format!("/tiers/{n}/name"), "invalid_name", message);
             }
-            self.never_reached(n, tier, faults);
-            let when = tier.when.ready(&format!("/tiers/{n}/when"), faults);
+            self.never_reached(n, tier, mistakes);
+            let when = tier.when.ready(&format!("/tiers/{n}/when"), mistakes);
             let order = Order::of(&tier.order).or_else(|message| {
-                faults.add(format!("/tiers/{n}/order"), "invalid_order", message).ok_or(())
+                mistakes.wrong(format!("/tiers/{n}/order"), "invalid_order", message).ok_or(())
             });
             if let (Some(when), Ok(order)) = (when, order) {
                 ready.push(ReadyTier { name: tier.name.clone(), when, order });

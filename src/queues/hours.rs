@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, Days, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
+use scoring::Mistakes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::document::Faults;
+use super::document;
 
 /// Minutes of a day.
 const DAY: u32 = 24 * 60;
@@ -68,22 +69,22 @@ struct Window {
 }
 
 impl OpeningHours {
-    pub(super) fn ready(&self, elsewhere: Tz, faults: &mut Faults) -> Option<Hours> {
+    pub(super) fn ready(&self, elsewhere: Tz, mistakes: &mut Mistakes) -> Option<Hours> {
         if self.open.is_empty() {
-            faults.add::<()>("/hours/open", "empty", "write at least one opening, or leave `hours` out");
+            mistakes.add("/hours/open", "empty", "write at least one opening, or leave `hours` out");
         }
         let windows: Vec<Option<Window>> = self
             .open
             .iter()
             .enumerate()
-            .map(|(n, one)| one.ready(&format!("/hours/open/{n}"), faults))
+            .map(|(n, one)| one.ready(&format!("/hours/open/{n}"), mistakes))
             .collect();
         let countries: Vec<Option<(String, Tz)>> = self
             .countries
             .iter()
             .map(|(country, zone)| {
                 let place = format!("/hours/countries/{}", country.replace('~', "~0").replace('/', "~1"));
-                Some((country.to_lowercase(), faults.zone(zone, &place)?))
+                Some((country.to_lowercase(), document::zone(zone, &place, mistakes)?))
             })
             .collect();
         Some(Hours {
@@ -95,9 +96,9 @@ impl OpeningHours {
 }
 
 impl Opening {
-    fn ready(&self, pointer: &str, faults: &mut Faults) -> Option<Window> {
+    fn ready(&self, pointer: &str, mistakes: &mut Mistakes) -> Option<Window> {
         if self.days.is_empty() {
-            faults.add::<()>(format!("{pointer}/days"), "empty", "name at least one day");
+            mistakes.add(format!("{pointer}/days"), "empty", "name at least one day");
         }
         let mut days = [false; 7];
         self.days.iter().for_each(|day| days[*day as usize] = true);
@@ -108,12 +109,12 @@ impl Opening {
         };
         let wrong = "write hours and minutes, such as 09:00; 24:00 is the end of a day";
         let from = minute(&self.from).filter(|from| *from < DAY);
-        let from = from.or_else(|| faults.add(format!("{pointer}/from"), "invalid_time", wrong));
-        let to = minute(&self.to).or_else(|| faults.add(format!("{pointer}/to"), "invalid_time", wrong));
+        let from = from.or_else(|| mistakes.wrong(format!("{pointer}/from"), "invalid_time", wrong));
+        let to = minute(&self.to).or_else(|| mistakes.wrong(format!("{pointer}/to"), "invalid_time", wrong));
         let window = Window { days, from: from?, to: to? };
         if window.from == window.to {
             let message = "`from` and `to` are equal; for a whole day write 00:00 to 24:00";
-            return faults.add(format!("{pointer}/to"), "empty", message);
+            return mistakes.wrong(format!("{pointer}/to"), "empty", message);
         }
         Some(window)
     }
@@ -177,9 +178,9 @@ mod tests {
     fn hours(days: &[&str], from: &str, to: &str) -> Hours {
         let said = serde_json::json!({"open": [{"days": days, "from": from, "to": to}], "countries": {"US": "America/New_York"}});
         let said: OpeningHours = serde_json::from_value(said).unwrap();
-        let mut faults = Faults::default();
-        let ready = said.ready(Tz::Europe__Berlin, &mut faults);
-        assert_eq!(faults.found, []);
+        let mut mistakes = Mistakes::default();
+        let ready = said.ready(Tz::Europe__Berlin, &mut mistakes);
+        assert!(mistakes.is_empty());
         ready.unwrap()
     }
 

@@ -1,12 +1,16 @@
 //! Which leads: the filter of a queue, and whom a tier takes.
 
 use chrono::TimeDelta;
-use scoring::condition::Condition;
+use scoring::{Mistakes, condition::Condition};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{candidate::Candidate, document::Faults, walk::Asked};
+use super::{
+    candidate::Candidate,
+    document::{condition, span},
+    walk::Asked,
+};
 use crate::leads::{MqlBy, Stage};
 
 /// Which leads: everything that is written must hold.
@@ -84,7 +88,7 @@ impl Selection {
         keys.into_iter().filter(|(_, apart)| *apart).map(|(key, _)| key)
     }
 
-    pub(super) fn ready(&self, pointer: &str, faults: &mut Faults) -> Option<Picker> {
+    pub(super) fn ready(&self, pointer: &str, mistakes: &mut Mistakes) -> Option<Picker> {
         let empty = [
             ("stage", self.stage.as_ref().map(Vec::len)),
             ("band", self.band.as_ref().map(Vec::len)),
@@ -94,22 +98,15 @@ impl Selection {
         ];
         for (key, _) in empty.iter().filter(|(_, length)| *length == Some(0)) {
             let message = "name at least one, or leave the key out for any";
-            faults.add::<()>(format!("{pointer}/{key}"), "empty", message);
+            mistakes.add(format!("{pointer}/{key}"), "empty", message);
         }
         let waiting = match &self.waiting_longer_than {
             None => None,
-            Some(text) => Some(faults.span(text, &format!("{pointer}/waiting_longer_than"))?),
+            Some(text) => Some(span(text, &format!("{pointer}/waiting_longer_than"), mistakes)?),
         };
-        let attributes = match self.attributes.as_ref().map(|said| faults.condition(said)) {
+        let attributes = match &self.attributes {
             None => None,
-            Some(Ok(condition)) => Some(condition),
-            Some(Err(mistakes)) => {
-                for mistake in mistakes {
-                    let place = format!("{pointer}/attributes{}", mistake.pointer);
-                    faults.add::<()>(place, mistake.code, mistake.message);
-                }
-                return None;
-            }
+            Some(said) => Some(condition(said, &format!("{pointer}/attributes"), mistakes)?),
         };
         Some(Picker { said: self.clone(), attributes, waiting })
     }

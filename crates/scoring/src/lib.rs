@@ -102,7 +102,7 @@ mod time;
 pub use adjustment::Adjustment;
 pub use check::check;
 pub use event::{Event, EventRef, Verdict, is_activity};
-pub use mistake::Mistake;
+pub use mistake::{Mistake, Mistakes};
 pub use model::Model;
 pub use points::{DecimalError, Milli};
 pub use receipt::Receipt;

@@ -16,7 +16,7 @@ use crate::{
         extract::{Json, Path, Query},
         page::{self, Page},
         problem::{Code, Problem},
-        said::{LONGEST_TEXT, Mistakes, idempotency_key, mistake},
+        said::{LONGEST_TEXT, Mistakes, Texts, idempotency_key, mistake},
     },
     keys::{
         Key,

@@ -1,13 +1,14 @@
 //! What is said of a lead, from a body to an event.
 
+use scoring::Mistake;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::{
     http::{
-        problem::{Code, Problem, Violation},
-        said::{Mistakes, mistake},
+        problem::{Code, Problem},
+        said::{Mistakes, Texts, mistake},
     },
     intake::ingest::{
         Intake, Rejection,
@@ -75,7 +76,10 @@ impl LeadBody {
             let Some(text) = text else { return keyed };
             let pointer = format!("/{name}");
             match (Identity::of_somebody(kind, &text), keyed) {
-                (Err(why), _) => mistakes.add(&pointer, &format!("invalid_{name}"), why.to_string()),
+                (Err(why), _) => {
+                    let code = if by == By::Email { "invalid_email" } else { "invalid_user_id" };
+                    mistakes.add(&pointer, code, why.to_string());
+                }
                 (Ok(said), Some(keyed)) if said != keyed => {
                     mistakes.add(&pointer, "contradiction", "the path names another; leave this one out");
                 }
@@ -174,9 +178,7 @@ pub(super) fn problem(why: Rejection) -> Problem {
         "precondition_failed" => Problem::new(Code::PreconditionFailed, message),
         "id_conflict" => Problem::new(Code::Conflict, message),
         "identity_conflict" => {
-            let violation =
-                Violation { pointer: "/email".to_owned(), code: why.code.to_owned(), message: why.detail };
-            Problem { errors: vec![violation], ..Problem::new(Code::Conflict, message) }
+            Problem::new(Code::Conflict, message).listing(vec![Mistake::new("/email", why.code, why.detail)])
         }
         _ => Problem::invalid(message, Vec::new()),
     }

@@ -16,7 +16,7 @@ use crate::{
         etag::{IfMatch, require_match, tagged},
         extract::{Json, Path},
         problem::Problem,
-        said::{LONGEST_TEXT, Mistakes},
+        said::{LONGEST_TEXT, Mistakes, Texts},
     },
     keys::auth::{Editor, Reader, RouterState},
     leads::{self, Stage},

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use scoring::Instant;
+use scoring::{Instant, Mistake};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -17,8 +17,8 @@ use crate::{
         etag::tagged,
         extract::{Json, Many, Optional, Path, Query},
         page::{self, Page},
-        problem::{Code, Problem, Violation},
-        said::{LONGEST_NAME, LONGEST_TEXT, Mistakes, idempotency_key, mistake},
+        problem::{Code, Problem},
+        said::{LONGEST_NAME, LONGEST_TEXT, Mistakes, Texts, idempotency_key, mistake},
     },
     keys::{
         Key,
@@ -308,18 +308,17 @@ impl From<HandoffError> for Problem {
                 label.as_str()
             )),
             HandoffError::Unanswered { framework, needed, answered, missing } => {
-                let violation = |criterion: &Criterion| Violation {
-                    pointer: format!("/answers/{}", criterion.criterion),
-                    code: "unanswered".to_owned(),
-                    message: criterion.questions.first().copied().unwrap_or_default().to_owned(),
+                let unanswered = |criterion: &Criterion| {
+                    let question = criterion.questions.first().expect("a criterion has a question");
+                    Mistake::new(format!("/answers/{}", criterion.criterion), "unanswered", *question)
                 };
                 let message = format!(
                     "Accepting needs {needed} answered criteria of {}; {answered} are answered. Answer more with PUT \
                      /v1/leads/{{id}}/qualification.",
                     framework.as_str()
                 );
-                let errors = missing.into_iter().map(violation).collect();
-                Problem { errors, ..Problem::new(Code::CriteriaMissing, message) }
+                Problem::new(Code::CriteriaMissing, message)
+                    .listing(missing.into_iter().map(unanswered).collect())
             }
             HandoffError::UnknownReason(codes) => mistake(
                 "/reason",

@@ -16,7 +16,7 @@ use crate::{
     http::{
         extract::{Json, Path},
         problem::{Code, Problem},
-        said::{LONGEST_TEXT, Mistakes, idempotency_key, mistake},
+        said::{LONGEST_TEXT, Mistakes, Texts, idempotency_key, mistake},
     },
     keys::auth::{Editor, Reader, RouterState},
     leads::{Target, api::current, view::LeadView},

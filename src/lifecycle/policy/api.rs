@@ -13,7 +13,7 @@ use crate::{
         etag::{IfMatch, require_match, tagged},
         extract::Large,
         problem::Problem,
-        said::Mistakes,
+        said::{Mistakes, Texts},
     },
     keys::auth::{Admin, Reader, RouterState},
     platform::core::Core,

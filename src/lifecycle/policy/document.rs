@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::Framework;
 use crate::{
-    http::said::Mistakes,
+    http::said::{LONGEST_NAME, Mistakes, Texts},
     leads::identity::{Identity, Kind},
     platform::spelling,
 };
@@ -19,8 +19,6 @@ const MOST_EXCLUSIONS: usize = 20_000;
 const MOST_REASONS: usize = 100;
 /// How long a reason's code may be, in bytes.
 const LONGEST_CODE: usize = 60;
-/// How long a tag or a reason's label may be, in characters.
-const LONGEST_LABEL: usize = 200;
 
 /// The policy document. A part that is left out is as in the built-in policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -289,7 +287,7 @@ impl Exclusion {
             }
         }
         if let Some(tag) = &mut self.tag {
-            *tag = mistakes.text(&format!("{pointer}/tag"), tag, LONGEST_LABEL).to_lowercase();
+            *tag = mistakes.text(&format!("{pointer}/tag"), tag, LONGEST_NAME).to_lowercase();
         }
     }
 }
@@ -323,7 +321,7 @@ fn check_reasons<'a>(
         } else if !seen.insert(code) {
             mistakes.add(&at, "repeated", "another reason has this code");
         }
-        mistakes.text(&format!("{pointer}/{index}/label"), label, LONGEST_LABEL);
+        mistakes.text(&format!("{pointer}/{index}/label"), label, LONGEST_NAME);
     }
     if seen.is_empty() || seen.len() > MOST_REASONS {
         mistakes.add(pointer, "not_that_many", format!("write 1 to {MOST_REASONS} reasons"));

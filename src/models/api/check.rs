@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use axum::{extract::State, http::HeaderMap};
 
-use scoring::{Evaluation, Event, Instant, Model, Receipt, Score, check};
+use scoring::{Evaluation, Event, Instant, Mistake, Model, Receipt, Score, check};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -17,7 +17,7 @@ use crate::{
     http::{
         aside::aside,
         extract::{Body, Json, Large},
-        problem::{MOST_LISTED, Problem, Violation},
+        problem::{MOST_LISTED, Problem},
     },
     keys::auth::Reader,
     models::Models,
@@ -126,7 +126,6 @@ impl Evaluate {
 fn version(model: &Value) -> Result<Option<ModelId>, Problem> {
     let Value::String(text) = model else { return Ok(None) };
     let message = "`model` is a document, or the id of a version";
-    let violation =
-        Violation { pointer: "/model".to_owned(), code: "invalid".to_owned(), message: message.to_owned() };
-    text.parse().map(|id| Some(ModelId(id))).map_err(|_| Problem::invalid(message, vec![violation]))
+    let mistake = Mistake::new("/model", "invalid", message);
+    text.parse().map(|id| Some(ModelId(id))).map_err(|_| Problem::invalid(message, vec![mistake]))
 }

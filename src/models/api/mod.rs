@@ -21,7 +21,7 @@ use crate::{
     http::{
         etag::tagged,
         extract::{Json, Path},
-        problem::{Code, Problem, Violation},
+        problem::{Code, Problem},
         said,
     },
     keys::auth::{Reader, RouterState},
@@ -125,12 +125,8 @@ async fn get_model(
 
 /// A document with mistakes, which stands at `pointer` of the request's body.
 pub(crate) fn refuse(mistakes: &[Mistake], pointer: &str) -> Problem {
-    let violation = |mistake: &Mistake| Violation {
-        pointer: format!("{pointer}{}", mistake.pointer),
-        code: mistake.code.to_owned(),
-        message: mistake.message.clone(),
-    };
-    Problem::invalid("The model has mistakes.", mistakes.iter().map(violation).collect())
+    let mistakes = mistakes.iter().map(|mistake| mistake.clone().below(pointer));
+    Problem::invalid("The model has mistakes.", mistakes.collect())
 }
 
 /// The document in a body: JSON or YAML, plain or as `{"model": document}`.

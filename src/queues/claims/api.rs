@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    super::{document::Faults, store as queues},
+    super::{document::span, store as queues},
     Claim, State,
     acting::{self, Act},
     follow_lead,
@@ -28,6 +28,7 @@ use crate::{
         extract::{Json, Optional, Path, Query},
         page::{self, Page},
         problem::Problem,
+        said::{LONGEST_NAME, LONGEST_TEXT, Mistakes, Texts, idempotency_key},
     },
     keys::auth::{Editor, Reader, RouterState},
     leads::{self, view::LeadView},
@@ -52,10 +53,6 @@ where
         .routes(routes!(skip_claim))
         .routes(routes!(complete_claim))
 }
-
-/// How long a rep's name, and what a rep says, may be, in bytes.
-const LONGEST_NAME: usize = 200;
-const LONGEST_TEXT: usize = 2_000;
 
 /// A rep's claim on a lead.
 #[derive(Debug, Serialize, ToSchema)]
@@ -131,19 +128,12 @@ async fn claim_next_lead(
     headers: HeaderMap,
     Json(ask): Json<Ask>,
 ) -> Result<Response, Problem> {
-    let rep = short("/rep", ask.rep, LONGEST_NAME)?;
+    let rep = text("/rep", &ask.rep, LONGEST_NAME)?;
     let request = idempotency_key(&headers)?;
     match next::next(&queues, &name, &rep, request.as_deref()).await? {
         Some(Given { claim, lead, now }) => Ok(Json(ClaimView::of(claim, Some(lead), now)).into_response()),
         None => Ok(StatusCode::NO_CONTENT.into_response()),
     }
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let readable = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST_NAME);
-    let message = format!("Idempotency-Key is 1 to {LONGEST_NAME} visible characters");
-    readable.map(|key| Some(key.to_owned())).ok_or_else(|| Problem::parameter(message))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -262,7 +252,7 @@ async fn release_claim(
     Path(id): Path<ClaimId>,
     Optional(Release { token, reason }): Optional<Release>,
 ) -> Result<Json<ClaimView>, Problem> {
-    let reason = reason.map(|reason| short("/reason", reason, LONGEST_TEXT)).transpose()?;
+    let reason = reason.map(|reason| text("/reason", &reason, LONGEST_TEXT)).transpose()?;
     act(&queues, id, token, Act::Release { reason }).await
 }
 
@@ -292,7 +282,7 @@ async fn skip_claim(
     Path(id): Path<ClaimId>,
     Json(skip): Json<Skip>,
 ) -> Result<Json<ClaimView>, Problem> {
-    let reason = short("/reason", skip.reason, LONGEST_TEXT)?;
+    let reason = text("/reason", &skip.reason, LONGEST_TEXT)?;
     let delay = duration("/delay", &skip.delay)?;
     act(&queues, id, skip.token, Act::Skip { reason, delay }).await
 }
@@ -319,7 +309,7 @@ async fn complete_claim(
     Path(id): Path<ClaimId>,
     Optional(Complete { token, note, callback_at }): Optional<Complete>,
 ) -> Result<Json<ClaimView>, Problem> {
-    let note = note.map(|note| short("/note", note, LONGEST_TEXT)).transpose()?;
+    let note = note.map(|note| text("/note", &note, LONGEST_TEXT)).transpose()?;
     act(&queues, id, token, Act::Complete { note, callback_at: callback_at.map(to_utc) }).await
 }
 
@@ -329,20 +319,15 @@ async fn act(queues: &Queues, id: ClaimId, token: Option<i64>, act: Act) -> Resu
 }
 
 /// A text that says something, and not too much.
-fn short(pointer: &str, text: String, longest: usize) -> Result<String, Problem> {
-    if !text.trim().is_empty() && text.len() <= longest {
-        return Ok(text);
-    }
-    let mut faults = Faults::default();
-    faults.add::<()>(pointer, "invalid_text", format!("write 1 to {longest} bytes"));
-    Err(refuse(faults))
+/// A text that the call has to have.
+fn text(pointer: &str, text: &str, longest: usize) -> Result<String, Problem> {
+    let mut mistakes = Mistakes::default();
+    let text = mistakes.text(pointer, text, longest);
+    mistakes.refuse().map(|()| text)
 }
 
 fn duration(pointer: &str, text: &str) -> Result<TimeDelta, Problem> {
-    let mut faults = Faults::default();
-    faults.span(text, pointer).ok_or_else(|| refuse(faults))
-}
-
-fn refuse(faults: Faults) -> Problem {
-    Problem::invalid("The body has mistakes.", faults.found)
+    let mut mistakes = Mistakes::default();
+    let read = span(text, pointer, &mut mistakes);
+    mistakes.unless_any(read).map_err(|found| Problem::invalid("The body has mistakes.", found))
 }

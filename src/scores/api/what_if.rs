@@ -13,7 +13,8 @@ use crate::{
     http::{
         aside::aside,
         extract::{Json, Large, Path},
-        problem::{Problem, Violation},
+        problem::Problem,
+        said::mistake,
     },
     keys::auth::Reader,
     leads::validity,
@@ -91,7 +92,7 @@ pub(super) async fn ask_what_if(
 ) -> Result<Json<Supposition>, Problem> {
     if body.events.len() > MOST_EVENTS {
         let message = format!("suppose at most {MOST_EVENTS} events at once");
-        return Err(refuse("/events", "too_many", &message));
+        return Err(mistake("/events", "too_many", &message));
     }
     let case = open(&models, id, body.model).await?;
     let as_of = body.as_of.unwrap_or_else(|| to_instant(models.clock.now()));
@@ -114,7 +115,7 @@ impl Case {
         let clash = |event: &Supposed| event.id.as_deref().is_some_and(|id| known.contains(id));
         if let Some(index) = events.iter().position(clash) {
             let message = "the lead has an event with this id; give another, or none";
-            return Err(refuse(&format!("/events/{index}/id"), "known_id", message));
+            return Err(mistake(&format!("/events/{index}/id"), "known_id", message));
         }
         let mut seen = HashSet::new();
         for (number, event) in events.into_iter().enumerate() {
@@ -154,10 +155,4 @@ impl Supposed {
             traits: validity::record(self.traits, None),
         }
     }
-}
-
-fn refuse(pointer: &str, code: &str, message: &str) -> Problem {
-    let violation =
-        Violation { pointer: pointer.to_owned(), code: code.to_owned(), message: message.to_owned() };
-    Problem::invalid(format!("{pointer}: {message}."), vec![violation])
 }

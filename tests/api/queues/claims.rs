@@ -317,3 +317,25 @@ async fn claims_are_listed_newest_first_those_that_are_over_too() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_reps_name_is_measured_in_characters_and_a_key_may_be_as_long_as_everywhere() {
+    run(async |app| {
+        leads(app, &["ann"]).await;
+        let key = "k".repeat(512);
+        let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
+        let rep = "\u{e4}".repeat(200);
+        let body = json!({"rep": format!(" {rep} ")}).to_string();
+
+        let claimed = app.post_with("/v1/queues/sales/next", &headers, body).await;
+
+        assert_eq!(claimed.status, 200, "{claimed:?}");
+        assert_eq!(claimed.json()["rep"], rep);
+        let refused = ask(app, "sales", &"\u{e4}".repeat(201)).await;
+        assert_eq!(
+            (refused.status.as_u16(), &refused.json()["errors"][0]["code"]),
+            (422, &json!("invalid_text"))
+        );
+    })
+    .await;
+}

@@ -21,15 +21,13 @@ use crate::{
         etag::{IfMatch, require_match, tagged},
         extract::{Json, Path, Query},
         page::{self, Page},
-        problem::{Problem, Violation},
-        said::{MadeBefore, idempotency_key, once},
+        problem::Problem,
+        said::{LONGEST_DESCRIPTION, MadeBefore, Mistakes, Texts, idempotency_key, once},
     },
     keys::auth::{Admin, RouterState},
     platform::ids::EndpointId,
 };
 
-/// How long a description may be, in characters.
-const LONGEST_DESCRIPTION: usize = 500;
 /// For how long an old secret signs beside the new one, where nobody says.
 const OVERLAP: TimeDelta = TimeDelta::days(1);
 /// The longest that an old secret may go on signing.
@@ -279,24 +277,15 @@ fn words(events: &[Kind]) -> Vec<String> {
 
 /// What is wanted, if it can be had.
 fn checked(webhooks: &Webhooks, wanted: Wanted) -> Result<Wanted, Problem> {
-    let mistake = |pointer: &str, message: String| Violation {
-        pointer: pointer.to_owned(),
-        code: "invalid".to_owned(),
-        message,
-    };
-    let mut mistakes = Vec::new();
+    let mut mistakes = Mistakes::default();
     if let Err(message) = webhooks.couriers.settings().reachable.parse(&wanted.url) {
-        mistakes.push(mistake("/url", message));
+        mistakes.add("/url", "invalid", message);
     }
-    if wanted.description.chars().count() > LONGEST_DESCRIPTION || wanted.description.contains('\0') {
-        mistakes.push(mistake("/description", format!("write at most {LONGEST_DESCRIPTION} characters")));
+    if !wanted.description.is_empty() {
+        mistakes.text("/description", &wanted.description, LONGEST_DESCRIPTION);
     }
-    if mistakes.is_empty() {
-        return Ok(wanted);
-    }
-    let summary: Vec<String> =
-        mistakes.iter().map(|one| format!("{}: {}", one.pointer, one.message)).collect();
-    Err(Problem::invalid(format!("{}.", summary.join("; ")), mistakes))
+    mistakes.refuse()?;
+    Ok(wanted)
 }
 
 /// There is no such endpoint.

@@ -21,7 +21,7 @@ use crate::{
     http::{
         extract::{Json, Path},
         problem::Problem,
-        said::{LONGEST_TEXT, Mistakes, idempotency_key, mistake},
+        said::{LONGEST_TEXT, Mistakes, Texts, idempotency_key, mistake},
     },
     intake::{
         corrections::{Correction, LoggedEvent, record, recorded},
@@ -126,7 +126,7 @@ async fn adjust_score(
     let adjustment = Adjustment::parse(&properties);
     match &adjustment {
         Ok(adjustment) => misfits(adjustment, &mut mistakes),
-        Err(unread) => unread.iter().for_each(|one| mistakes.add(&one.pointer, one.code, &one.message)),
+        Err(unread) => mistakes.add_below("", unread.clone()),
     }
     let said = said(&key, &body.reason, body.author.as_deref(), &mut mistakes);
     mistakes.refuse()?;

@@ -14,7 +14,7 @@ use crate::{
     http::{
         extract::{Json, Path},
         problem::Problem,
-        said::{LONGEST_TEXT, Mistakes, idempotency_key},
+        said::{LONGEST_TEXT, Mistakes, Texts, idempotency_key},
     },
     intake::{
         corrections::{Correction, store},

@@ -13,7 +13,7 @@ use crate::{
     http::{
         extract::{Json, Query},
         problem::Problem,
-        said::{Mistakes, mistake},
+        said::{Mistakes, Texts, mistake},
     },
     intake::links::{
         Links, ring, rotate,

@@ -9,7 +9,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::CompareError;
 use crate::{
-    http::problem::{Problem, Violation},
+    http::{problem::Problem, said::mistake},
     keys::auth::RouterState,
     publishing::Publishing,
 };
@@ -33,10 +33,5 @@ impl From<CompareError> for Problem {
 
 /// A body that is JSON, with a value that cannot be.
 fn refuse(pointer: &str, message: &str) -> Problem {
-    let violation = Violation {
-        pointer: pointer.to_owned(),
-        code: "out_of_range".to_owned(),
-        message: message.to_owned(),
-    };
-    Problem::invalid(format!("{pointer}: {message}."), vec![violation])
+    mistake(pointer, "out_of_range", message)
 }

@@ -47,10 +47,8 @@ impl Condition {
 }
 
 fn read(value: &Value, mut mistakes: Mistakes) -> Result<Condition, Vec<Mistake>> {
-    match condition(&Node::root(value), &mut mistakes) {
-        Some(condition) if mistakes.found.is_empty() => Ok(condition),
-        _ => Err(mistakes.found),
-    }
+    let read = condition(&Node::root(value), &mut mistakes);
+    mistakes.unless_any(read)
 }
 
 pub(super) fn condition(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Condition> {
@@ -60,13 +58,13 @@ pub(super) fn condition(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Cond
 fn at_depth(node: &Node<'_>, depth: usize, mistakes: &mut Mistakes) -> Option<Condition> {
     if depth > MAX_DEPTH {
         let message = format!("nest conditions at most {MAX_DEPTH} levels deep");
-        return mistakes.add(&node.pointer, "too_deep", message);
+        return mistakes.wrong(&node.pointer, "too_deep", message);
     }
     let object = node.object(mistakes)?;
     let Some(key) = ["all", "any", "not", "field"].into_iter().find(|key| object.map.contains_key(*key))
     else {
         let message = "write a condition: an object with `all`, `any`, `not`, or `field` and one operator";
-        return mistakes.add(&object.pointer, "no_condition", message);
+        return mistakes.wrong(&object.pointer, "no_condition", message);
     };
     if key == "field" {
         return field(&object, mistakes);
@@ -82,22 +80,22 @@ fn at_depth(node: &Node<'_>, depth: usize, mistakes: &mut Mistakes) -> Option<Co
     if key == "all" {
         return all(&nodes, parts, mistakes);
     }
-    if parts.is_empty() && !mistakes.stored {
+    if parts.is_empty() && !mistakes.are_of_stored() {
         let message = "write at least one condition; of none, none ever holds";
-        return mistakes.add(&inner.pointer, "empty", message);
+        return mistakes.wrong(&inner.pointer, "empty", message);
     }
     Some(Condition::Any(parts))
 }
 
 /// Conditions that hold together, unless two of them cannot.
 fn all(nodes: &[Node<'_>], parts: Vec<Condition>, mistakes: &mut Mistakes) -> Option<Condition> {
-    let looked_at = if mistakes.stored { 0 } else { MOST_COMPARED };
+    let looked_at = if mistakes.are_of_stored() { 0 } else { MOST_COMPARED };
     for (j, (part, node)) in parts.iter().zip(nodes).enumerate().take(looked_at) {
         let mut before = parts.iter().zip(nodes).take(j);
         if let Some((_, other)) = before.find(|(other, _)| part.excludes(other)) {
             let message =
                 format!("change this condition or the one at {}; no value meets both", other.pointer);
-            return mistakes.add(&node.pointer, "never_met", message);
+            return mistakes.wrong(&node.pointer, "never_met", message);
         }
     }
     Some(Condition::All(parts))
@@ -110,12 +108,12 @@ fn field(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Condition> {
     let path: Vec<String> = field.string(mistakes)?.split('.').map(str::to_owned).collect();
     if path.iter().any(String::is_empty) {
         let message = "write a field as keys joined by single dots, such as company.size";
-        mistakes.add::<()>(&field.pointer, "invalid_field", message);
+        mistakes.add(&field.pointer, "invalid_field", message);
     }
     let mut operators = OPERATORS.into_iter().filter(|operator| object.map.contains_key(*operator));
     let (Some(operator), None) = (operators.next(), operators.next()) else {
         let message = format!("write exactly one operator of {}", OPERATORS.join(", "));
-        return mistakes.add(&object.pointer, "not_one_operator", message);
+        return mistakes.wrong(&object.pointer, "not_one_operator", message);
     };
     let own = Own { node: object.get(operator)?, operator, field: field.value.as_str()? };
     Some(Condition::Field { path, test: own.test(mistakes)? })

@@ -15,7 +15,7 @@ pub(super) fn decay(node: &Node<'_>, tables: &mut CompoundTables, mistakes: &mut
             let share = share(&keep, mistakes)?;
             if share.value < 0 || !share.below_one {
                 let message = "write a share to keep from 0 up to, but not, 1";
-                return mistakes.add(&keep.pointer, "out_of_range", message);
+                return mistakes.wrong(&keep.pointer, "out_of_range", message);
             }
             let factors = tables.keeping(u32::try_from(share.value).unwrap_or(WHOLE));
             Some(Decay::Compound { every: every?, factors })
@@ -27,7 +27,7 @@ pub(super) fn decay(node: &Node<'_>, tables: &mut CompoundTables, mistakes: &mut
             let share = share(&lose, mistakes)?;
             if !share.above_zero || share.above_one {
                 let message = "write a share to lose above 0 and not above 1";
-                return mistakes.add(&lose.pointer, "out_of_range", message);
+                return mistakes.wrong(&lose.pointer, "out_of_range", message);
             }
             Some(Decay::Linear { every: every?, lose: u32::try_from(share.value).unwrap_or(WHOLE) })
         }
@@ -36,7 +36,7 @@ pub(super) fn decay(node: &Node<'_>, tables: &mut CompoundTables, mistakes: &mut
             let half_life = object.require("half_life", mistakes)?.span(mistakes)?;
             Some(Decay::half_life(half_life))
         }
-        _ => mistakes.add(&curve.pointer, "unknown_value", "write `compound`, `linear` or `half_life`"),
+        _ => mistakes.wrong(&curve.pointer, "unknown_value", "write `compound`, `linear` or `half_life`"),
     }
 }
 
@@ -52,7 +52,7 @@ struct Share {
 fn share(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Share> {
     let number = node.number(mistakes)?;
     let Ok(scaled) = Scaled::read(number, 6) else {
-        return mistakes.add(&node.pointer, "out_of_range", "write a share from 0 to 1");
+        return mistakes.wrong(&node.pointer, "out_of_range", "write a share from 0 to 1");
     };
     let written = number.as_f64()?;
     Some(Share {

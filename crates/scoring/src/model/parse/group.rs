@@ -18,7 +18,7 @@ pub(super) fn group(node: &Node<'_>, gathered: &mut Gathered, mistakes: &mut Mis
         && !gathered.groups.insert(name.clone())
     {
         let message = format!("rename this group; another one is called `{name}`");
-        mistakes.add::<()>(&format!("{}/name", object.pointer), "duplicate_name", message);
+        mistakes.add(&format!("{}/name", object.pointer), "duplicate_name", message);
     }
     let take = object.optional("take", mistakes, take);
     let caps = object.caps(mistakes);
@@ -49,7 +49,7 @@ fn rules(
             && !names.insert(rule.name.clone())
         {
             let message = format!("rename this rule; another one of the group is called `{}`", rule.name);
-            mistakes.add::<()>(&format!("{}/name", entry.pointer), "duplicate_name", message);
+            mistakes.add(&format!("{}/name", entry.pointer), "duplicate_name", message);
         }
         rules.push(rule);
     }
@@ -60,7 +60,7 @@ fn take(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Take> {
     match node.string(mistakes)? {
         "sum" => Some(Take::Sum),
         "best" => Some(Take::Best),
-        _ => mistakes.add(&node.pointer, "unknown_value", "write `sum` or `best`"),
+        _ => mistakes.wrong(&node.pointer, "unknown_value", "write `sum` or `best`"),
     }
 }
 
@@ -69,5 +69,5 @@ fn weight(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<u32> {
     u32::try_from(weight.0)
         .ok()
         .filter(|_| weight <= MAX_WEIGHT)
-        .or_else(|| mistakes.add(&node.pointer, "out_of_range", "write a weight from 0 to 1000"))
+        .or_else(|| mistakes.wrong(&node.pointer, "out_of_range", "write a weight from 0 to 1000"))
 }

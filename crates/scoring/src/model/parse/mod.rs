@@ -35,10 +35,8 @@ pub(super) fn stored_model(document: &Value) -> Result<Model, Vec<Mistake>> {
 }
 
 fn read(document: &Value, mut mistakes: Mistakes) -> Result<Model, Vec<Mistake>> {
-    match document_node(document, &mut mistakes) {
-        Some(model) if mistakes.found.is_empty() => Ok(model),
-        _ => Err(mistakes.found),
-    }
+    let read = document_node(document, &mut mistakes);
+    mistakes.unless_any(read)
 }
 
 fn document_node(document: &Value, mistakes: &mut Mistakes) -> Option<Model> {
@@ -62,7 +60,7 @@ fn document_node(document: &Value, mistakes: &mut Mistakes) -> Option<Model> {
     let rule_count = sections.iter().flat_map(|section| &section.groups).map(|group| group.rules.len()).sum();
     if rule_count > MAX_RULES {
         let message = format!("keep to {MAX_RULES} rules; these are {rule_count}");
-        return mistakes.add("/dimensions", "too_many_rules", message);
+        return mistakes.wrong("/dimensions", "too_many_rules", message);
     }
     Some(Model {
         name: name?,

@@ -1,21 +1,13 @@
-//! A value in a document with the pointer to it, and the mistakes found so far.
+//! A value in a document with the pointer to it.
 
 use std::str::FromStr;
 
 use serde_json::{Map, Number, Value};
 
 use crate::event_type;
-use crate::mistake::Mistake;
+pub(super) use crate::mistake::Mistakes;
 use crate::points::{DecimalError, Milli};
 use crate::time::{Instant, Span};
-
-/// Every mistake of a document, in the order in which they were found.
-#[derive(Debug, Default)]
-pub(super) struct Mistakes {
-    pub(super) found: Vec<Mistake>,
-    /// The document was accepted once: operands that are refused today keep the meaning that they had.
-    pub(super) stored: bool,
-}
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -31,24 +23,6 @@ pub(super) struct Object<'a> {
     pub(super) pointer: String,
 }
 
-impl Mistakes {
-    /// None yet, of a document that was accepted once.
-    pub(super) fn of_stored() -> Self {
-        Self { found: Vec::new(), stored: true }
-    }
-
-    /// Adds a mistake and gives nothing back, so that a reader can end with it.
-    pub(super) fn add<T>(
-        &mut self,
-        pointer: &str,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Option<T> {
-        self.found.push(Mistake { pointer: pointer.to_owned(), code, message: message.into() });
-        None
-    }
-}
-
 fn child(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
@@ -59,7 +33,7 @@ impl<'a> Node<'a> {
     }
 
     fn wrong_type<T>(&self, mistakes: &mut Mistakes, wanted: &str) -> Option<T> {
-        mistakes.add(&self.pointer, "wrong_type", format!("write {wanted} here"))
+        mistakes.wrong(&self.pointer, "wrong_type", format!("write {wanted} here"))
     }
 
     pub(super) fn object(&self, mistakes: &mut Mistakes) -> Option<Object<'a>> {
@@ -90,7 +64,7 @@ impl<'a> Node<'a> {
     pub(super) fn name(&self, mistakes: &mut Mistakes) -> Option<String> {
         let text = self.string(mistakes)?;
         if text.trim().is_empty() {
-            return mistakes.add(&self.pointer, "empty", "write a name that is not empty");
+            return mistakes.wrong(&self.pointer, "empty", "write a name that is not empty");
         }
         Some(text.to_owned())
     }
@@ -99,7 +73,7 @@ impl<'a> Node<'a> {
     /// event has.
     pub(super) fn event_type(&self, mistakes: &mut Mistakes) -> Option<String> {
         let kind = event_type::form(self.string(mistakes)?).into_owned();
-        if mistakes.stored || event_type::is_type(&kind) {
+        if mistakes.are_of_stored() || event_type::is_type(&kind) {
             return Some(kind);
         }
         let message = format!(
@@ -107,7 +81,7 @@ impl<'a> Node<'a> {
              demo_requested",
             event_type::LONGEST
         );
-        mistakes.add(&self.pointer, "invalid_event_type", message)
+        mistakes.wrong(&self.pointer, "invalid_event_type", message)
     }
 
     pub(super) fn number(&self, mistakes: &mut Mistakes) -> Option<&'a Number> {
@@ -117,14 +91,14 @@ impl<'a> Node<'a> {
     pub(super) fn count(&self, mistakes: &mut Mistakes, most: u32) -> Option<u32> {
         let count = self.number(mistakes)?.as_u64().and_then(|count| u32::try_from(count).ok());
         count.filter(|count| (1..=most).contains(count)).or_else(|| {
-            mistakes.add(&self.pointer, "out_of_range", format!("write a whole number from 1 to {most}"))
+            mistakes.wrong(&self.pointer, "out_of_range", format!("write a whole number from 1 to {most}"))
         })
     }
 
     pub(super) fn integer(&self, mistakes: &mut Mistakes) -> Option<i64> {
         let number = self.number(mistakes)?;
         number.as_i64().or_else(|| {
-            mistakes.add(&self.pointer, "not_an_integer", "write a whole number, without decimals")
+            mistakes.wrong(&self.pointer, "not_an_integer", "write a whole number, without decimals")
         })
     }
 
@@ -137,21 +111,21 @@ impl<'a> Node<'a> {
             DecimalError::TooManyDecimals => ("too_many_decimals", "write at most three decimals"),
             DecimalError::OutOfRange => ("out_of_range", "write a number from -1000000 to 1000000"),
         };
-        mistakes.add::<()>(&self.pointer, code, message);
+        mistakes.add(&self.pointer, code, message);
     }
 
     pub(super) fn span(&self, mistakes: &mut Mistakes) -> Option<Span> {
         let text = self.string(mistakes)?;
         match Span::from_str(text) {
             Ok(span) => Some(span),
-            Err(error) => mistakes.add(&self.pointer, "invalid_duration", error.to_string()),
+            Err(error) => mistakes.wrong(&self.pointer, "invalid_duration", error.to_string()),
         }
     }
 
     pub(super) fn instant(&self, mistakes: &mut Mistakes) -> Option<Instant> {
         match Instant::parse_rfc3339(self.string(mistakes)?) {
             Ok(instant) => Some(instant),
-            Err(error) => mistakes.add(&self.pointer, "invalid_instant", error.to_string()),
+            Err(error) => mistakes.wrong(&self.pointer, "invalid_instant", error.to_string()),
         }
     }
 }
@@ -163,14 +137,14 @@ impl<'a> Object<'a> {
 
     pub(super) fn require(&self, key: &str, mistakes: &mut Mistakes) -> Option<Node<'a>> {
         self.get(key)
-            .or_else(|| mistakes.add(&child(&self.pointer, key), "missing", format!("add the key `{key}`")))
+            .or_else(|| mistakes.wrong(&child(&self.pointer, key), "missing", format!("add the key `{key}`")))
     }
 
     /// Refuses, by its name, every key that is not among the known ones.
     pub(super) fn only(&self, known: &[&str], mistakes: &mut Mistakes) {
         for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
             let message = format!("remove `{key}`; the keys known here are {}", known.join(", "));
-            mistakes.add::<()>(&child(&self.pointer, key), "unknown_key", message);
+            mistakes.add(&child(&self.pointer, key), "unknown_key", message);
         }
     }
 
@@ -199,7 +173,7 @@ impl<'a> Object<'a> {
         let (min, max) = (min?, max?);
         if min.zip(max).is_some_and(|(min, max)| min > max) {
             let message = "write a `min` that is not above `max`";
-            return mistakes.add(&child(&self.pointer, "min"), "contradictory_range", message);
+            return mistakes.wrong(&child(&self.pointer, "min"), "contradictory_range", message);
         }
         Some((min, max))
     }

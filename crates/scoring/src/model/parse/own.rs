@@ -39,15 +39,15 @@ impl Own<'_> {
             Value::Number(number) => Some(Literal::Number(Numeral::new(number))),
             Value::String(text) => Some(Literal::Text(lower(text).into_owned())),
             Value::Bool(boolean) => Some(Literal::Boolean(*boolean)),
-            other if mistakes.stored => Some(Literal::Other(other.clone())),
+            other if mistakes.are_of_stored() => Some(Literal::Other(other.clone())),
             _ => self.refuse(node, mistakes),
         }
     }
 
     fn literals(&self, mistakes: &mut Mistakes) -> Option<Vec<Literal>> {
         let Value::Array(values) = self.node.value else { return self.refuse(&self.node, mistakes) };
-        if values.is_empty() && !mistakes.stored {
-            return mistakes.add(&self.node.pointer, "empty", self.advice_on_none());
+        if values.is_empty() && !mistakes.are_of_stored() {
+            return mistakes.wrong(&self.node.pointer, "empty", self.advice_on_none());
         }
         let entry = |(i, value)| Node { value, pointer: format!("{}/{i}", self.node.pointer) };
         let literals: Vec<_> =
@@ -77,7 +77,7 @@ impl Own<'_> {
         let entry = node.pointer != self.node.pointer;
         let code =
             if matches!(self.operator, "lt" | "lte" | "gt" | "gte") { "not_ordered" } else { "wrong_type" };
-        mistakes.add(&node.pointer, code, self.advice(node.value, entry))
+        mistakes.wrong(&node.pointer, code, self.advice(node.value, entry))
     }
 
     /// What to write instead of a value that the operator cannot use.

@@ -43,12 +43,12 @@ fn kind(object: &Object<'_>, gathered: &mut Gathered, mistakes: &mut Mistakes) -
             only(&["event", "where", "window", "limit", "decay"]);
             event(object, gathered, mistakes)
         }
-        [false, false, false] => mistakes.add(
+        [false, false, false] => mistakes.wrong(
             &object.pointer,
             "unknown_kind",
             "add what the rule is about: `when` for an attribute, `event` for events, `inactive` for inactivity",
         ),
-        _ => mistakes.add(
+        _ => mistakes.wrong(
             &object.pointer,
             "ambiguous_kind",
             "keep one of `when`, `event` and `inactive`; a rule is of one kind",
@@ -110,9 +110,9 @@ fn matching(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Matching> {
 /// At least one event type: of none, no event could ever be.
 fn some_types(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Vec<String>> {
     let types = types(node, mistakes)?;
-    if types.is_empty() && !mistakes.stored {
+    if types.is_empty() && !mistakes.are_of_stored() {
         let message = "name at least one type; of none, no event can be";
-        return mistakes.add(&node.pointer, "empty", message);
+        return mistakes.wrong(&node.pointer, "empty", message);
     }
     Some(types)
 }

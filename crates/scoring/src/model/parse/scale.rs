@@ -16,7 +16,7 @@ pub(super) fn grades(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Grades>
 pub(super) fn scale(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Scale> {
     let entries = node.list(mistakes)?;
     let Some(last) = entries.len().checked_sub(1) else {
-        return mistakes.add(&node.pointer, "empty", "list at least one label; the last has no `from`");
+        return mistakes.wrong(&node.pointer, "empty", "list at least one label; the last has no `from`");
     };
     let steps: Vec<_> =
         entries.iter().enumerate().map(|(i, entry)| step(entry, i == last, mistakes)).collect();
@@ -25,7 +25,7 @@ pub(super) fn scale(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Scale> {
     for (entry, step) in entries.iter().zip(&steps) {
         if !labels.insert(&step.label) {
             let message = format!("give each step its own label; `{}` stands twice", step.label);
-            mistakes.add::<()>(&format!("{}/label", entry.pointer), "duplicate_label", message);
+            mistakes.add(&format!("{}/label", entry.pointer), "duplicate_label", message);
         }
     }
     for (pair, entry) in steps.windows(2).zip(entries.iter().skip(1)) {
@@ -34,7 +34,7 @@ pub(super) fn scale(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Scale> {
         {
             let message =
                 format!("let `{label}` begin below {higher}: the steps must fall, the highest first");
-            mistakes.add::<()>(&format!("{}/from", entry.pointer), "not_falling", message);
+            mistakes.add(&format!("{}/from", entry.pointer), "not_falling", message);
         }
     }
     Some(Scale(steps))
@@ -47,7 +47,7 @@ fn step(node: &Node<'_>, is_last: bool, mistakes: &mut Mistakes) -> Option<Step>
     let from = if is_last {
         if let Some(from) = object.get("from") {
             let message = "remove `from`: the last label is for whatever lies below the others";
-            return mistakes.add(&from.pointer, "last_has_from", message);
+            return mistakes.wrong(&from.pointer, "last_has_from", message);
         }
         None
     } else {

@@ -58,7 +58,7 @@ fn verdict(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Verdict> {
         "human" => Some(Verdict::Human),
         "suspect" => Some(Verdict::Suspect),
         "machine" => Some(Verdict::Machine),
-        _ => mistakes.add(&node.pointer, "unknown_value", "write `human`, `suspect` or `machine`"),
+        _ => mistakes.wrong(&node.pointer, "unknown_value", "write `human`, `suspect` or `machine`"),
     }
 }
 

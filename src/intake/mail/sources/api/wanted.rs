@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     http::{
         problem::Problem,
-        said::{LONGEST_NAME, Mistakes},
+        said::{LONGEST_NAME, Mistakes, Texts},
     },
     intake::mail::providers::{Provider, Shared, Verification, mailgun, resend, sendgrid, ses},
 };
