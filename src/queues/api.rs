@@ -49,20 +49,23 @@ where
         .merge(claims::api::routes())
 }
 
-/// A queue.
+/// A queue: a document that says which leads are called, and in which order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Queue)]
 struct QueueView {
+    /// The name of the queue.
     name: String,
-    /// Who is in it, in what order, and how its leads are handed out; what was left out is written down.
+    /// The document. Parts that were left out are filled in with their defaults.
     #[schema(value_type = Document)]
     document: Shown,
-    /// Why the document cannot be read. The document is then shown as it is stored, and no lead of the queue is handed out:
-    /// put another document in its place. Absent as long as all is well.
+    /// Why the document cannot be read. Then `document` is as it is stored, and the queue hands out no leads
+    /// until you replace the document. Absent if the document can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     unreadable: Option<String>,
+    /// When the queue was made.
     created_at: DateTime<Utc>,
+    /// When the document was last replaced.
     updated_at: DateTime<Utc>,
 }
 
@@ -89,10 +92,10 @@ impl QueueView {
     }
 }
 
-/// The queues there are.
+/// All queues.
 #[derive(Debug, Serialize, ToSchema)]
 struct QueueList {
-    /// By name.
+    /// The queues, ordered by name.
     data: Vec<QueueView>,
     /// Always false: queues are few.
     has_more: bool,
@@ -100,7 +103,7 @@ struct QueueList {
     next_cursor: Option<String>,
 }
 
-/// All queues, by name.
+/// Lists all queues, ordered by name.
 #[utoipa::path(get, path = "/v1/queues", tag = "Queues", responses((status = 200, body = QueueList)))]
 async fn list_queues(State(queues): State<Queues>, _reader: Reader) -> Result<Json<QueueList>, Problem> {
     let rows = store::list(&mut *queues.db.acquire().await?).await?;
@@ -108,9 +111,9 @@ async fn list_queues(State(queues): State<Queues>, _reader: Reader) -> Result<Js
     Ok(Json(QueueList { data, has_more: false, next_cursor: None }))
 }
 
-/// One queue.
+/// Reads a queue.
 #[utoipa::path(get, path = "/v1/queues/{name}", tag = "Queues", params(("name" = String, Path)),
-    responses((status = 200, body = QueueView), (status = 304, description = "Unchanged since the given ETag")))]
+    responses((status = 200, body = QueueView), (status = 304, description = "`If-None-Match` names the current `ETag`")))]
 async fn get_queue(
     State(queues): State<Queues>,
     _reader: Reader,
@@ -122,13 +125,15 @@ async fn get_queue(
     Ok(tagged(&headers, &view))
 }
 
-/// Makes a queue, or puts another document in the place of its own; `{}` is a queue as `sales` is at first.
+/// Makes a queue, or replaces a queue's document.
 ///
-/// From the next call on leads are handed out by it; claims stay as they are.
+/// The document `{}` makes a queue with all defaults, as the queue `sales` is at first. The next call for a
+/// lead uses the new document. Existing claims do not change.
 #[utoipa::path(put, path = "/v1/queues/{name}", tag = "Queues", security(("key" = ["admin"])),
-    params(("name" = String, Path, description = "Up to 63 of `a-z`, `0-9`, `_` and `-`"), IfMatch),
+    params(("name" = String, Path, description = "1 to 63 of `a-z`, `0-9`, `_` and `-`. The first is a letter or digit"), IfMatch),
     request_body = Document,
-    responses((status = 200, body = QueueView), (status = 201, body = QueueView)))]
+    responses((status = 200, body = QueueView, description = "The document was replaced"),
+        (status = 201, body = QueueView, description = "The queue was made")))]
 async fn replace_queue(
     State(queues): State<Queues>,
     _admin: Admin,
@@ -137,7 +142,7 @@ async fn replace_queue(
     Json(document): Json<Document>,
 ) -> Result<Response, Problem> {
     if !super::is_name(&name) {
-        let message = "a queue's name has up to 63 of a-z, 0-9, _ and -, and begins with a letter or digit";
+        let message = "a queue's name is 1 to 63 of a-z, 0-9, _ and -, and begins with a letter or digit";
         return Err(Problem::parameter(message));
     }
     let (document, _) = document.ready(&name, queues.clock.now()).map_err(refuse)?;
@@ -151,7 +156,7 @@ async fn replace_queue(
     Ok((status, tagged(&HeaderMap::new(), QueueView::of(row))).into_response())
 }
 
-/// Does away with a queue. Claims on its leads run out, and cannot be renewed.
+/// Deletes a queue. Its claims stay until they end or expire, but cannot be renewed.
 #[utoipa::path(delete, path = "/v1/queues/{name}", tag = "Queues", security(("key" = ["admin"])),
     params(("name" = String, Path), IfMatch), responses((status = 204)))]
 async fn delete_queue(
@@ -164,6 +169,7 @@ async fn delete_queue(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Fails with 412 if `If-Match` does not name the queue as it is stored.
 fn unchanged(headers: &HeaderMap, row: &QueueRow) -> Result<(), Problem> {
     let QueueRow { name, document, created_at, updated_at } = row;
     let row = QueueRow {
@@ -187,18 +193,20 @@ fn unwritable(error: &serde_json::Error) -> Mistake {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListRanking {
-    /// Only leads that could be handed out now.
+    /// Only leads that can be handed out now.
     #[serde(default)]
     free: bool,
-    /// As this rep would be handed them: where the queue asks for it, only leads that are the rep's own or nobody's.
+    /// The ranking for this rep. If the queue uses `owned_by_rep`, it then contains only leads that the rep
+    /// owns or nobody owns.
     rep: Option<String>,
-    /// How many rows, 1 to 500; 50 if absent.
+    /// How many leads to return: 1 to 500, 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The place to continue from: the `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// Where a page of a ranking ended, of the queue as it then was.
+/// The place where a page of a ranking ended. `of` is when the queue was last changed: after a change, the
+/// place means nothing.
 #[derive(Debug, Serialize, Deserialize)]
 struct Cursor {
     of: DateTime<Utc>,
@@ -206,26 +214,28 @@ struct Cursor {
     position: Position,
 }
 
-/// A lead in its place in a queue.
+/// A lead at its place in a ranking.
 #[derive(Debug, Serialize, ToSchema)]
 struct RankedLead {
     #[serde(flatten)]
     lead: LeadView,
-    /// The tier that it belongs to.
+    /// The name of the tier that the lead belongs to.
     tier: String,
-    /// Whether it could be handed out now.
+    /// Whether the lead can be handed out now.
     free: bool,
-    /// Why it could not.
+    /// Why the lead cannot be handed out now. Null if it can.
     obstacle: Option<Obstacle>,
-    /// The tier, where there are several; what its place goes by, the first that differs from a neighbour's deciding;
-    /// then the rules that give it the most points.
+    /// The reasons for the lead's place, as sentences: the tier, if the queue has several; then the values
+    /// that the tier orders by; then the three rules that give the lead the most points. The first value that
+    /// differs between two neighbours decides which comes first.
     why: Vec<String>,
 }
 
-/// The ranking of a queue: who is to be called next, best first, with the reasons for each place.
+/// Lists the leads of a queue in their order, the next to be called first, with the reasons for each place.
 ///
-/// It is the order in which leads are handed out: `POST …/next` takes the first that is free. A page may be shorter than
-/// `limit` with more to follow, where many leads had to be passed over; `has_more` says so.
+/// Leads are handed out in this order: `POST …/next` takes the first lead that is free. A page may have fewer
+/// leads than `limit` although more follow, if many leads had to be passed over. `has_more` says whether more
+/// follow.
 #[utoipa::path(get, path = "/v1/queues/{name}/leads", tag = "Queues",
     params(("name" = String, Path), ListRanking), responses((status = 200, body = Page<RankedLead>)))]
 async fn list_ranking(
@@ -253,6 +263,7 @@ async fn list_ranking(
     Ok(Page { data, has_more: next_cursor.is_some(), next_cursor }.respond(&uri))
 }
 
+/// Reads the place in a cursor. Fails if the queue has changed since the cursor was made.
 fn place(cursor: &str, queue: &Queue) -> Result<Position, Problem> {
     let cursor: Cursor = page::decode(cursor)?;
     if cursor.of == queue.updated_at {
@@ -271,7 +282,7 @@ fn shown(
     let ranked = ranked.into_iter().filter(|one| !asked.free || one.obstacle.is_none());
     ranked
         .filter_map(|one| {
-            // One that has gone in this moment is left out.
+            // A lead that was deleted or merged in this moment is left out.
             let lead = leads.remove(&one.lead.lead_id)?;
             let (tier, tally) = (one.position.tier, tallies.get(&lead.id)?);
             Some(RankedLead {

@@ -1,4 +1,4 @@
-//! A lead as a queue looks at it.
+//! A lead as a candidate of a queue.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -11,7 +11,9 @@ use crate::{
     platform::ids::LeadId,
 };
 
-/// What decides on a lead's place, and on whether it can be handed out.
+/// Everything that decides a lead's place in a queue, and whether the lead can be handed out.
+///
+/// `raw`, `fit` and `engagement` are in milli-points.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) lead_id: LeadId,
@@ -23,48 +25,51 @@ pub(super) struct Candidate {
     pub(super) engagement: i64,
     pub(super) band: String,
     pub(super) grade: String,
-    /// When it came here.
+    /// When the service first stored the lead.
     pub(super) created_at: DateTime<Utc>,
-    /// When it first did something that counts.
+    /// When the lead's earliest event that counts happened.
     pub(super) first_seen_at: Option<DateTime<Utc>>,
-    /// When the person last asked for sales, by the live model.
+    /// When the person last asked for sales, as the live model counts it.
     pub(super) hand_raised_at: Option<DateTime<Utc>>,
     pub(super) last_activity_at: Option<DateTime<Utc>>,
-    /// Since when it has been at its stage.
+    /// Since when the lead has been at its stage.
     pub(super) waiting_since: DateTime<Utc>,
     pub(super) owner: Option<String>,
     pub(super) territory: Option<String>,
     pub(super) timezone: Option<String>,
     pub(super) country: Option<String>,
-    /// Its attributes with their provenance, if a condition asks for them.
+    /// The lead's attributes with their origin. `None` if no condition of the queue needs them.
     pub(super) attributes: Option<Attributes>,
-    /// When a claim on it was last completed.
+    /// When a claim on the lead was last completed.
     pub(super) contacted_at: Option<DateTime<Utc>>,
-    /// The callback that was promised and is still to be made.
+    /// When a promised callback is due that has not been made yet.
     pub(super) callback_at: Option<DateTime<Utc>>,
-    /// Who holds it, and until when.
+    /// The rep who holds the lead.
     pub(super) held_by: Option<String>,
+    /// Until when the rep holds the lead.
     pub(super) held_until: Option<DateTime<Utc>>,
-    /// Until when it rests after a call.
+    /// Until when the lead rests after a call.
     pub(super) rests_until: Option<DateTime<Utc>>,
-    /// Until when this queue passes it over.
+    /// Until when this queue passes the lead over, after a skip.
     pub(super) skipped_until: Option<DateTime<Utc>>,
-    /// What its tier orders by, each so that the smallest comes first.
+    /// The values that the tier orders by. The sign is turned where needed, so that the smallest value comes
+    /// first.
     pub(super) first_key: i64,
     pub(super) second_key: i64,
     pub(super) third_key: i64,
 }
 
-/// Why a lead cannot be handed out just now.
+/// Why a lead cannot be handed out now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Obstacle {
+    /// The kind of obstacle.
     pub(super) kind: ObstacleKind,
-    /// Until when, as far as is known.
+    /// When the obstacle ends. Null if that is not known.
     pub(super) until: Option<DateTime<Utc>>,
-    /// Who holds it.
+    /// The rep who holds the lead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rep: Option<String>,
-    /// Where it lives.
+    /// The IANA time zone in which the lead lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) timezone: Option<String>,
 }
@@ -73,27 +78,27 @@ pub(super) struct Obstacle {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ObstacleKind {
-    /// A rep holds it.
+    /// A rep holds the lead.
     Claimed,
-    /// It was worked a short while ago, or is to be called again later.
+    /// The lead rests: a claim on it was completed a short while ago, or a callback is promised for later.
     Resting,
-    /// A rep has put it off, in this queue.
+    /// A rep has skipped the lead in this queue.
     Skipped,
-    /// It is not the time to call where it lives.
+    /// The lead may not be called at this time of day where it lives.
     OutsideHours,
 }
 
 impl Candidate {
-    /// Its attributes, as far as they were asked for.
+    /// The lead's attributes. Empty if they were not read.
     pub(super) fn profile(&self) -> Map<String, Value> {
         match &self.attributes {
             Some(Attributes::Read(fold)) => fold.to_profile(),
-            // The statement's room reads them from the log before it hands a candidate over.
+            // `store::candidates` has replaced unreadable attributes by those of the log already.
             Some(Attributes::Unreadable(_)) | None => Map::new(),
         }
     }
 
-    /// The first of the queue's tiers that takes it; none: it is not in the queue.
+    /// Returns the place of the first tier that takes the lead. `None`: the lead is not in the queue.
     pub(super) fn tier(&self, asked: &Asked<'_>) -> Option<usize> {
         let queue = asked.queue;
         if !queue.filter.holds(self, asked) {
@@ -102,7 +107,7 @@ impl Candidate {
         queue.tiers.iter().position(|tier| tier.when.holds(self, asked))
     }
 
-    /// What keeps it from being handed out.
+    /// Returns what keeps the lead from being handed out at `now`, if anything does.
     pub(super) fn obstacle(&self, queue: &Queue, now: DateTime<Utc>) -> Option<Obstacle> {
         let plain = |kind, until| Obstacle { kind, until, rep: None, timezone: None };
         if self.held_by.is_some() {

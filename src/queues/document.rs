@@ -1,4 +1,5 @@
-//! A queue as people write it: checked, with the place of each mistake, and then ready to be used.
+//! The document of a queue as people write it, and the queue that is made of it. Each mistake is reported
+//! with its place.
 
 use std::collections::BTreeSet;
 
@@ -18,67 +19,72 @@ use crate::leads::Stage;
 
 /// How many tiers a queue may have.
 const MOST_TIERS: usize = 16;
-/// How long a claim lasts, or a lead rests, at most.
+/// The longest duration that a document may name.
 const LONGEST: TimeDelta = TimeDelta::days(366);
 
-/// A queue: who is in it, in what order, and how its leads are handed out.
+/// The document of a queue: which leads are in it, in which order, and how they are handed out.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = QueueDocument)]
 pub(super) struct Document {
-    /// What the queue is for.
+    /// What the queue is for, as a text for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) description: String,
-    /// Who is in it. Without `stage`: leads at stage `mql`. Never in any queue are those who asked not to be contacted,
-    /// and those who are MQLs only because a newly published model counts otherwise.
+    /// Which leads are in the queue. If `stage` is absent, leads at the stage `mql`. Two kinds of leads are
+    /// never in a queue: leads that asked not to be contacted, and leads that are MQLs only because of a new
+    /// model.
     #[serde(default)]
     pub(super) filter: Selection,
-    /// Tried in this order; a lead belongs to the first whose `when` it meets, and is not in the queue if it meets none.
+    /// The tiers, 1 to 16, in their order. A lead belongs to the first tier whose `when` it meets. A lead
+    /// that meets none is not in the queue.
     #[serde(default = "asked_first")]
     pub(super) tiers: Vec<Tier>,
-    /// How leads are handed out.
+    /// The terms on which leads are handed out.
     #[serde(default)]
     pub(super) claims: Claims,
-    /// The IANA time zone in which a rep's day begins, and in which leads live who do not say where they do.
+    /// An IANA time zone, such as `Europe/Berlin`. A rep's day begins at midnight in this zone. A lead whose
+    /// own zone is not known is taken to live in it.
     #[serde(default = "utc")]
     pub(super) timezone: String,
-    /// When leads may be called, in their own time; absent: at any time.
+    /// When leads may be called, in their local time. Absent: at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) hours: Option<OpeningHours>,
 }
 
-/// Some of a queue's leads, which come before those of the tiers after it.
+/// A part of a queue. Its leads come before the leads of later tiers.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = QueueTier)]
 pub(super) struct Tier {
-    /// What the reasons for a place call it.
+    /// The name of the tier. The reasons for a lead's place contain it. Each tier has another name.
     pub(super) name: String,
-    /// Whom it takes; absent: everybody.
+    /// Which leads the tier takes. Absent: all leads.
     #[serde(default, skip_serializing_if = "Selection::is_empty")]
     pub(super) when: Selection,
-    /// What its leads are ordered by: `score`, `raw`, `fit`, `engagement`, `hand_raised_at`, `first_seen_at`, `created_at`,
-    /// `last_activity_at`, `waiting_since`, `contacted_at` or `callback_at`, with `-` in front for the greatest or latest
-    /// first. A lead that has none comes last. Ties: the better score, then the higher raw score, then the lead that first
-    /// did something last.
+    /// What the tier orders its leads by: up to three of `score`, `raw`, `fit`, `engagement`,
+    /// `hand_raised_at`, `first_seen_at`, `created_at`, `last_activity_at`, `waiting_since`, `contacted_at`
+    /// and `callback_at`. With `-` in front, the greatest or latest comes first. A lead without the value
+    /// comes last. Equal leads are ordered by the higher score, then the higher raw score, then the later
+    /// first activity.
     #[serde(default = "default_keys")]
     #[schema(value_type = Vec<String>)]
     pub(super) order: Vec<Key>,
 }
 
-/// How a queue's leads are handed out.
+/// The terms on which a queue hands out leads.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = QueueClaims)]
 pub(super) struct Claims {
-    /// How long a claim lasts, such as `30m`.
+    /// How long a claim lasts, such as `30m`. At most `366d`.
     pub(super) length: String,
-    /// How long a lead rests after it was worked, if no callback was promised.
+    /// How long a lead rests after its claim is completed, if no callback is promised. At most `366d`.
     pub(super) rest: String,
-    /// How many leads a rep may hold at once; absent: any number.
+    /// How many leads of this queue a rep may hold at once. Absent: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) most_at_once: Option<u32>,
-    /// How many leads a rep is handed a day, whatever became of them; absent: any number.
+    /// How many leads of this queue a rep may get in a day, whether or not the claims have ended. Absent: any
+    /// number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) most_a_day: Option<u32>,
 }
@@ -89,6 +95,7 @@ impl Default for Claims {
     }
 }
 
+/// The default tiers: leads that asked for sales, the latest first; then all others by score.
 fn asked_first() -> Vec<Tier> {
     let asked = Selection { is: vec![Mark::HandRaised], ..Selection::default() };
     vec![
@@ -105,13 +112,14 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
-/// Reads a condition. One of a document that was accepted once means what it meant then.
+/// Parses a condition on attributes. The conditions of a document that was accepted before are read by the
+/// rules of that time.
 pub(super) fn condition(said: &Value, pointer: &str, mistakes: &mut Mistakes) -> Option<Condition> {
     let read = if mistakes.are_of_stored() { Condition::parse_stored(said) } else { Condition::parse(said) };
     read.map_err(|found| mistakes.add_below(pointer, found)).ok()
 }
 
-/// Reads a duration.
+/// Parses a duration of at most 366 days. Notes a mistake otherwise.
 pub(super) fn span(text: &str, pointer: &str, mistakes: &mut Mistakes) -> Option<TimeDelta> {
     match text.parse::<Span>().map(|span| TimeDelta::microseconds(span.0)) {
         Ok(span) if span <= LONGEST => Some(span),
@@ -120,40 +128,40 @@ pub(super) fn span(text: &str, pointer: &str, mistakes: &mut Mistakes) -> Option
     }
 }
 
-/// Reads the name of a time zone.
+/// Parses the IANA name of a time zone. Notes a mistake otherwise.
 pub(super) fn zone(text: &str, pointer: &str, mistakes: &mut Mistakes) -> Option<Tz> {
     text.parse().ok().or_else(|| {
-        let message = format!("`{text}` is no IANA time zone; write one such as Europe/Berlin");
+        let message = format!("`{text}` is not an IANA time zone; write one such as Europe/Berlin");
         mistakes.wrong(pointer, "unknown_timezone", message)
     })
 }
 
-/// A queue, ready to be used.
+/// A queue: its document, parsed and checked.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// What it is called.
+    /// The name of the queue.
     pub(super) name: String,
-    /// When its document was last changed.
+    /// When the document was last replaced.
     pub(super) updated_at: DateTime<Utc>,
-    /// Who is in it.
+    /// Which leads are in the queue.
     pub(super) filter: Picker,
-    /// In the order in which they are tried.
+    /// The tiers, in their order.
     pub(super) tiers: Vec<ReadyTier>,
     /// How long a claim lasts.
     pub(super) length: TimeDelta,
-    /// How long a lead rests after it was worked.
+    /// How long a lead rests after its claim is completed.
     pub(super) rest: TimeDelta,
-    /// How many leads a rep may hold at once.
+    /// How many leads of this queue a rep may hold at once.
     pub(super) most_at_once: Option<u32>,
-    /// How many leads a rep is handed a day.
+    /// How many leads of this queue a rep may get in a day.
     pub(super) most_a_day: Option<u32>,
-    /// Where a rep's day begins.
+    /// The time zone in which a rep's day begins.
     pub(super) zone: Tz,
-    /// When leads may be called.
+    /// When leads may be called. `None`: at any time.
     pub(super) hours: Option<Hours>,
 }
 
-/// A tier, ready to be used.
+/// A tier, parsed and checked.
 #[derive(Debug)]
 pub(super) struct ReadyTier {
     pub(super) name: String,
@@ -162,12 +170,17 @@ pub(super) struct ReadyTier {
 }
 
 impl Document {
-    /// The document with what it leaves out written down, and the queue that it describes; or every mistake in it.
+    /// Checks the document and makes the queue of it. Returns the document with its defaults filled in, and
+    /// the queue.
+    ///
+    /// # Errors
+    /// Every mistake in the document.
     pub(super) fn ready(self, name: &str, at: DateTime<Utc>) -> Result<(Document, Queue), Vec<Mistake>> {
         self.ready_with(name, at, Mistakes::default())
     }
 
-    /// The same of a document that was accepted once, perhaps when less was refused.
+    /// Does what [`Document::ready`] does, for a stored document. Checks that may be newer than the document
+    /// are left out.
     pub(super) fn ready_as_stored(
         self,
         name: &str,
@@ -213,18 +226,19 @@ impl Document {
         })
     }
 
-    /// Notes why no lead can be of a tier: the filter leaves out all whom it takes, or the tier before it takes everybody.
+    /// Notes a mistake if no lead can belong to a tier: the filter leaves out all leads that the tier takes,
+    /// or the tier before takes all leads.
     fn never_reached(&self, n: usize, tier: &Tier, mistakes: &mut Mistakes) {
         if mistakes.are_of_stored() {
             return;
         }
         for key in tier.when.apart_from(&self.filter) {
-            let message = format!("name some of those in /filter/{key}; no other lead is in the queue");
+            let message = format!("name some of the values in /filter/{key}; the queue has no other leads");
             mistakes.add(format!("/tiers/{n}/when/{key}"), "never_met", message);
         }
         let before = n.checked_sub(1).and_then(|before| self.tiers.get(before));
         if before.is_some_and(|before| before.when.is_empty()) {
-            let message = format!("write this tier before /tiers/{}, which takes everybody", n - 1);
+            let message = format!("write this tier before /tiers/{}, which takes all leads", n - 1);
             mistakes.add(format!("/tiers/{n}"), "never_met", message);
         }
     }
@@ -237,7 +251,7 @@ impl Document {
         let mut ready = Vec::with_capacity(self.tiers.len());
         for (n, tier) in self.tiers.iter().enumerate() {
             if tier.name.trim().is_empty() || !names.insert(tier.name.as_str()) {
-                let message = "give the tier a name of its own";
+                let message = "give the tier a name that no other tier has";
                 mistakes.add(format!("/tiers/{n}/name"), "invalid_name", message);
             }
             self.never_reached(n, tier, mistakes);

@@ -1,4 +1,4 @@
-//! When a lead may be called, by the clock on its own wall.
+//! When a lead may be called, in the lead's local time.
 
 use std::collections::BTreeMap;
 
@@ -13,28 +13,31 @@ use super::document;
 /// Minutes of a day.
 const DAY: u32 = 24 * 60;
 
-/// When leads may be called, in the time zone in which each lives: its attribute `timezone`, an IANA name; else that
-/// of its attribute `country`; else the queue's.
+/// When leads may be called, in their local time. A lead's time zone is its attribute `timezone`, an IANA
+/// name. If that is missing, the zone of its attribute `country`; else the queue's zone.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = QueueHours)]
 pub(super) struct OpeningHours {
-    /// When; at any of these.
+    /// The openings. A lead may be called during any of them.
     open: Vec<Opening>,
-    /// The time zone in which leads of a country live, by what the attribute `country` says.
+    /// The IANA time zone of each country. The keys are values of the attribute `country`, in upper or lower
+    /// case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     countries: BTreeMap<String, String>,
 }
 
-/// Hours on days of the week.
+/// An opening: the same hours on some days of the week.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = QueueOpening)]
 struct Opening {
+    /// The days on which the opening begins.
     days: Vec<Day>,
-    /// From this minute, such as `09:00`.
+    /// The first minute, such as `09:00`.
     from: String,
-    /// To this minute, exclusive, such as `17:30` or `24:00`; before `from`: on the next day.
+    /// The minute at which the opening ends, such as `17:30` or `24:00`. If it is before `from`, the opening
+    /// ends on the next day.
     to: String,
 }
 
@@ -52,23 +55,27 @@ enum Day {
     Sun,
 }
 
-/// Hours, ready to be asked.
+/// The hours of a queue, parsed and checked.
 #[derive(Debug)]
 pub(super) struct Hours {
     windows: Vec<Window>,
+    /// The zones by country, in lower case.
     countries: BTreeMap<String, Tz>,
+    /// The zone of leads whose own zone is not known.
     elsewhere: Tz,
 }
 
+/// An opening. `from` and `to` are minutes since midnight, 0 to 1440. If `to` is before `from`, it is on the next day.
 #[derive(Debug)]
 struct Window {
-    /// Monday first.
+    /// The days on which the opening begins, Monday first.
     days: [bool; 7],
     from: u32,
     to: u32,
 }
 
 impl OpeningHours {
+    /// Parses and checks the hours. `elsewhere` is the zone of leads whose own zone is not known.
     pub(super) fn ready(&self, elsewhere: Tz, mistakes: &mut Mistakes) -> Option<Hours> {
         if self.open.is_empty() {
             mistakes.add("/hours/open", "empty", "write at least one opening, or leave `hours` out");
@@ -121,13 +128,13 @@ impl Opening {
 }
 
 impl Hours {
-    /// Where a lead lives.
+    /// Returns the time zone of a lead, by its attributes `timezone` and `country`.
     pub(super) fn zone_of(&self, timezone: Option<&str>, country: Option<&str>) -> Tz {
         let by_country = || self.countries.get(&country?.to_lowercase()).copied();
         timezone.and_then(|name| name.parse().ok()).or_else(by_country).unwrap_or(self.elsewhere)
     }
 
-    /// Whether it is time to call somebody who lives there.
+    /// Whether a lead in this zone may be called now.
     pub(super) fn are_open(&self, zone: Tz, now: DateTime<Utc>) -> bool {
         let local = now.with_timezone(&zone);
         let (today, minute) =
@@ -135,7 +142,7 @@ impl Hours {
         self.windows.iter().any(|window| window.holds(today, minute))
     }
 
-    /// When it next will be, if it is not now.
+    /// Returns when the next opening begins in this zone, after `now`.
     pub(super) fn open_at(&self, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let today = now.with_timezone(&zone).date_naive();
         let starts = (0..=7).flat_map(|later| {
@@ -152,6 +159,7 @@ impl Hours {
 }
 
 impl Window {
+    /// Whether the opening covers a minute of a day. `today` is the day of the week, 0 for Monday.
     fn holds(&self, today: usize, minute: u32) -> bool {
         if self.from < self.to {
             return self.days[today] && (self.from..self.to).contains(&minute);
@@ -161,9 +169,10 @@ impl Window {
     }
 }
 
-/// The first instant at which clocks there show this time or, where they skip it, a later one.
+/// Returns the first instant at which the clocks of a zone show this local time. If they skip this time, the
+/// first instant after it.
 pub(super) fn first_instant(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Utc>> {
-    // No clock was ever put forward by more than a day, and none by less than a quarter of an hour's multiple.
+    // Clocks are put forward by at most a day, and by whole quarters of an hour.
     let shown = |quarters: i64| {
         let later = local + TimeDelta::minutes(15 * quarters);
         zone.from_local_datetime(&later).earliest().map(|at| at.with_timezone(&Utc))

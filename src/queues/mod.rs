@@ -39,13 +39,14 @@ use crate::{
     platform::{core::Core, db::damaged},
 };
 
-/// The models, and the turns of those who ask for a lead. Cheap to clone.
+/// What the calls of queues work with: the models, and the limit on requests for the next lead. Cheap to
+/// clone.
 #[derive(Debug, Clone)]
 pub struct Queues {
     /// The core, and the models under which leads are scored.
     pub models: Models,
-    /// How many requests for the next lead may be at work at once. The others wait here, so that a rush for leads leaves
-    /// connections to everybody else.
+    /// Limits how many requests for the next lead run at once. The other requests wait here without a
+    /// connection, so that many such requests leave connections for other calls.
     pub handing_out: Arc<Semaphore>,
 }
 
@@ -57,24 +58,25 @@ impl Deref for Queues {
     }
 }
 
-/// The queue that every installation begins with.
+/// The name of the queue that every installation begins with.
 pub const SALES: &str = "sales";
 
-/// How many leads one page of a ranking looks at, at most: past that it is cut short, and goes on from there.
+/// How many leads one page of a ranking looks at, at most. After that many, the page ends, and the next page
+/// goes on from there.
 const LOOKED_AT: usize = 20_000;
 
-/// Whether a queue may be called so: up to 63 of `a-z0-9_-`, a letter or digit first.
+/// Whether a text can be the name of a queue: 1 to 63 of `a-z0-9_-`, the first a letter or digit.
 fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.len() <= 63 && name.starts_with(plain) && name.chars().all(|c| plain(c) || c == '_' || c == '-')
 }
 
-/// The queue of this name, if there is one.
+/// Reads the queue of this name, if there is one.
 async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<QueueRow>> {
     if is_name(name) { store::find(conn, name).await } else { Ok(None) }
 }
 
-/// Why a queue's document cannot be read as it is stored.
+/// Why a queue's stored document cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Unreadable(String);
@@ -86,7 +88,7 @@ impl From<Unreadable> for sqlx::Error {
 }
 
 impl QueueRow {
-    /// The document as it was checked when it was stored, and the queue that it describes.
+    /// Parses the stored document, and makes the queue of it.
     fn ready(&self) -> Result<(Document, Queue), Unreadable> {
         let document: Document =
             serde_json::from_value(self.document.clone()).map_err(|error| Unreadable(error.to_string()))?;
@@ -98,7 +100,8 @@ impl QueueRow {
     }
 }
 
-/// Puts a queue's document in the place of the one before, if that is as the caller expects it; whether the queue is new.
+/// Stores a queue's document, if `expected` accepts the queue before. Returns the queue, and whether it is
+/// new.
 async fn replace(
     queues: &Queues,
     name: &str,
@@ -114,7 +117,7 @@ async fn replace(
     Ok((row, before.is_none()))
 }
 
-/// Does away with a queue, if it is as the caller expects it. Claims on its leads run out.
+/// Deletes a queue, if `expected` accepts it as it is. Its claims stay until they end or expire.
 async fn remove(
     queues: &Queues,
     name: &str,
@@ -131,7 +134,8 @@ async fn remove(
     Ok(())
 }
 
-/// One page of a ranking, and from where the next goes on.
+/// Reads one page of a ranking. Returns its leads, and the place from which the next page goes on. `None`:
+/// there is no next page.
 async fn page(
     conn: &mut PgConnection,
     asked: walk::Asked<'_>,
@@ -155,7 +159,7 @@ async fn page(
     Ok((rows, next))
 }
 
-/// What time it is for everybody.
+/// The time that all instances agree on: the database's time, or the standing clock of a test.
 async fn now(core: &Core, conn: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
     store::now(conn, core.clock.stands_at()).await
 }

@@ -1,10 +1,10 @@
-//! What a tier's leads are ordered by.
+//! The orders of tiers.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What leads can be ordered by, as a document and the statement name it.
+/// The values that leads can be ordered by, by their names in the document and in the SQL statement.
 const FIELDS: [&str; 11] = [
     "score",
     "raw",
@@ -19,29 +19,30 @@ const FIELDS: [&str; 11] = [
     "callback_at",
 ];
 
-/// How many keys an order may name before the ties are broken by the default.
+/// How many keys an order may name. Leads that are equal by these keys are ordered by [`Key::DEFAULT`].
 pub(super) const MOST_KEYS: usize = 3;
 
-/// One thing to order by, in one direction.
+/// A value to order by, with a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
-    /// One of [`FIELDS`].
+    /// The name of the value, one of [`FIELDS`].
     pub(super) field: &'static str,
-    /// The greatest or latest first.
+    /// Whether the greatest or latest comes first.
     pub(super) down: bool,
 }
 
 impl Key {
-    /// Whoever asked for sales last first.
+    /// The lead that asked for sales last comes first.
     pub(super) const NEWEST_ASKED: Key = Key { field: "hand_raised_at", down: true };
 
-    /// Best score first; equal ones by the higher raw score, then by who first did something last.
+    /// The highest score first, then the highest raw score, then the latest first activity.
     pub(super) const DEFAULT: [Key; 3] = [
         Key { field: "score", down: true },
         Key { field: "raw", down: true },
         Key { field: "first_seen_at", down: true },
     ];
 
+    /// Parses a key: the name of a value, perhaps with `-` in front.
     fn parse(text: &str) -> Option<Key> {
         let (name, down) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
         FIELDS.into_iter().find(|field| *field == name).map(|field| Key { field, down })
@@ -72,19 +73,23 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-/// An order in which no two leads share a place.
+/// An order of leads. No two leads share a place, because the lead's id decides at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Order {
-    /// [`Key::DEFAULT`], which an index holds ready.
+    /// The order by [`Key::DEFAULT`]. An index has this order.
     ByScore,
-    /// [`Key::NEWEST_ASKED`], then [`Key::DEFAULT`]: of whoever is an MQL for having asked, another index holds it ready.
+    /// The order by [`Key::NEWEST_ASKED`], then [`Key::DEFAULT`]. An index has this order for leads that are
+    /// MQLs because they asked for sales.
     ByHandRaise,
-    /// By these, and then by [`Key::DEFAULT`].
+    /// The order by these keys, then by [`Key::DEFAULT`].
     By(Vec<Key>),
 }
 
 impl Order {
-    /// The order by these keys; or what is wrong with them.
+    /// Makes the order by these keys.
+    ///
+    /// # Errors
+    /// What is wrong with the keys, as a text for people.
     pub(super) fn of(keys: &[Key]) -> Result<Order, String> {
         let twice =
             keys.iter().enumerate().any(|(n, key)| keys[..n].iter().any(|one| one.field == key.field));
@@ -103,7 +108,7 @@ impl Order {
         Ok(Order::By(keys.to_vec()))
     }
 
-    /// Everything that decides on a place, the first that differs deciding.
+    /// Returns all keys that decide a place. The first key by which two leads differ decides between them.
     pub(super) fn keys(&self) -> Vec<Key> {
         let mut keys = match self {
             Order::ByScore => Vec::new(),

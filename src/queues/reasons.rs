@@ -1,4 +1,4 @@
-//! Why a lead stands where it does, in sentences.
+//! The reasons for a lead's place in a queue, as sentences.
 
 use chrono::{DateTime, Utc};
 use scoring::Milli;
@@ -6,11 +6,11 @@ use scoring::Milli;
 use super::{candidate::Candidate, document::Queue, selection::Mark};
 use crate::{leads::MqlBy, models::Version};
 
-/// How many rules are named as reasons.
+/// How many rules the reasons name.
 const RULES: usize = 3;
 
-/// The tier, where there are several, and what put the lead there; then what its place goes by, the first that differs
-/// from a neighbour's deciding; then the rules that give it the most points.
+/// Returns the reasons for a lead's place: the tier, if the queue has several, and what put the lead into the
+/// tier; then the values that the tier orders by; then the rules that give the lead the most points.
 pub(super) fn of(
     queue: &Queue,
     tier: usize,
@@ -42,7 +42,7 @@ pub(super) fn of(
     why
 }
 
-/// What a lead has of one thing to order by.
+/// Says a lead's value of one field of [`Order`](super::order::Order), as a sentence.
 fn said(field: &str, lead: &Candidate) -> String {
     let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC");
     match field {

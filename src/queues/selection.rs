@@ -1,4 +1,4 @@
-//! Which leads: the filter of a queue, and whom a tier takes.
+//! Selections of leads: the filter of a queue, and the condition of a tier.
 
 use chrono::TimeDelta;
 use scoring::{Mistakes, condition::Condition};
@@ -13,70 +13,72 @@ use super::{
 };
 use crate::leads::{MqlBy, Stage};
 
-/// Which leads: everything that is written must hold.
+/// A selection of leads. A lead is selected if it meets every condition that is given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = QueueSelection)]
 pub(super) struct Selection {
-    /// At one of these stages.
+    /// The lead is at one of these stages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stage: Option<Vec<Stage>>,
-    /// In one of these bands of the live model.
+    /// The lead is in one of these bands of the live model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) band: Option<Vec<String>>,
-    /// Of one of these grades, such as `A1`.
+    /// The lead has one of these grades, such as `A1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) grade: Option<Vec<String>>,
-    /// With at least this score.
+    /// The lead has at least this score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) min_score: Option<i32>,
-    /// Whose attribute `owner` is one of these; `null`: who has none.
+    /// The lead's attribute `owner` is one of these. `null` stands for leads without an owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) owner: Option<Vec<Option<String>>>,
-    /// Whose attribute `territory` is one of these; `null`: who has none.
+    /// The lead's attribute `territory` is one of these. `null` stands for leads without a territory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) territory: Option<Vec<Option<String>>>,
-    /// Whose attributes meet this condition, written as in a scoring model.
+    /// The lead's attributes meet this condition. It is written as in a scoring model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) attributes: Option<Value>,
-    /// Of whom all of this is true.
+    /// All of these marks are true of the lead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) is: Vec<Mark>,
-    /// Who has been at its stage for longer than this, such as `3d`.
+    /// The lead has been at its stage for longer than this, such as `3d`. At most `366d`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) waiting_longer_than: Option<String>,
 }
 
-/// What may be true of a lead.
+/// Something that may be true of a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = QueueMark)]
 pub(super) enum Mark {
-    /// It asked for sales, and is an MQL by that.
+    /// The lead is an MQL because the person asked for sales.
     HandRaised,
-    /// A rep promised to call again, and it is time.
+    /// A rep promised to call again, and the time of the callback has come.
     CallbackDue,
-    /// No claim on it was ever completed.
+    /// No claim on the lead was ever completed.
     NeverContacted,
-    /// Its attribute `owner` is the rep who asks, or it has none.
+    /// The lead's attribute `owner` is the rep who asks, or the lead has no owner. True of all leads if no
+    /// rep asks.
     OwnedByRep,
 }
 
-/// A selection, ready to be asked.
+/// A selection, parsed and checked.
 #[derive(Debug, Clone)]
 pub(super) struct Picker {
+    /// The selection as it was written.
     pub(super) said: Selection,
     pub(super) attributes: Option<Condition>,
     waiting: Option<TimeDelta>,
 }
 
 impl Selection {
-    /// Whether it takes everybody.
+    /// Whether the selection has no condition, so that it takes all leads.
     pub(super) fn is_empty(&self) -> bool {
         *self == Selection::default()
     }
 
-    /// The keys of which this selection and another name different values, and none that is the same.
+    /// Returns the keys for which both selections name values, but no common value.
     pub(super) fn apart_from(&self, other: &Selection) -> impl Iterator<Item = &'static str> {
         let keys = [
             ("stage", apart(self.stage.as_deref(), other.stage.as_deref())),
@@ -88,6 +90,7 @@ impl Selection {
         keys.into_iter().filter(|(_, apart)| *apart).map(|(key, _)| key)
     }
 
+    /// Parses and checks the selection. `pointer` is its place in the document.
     pub(super) fn ready(&self, pointer: &str, mistakes: &mut Mistakes) -> Option<Picker> {
         let empty = [
             ("stage", self.stage.as_ref().map(Vec::len)),
@@ -118,7 +121,7 @@ fn apart<T: PartialEq>(some: Option<&[T]>, others: Option<&[T]>) -> bool {
 }
 
 impl Picker {
-    /// Whether it takes this lead.
+    /// Whether the selection takes this lead.
     pub(super) fn holds(&self, lead: &Candidate, asked: &Asked<'_>) -> bool {
         let said = &self.said;
         among(said.stage.as_deref(), &lead.stage)
@@ -138,6 +141,7 @@ fn among<T: PartialEq>(wanted: Option<&[T]>, one: &T) -> bool {
 }
 
 impl Mark {
+    /// Whether the mark is true of a lead.
     fn is_on(self, lead: &Candidate, asked: &Asked<'_>) -> bool {
         match self {
             Mark::HandRaised => lead.mql_by == Some(MqlBy::HandRaise),
@@ -151,23 +155,23 @@ impl Mark {
     }
 }
 
-/// What a database can narrow a walk to: what two selections both ask for.
+/// The conditions that the database can check: those of the queue's filter and of a tier together.
 #[derive(Debug)]
 pub(super) struct Narrowed {
     pub(super) stages: Option<Vec<&'static str>>,
     pub(super) bands: Option<Vec<String>>,
     pub(super) grades: Option<Vec<String>>,
     pub(super) min_score: Option<i32>,
-    /// The empty name stands for nobody.
+    /// The owners to select. The empty name stands for leads without an owner. `territories` is alike.
     pub(super) owners: Option<Vec<String>>,
     pub(super) territories: Option<Vec<String>>,
     pub(super) is: Vec<Mark>,
-    /// Whether attributes are asked for that only the profile has.
+    /// Whether a condition needs the lead's attributes.
     pub(super) attributes: bool,
 }
 
 impl Narrowed {
-    /// What the filter, a tier, and the rep who asks, narrow a walk to.
+    /// Combines the conditions of the filter, of a tier, and of the rep who asks.
     pub(super) fn by(filter: &Picker, tier: &Picker, asked: &Asked<'_>) -> Narrowed {
         let (one, other) = (&filter.said, &tier.said);
         let owners = both(one.owner.as_ref(), other.owner.as_ref());
@@ -189,12 +193,13 @@ impl Narrowed {
 }
 
 impl Narrowed {
-    /// Whether this must be true of a lead.
+    /// Whether the leads must have this mark.
     pub(super) fn asks(&self, mark: Mark) -> bool {
         self.is.contains(&mark)
     }
 }
 
+/// Returns the values that both lists have. `None`: neither list is given.
 fn both<T: Clone + PartialEq>(one: Option<&Vec<T>>, other: Option<&Vec<T>>) -> Option<Vec<T>> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.iter().filter(|item| other.contains(item)).cloned().collect()),

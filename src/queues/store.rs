@@ -18,7 +18,7 @@ use crate::{
     platform::ids::{LeadId, ModelId},
 };
 
-/// The time that all instances go by: the database's, unless a test has made the clock stand.
+/// Reads the time that all instances agree on: the database's time, unless a test has stopped the clock.
 pub(super) async fn now(
     conn: &mut PgConnection,
     stands_at: Option<DateTime<Utc>>,
@@ -51,20 +51,23 @@ macro_rules! queues {
     };
 }
 
+/// Reads all queues, ordered by name.
 pub(super) async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<QueueRow>> {
     queues!("order by name").fetch_all(conn).await
 }
 
+/// Reads a queue.
 pub(super) async fn find(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<QueueRow>> {
     queues!("where name = $1", name).fetch_optional(conn).await
 }
 
-/// The queue, held until the transaction ends: one at a time hands out its leads or changes it.
+/// Reads a queue and locks its row until the transaction ends. So one transaction at a time hands out its
+/// leads or changes it.
 pub(super) async fn lock(conn: &mut PgConnection, name: &str) -> sqlx::Result<Option<QueueRow>> {
     queues!("where name = $1 for no key update", name).fetch_optional(conn).await
 }
 
-/// Writes a queue's document, whether there was one or not.
+/// Stores a queue's document. Makes the queue if there is none of this name.
 pub(super) async fn upsert(
     conn: &mut PgConnection,
     name: &str,
@@ -85,6 +88,7 @@ pub(super) async fn upsert(
     .await
 }
 
+/// Deletes a queue.
 pub(super) async fn delete(conn: &mut PgConnection, name: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "-- queues::delete
@@ -96,7 +100,7 @@ pub(super) async fn delete(conn: &mut PgConnection, name: &str) -> sqlx::Result<
     Ok(())
 }
 
-/// The leads to be called again by now.
+/// Reads the leads with a promised callback that is due by now.
 pub(super) async fn due_callbacks(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         "-- queues::due_callbacks
@@ -107,7 +111,7 @@ pub(super) async fn due_callbacks(conn: &mut PgConnection, now: DateTime<Utc>) -
     .await
 }
 
-/// The leads with these ids, as readers see them, in any order.
+/// Reads the leads with these ids, with their scores, in any order.
 pub(super) async fn leads(
     conn: &mut PgConnection,
     model: ModelId,
@@ -118,21 +122,23 @@ pub(super) async fn leads(
         .await
 }
 
-/// Which part of an order.
+/// The part of an order that a statement reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stretch<'a> {
     /// Only these leads.
     pub(super) only: Option<&'a [LeadId]>,
-    /// Only after this place.
+    /// Only leads after this place.
     pub(super) after: Option<Place>,
-    /// At most so many.
+    /// At most this many leads.
     pub(super) limit: i64,
 }
 
-/// Leads with what decides on their places, in an order that the caller names. What is not asked for is null, and
-/// planned away: each call is planned for the parameters that it has. Who is held or rests is one hash, of few leads, by
-/// which a walk along an index passes over them; who was ever contacted is looked up lead by lead: a scalar `select …
-/// limit 1` is never turned into a hash of the whole log of claims.
+/// Reads candidates in an order that the caller gives. Conditions that are not needed are null.
+///
+/// Postgres plans each call for the parameters that it has, so null conditions cost nothing. Leads that are
+/// held or rest are few: one hash of them lets a walk along an index pass them over. Whether a lead was ever
+/// contacted is looked up lead by lead. For that, the scalar `select … limit 1` is used, because Postgres
+/// never turns it into a hash of all claims.
 macro_rules! candidates {
     ($asked:expr, $narrowed:expr, $span:expr, [$($keys:tt)+], [$($order:tt)+] $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -211,7 +217,8 @@ macro_rules! candidates {
     };
 }
 
-/// The leads of a stretch of a tier's order; that they are in the queue, and in this tier, is for the caller to see.
+/// Reads the candidates of a part of a tier's order. The caller must check that they are in the queue and in
+/// this tier.
 pub(super) async fn candidates(
     conn: &mut PgConnection,
     asked: &Asked<'_>,
@@ -233,7 +240,7 @@ pub(super) async fn candidates(
     Ok(found)
 }
 
-/// Walks along the index of the ranking.
+/// Reads candidates by score, along the index `score_ranking`.
 async fn by_score(
     conn: &mut PgConnection,
     asked: &Asked<'_>,
@@ -253,7 +260,8 @@ async fn by_score(
     .await
 }
 
-/// Walks along the index of those who asked for sales, if the tier takes nobody else; else sorts.
+/// Reads candidates by the latest request for sales. If the tier takes only leads that asked for sales, this
+/// walks along the index `score_hand_raised`. Otherwise it sorts.
 async fn by_hand_raise(
     conn: &mut PgConnection,
     asked: &Asked<'_>,
@@ -276,7 +284,8 @@ async fn by_hand_raise(
     .await
 }
 
-/// Sorts the tier. Every key is turned so that the smallest comes first; who has none comes last.
+/// Reads candidates by any keys, and sorts them. Each key is turned so that the smallest value comes first. A
+/// lead without the value comes last.
 async fn by_keys(
     conn: &mut PgConnection,
     asked: &Asked<'_>,

@@ -1,4 +1,5 @@
-//! Going through a queue in its order: the ranking and the handing out see the same leads in the same places.
+//! The walk through a queue in its order. The ranking and the handing out use the same walk, so both see the
+//! same leads in the same places.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,25 +13,27 @@ use super::{
 };
 use crate::platform::ids::{LeadId, ModelId};
 
-/// How many leads the second batch holds, and how much larger each is than the one before, up to a bound.
+/// How many leads the first batch holds, unless the caller says otherwise.
 const FIRST_BATCH: i64 = 16;
+/// By how much each batch is larger than the batch before.
 const GROWTH: i64 = 4;
+/// How many leads a batch holds at most, unless the first batch is larger.
 const LARGEST_BATCH: i64 = 4_096;
 
-/// Who asks, and when.
+/// What is asked of a queue: for which rep, at which instant, under which model.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) queue: &'a Queue,
-    /// The model by which leads are scored.
+    /// The model under which leads are scored.
     pub(super) model: ModelId,
-    /// The rep for whom; none: anybody.
+    /// The rep who asks. `None`: the ranking is for nobody in particular.
     pub(super) rep: Option<&'a str>,
     pub(super) now: DateTime<Utc>,
-    /// Leave out whom a claim, a rest or a skip keeps from being handed out.
+    /// Whether to leave out leads that are held, rest or were skipped.
     pub(super) free: bool,
 }
 
-/// A place within a tier.
+/// The place of a lead within a tier: everything that the tier orders by.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) keys: [i64; 3],
@@ -41,14 +44,14 @@ pub(super) struct Place {
     pub(super) lead_id: LeadId,
 }
 
-/// A place in a queue: within a tier, after a lead or before all.
+/// A position in a queue: in a tier, after a place. If `after` is `None`, at the beginning of the tier.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Position {
     pub(super) tier: usize,
     pub(super) after: Option<Place>,
 }
 
-/// A lead in its place.
+/// A lead at its place, with what keeps it from being handed out.
 #[derive(Debug)]
 pub(super) struct Ranked {
     pub(super) position: Position,
@@ -60,21 +63,23 @@ pub(super) struct Ranked {
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     asked: Asked<'a>,
-    /// How far it has come.
+    /// How far the walk has come.
     pub(super) position: Position,
     batch: i64,
-    /// How many leads were looked at, those that turned out to belong to another tier too.
+    /// How many candidates were read, including those that belong to another tier.
     pub(super) seen: usize,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk from a position; from the beginning if none is given.
+    /// Begins a walk at a position, or at the beginning of the queue. `first_batch` is how many leads the
+    /// first batch reads.
     pub(super) fn new(asked: Asked<'a>, from: Option<Position>, first_batch: Option<i64>) -> Walk<'a> {
         let position = from.unwrap_or(Position { tier: 0, after: None });
         Walk { asked, position, batch: first_batch.unwrap_or(FIRST_BATCH), seen: 0 }
     }
 
-    /// The next leads in their order; none: the queue is at its end. A batch may be empty before that.
+    /// Reads the next leads in their order. `None`: the walk is at the end of the queue. A batch may be empty
+    /// before the end.
     pub(super) async fn more(&mut self, conn: &mut PgConnection) -> sqlx::Result<Option<Vec<Ranked>>> {
         let asked = &self.asked;
         let Some(tier) = asked.queue.tiers.get(self.position.tier) else { return Ok(None) };
@@ -95,7 +100,7 @@ impl<'a> Walk<'a> {
         Ok(Some(ranked))
     }
 
-    /// Puts candidates in their places, and takes note of how far they reach.
+    /// Keeps the candidates that belong to this tier, and moves the position on.
     fn ranked(&mut self, candidates: Vec<Candidate>) -> Vec<Ranked> {
         let (asked, tier) = (&self.asked, self.position.tier);
         let last = candidates.last().map(Place::of);

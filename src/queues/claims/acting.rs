@@ -25,47 +25,51 @@ use crate::{
     queues::Queues,
 };
 
-/// How long a lead rests that was worked for a queue which is no more.
+/// How long a lead rests after its claim is completed, if the claim's queue was deleted.
 const REST: TimeDelta = TimeDelta::days(1);
 
 /// What a rep does with a claim.
 #[derive(Debug)]
 pub(super) enum Act {
-    /// Holds on to it for as long again.
+    /// The rep keeps the lead for another full length of a claim.
     Renew,
-    /// Gives it back.
+    /// The rep gives the lead back.
     Release { reason: Option<String> },
-    /// Gives it back and puts it off.
+    /// The rep gives the lead back, and the queue passes it over for `delay`.
     Skip { reason: String, delay: TimeDelta },
-    /// Has worked it.
+    /// The rep has called the lead.
     Complete { note: Option<String>, callback_at: Option<DateTime<Utc>> },
 }
 
-/// Why a claim cannot act.
+/// Why an act on a claim is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ActError {
     #[error("no such claim")]
     NotFound,
-    /// The token is that of another claim.
-    #[error("another claim's token")]
+    /// The token belongs to another claim.
+    #[error("the token belongs to another claim")]
     Token,
-    /// It is over; whether the lead has been handed out again since.
+    /// The claim has ended. `again`: whether the lead has been handed out again since.
     #[error("the claim is over")]
     Over { claim: Box<Claim>, state: State, again: bool },
-    /// The lead is no longer one of the queue's; until when the claim holds.
+    /// The lead is no longer in the queue. `until`: when the claim expires.
     #[error("the lead has left the queue")]
     Left { queue: String, until: DateTime<Utc> },
-    /// There is no such queue any more; until when the claim holds.
-    #[error("the queue is no more")]
+    /// The queue was deleted. `until`: when the claim expires.
+    #[error("the queue was deleted")]
     NoQueue { queue: String, until: DateTime<Utc> },
-    /// A callback in the past.
+    /// The promised callback is not in the future.
     #[error("the callback lies in the past")]
     Past,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
 
-/// Has a claim act, if it is the caller's and not over; the claim as it is then.
+/// Carries out an act on a claim that has not ended. Returns the claim after the act.
+///
+/// # Errors
+/// Among others, [`ActError::Over`] if the claim has ended, and [`ActError::Token`] if `token` is not the
+/// claim's.
 pub(super) async fn act(
     queues: &Queues,
     id: ClaimId,
@@ -105,6 +109,7 @@ pub(super) async fn act(
     Ok(claim)
 }
 
+/// Renews a claim: it then lasts the queue's full length from now, or as long as before if that is longer.
 async fn renew(
     conn: &mut PgConnection,
     claim: &Claim,
@@ -121,7 +126,7 @@ async fn renew(
     Ok(())
 }
 
-/// Whether the claim's lead is still one of the queue's.
+/// Whether the claim's lead still meets the filter of the queue.
 async fn is_in(
     conn: &mut PgConnection,
     queue: &Queue,
@@ -136,7 +141,7 @@ async fn is_in(
     Ok(found.iter().any(|lead| queue.filter.holds(lead, &asked)))
 }
 
-/// The lead was called. What was promised earlier is kept by that.
+/// Completes a claim: the lead was called. That fulfils callbacks that were promised to the lead earlier.
 async fn complete(
     conn: &mut PgConnection,
     claim: &Claim,
@@ -164,7 +169,7 @@ impl From<ActError> for Problem {
             ActError::NotFound => Problem::not_found("claim"),
             ActError::Token => Problem::new(
                 Code::WrongToken,
-                "This token is not the claim's. The claim goes on; send the token that came with it.",
+                "The token belongs to another claim. This claim is still active: send the token that came with it.",
             ),
             ActError::Over { claim, state, again } => {
                 Problem::new(Code::ClaimEnded, what_happened(&claim, state, again))
@@ -172,32 +177,34 @@ impl From<ActError> for Problem {
             ActError::Left { queue, until } => Problem::new(
                 Code::ClaimNotRenewable,
                 format!(
-                    "The lead is no longer one of the queue `{queue}`; finish by {}.",
+                    "The lead is no longer in the queue `{queue}`, so the claim cannot be renewed. Finish by {}.",
                     until.to_rfc3339()
                 ),
             ),
             ActError::NoQueue { queue, until } => Problem::new(
                 Code::ClaimNotRenewable,
-                format!("There is no queue `{queue}` any more; finish by {}.", until.to_rfc3339()),
+                format!(
+                    "The queue `{queue}` was deleted, so the claim cannot be renewed. Finish by {}.",
+                    until.to_rfc3339()
+                ),
             ),
-            ActError::Past => {
-                mistake("/callback_at", "already_past", "write an instant that is still to come")
-            }
+            ActError::Past => mistake("/callback_at", "already_past", "write an instant in the future"),
             ActError::Database(error) => error.into(),
         }
     }
 }
 
+/// Says what happened to a claim that has ended, and what to do.
 fn what_happened(claim: &Claim, state: State, again: bool) -> String {
     let at = claim.ended_at.unwrap_or(claim.expires_at).format("%Y-%m-%d %H:%M:%S UTC");
     let since = if again { " The lead has been handed out again since." } else { "" };
     let what = match state {
-        State::Active | State::Expired => format!("The claim's time was over at {at}."),
+        State::Active | State::Expired => format!("The claim expired at {at}."),
         State::Released => format!("The claim was released at {at}."),
         State::Skipped => format!("The lead was skipped at {at}."),
         State::Completed => format!("The claim was completed at {at}."),
         State::DoNotContact => "The person has asked not to be contacted.".to_owned(),
-        State::Merged => "The lead turned out to be one that a rep held already.".to_owned(),
+        State::Merged => "The lead was merged with a lead that a rep held already.".to_owned(),
         State::Erased => "The lead was erased.".to_owned(),
     };
     format!("{what}{since} Ask for the next lead.")

@@ -54,32 +54,38 @@ where
         .routes(routes!(complete_claim))
 }
 
-/// A rep's claim on a lead.
+/// A claim: a rep has a lead, and nobody else gets the lead while the claim lasts.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Claim)]
 struct ClaimView {
+    /// The id of the claim.
     id: ClaimId,
+    /// The queue that handed out the lead.
     queue: String,
-    /// The lead; if it was merged, the one that it is now.
+    /// The lead. If it was merged into another lead, the other lead.
     lead_id: LeadId,
-    /// The lead as it is now; null if it was erased.
+    /// The lead as it is now. Null if it was erased.
     lead: Option<LeadView>,
+    /// The rep who has the lead.
     rep: String,
-    /// Greater than that of every earlier claim on the lead: a system that the rep writes to can keep the greatest it has
-    /// seen, and turn away whoever comes with a smaller one.
+    /// A number that is greater than the token of every earlier claim on the lead. A system that the rep
+    /// writes to can keep the greatest token that it has seen, and refuse smaller ones.
     token: i64,
+    /// Whether the claim is active, or how it ended.
     state: State,
-    /// The reasons for the lead's place when it was handed out.
+    /// The reasons for the lead's place in the queue when it was handed out.
     why: Vec<String>,
+    /// When the lead was handed out.
     claimed_at: DateTime<Utc>,
-    /// Until when the lead is the rep's.
+    /// When the claim expires, unless it is renewed or ends before.
     expires_at: DateTime<Utc>,
+    /// When the claim ended. Null if it is active.
     ended_at: Option<DateTime<Utc>>,
-    /// What the rep said when it ended.
+    /// The reason or note that the rep gave when the claim ended.
     reason: Option<String>,
-    /// Until when the lead is not handed out again, after it was skipped or worked.
+    /// Until when the lead is not handed out again, after it was skipped or its claim was completed.
     rests_until: Option<DateTime<Utc>>,
-    /// When the rep promised to call again.
+    /// When the rep promised to call the lead again.
     callback_at: Option<DateTime<Utc>>,
 }
 
@@ -104,23 +110,24 @@ impl ClaimView {
     }
 }
 
-/// Who asks for the next lead.
+/// A request for the next lead.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AskForNext)]
 struct Ask {
-    /// The rep, by whatever name your own system has.
+    /// The rep's name in your own system, 1 to 200 characters.
     rep: String,
 }
 
-/// Claims the best free lead of a queue for a rep. 204: there is none just now.
+/// Claims the best free lead of a queue for a rep.
 ///
-/// Never are two reps given one lead, in whatever queues. With an `Idempotency-Key`, the same call again answers with the
-/// claim that it made.
+/// Two reps never have the same lead, even from different queues. A repeated call with the same
+/// `Idempotency-Key` gets the claim that the first call made.
 #[utoipa::path(post, path = "/v1/queues/{name}/next", tag = "Queues", security(("key" = ["read_write"])),
-    params(("name" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "One of your own")),
+    params(("name" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "A key for this call. The same call with the same key is done once.")),
     request_body = Ask,
-    responses((status = 200, body = ClaimView), (status = 204, description = "No lead is free")))]
+    responses((status = 200, body = ClaimView, description = "The rep has a lead"),
+        (status = 204, description = "No lead of the queue is free now")))]
 async fn claim_next_lead(
     Shared(queues): Shared<Queues>,
     _editor: Editor,
@@ -140,22 +147,23 @@ async fn claim_next_lead(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListClaims {
-    /// Only this rep's.
+    /// Only claims of this rep.
     rep: Option<String>,
-    /// Only of this queue.
+    /// Only claims of this queue.
     queue: Option<String>,
-    /// Only on this lead.
+    /// Only claims on this lead.
     lead_id: Option<LeadId>,
-    /// Only those that hold a lead now.
+    /// Only claims that are active now.
     #[serde(default)]
     active: bool,
-    /// How many rows, 1 to 500; 50 if absent.
+    /// How many claims to return: 1 to 500, 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The place to continue from: the `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// Claims, newest first, those that are over too: who had which lead, and what came of it.
+/// Lists claims, newest first, including claims that have ended: which rep had which lead, and how the claim
+/// ended.
 #[utoipa::path(get, path = "/v1/claims", tag = "Queues", params(ListClaims),
     responses((status = 200, body = Page<ClaimView>)))]
 async fn list_claims(
@@ -188,9 +196,9 @@ async fn list_claims(
     Ok(page.map(shown).respond(&uri))
 }
 
-/// One claim, as it stands now.
+/// Reads a claim.
 #[utoipa::path(get, path = "/v1/claims/{id}", tag = "Queues", params(("id" = ClaimId, Path)),
-    responses((status = 200, body = ClaimView), (status = 304, description = "Unchanged since the given ETag")))]
+    responses((status = 200, body = ClaimView), (status = 304, description = "`If-None-Match` names the current `ETag`")))]
 async fn get_claim(
     Shared(queues): Shared<Queues>,
     _reader: Reader,
@@ -204,6 +212,7 @@ async fn get_claim(
     Ok(tagged(&headers, view))
 }
 
+/// A claim as the API returns it, with its lead.
 async fn shown(queues: &Queues, claim: Claim) -> sqlx::Result<ClaimView> {
     let mut conn = queues.db.acquire().await?;
     let live = queues.live.current(&mut conn).await?.id;
@@ -213,15 +222,16 @@ async fn shown(queues: &Queues, claim: Claim) -> sqlx::Result<ClaimView> {
     Ok(ClaimView::of(claim, lead, now))
 }
 
-/// Which claim the caller believes to hold.
+/// A renewal of a claim.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Renew {
-    /// The claim's token; refused if it is another's.
+    /// The claim's token. If it belongs to another claim, the call is refused.
     token: Option<i64>,
 }
 
-/// Holds on to a lead for as long again, counted from now.
+/// Renews a claim: it then lasts the queue's full length, counted from now. Fails with 409
+/// `claim_not_renewable` if the lead has left the queue or the queue was deleted.
 #[utoipa::path(post, path = "/v1/claims/{id}/renew", tag = "Queues", security(("key" = ["read_write"])),
     params(("id" = ClaimId, Path)), request_body = Option<Renew>, responses((status = 200, body = ClaimView)))]
 async fn renew_claim(
@@ -233,17 +243,17 @@ async fn renew_claim(
     act(&queues, id, token, Act::Renew).await
 }
 
-/// What a rep says who gives a lead back.
+/// A release of a claim.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Release {
-    /// The claim's token; refused if it is another's.
+    /// The claim's token. If it belongs to another claim, the call is refused.
     token: Option<i64>,
-    /// Why, in the rep's words.
+    /// Why the rep gives the lead back, 1 to 2000 characters.
     reason: Option<String>,
 }
 
-/// Gives a lead back: it is free at once.
+/// Releases a claim: the rep gives the lead back, and the lead is free at once.
 #[utoipa::path(post, path = "/v1/claims/{id}/release", tag = "Queues", security(("key" = ["read_write"])),
     params(("id" = ClaimId, Path)), request_body = Option<Release>, responses((status = 200, body = ClaimView)))]
 async fn release_claim(
@@ -256,15 +266,15 @@ async fn release_claim(
     act(&queues, id, token, Act::Release { reason }).await
 }
 
-/// What a rep says who puts a lead off.
+/// A skip of a lead.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Skip {
-    /// The claim's token; refused if it is another's.
+    /// The claim's token. If it belongs to another claim, the call is refused.
     token: Option<i64>,
-    /// Why, in the rep's words.
+    /// Why the rep skips the lead, 1 to 2000 characters.
     reason: String,
-    /// For how long the queue passes the lead over, such as `2h`; `1d` if absent.
+    /// How long the queue passes the lead over, such as `2h`, at most `366d`. If absent, `1d`.
     #[serde(default = "one_day")]
     delay: String,
 }
@@ -273,7 +283,8 @@ fn one_day() -> String {
     "1d".to_owned()
 }
 
-/// Gives a lead back and has the queue pass it over for a while. Other queues may hand it out.
+/// Skips a lead: the rep gives the lead back, and this queue passes it over for a while. Other queues may
+/// hand it out.
 #[utoipa::path(post, path = "/v1/claims/{id}/skip", tag = "Queues", security(("key" = ["read_write"])),
     params(("id" = ClaimId, Path)), request_body = Skip, responses((status = 200, body = ClaimView)))]
 async fn skip_claim(
@@ -287,20 +298,22 @@ async fn skip_claim(
     act(&queues, id, skip.token, Act::Skip { reason, delay }).await
 }
 
-/// What came of a call.
+/// The completion of a claim.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Complete {
-    /// The claim's token; refused if it is another's.
+    /// The claim's token. If it belongs to another claim, the call is refused.
     token: Option<i64>,
-    /// What came of it, in the rep's words.
+    /// What came of the call, 1 to 2000 characters.
     note: Option<String>,
-    /// When the rep promised to call again: until then the lead rests in every queue.
+    /// When the rep promised to call again. It must be in the future. Until then the lead rests in every
+    /// queue.
     #[schema(value_type = Option<DateTime<Utc>>)]
     callback_at: Option<Instant>,
 }
 
-/// The lead was worked: it rests, until the callback that was promised or for as long as the queue says.
+/// Completes a claim: the rep has called the lead. Then the lead rests until the promised callback, or for as
+/// long as the queue says.
 #[utoipa::path(post, path = "/v1/claims/{id}/complete", tag = "Queues", security(("key" = ["read_write"])),
     params(("id" = ClaimId, Path)), request_body = Option<Complete>, responses((status = 200, body = ClaimView)))]
 async fn complete_claim(
@@ -318,8 +331,7 @@ async fn act(queues: &Queues, id: ClaimId, token: Option<i64>, act: Act) -> Resu
     Ok(Json(shown(queues, claim).await?))
 }
 
-/// A text that says something, and not too much.
-/// A text that the call has to have.
+/// Checks a required text: trims it, and fails if it is empty or longer than `longest` characters.
 fn text(pointer: &str, text: &str, longest: usize) -> Result<String, Problem> {
     let mut mistakes = Mistakes::default();
     let text = mistakes.text(pointer, text, longest);

@@ -1,14 +1,14 @@
-//! Claims that are over, or whose leads have been merged, though nobody looks.
+//! The sweep over claims that have expired, or whose leads were merged, erased or refused contact.
 
 use std::time::Duration;
 
 use super::{State, adopt, store, view};
 use crate::{platform::sweep::Sweep, queues::Queues};
 
-/// How many claims are seen to at once.
+/// How many claims one run settles.
 const AT_ONCE: i64 = 500;
 
-/// Ends the claims that are over, and has the claims on merged leads follow them.
+/// Ends the claims that are over, and moves the claims on merged leads to the heirs.
 #[derive(Debug)]
 pub struct SettleClaims;
 

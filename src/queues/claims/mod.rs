@@ -35,7 +35,7 @@ use crate::{
     queues::Queues,
 };
 
-/// How a claim stands.
+/// The state of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -43,23 +43,23 @@ use crate::{
 pub(super) enum State {
     /// The rep holds the lead.
     Active,
-    /// Given back.
+    /// The rep gave the lead back.
     Released,
-    /// Given back and put off.
+    /// The rep skipped the lead.
     Skipped,
-    /// The lead was worked.
+    /// The rep called the lead and completed the claim.
     Completed,
-    /// Its time was over.
+    /// The claim expired.
     Expired,
     /// The person asked not to be contacted.
     DoNotContact,
-    /// The lead turned out to be one that was held already.
+    /// The lead was merged with a lead that a rep held already.
     Merged,
     /// The lead was erased.
     Erased,
 }
 
-/// A claim as stored, and what has become of its lead.
+/// A claim as stored, with what has happened to its lead.
 #[derive(Debug, Clone)]
 pub(super) struct Claim {
     pub(super) id: ClaimId,
@@ -71,21 +71,21 @@ pub(super) struct Claim {
     pub(super) claimed_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
     pub(super) ended_at: Option<DateTime<Utc>>,
-    /// How it ended; none: it has not.
+    /// How the claim was ended. `None`: it was not ended yet.
     pub(super) outcome: Option<State>,
     pub(super) reason: Option<String>,
     pub(super) rests_until: Option<DateTime<Utc>>,
     pub(super) callback_at: Option<DateTime<Utc>>,
-    /// The lead's stage under the live model; none: there is no such lead any more.
+    /// The lead's stage. `None`: the lead has no state under the live model, because it was erased or merged.
     pub(super) stage: Option<Stage>,
-    /// Whether the lead may not be contacted.
+    /// Whether the person asked not to be contacted. `None` if the lead has no state.
     pub(super) do_not_contact: Option<bool>,
-    /// Whether the lead is a signpost to another.
+    /// Whether the lead was merged into another lead.
     pub(super) merged: bool,
 }
 
 impl Claim {
-    /// How it stands at an instant. One on a lead that was merged stands as it did until the claims are joined too.
+    /// Returns the state at an instant. A claim on a merged lead stays active until it is moved to the heir.
     pub(super) fn state(&self, now: DateTime<Utc>) -> State {
         match self.outcome {
             Some(outcome) => outcome,
@@ -97,7 +97,7 @@ impl Claim {
         }
     }
 
-    /// When it ended, if it has.
+    /// Returns when the claim ended. `None`: it is active.
     pub(super) fn over_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self.state(now) {
             State::Active => None,
@@ -107,14 +107,16 @@ impl Claim {
     }
 }
 
-/// Has the claims on leads that were merged into this one follow it; whether there were any. Of several open ones the
-/// earliest goes on. The caller's transaction holds no claim yet, and ends soon after.
+/// Moves the claims on leads that were merged into this lead to this lead. Returns whether there were any.
+///
+/// Of several open claims, the earliest goes on and the others end. The caller's transaction must not have
+/// locked a claim yet, and must end soon after.
 async fn adopt(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     if store::merged_into(conn, lead).await?.is_empty() {
         return Ok(false);
     }
     store::lock_lead(conn, lead).await?;
-    // Read again: until the lock was had, one may have been taken out.
+    // Read again under the lock: an unmerge may have parted a lead before the lock was held.
     let family = store::merged_into(conn, lead).await?;
     let open = store::lock_open(conn, &[family.as_slice(), &[lead]].concat()).await?;
     let (over, held): (Vec<_>, Vec<_>) = open.into_iter().partition(|claim| claim.expires_at <= now);
@@ -124,7 +126,7 @@ async fn adopt(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sql
     store::follow(conn, &family, lead).await
 }
 
-/// Brings a claim up to date with its lead: if that was merged, the claim follows.
+/// Moves an open claim to the heir, if the claim's lead was merged.
 async fn follow_lead(queues: &Queues, id: ClaimId, model: ModelId) -> sqlx::Result<()> {
     let mut tx = queues.db.begin().await?;
     let Some(claim) = view::find(&mut tx, id, model).await? else { return Ok(()) };
@@ -139,8 +141,10 @@ async fn follow_lead(queues: &Queues, id: ClaimId, model: ModelId) -> sqlx::Resu
     Ok(())
 }
 
-/// Gives a lead that is itself again the claims on those at home there. Of either lead, one that ended because the other was
-/// held goes on if its time is not over.
+/// Gives a lead back the claims whose home is one of `homes`, after an unmerge.
+///
+/// If the merge ended a claim of either lead because the other lead was held, the claim goes on, unless it
+/// would have expired by now.
 pub(crate) async fn give_back(
     core: &Core,
     conn: &mut PgConnection,

@@ -23,44 +23,46 @@ use crate::{
     queues::Queues,
 };
 
-/// How often handing out begins again because another transaction was in the way.
+/// How often handing out begins again after a collision with another transaction.
 const MOST_COLLISIONS: u32 = 3;
 
-/// Why a rep gets no lead, though there may be one.
+/// Why a request for the next lead is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NextError {
     #[error("no such queue")]
     NotFound,
-    /// The rep has had this many of the queue's leads today, which is the most.
-    #[error("{0} leads a day are the most")]
+    /// The rep has got the queue's `most_a_day` leads today.
+    #[error("the rep got {0} leads today, which is the limit")]
     Today(u32),
-    /// The rep holds this many of the queue's leads, which is the most.
-    #[error("{0} leads at once are the most")]
+    /// The rep holds the queue's `most_at_once` leads.
+    #[error("the rep holds {0} leads, which is the limit")]
     AtOnce(u32),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
 
-/// What a rep is given.
+/// A claim that a rep got, with its lead.
 pub(super) struct Given {
     pub(super) claim: Claim,
     pub(super) lead: LeadView,
-    /// What time it is.
+    /// The time of the claim, by the database's clock.
     pub(super) now: DateTime<Utc>,
 }
 
-/// What became of an attempt to hand out a lead, or the next lead.
+/// The result of an attempt to hand out a lead.
 enum Taken {
-    /// The rep has it.
+    /// The rep has the lead.
     Got(Box<Given>),
-    /// There is none, or another queue was faster.
+    /// There is no free lead, or another queue handed out this lead first.
     None,
-    /// Claims on leads that were merged into this one have come to it, so its place may be another.
+    /// Claims on merged leads were moved to this lead, so its place in the queue may have changed.
     Changed,
 }
 
-/// Gives a rep a claim on the best free lead of a queue; none if there is none. With a `request` for which the rep was
-/// given a claim before, it is that claim again.
+/// Gives a rep a claim on the best free lead of a queue. Returns `None` if no lead is free.
+///
+/// `request` is the caller's idempotency key. If the rep got a claim under this key before, that claim is
+/// returned.
 pub(super) async fn next(
     queues: &Queues,
     name: &str,
@@ -70,7 +72,7 @@ pub(super) async fn next(
     if !is_name(name) {
         return Err(NextError::NotFound);
     }
-    // Never closed, so there always is a turn.
+    // The semaphore is never closed, so this always succeeds.
     let _turn = queues.handing_out.acquire().await;
     let mut collisions = 0;
     loop {
@@ -78,7 +80,7 @@ pub(super) async fn next(
             Ok(Taken::Got(given)) => return Ok(Some(*given)),
             Ok(Taken::None) => return Ok(None),
             Ok(Taken::Changed) => {}
-            // Two queues were after the same leads in a different order.
+            // Two queues wanted the same leads in a different order.
             Err(NextError::Database(error)) if db::is_collision(&error) && collisions < MOST_COLLISIONS => {
                 collisions += 1;
             }
@@ -87,6 +89,7 @@ pub(super) async fn next(
     }
 }
 
+/// Hands out the next lead, in one transaction that holds the queue's row.
 async fn attempt(queues: &Queues, name: &str, rep: &str, request: Option<&str>) -> Result<Taken, NextError> {
     let mut tx = queues.db.begin().await?;
     let (_, queue) =
@@ -113,6 +116,7 @@ async fn attempt(queues: &Queues, name: &str, rep: &str, request: Option<&str>) 
     Ok(Taken::None)
 }
 
+/// Reads the claim that the same request made before.
 async fn given_before(
     conn: &mut PgConnection,
     id: ClaimId,
@@ -125,7 +129,7 @@ async fn given_before(
     Ok(lead.map_or(Taken::None, |lead| Taken::Got(Box::new(Given { claim, lead, now }))))
 }
 
-/// Refuses a rep who has as many leads as the queue gives one. Nobody else hands out its leads meanwhile.
+/// Fails if the rep has reached a limit of the queue. The queue's row is locked, so the counts are exact.
 async fn may_have_another(
     conn: &mut PgConnection,
     queue: &Queue,
@@ -145,6 +149,7 @@ async fn may_have_another(
     }
 }
 
+/// Tries to make a claim on a lead.
 async fn take(
     conn: &mut PgConnection,
     queues: &Queues,
@@ -180,7 +185,7 @@ async fn take(
 }
 
 impl NewClaim<'_> {
-    /// The claim as it is stored, on a lead as it is.
+    /// The claim as it was stored, with what is known of its lead.
     fn made(&self, token: i64, lead: &LeadRow) -> Claim {
         Claim {
             id: self.id,

@@ -6,10 +6,11 @@ use sqlx::PgConnection;
 use super::State;
 use crate::platform::ids::{ClaimId, LeadId};
 
-/// The kind of the advisory lock that a lead of a schema has for its claims. Claims on one lead come one after the other.
+/// The seed of the hash that names a lead's advisory lock for claims. The lock makes claims on one lead come
+/// one after the other.
 const LEAD_LOCK: i64 = 7_309_453_675;
 
-/// Leads that were merged into others while claims on them are open or callbacks due.
+/// Reads the merged leads that still have open claims or due callbacks.
 pub(super) async fn merged(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- queues::claims::merged
@@ -24,7 +25,7 @@ pub(super) async fn merged(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     .await
 }
 
-/// Holds a claim until the transaction ends.
+/// Locks a claim's row until the transaction ends.
 pub(super) async fn lock(conn: &mut PgConnection, id: ClaimId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- queues::claims::lock
@@ -36,7 +37,7 @@ pub(super) async fn lock(conn: &mut PgConnection, id: ClaimId) -> sqlx::Result<(
     Ok(())
 }
 
-/// The claim that a rep was given for a request.
+/// Reads the claim that a rep got from a queue under an idempotency key.
 pub(super) async fn by_request(
     conn: &mut PgConnection,
     queue: &str,
@@ -54,12 +55,13 @@ pub(super) async fn by_request(
     .await
 }
 
-/// How many of a queue's leads a rep has.
+/// How many leads a rep got today from a queue, and holds now.
 pub(super) struct Load {
     pub(super) today: i64,
     pub(super) held: i64,
 }
 
+/// Counts the claims of a rep in a queue: those since the beginning of the day, and those that are open now.
 pub(super) async fn load(
     conn: &mut PgConnection,
     queue: &str,
@@ -82,7 +84,7 @@ pub(super) async fn load(
     .await
 }
 
-/// A claim to be made.
+/// The parts of a new claim.
 pub(super) struct NewClaim<'a> {
     pub(super) id: ClaimId,
     pub(super) lead_id: LeadId,
@@ -94,8 +96,10 @@ pub(super) struct NewClaim<'a> {
     pub(super) expires_at: DateTime<Utc>,
 }
 
-/// Makes a claim, unless the lead has an open one; its token. That is drawn only once the claims on this lead are this
-/// transaction's to make, so that a claim made later never has a smaller one.
+/// Makes a claim and returns its token. Returns `None` if the lead has an open claim.
+///
+/// The token is drawn only when this transaction holds the lead's advisory lock. So a later claim never has a
+/// smaller token.
 pub(super) async fn insert(conn: &mut PgConnection, new: &NewClaim<'_>) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!(
         "-- queues::claims::insert
@@ -120,7 +124,7 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &NewClaim<'_>) -> sqlx:
     .await
 }
 
-/// Has the claims on a lead wait for this transaction.
+/// Takes the lead's advisory lock for claims until the transaction ends.
 pub(super) async fn lock_lead(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- queues::claims::lock_lead
@@ -133,7 +137,7 @@ pub(super) async fn lock_lead(conn: &mut PgConnection, lead: LeadId) -> sqlx::Re
     Ok(())
 }
 
-/// Ends a lead's open claim if its time is over.
+/// Ends a lead's open claim if it has expired.
 pub(super) async fn expire(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "-- queues::claims::expire
@@ -147,8 +151,10 @@ pub(super) async fn expire(conn: &mut PgConnection, lead: LeadId, now: DateTime<
     Ok(())
 }
 
-/// Ends claims that are open still. Those that somebody is just acting on are left to the next time; an expired one has
-/// ended when its time was over, unless that has been put off since.
+/// Ends open claims. Claims that another transaction has locked are left for the next run.
+///
+/// An expired claim gets the instant at which it expired as its end. A claim that was renewed in the meantime
+/// does not expire.
 pub(super) async fn end(
     conn: &mut PgConnection,
     ids: &[ClaimId],
@@ -172,7 +178,7 @@ pub(super) async fn end(
     Ok(())
 }
 
-/// Holds a claim on for longer.
+/// Sets when a claim expires.
 pub(super) async fn renew(
     conn: &mut PgConnection,
     id: ClaimId,
@@ -197,6 +203,7 @@ pub(super) struct Ending {
     pub(super) callback_at: Option<DateTime<Utc>>,
 }
 
+/// Ends a claim as a rep says.
 pub(super) async fn finish(
     conn: &mut PgConnection,
     id: ClaimId,
@@ -218,7 +225,7 @@ pub(super) async fn finish(
     Ok(())
 }
 
-/// The callbacks that were promised to a lead have been made.
+/// Marks all callbacks that were promised to a lead as made.
 pub(super) async fn call_back(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "-- queues::claims::call_back
@@ -232,7 +239,7 @@ pub(super) async fn call_back(conn: &mut PgConnection, lead: LeadId, now: DateTi
     Ok(())
 }
 
-/// Whether there is a later claim on a lead.
+/// Whether a lead has a claim with a greater token.
 pub(super) async fn is_later(conn: &mut PgConnection, lead: LeadId, token: i64) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"-- queues::claims::is_later
@@ -244,7 +251,8 @@ pub(super) async fn is_later(conn: &mut PgConnection, lead: LeadId, token: i64) 
     .await
 }
 
-/// The lead that a lead was merged into, at the end of the trail; itself if it was not.
+/// Reads the heir of a lead: the last lead on the trail of merges. A lead that was not merged is its own
+/// heir. `None`: there is no such lead.
 pub(super) async fn heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<LeadId>> {
     sqlx::query_scalar!(
         r#"-- queues::claims::heir
@@ -255,7 +263,7 @@ pub(super) async fn heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<
     .await
 }
 
-/// The leads that were merged into one and that claims are still on.
+/// Reads the leads that were merged into a lead and still have claims.
 pub(super) async fn merged_into(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- queues::claims::merged_into
@@ -273,7 +281,7 @@ pub(super) struct Open {
     pub(super) expires_at: DateTime<Utc>,
 }
 
-/// Holds the open claims on these leads until the transaction ends; the earliest first.
+/// Locks the open claims on these leads until the transaction ends. Returns them, the earliest first.
 pub(super) async fn lock_open(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Open>> {
     sqlx::query_as!(
         Open,
@@ -285,7 +293,7 @@ pub(super) async fn lock_open(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx
     .await
 }
 
-/// Has every claim on some leads be one on another; whether there were any.
+/// Moves every claim on some leads to another lead. Returns whether there were any.
 pub(super) async fn follow(conn: &mut PgConnection, from: &[LeadId], to: LeadId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "-- queues::claims::follow
@@ -298,7 +306,7 @@ pub(super) async fn follow(conn: &mut PgConnection, from: &[LeadId], to: LeadId)
     Ok(done.rows_affected() > 0)
 }
 
-/// Has the claims on a lead that were made on these be claims on another.
+/// Moves the claims on the lead `from` whose home is one of `homes` to another lead.
 pub(super) async fn part(
     conn: &mut PgConnection,
     from: LeadId,
@@ -318,8 +326,7 @@ pub(super) async fn part(
     Ok(())
 }
 
-/// Opens the last claim on a lead again that ended because another lead was held, if its time is not over and there is no
-/// open one.
+/// Reopens the last claim on a lead if a merge ended it, it has not expired, and the lead has no open claim.
 pub(super) async fn reopen(conn: &mut PgConnection, lead: LeadId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "-- queues::claims::reopen

@@ -1,4 +1,4 @@
-//! Claims as they are read, with what has become of their leads.
+//! Reading claims, with what has happened to their leads.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -9,7 +9,7 @@ use crate::{
     platform::ids::{ClaimId, LeadId, ModelId},
 };
 
-/// Claims with what has become of their leads under the model `$1`.
+/// Reads claims with the state of their leads under the model `$1`.
 macro_rules! claims {
     ($rest:literal, $model:expr $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -29,6 +29,7 @@ macro_rules! claims {
     };
 }
 
+/// Reads a claim.
 pub(super) async fn find(
     conn: &mut PgConnection,
     id: ClaimId,
@@ -37,7 +38,7 @@ pub(super) async fn find(
     claims!("where c.id = $2", model, id as ClaimId).fetch_optional(conn).await
 }
 
-/// What a list of claims is narrowed to.
+/// Which claims a list contains.
 #[derive(Debug, Default)]
 pub(super) struct Filter<'a> {
     pub(super) rep: Option<&'a str>,
@@ -46,7 +47,7 @@ pub(super) struct Filter<'a> {
     pub(super) open: bool,
 }
 
-/// Claims before one in the order of their making, the newest first.
+/// Lists claims, newest first, from before a claim with this instant and token.
 pub(super) async fn list(
     conn: &mut PgConnection,
     model: ModelId,
@@ -77,7 +78,7 @@ pub(super) async fn list(
     .await
 }
 
-/// Claims that are over, though nobody has ended them.
+/// Reads open claims that have expired, or whose lead was erased or refused contact.
 pub(super) async fn unsettled(
     conn: &mut PgConnection,
     model: ModelId,

@@ -106,7 +106,7 @@ async fn a_claim_that_is_not_renewed_expires_and_its_lead_goes_to_the_next() {
             refused(app, &late, "renew").await,
             (
                 "claim_ended".into(),
-                "The claim's time was over at 2026-03-02 09:30:01 UTC. Ask for the next lead.".into()
+                "The claim expired at 2026-03-02 09:30:01 UTC. Ask for the next lead.".into()
             )
         );
 

@@ -81,7 +81,7 @@ async fn a_rep_may_finish_a_lead_that_has_left_the_queue_but_not_hold_on_to_it()
             refused(app, &held, "renew").await,
             (
                 "claim_not_renewable".into(),
-                "The lead is no longer one of the queue `q`; finish by 2026-03-02T09:30:01+00:00.".into()
+                "The lead is no longer in the queue `q`, so the claim cannot be renewed. Finish by 2026-03-02T09:30:01+00:00.".into()
             )
         );
         assert_eq!(done(app, &held, "complete", json!({})).await["state"], "completed");
@@ -99,7 +99,7 @@ async fn the_claims_of_a_queue_that_is_no_more_run_out() {
 
         let (code, said) = refused(app, &one, "renew").await;
         assert_eq!(code, "claim_not_renewable");
-        assert!(said.starts_with("There is no queue `q` any more"), "{said}");
+        assert!(said.starts_with("The queue `q` was deleted"), "{said}");
         let worked = done(app, &other, "complete", json!({})).await;
         assert_eq!(worked["rests_until"], json!(app.now() + TimeDelta::days(1)));
         assert_eq!(next_user(app, "sales", "bob").await, "-");
@@ -172,7 +172,7 @@ async fn of_two_claims_on_what_turns_out_to_be_one_lead_the_earlier_goes_on() {
                 refused(app, &claims[1], "complete").await,
                 (
                     "claim_ended".into(),
-                    "The lead turned out to be one that a rep held already. Ask for the next lead.".into()
+                    "The lead was merged with a lead that a rep held already. Ask for the next lead.".into()
                 )
             );
             done(app, &claims[0], "complete", json!({})).await;
