@@ -38,36 +38,42 @@ where
         .routes(routes!(begin_shadow, end_shadow))
 }
 
-/// How a version is to go live.
+/// Options for making a version live.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct GoLive {
-    /// Whether sales is offered the leads that become MQL by nothing but the new model. Without it they wait, out of the
-    /// queues, until the person does something again.
+    /// Whether sales is offered the leads that become MQLs only because of the new model. If false, these
+    /// leads are in no queue until the person does something again.
     offer_to_sales: bool,
 }
 
-/// How far a version is on its way.
+/// How far a version has come: on its way to being live, in shadow, or being removed.
 #[derive(Debug, Serialize, ToSchema)]
 struct Progress {
+    /// The version of the model.
     model_id: ModelId,
+    /// What is being done with the version.
     phase: Phase,
-    /// How many leads there are to be seen to in this phase.
+    /// How many leads this phase has to handle.
     leads_total: i64,
-    /// How many of them have been.
+    /// How many of these leads are done.
     leads_done: i64,
-    /// How much of the log has been read for the next ones, 0 to 1: many leads' states come from one reading.
+    /// How much of the log has been read for the next leads, from 0 to 1. One reading of the log gives the
+    /// states of many leads.
     log_read: f32,
-    /// How many leads a second, by the instance that is at work on it, since it took the work up.
+    /// How many leads a second the working instance has handled since it took up the work. Null if no work is
+    /// under way.
     leads_per_second: Option<f64>,
-    /// At that rate; while the log is being read, until that is done.
+    /// How many seconds this phase still takes at that rate. While the log is being read, how many seconds
+    /// the reading still takes. Null if that cannot be estimated.
     seconds_left: Option<i64>,
+    /// When publishing or the shadow began.
     started_at: DateTime<Utc>,
-    /// Since when it has been live.
+    /// Since when the version has been live. Null if it is not live.
     live_since: Option<DateTime<Utc>>,
-    /// Until when a rollback to it is possible.
+    /// Until when a rollback to this version is possible. Null if the version is not kept for a rollback.
     kept_until: Option<DateTime<Utc>>,
-    /// Whether sales is offered the leads that become MQL by nothing but this version.
+    /// Whether sales is offered the leads that become MQLs only because of this version.
     offer_to_sales: bool,
 }
 
@@ -75,26 +81,29 @@ struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Phase {
-    /// Leads get a state under it, from the log; then it goes live, or is complete as a shadow.
+    /// Leads get states under the version, from the log. Then the version goes live, or its shadow is
+    /// complete.
     Rebuilding,
-    /// It is live; leads' stages are looked at again.
+    /// The version is live, and the leads' stages are being decided again.
     Settling,
-    /// It is live.
+    /// The version is live, and all stages are decided.
     Live,
-    /// Leads are scored by it, and it decides nothing.
+    /// The version runs in shadow: leads are scored by it, but it decides nothing.
     Shadow,
-    /// It was live last; leads are still scored by it, so that a rollback is one step.
+    /// The version was live before the current one. Leads are still scored by it, so that a rollback is one
+    /// step.
     Kept,
-    /// Leads are no longer scored by it, and their states are being removed.
+    /// Leads are no longer scored by the version, and its states are being removed.
     Removing,
 }
 
-/// Publishes a version: leads are scored by it from the log in the background, then it goes live in one step.
+/// Publishes a version: gives every lead a state under it in the background, then makes it live in one step.
 ///
-/// The version that is live serves until then; events that arrive meanwhile count in both. Its own tests must pass. A
-/// version under which leads are scored already goes live at once.
+/// Until then the live version serves. Events that arrive in the meantime count under both versions. The
+/// version's own tests must pass. If leads already have states under the version, it goes live at once.
 #[utoipa::path(post, path = "/v1/models/{id}/publish", tag = "Models", params(("id" = ModelId, Path)),
-    security(("key" = ["admin"])), request_body = Option<GoLive>, responses((status = 202, body = Progress)))]
+    security(("key" = ["admin"])), request_body = Option<GoLive>,
+    responses((status = 202, body = Progress, description = "Publishing has begun, or the version is live")))]
 async fn publish_model(
     State(publishing): State<Publishing>,
     _admin: Admin,
@@ -105,13 +114,16 @@ async fn publish_model(
     Ok((StatusCode::ACCEPTED, Json(Progress::of(&run, publishing.clock.now()))))
 }
 
-/// Goes back, in one step.
+/// Goes back to the version before, or cancels a publishing, in one step.
 ///
-/// Named by the live version or by the one before it: the one before is live again. Named by a version that is being
-/// published: that is given up. The answer is the progress of the version that is named or, after a step back, live. A second
-/// step goes forth again; with an `Idempotency-Key`, the same call again only answers.
+/// If `id` is the live version or the version before it, the version before becomes live again. A second
+/// rollback makes the later version live again. If `id` is a version that is being published, the publishing
+/// is cancelled.
+///
+/// The answer is the progress of the version that is live again, or of the cancelled version. A repeated call
+/// with the same `Idempotency-Key` changes nothing and only answers.
 #[utoipa::path(post, path = "/v1/models/{id}/rollback", tag = "Models",
-    params(("id" = ModelId, Path), ("Idempotency-Key" = Option<String>, Header, description = "Of the step")),
+    params(("id" = ModelId, Path), ("Idempotency-Key" = Option<String>, Header, description = "A key for this call. The same call with the same key is done once.")),
     security(("key" = ["admin"])), request_body = Option<GoLive>, responses((status = 200, body = Progress)))]
 async fn roll_back_model(
     State(publishing): State<Publishing>,
@@ -125,7 +137,8 @@ async fn roll_back_model(
     Ok(Json(Progress::of(&run, publishing.clock.now())))
 }
 
-/// How far a version is: leads done, rate, time left.
+/// Reads how far a version has come: leads done, rate, time left. Fails with 404 if leads are not scored by
+/// the version.
 #[utoipa::path(get, path = "/v1/models/{id}/progress", tag = "Models", params(("id" = ModelId, Path)),
     responses((status = 200, body = Progress)))]
 async fn get_progress(
@@ -142,9 +155,10 @@ async fn get_progress(
     Ok(Json(Progress::of(&run, publishing.clock.now())))
 }
 
-/// Runs a version in shadow: leads are scored by it on the same traffic, and it decides nothing.
+/// Starts a shadow: leads are scored by the version too, but it decides nothing.
 #[utoipa::path(put, path = "/v1/models/{id}/shadow", tag = "Models", params(("id" = ModelId, Path)),
-    security(("key" = ["admin"])), responses((status = 202, body = Progress)))]
+    security(("key" = ["admin"])),
+    responses((status = 202, body = Progress, description = "The shadow has begun, or runs already")))]
 async fn begin_shadow(
     State(publishing): State<Publishing>,
     _admin: Admin,
@@ -154,7 +168,7 @@ async fn begin_shadow(
     Ok((StatusCode::ACCEPTED, Json(Progress::of(&run, publishing.clock.now()))))
 }
 
-/// Ends a version's shadow.
+/// Ends a shadow. The states under the version are removed in the background.
 #[utoipa::path(delete, path = "/v1/models/{id}/shadow", tag = "Models", params(("id" = ModelId, Path)),
     security(("key" = ["admin"])), responses((status = 204)))]
 async fn end_shadow(
@@ -166,7 +180,6 @@ async fn end_shadow(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The body may be left out.
 impl Progress {
     fn of(run: &Run, now: DateTime<Utc>) -> Progress {
         let phase = Phase::of(run);
@@ -226,15 +239,15 @@ impl From<PublishError> for Problem {
             PublishError::Busy(other) => Problem::new(
                 Code::Conflict,
                 format!(
-                    "Version {other} is being published; wait until it is live (GET /v1/models/{other}/progress), or \
-                     give it up with POST /v1/models/{other}/rollback."
+                    "Version {other} is being published. Wait until it is live (GET /v1/models/{other}/progress), or \
+                     cancel it with POST /v1/models/{other}/rollback."
                 ),
             ),
             PublishError::Removing => conflict(
                 "The states that leads had under this version are still being removed; try again in a moment.",
             ),
             PublishError::NotKept => conflict(
-                "There is nothing to go back to: no version is being published, and none is kept from before. Any version \
+                "There is nothing to go back to: no version is being published, and none is kept for a rollback. Any version \
                  can be published again with POST /v1/models/{id}/publish.",
             ),
             PublishError::NotInShadow => Problem::not_found("version in shadow"),

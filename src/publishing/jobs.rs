@@ -1,4 +1,5 @@
-//! The background work of publishing: states from the log, stages by the new version, states no longer needed.
+//! The sweeps of publishing: giving leads states from the log, deciding stages under a new version, removing
+//! states that are no longer needed.
 
 use std::time::Duration;
 
@@ -19,18 +20,20 @@ use crate::{
     scores::{self, Pass, Prepared},
 };
 
-/// How many leads one transaction sees to: so few that an event of one of them waits but a moment.
+/// How many leads one transaction handles. The number is small, because an event of one of these leads waits
+/// for the transaction.
 const CHUNK: usize = 500;
-/// How many such transactions run side by side.
+/// How many of these transactions run at the same time.
 const LANES: usize = 4;
-/// How many chunks a step takes while no events come in.
+/// How many chunks of leads one step handles while no events come in.
 const CHUNKS: usize = 4 * LANES;
-/// How many states are removed at once.
+/// How many states one transaction removes.
 const REMOVED: i64 = 2_000;
-/// For how long the other instances leave a run to the one that is at work on it.
+/// How long other instances leave a run to the instance that works on it. Each step extends this time.
 const TERM: TimeDelta = TimeDelta::seconds(5);
 
-/// Gives leads a state under the versions that are being prepared; the last step puts the version to its use.
+/// Gives leads states under the versions that are being prepared. The last step makes the version live, or
+/// completes its shadow.
 #[derive(Debug)]
 pub struct Rebuild;
 
@@ -57,34 +60,36 @@ impl Sweep for Rebuild {
 /// What a step of a rebuild has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// There is nothing to do, or another instance is at it.
+    /// There is nothing to do, or another instance does it.
     Nothing,
     /// More of the log has been read.
     Read,
-    /// So many leads have been given a state.
+    /// This many leads were handled, so that each has a state.
     Rebuilt(usize),
-    /// Every lead has one: the version has been put to its use.
+    /// Every lead has a state. The version is live, or its shadow is complete.
     InUse,
 }
 
-/// The reading of the log that this instance has under way.
+/// This instance's reading of the log for a version that is being prepared, if there is one.
 #[derive(Debug, Default)]
 pub struct Reading(Mutex<Option<Pass>>);
 
-/// One step of the oldest rebuild that is not done: reads on in the log, or gives the next leads, at most so many, a state.
+/// Does one step of the oldest unfinished rebuild: reads more of the log, or gives at most `at_most` of the
+/// next leads a state.
 ///
-/// A lead's state is kept up from the moment at which it is there, and a lead that has one is passed over: so what was
-/// done before a crash, and not yet noted, is not lost, and not done twice. What had been read of the log is.
+/// From the moment a lead has a state, every change of the lead updates the state, and rebuilds pass the lead
+/// over. So after a crash no state is lost or made twice. Only the reading of the log begins again.
 pub async fn rebuild_step(publishing: &Publishing, at_most: usize) -> sqlx::Result<Step> {
     let lanes = at_most.div_ceil(CHUNK).min(LANES);
-    // An error on the way leaves no pass behind: one that has read half a stretch is of no use.
+    // The pass is taken out, so an error drops it. A pass that has read half of a stretch of the log is
+    // useless.
     let mut reading = publishing.reading.0.lock().await;
     let mut tx = publishing.db.begin().await?;
     let now = publishing.clock.now();
     let Some(run) = store::next_rebuild(&mut tx, publishing.instance, now).await? else {
         return Ok(Step::Nothing);
     };
-    // A rebuild takes attributes as they are stored, so those of older semantics are replayed before.
+    // A rebuild uses stored attributes. So leads with attributes of older semantics must be replayed first.
     if scores::any_outdated(&mut tx).await? {
         return Ok(Step::Nothing);
     }
@@ -101,7 +106,8 @@ pub async fn rebuild_step(publishing: &Publishing, at_most: usize) -> sqlx::Resu
     };
     if pass.is_done() {
         let done = rebuild_next(publishing, &run, &mut pass, at_most).await;
-        // After an error too: the leads whose tallies it has handed out are then replayed singly.
+        // The pass is kept after an error too. Leads whose tallies it has handed out already are then
+        // replayed one by one.
         *reading = (!matches!(done, Ok(Step::InUse))).then_some(pass);
         return done;
     }
@@ -114,7 +120,8 @@ pub async fn rebuild_step(publishing: &Publishing, at_most: usize) -> sqlx::Resu
     }
 }
 
-/// Begins to read the log for the leads that have no state yet; none if the version has gone meanwhile.
+/// Begins a reading of the log for the leads that have no state yet. Returns `None` if the version was
+/// deleted in the meantime.
 async fn begin(publishing: &Publishing, run: &Run) -> sqlx::Result<Option<Pass>> {
     let mut conn = publishing.db.acquire().await?;
     let live = publishing.live.current(&mut conn).await?;
@@ -122,6 +129,7 @@ async fn begin(publishing: &Publishing, run: &Run) -> sqlx::Result<Option<Pass>>
     Ok(version.map(|version| Pass::after(version, live.id, run.rebuilt_to)))
 }
 
+/// Gives the next leads a state, in chunks that run at the same time, and notes how far the rebuild has come.
 async fn rebuild_next(
     publishing: &Publishing,
     run: &Run,
@@ -139,6 +147,7 @@ async fn rebuild_next(
     Ok(Step::Rebuilt(leads.len()))
 }
 
+/// Gives a chunk of leads a state, in one transaction.
 async fn rebuild_chunk(
     publishing: &Publishing,
     id: ModelId,
@@ -146,7 +155,7 @@ async fn rebuild_chunk(
     prepared: Prepared,
 ) -> sqlx::Result<()> {
     let mut tx = models::begin(&publishing.db).await?;
-    // Once it is dropped nobody may leave a state behind.
+    // Checked inside the transaction: no state may be made for a version that was dropped.
     let scored = publishing.live.scored(&mut tx).await?;
     if let Some(other) = scored.others.iter().find(|other| other.version.id == id) {
         let locked = leads::lock(&mut tx, &chunk).await?;
@@ -156,7 +165,7 @@ async fn rebuild_chunk(
     Ok(())
 }
 
-/// Every lead has a state: the version goes live, or is complete as a shadow.
+/// Makes a version live, or completes its shadow, because every lead has a state under it.
 async fn put_to_use(publishing: &Publishing, id: ModelId) -> sqlx::Result<Step> {
     let mut tx = models::begin_change(&publishing.db).await?;
     let Some(run) = store::find(&mut tx, id).await? else { return Ok(Step::Nothing) };
@@ -173,7 +182,7 @@ async fn put_to_use(publishing: &Publishing, id: ModelId) -> sqlx::Result<Step> 
     Ok(Step::InUse)
 }
 
-/// Looks at leads' stages again after a version went live.
+/// Decides leads' stages again after a version went live.
 #[derive(Debug)]
 pub struct Settle;
 
@@ -195,7 +204,7 @@ impl Sweep for Settle {
             begun.commit().await?;
             return Ok(1);
         };
-        // From here on the leads are locked, and still wait for the live version.
+        // The leads are locked while they still wait for the live version. Only then is the progress noted.
         let mut change = begun.lock(&chunk).await?;
         store::settled(change.conn(), &run, last, chunk.len() as i64).await?;
         store::hold(change.conn(), &run, run.log_read, publishing.instance, now, now + TERM).await?;

@@ -1,18 +1,18 @@
-//! How a version goes live, and back.
+//! How a version of a model goes live, and how a rollback works.
 //!
 //! - *Publishing*: leads get a state under the new version from the log, in the background and in the order of their
 //!   ids, while the old version serves. Then the new version decides, in one step. Then each lead's stage is looked
 //!   at again.
-//! - *Rollback*: the version before decides again, in one step, while its states are kept. Then each lead that the
-//!   version moved is moved back, if nothing has happened to it since ([`scores`](crate::scores)).
+//! - *Rollback*: the version before decides again, in one step, as long as its states are kept. Then each
+//!   lead that the version has moved is moved back, if nothing has happened to the lead since.
 //! - *Shadow*: leads are scored by a version that decides nothing.
 //!
-//! The guarantees. From the moment at which a version is taken up ([`models::begin_change`]), every transaction that
-//! changes scores knows the version. A lead with a state gets each event added under both versions. A new lead gets
-//! its state when it is created. A lead without a state gets one, with all its events, when its turn comes. A state
-//! is kept up from the transaction that made it. How far the rebuild has come is noted afterwards, so a process that
-//! dies loses nothing. The next process continues from the note, and reads the log again for the leads that are left.
-//! Nothing is ever read from a version that does not cover every lead.
+//! The guarantees. From the moment at which publishing begins ([`models::begin_change`]), every transaction
+//! that changes scores knows the version. A lead with a state gets each event added under both versions. A
+//! new lead gets its state when it is created. A lead without a state gets one, with all its events, when its
+//! turn comes. Every later change of the lead updates the state. How far the rebuild has come is noted
+//! afterwards, so a process that dies loses nothing. The next process continues from the note, and reads the
+//! log again for the leads that are left. No call reads from a version until every lead has a state under it.
 
 pub mod api;
 pub mod comparison;
@@ -38,25 +38,25 @@ use crate::{
     platform::ids::ModelId,
 };
 
-/// For how long the states of the version before are kept up, so that a rollback is one step.
+/// How long the states of the version before are kept and updated, so that a rollback is one step.
 pub const KEPT: TimeDelta = TimeDelta::days(7);
 
-/// The lifecycle of leads, and what this instance has read of the log for versions that are being prepared. Cheap to clone.
+/// What the calls and sweeps of publishing work with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Publishing {
     /// What every change of a lead works with.
     pub lifecycle: Lifecycle,
-    /// What has been read of the log.
+    /// This instance's reading of the log for a version that is being prepared.
     pub reading: Arc<Reading>,
-    /// How many comparisons of models may be at work at once. The others wait without a connection.
+    /// Limits how many comparisons of models run at once. The others wait without a connection.
     pub comparing: Arc<Semaphore>,
 }
 
-/// How many comparisons of models are made at once. Each keeps a connection and a processor busy for seconds.
+/// How many comparisons of models run at once. Each keeps a connection and a processor busy for seconds.
 const COMPARING: usize = 2;
 
 impl Publishing {
-    /// Publishing, of which nothing is under way in this process yet.
+    /// Makes the state of publishing for a process in which nothing is under way yet.
     pub fn new(lifecycle: Lifecycle) -> Publishing {
         Publishing { lifecycle, reading: Arc::default(), comparing: Arc::new(Semaphore::new(COMPARING)) }
     }
@@ -70,31 +70,31 @@ impl Deref for Publishing {
     }
 }
 
-/// Why a version cannot be put to another use.
+/// Why a version cannot be published, rolled back or put in shadow.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// There is no such version.
     #[error("no such version")]
     NotFound,
-    /// It decides already.
+    /// The version is live already.
     #[error("the version is live")]
     Live,
-    /// Another one is being published.
+    /// Another version is being published.
     #[error("version {0} is being published")]
     Busy(ModelId),
-    /// Its former states are still being deleted.
+    /// The version's former states are still being removed.
     #[error("the states that the version had are still being removed")]
     Removing,
-    /// The document is refused by now, though it was accepted when it was stored.
+    /// The stored document no longer passes the check of models.
     #[error("the document is no longer accepted")]
     NoModel(Vec<Mistake>),
-    /// Its own tests fail.
+    /// The version's own tests fail.
     #[error("the version's own tests fail")]
     TestsFail(Vec<check::TestResult>),
-    /// Leads have no states under a version to go back to.
+    /// No version is kept for a rollback.
     #[error("no states to go back to")]
     NotKept,
-    /// It does not run in shadow.
+    /// The version does not run in shadow.
     #[error("the version is not in shadow")]
     NotInShadow,
     /// The database failed.
@@ -102,7 +102,7 @@ pub enum PublishError {
     Database(#[from] sqlx::Error),
 }
 
-/// Takes a version up to go live. Where leads have states under it, it goes live at once.
+/// Begins to publish a version. If leads have states under the version already, it goes live at once.
 pub async fn publish(publishing: &Publishing, id: ModelId, offers: bool) -> Result<Run, PublishError> {
     let leads = store::count_leads(&mut *publishing.db.acquire().await?).await?;
     let mut tx = models::begin_change(&publishing.db).await?;
@@ -132,8 +132,10 @@ pub async fn publish(publishing: &Publishing, id: ModelId, offers: bool) -> Resu
     finish(tx, id).await
 }
 
-/// Goes back: from the live version to the one before it; or gives up one that is being published. The same call again, as
-/// its idempotency key says, does nothing: after a step back, the version that was left would be the one before.
+/// Makes the version before live again, or cancels the publishing of a version.
+///
+/// A call with the same `request_key` does nothing again. Without this, a repeated call would undo the
+/// rollback, because then the version before is the one that was left.
 pub async fn roll_back(
     publishing: &Publishing,
     id: ModelId,
@@ -161,7 +163,7 @@ pub async fn roll_back(
     finish(tx, kept).await
 }
 
-/// Has leads scored by a version that decides nothing.
+/// Begins a shadow: leads are scored by the version, but it decides nothing.
 pub async fn begin_shadow(publishing: &Publishing, id: ModelId) -> Result<Run, PublishError> {
     let leads = store::count_leads(&mut *publishing.db.acquire().await?).await?;
     let mut tx = models::begin_change(&publishing.db).await?;
@@ -179,7 +181,7 @@ pub async fn begin_shadow(publishing: &Publishing, id: ModelId) -> Result<Run, P
     finish(tx, id).await
 }
 
-/// Has leads scored by a version in shadow no longer; its states are removed in the background.
+/// Ends a shadow. The states under the version are removed in the background.
 pub async fn end_shadow(publishing: &Publishing, id: ModelId) -> Result<(), PublishError> {
     let mut tx = models::begin_change(&publishing.db).await?;
     version(&mut tx, id).await?;
@@ -192,15 +194,17 @@ pub async fn end_shadow(publishing: &Publishing, id: ModelId) -> Result<(), Publ
     Ok(())
 }
 
-/// How far a version is on its way; none if leads are not scored by it.
+/// Reads how far a version has come. `None` if leads are not scored by it.
 pub async fn run(publishing: &Publishing, id: ModelId) -> sqlx::Result<Option<Run>> {
     store::find(&mut *publishing.db.acquire().await?, id).await
 }
 
+/// Reads and locks a version. Fails with [`PublishError::NotFound`] if there is none.
 async fn version(conn: &mut PgConnection, id: ModelId) -> Result<(VersionState, Value), PublishError> {
     models::lock(conn, id).await?.ok_or(PublishError::NotFound)
 }
 
+/// Commits, and returns how far the version has come.
 async fn finish(mut tx: sqlx::Transaction<'_, sqlx::Postgres>, id: ModelId) -> Result<Run, PublishError> {
     let run = store::find(&mut tx, id).await?.ok_or(PublishError::NotFound)?;
     tx.commit().await?;

@@ -1,4 +1,4 @@
-//! SQL of versions on their way.
+//! SQL of the versions that leads are scored by.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -7,50 +7,52 @@ use uuid::Uuid;
 use super::KEPT;
 use crate::platform::ids::{LeadId, ModelId};
 
-/// What leads are scored by a version for.
+/// Why leads are scored by a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Purpose {
-    /// To go live, or because it was live last.
+    /// The version is being published, is live, or was live before.
     Publish,
-    /// To be compared with the live one.
+    /// The version runs in shadow, to be compared with the live one.
     Shadow,
 }
 
-/// How far a version is on its way.
+/// How far a version has come.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// Which.
+    /// The version.
     pub model_id: ModelId,
-    /// What for.
+    /// Why leads are scored by it.
     pub purpose: Purpose,
-    /// Whether sales is offered the MQLs that going live makes.
+    /// Whether sales is offered the MQLs that result when the version goes live.
     pub offers: bool,
-    /// When it was taken up.
+    /// When publishing or the shadow began.
     pub started_at: DateTime<Utc>,
-    /// How many leads there were then.
+    /// How many leads there were when it began.
     pub leads: i64,
-    /// How many of them have a state.
+    /// How many leads have a state under the version.
     pub rebuilt: i64,
+    /// The last lead that has a state, in the order of ids.
     pub(super) rebuilt_to: Option<LeadId>,
-    /// How much of the log has been read for the next ones, 0 to 1.
+    /// How much of the log has been read for the next leads, from 0 to 1.
     pub log_read: f32,
-    /// When all had.
+    /// When all leads had a state.
     pub rebuilt_at: Option<DateTime<Utc>>,
-    /// Since when the instance that is at work on it has been, on what it does now: reading the log, or seeing to leads.
+    /// When the working instance began what it does now: reading the log, or handling leads.
     pub runner_since: Option<DateTime<Utc>>,
-    /// How many leads were seen to before that.
+    /// How many leads were done when it began that.
     pub runner_from: Option<i64>,
-    /// Since when it has been live.
+    /// Since when the version has been live.
     pub live_since: Option<DateTime<Utc>>,
-    /// How many leads' stages have been looked at again since then.
+    /// How many leads' stages have been decided again since the version went live.
     pub settled: i64,
+    /// The last lead whose stage was decided, in the order of ids.
     pub(super) settled_to: Option<LeadId>,
-    /// When all had been.
+    /// When all stages were decided.
     pub settled_at: Option<DateTime<Utc>>,
-    /// Until when a rollback to it is possible.
+    /// Until when a rollback to the version is possible.
     pub kept_until: Option<DateTime<Utc>>,
-    /// Since when its states are being removed.
+    /// Since when the states under the version are being removed.
     pub dropped_at: Option<DateTime<Utc>>,
 }
 
@@ -67,12 +69,12 @@ macro_rules! runs {
     };
 }
 
-/// The run of a version, if leads are or were scored by it.
+/// Reads how far a version has come. `None` if leads are not scored by it and no states are left.
 pub(super) async fn find(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<Run>> {
     runs!("where model_id = $1", id as ModelId).fetch_optional(conn).await
 }
 
-/// The oldest rebuild that is not done and that no other instance is at work on, locked.
+/// Reads and locks the oldest unfinished rebuild that no other instance works on.
 pub(super) async fn next_rebuild(
     conn: &mut PgConnection,
     runner: Uuid,
@@ -89,7 +91,7 @@ pub(super) async fn next_rebuild(
     .await
 }
 
-/// The live version, if stages are still to be looked at and no other instance is at work on it, locked.
+/// Reads and locks the live version, if stages still have to be decided and no other instance works on that.
 pub(super) async fn next_settling(
     conn: &mut PgConnection,
     runner: Uuid,
@@ -106,7 +108,7 @@ pub(super) async fn next_settling(
     .await
 }
 
-/// The version whose publishing is under way.
+/// Reads which version is being published, if one is.
 pub(super) async fn preparing(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId>> {
     sqlx::query_scalar!(
         "-- publishing::preparing
@@ -116,7 +118,7 @@ pub(super) async fn preparing(conn: &mut PgConnection) -> sqlx::Result<Option<Mo
     .await
 }
 
-/// The version to which a rollback goes.
+/// Reads the version that is kept for a rollback, if one is.
 pub(super) async fn kept(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId>> {
     sqlx::query_scalar!(
         "-- publishing::kept
@@ -126,6 +128,7 @@ pub(super) async fn kept(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId
     .await
 }
 
+/// Counts the leads that were not merged into others.
 pub(super) async fn count_leads(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"-- publishing::count_leads
@@ -135,6 +138,7 @@ pub(super) async fn count_leads(conn: &mut PgConnection) -> sqlx::Result<i64> {
     .await
 }
 
+/// Begins to score leads by a version.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     id: ModelId,
@@ -157,7 +161,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// A version that was being prepared for a shadow is to go live.
+/// Changes the purpose of a version in preparation from a shadow to publishing.
 pub(super) async fn purpose_to_publish(
     conn: &mut PgConnection,
     id: ModelId,
@@ -174,7 +178,7 @@ pub(super) async fn purpose_to_publish(
     Ok(())
 }
 
-/// A version that was kept for a rollback stays, to be compared.
+/// Turns a version that was kept for a rollback into a shadow.
 pub(super) async fn purpose_to_shadow(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- publishing::purpose_to_shadow
@@ -186,7 +190,8 @@ pub(super) async fn purpose_to_shadow(conn: &mut PgConnection, id: ModelId) -> s
     Ok(())
 }
 
-/// Notes that leads up to one have a state, unless somebody else has noted more.
+/// Notes that the leads up to `last` have a state. Does nothing if another instance has noted progress in the
+/// meantime.
 pub(super) async fn rebuilt(conn: &mut PgConnection, run: &Run, last: LeadId, more: i64) -> sqlx::Result<()> {
     sqlx::query!(
         "-- publishing::rebuilt
@@ -202,7 +207,7 @@ pub(super) async fn rebuilt(conn: &mut PgConnection, run: &Run, last: LeadId, mo
     Ok(())
 }
 
-/// Notes that the stages of leads up to one have been looked at.
+/// Notes that the stages of the leads up to `last` have been decided.
 pub(super) async fn settled(conn: &mut PgConnection, run: &Run, last: LeadId, more: i64) -> sqlx::Result<()> {
     sqlx::query!(
         "-- publishing::settled
@@ -216,7 +221,7 @@ pub(super) async fn settled(conn: &mut PgConnection, run: &Run, last: LeadId, mo
     Ok(())
 }
 
-/// Has the other instances leave a run alone until an instant.
+/// Holds a run for this instance until an instant. Other instances leave the run alone until then.
 pub(super) async fn hold(
     conn: &mut PgConnection,
     run: &Run,
@@ -242,7 +247,7 @@ pub(super) async fn hold(
     Ok(())
 }
 
-/// Every lead has a state under a version in shadow.
+/// Notes that every lead has a state under a version in shadow.
 pub(super) async fn complete_shadow(
     conn: &mut PgConnection,
     id: ModelId,
@@ -259,7 +264,7 @@ pub(super) async fn complete_shadow(
     Ok(())
 }
 
-/// Every lead's stage has been looked at.
+/// Notes that every lead's stage has been decided.
 pub(super) async fn complete_settling(
     conn: &mut PgConnection,
     id: ModelId,
@@ -276,16 +281,17 @@ pub(super) async fn complete_settling(
     Ok(())
 }
 
-/// By what another version comes to decide.
+/// Why another version becomes live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Switch {
-    /// It is published.
+    /// The version is published.
     Publish,
-    /// The one that decides is rolled back.
+    /// The live version is rolled back.
     Rollback,
 }
 
-/// Another version decides from now on. The one that did is kept for a while, and the one that was kept is dropped.
+/// Makes another version live. The version that was live is kept for a rollback, and the version that was
+/// kept before is dropped.
 pub(super) async fn switch(
     conn: &mut PgConnection,
     to: ModelId,
@@ -366,7 +372,7 @@ pub(super) async fn note_rollback(
     Ok(())
 }
 
-/// The version that a call with this idempotency key made live again.
+/// Reads the version that a call with this idempotency key made live again.
 pub(super) async fn rolled_back_by(
     conn: &mut PgConnection,
     request_key: &str,
@@ -380,7 +386,7 @@ pub(super) async fn rolled_back_by(
     .await
 }
 
-/// Leads are no longer scored by a version.
+/// Ends the scoring by a version. Its states are removed later.
 pub(super) async fn drop(conn: &mut PgConnection, id: ModelId, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "-- publishing::drop
@@ -393,7 +399,7 @@ pub(super) async fn drop(conn: &mut PgConnection, id: ModelId, now: DateTime<Utc
     Ok(())
 }
 
-/// The versions whose time for a rollback is over.
+/// Reads the kept versions whose time for a rollback has ended.
 pub(super) async fn kept_too_long(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<ModelId>> {
     sqlx::query_scalar!(
         "-- publishing::kept_too_long
@@ -404,7 +410,7 @@ pub(super) async fn kept_too_long(conn: &mut PgConnection, now: DateTime<Utc>) -
     .await
 }
 
-/// A version whose states are to be removed, locked.
+/// Reads and locks a version whose states must be removed.
 pub(super) async fn dropped(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId>> {
     sqlx::query_scalar!(
         "-- publishing::dropped
@@ -414,7 +420,7 @@ pub(super) async fn dropped(conn: &mut PgConnection) -> sqlx::Result<Option<Mode
     .await
 }
 
-/// Removes some of a version's states; how many there were.
+/// Removes at most `at_most` of a version's states. Returns how many were removed.
 pub(super) async fn remove_states(conn: &mut PgConnection, id: ModelId, at_most: i64) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "-- publishing::remove_states
@@ -428,7 +434,7 @@ pub(super) async fn remove_states(conn: &mut PgConnection, id: ModelId, at_most:
     Ok(done.rows_affected())
 }
 
-/// Forgets how some leads stood under a version; how many there were.
+/// Removes at most `at_most` of a version's notes for a rollback. Returns how many were removed.
 pub(super) async fn remove_rollback_states(
     conn: &mut PgConnection,
     id: ModelId,
@@ -446,7 +452,7 @@ pub(super) async fn remove_rollback_states(
     Ok(done.rows_affected())
 }
 
-/// Forgets that leads were scored by a version.
+/// Deletes the record that leads were scored by a version.
 pub(super) async fn delete(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<()> {
     sqlx::query!(
         "-- publishing::delete

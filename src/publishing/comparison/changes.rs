@@ -13,35 +13,36 @@ use super::{
 };
 use crate::{leads::Stage, models::Version, platform::ids::LeadId};
 
-/// Over how long passages into `mql` are counted: four weeks, so that each weekday weighs the same.
+/// The time over which passages into `mql` are counted. It is four weeks, so that each weekday weighs the
+/// same.
 pub(super) const WINDOW: Span = Span(28 * Span::DAY.0);
-/// How many leads are named in each list.
+/// How many leads each list names.
 const MOST_NAMED: usize = 20;
 
-/// A lead whose state changes.
+/// A lead with its score and its decision under both models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) id: LeadId,
     pub(super) stage: Stage,
-    /// The published score by the live model and by the other.
+    /// The published scores: under the live model, and under the other.
     pub(super) scores: [i64; 2],
-    /// Likewise the score before its bounds, in milli-points.
+    /// The scores before their bounds, in milli-points: under the live model, and under the other.
     pub(super) raw: [i64; 2],
-    /// By what it becomes an MQL, if it does.
+    /// Why the lead would become an MQL under the other model, if it would.
     pub(super) enters_by: Option<Entry>,
-    /// When it stops being an MQL, if it does: when the dwell is over.
+    /// When the lead would stop being an MQL under the other model, if it would: at the end of the dwell.
     pub(super) leaves_at: Option<Instant>,
 }
 
-/// Leads to which something happens: how many they are, and those whose score changes most.
+/// Leads to which the same happens: how many there are, and those whose score changes most.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) count: u64,
-    /// What changes most first.
+    /// The leads whose score changes most, the largest change first.
     pub(super) most: Vec<Moved>,
 }
 
-/// How many leads bear a label before and after, and who comes and goes.
+/// A band: how many leads are in it before and after, and which leads come and go.
 #[derive(Debug, Default)]
 pub(super) struct Label {
     pub(super) counts: [u64; 2],
@@ -49,37 +50,39 @@ pub(super) struct Label {
     pub(super) leaves: Group,
 }
 
-/// What happens to the MQLs.
+/// What would happen to the MQLs.
 #[derive(Debug, Default)]
 pub(super) struct Mqls {
-    /// There are now.
+    /// How many MQLs there are now.
     pub(super) now: u64,
-    /// Become one at once.
+    /// Leads that become MQLs at once, and would not under the live model.
     pub(super) enters: Group,
-    /// Stop being one when the dwell is over, and would have stayed by the live model.
+    /// MQLs that stop being one at the end of the dwell, and would stay under the live model.
     pub(super) leaves: Group,
-    /// Stop being one by either model.
+    /// How many MQLs stop being one under either model.
     pub(super) leaves_anyway: u64,
-    /// Would stop being one by the live model, and stay.
+    /// How many MQLs would stop being one under the live model, and stay under the other.
     pub(super) stays: u64,
 }
 
-/// Everything that changes among the leads looked at.
+/// Everything that changes among the leads of the basis.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) bands: BTreeMap<String, Label>,
     pub(super) grades: BTreeMap<String, [u64; 2]>,
     pub(super) mqls: Mqls,
     pub(super) movers: Group,
-    /// How many leads became an MQL within the [`WINDOW`], by the live model and by the other.
+    /// How many leads would have become an MQL within the [`WINDOW`]: under the live model, and under the
+    /// other.
     pub(super) became_mql: [u64; 2],
-    /// Over how many days passages were counted: fewer than the [`WINDOW`] has where the log is younger.
+    /// The number of days over which passages were counted. Fewer than the [`WINDOW`] has, if the log is
+    /// younger.
     pub(super) days: u32,
     pub(super) rank_correlation: Option<f64>,
 }
 
 impl Changes {
-    /// Counts what changes for leads that were scored by the live version and another.
+    /// Counts what changes for leads that were scored under the live version and another.
     pub(super) fn of(leads: &[Replayed], versions: &[Arc<Version>; 2], now: Instant) -> Changes {
         let mut changes = Changes { days: days(leads, now), ..Changes::default() };
         for version in versions {
@@ -95,7 +98,7 @@ impl Changes {
         changes
     }
 
-    /// Every lead that is named anywhere.
+    /// Returns every lead that is named in a list.
     pub(super) fn named(&self) -> Vec<LeadId> {
         let bands = self.bands.values().flat_map(|label| [&label.enters, &label.leaves]);
         let groups = bands.chain([&self.mqls.enters, &self.mqls.leaves, &self.movers]);
@@ -167,18 +170,19 @@ impl Moved {
         }
     }
 
-    /// By how much the score changes, as published and before its bounds.
+    /// By how much the score changes: as published, and before its bounds.
     fn weight(&self) -> (u64, u64) {
         (self.scores[0].abs_diff(self.scores[1]), self.raw[0].abs_diff(self.raw[1]))
     }
 
-    /// What changes most comes first.
+    /// The order of lists: the largest change of the score first, then the smallest id.
     fn order(&self) -> (Reverse<(u64, u64)>, LeadId) {
         (Reverse(self.weight()), self.id)
     }
 }
 
-/// Where a lead stands in the order of a model: as in a queue, where the raw score tells equal scores apart.
+/// The place of a lead in a model's order: the score, then the raw score. Queues order equal scores in the
+/// same way.
 pub(super) fn place(side: &Side) -> (i64, i64) {
     (side.score.score, side.score.raw.0)
 }
@@ -190,7 +194,7 @@ fn enters_by(side: &Side) -> Option<Entry> {
     }
 }
 
-/// When an MQL stops being one: now, or when the dwell is over that runs or begins now.
+/// When an MQL stops being one: now, or at the end of the dwell that runs or begins now.
 fn leaves_at(side: &Side) -> Option<Instant> {
     let decision = side.decision?;
     match decision.passage {
@@ -199,7 +203,7 @@ fn leaves_at(side: &Side) -> Option<Instant> {
     }
 }
 
-/// How many days of the window the log covers, begun ones included.
+/// How many days of the window the log covers, at least 1. A day that has begun counts.
 fn days(leads: &[Replayed], now: Instant) -> u32 {
     let most = WINDOW.0 / Span::DAY.0;
     let oldest = leads.iter().filter_map(|lead| lead.first_event_at).min();

@@ -46,9 +46,10 @@ use crate::{
 
 /// How many leads are replayed at most.
 const MOST_REPLAYED: u32 = 20_000;
-/// How many leads are read at most whose scores are stored under both models.
+/// How many leads are read at most if scores under both models are stored.
 const MOST_STORED: u32 = 100_000;
-/// Why there is no comparison.
+
+/// Why a preview or a comparison fails.
 #[derive(Debug, thiserror::Error)]
 enum CompareError {
     #[error("no such version of a model")]
@@ -57,62 +58,63 @@ enum CompareError {
     Database(#[from] sqlx::Error),
 }
 
-/// Which leads an answer is made from.
+/// The leads from which an answer is made.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 struct Basis {
-    /// Whether it is made from a sample: every count is then an estimate with its 95 % interval.
+    /// Whether the answer is made from a sample. Then every count is an estimate with a 95 % interval.
     sampled: bool,
-    /// How many leads were looked at.
+    /// How many leads were scored for the answer.
     sample_size: u64,
-    /// How many there are.
+    /// How many leads there are.
     population: u64,
-    /// What the sample was drawn by: the same seed takes the same leads.
+    /// The seed of the sample. The same seed takes the same leads.
     seed: i64,
 }
 
 impl Basis {
-    /// How many leads there are like those that were seen.
+    /// Estimates a count among all leads from the count in the sample.
     fn estimate(&self, seen: u64) -> Estimate {
         Sample { size: self.sample_size, population: self.population }.estimate(seen)
     }
 }
 
-/// A version as people know it.
+/// A version with its name and number.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct VersionName {
-    /// The version.
+    /// The id of the version.
     id: ModelId,
     /// The model's name.
     name: String,
-    /// Counts up per name.
+    /// The number of the version among the versions of this name.
     version: i32,
 }
 
-/// Two versions, the first of them live unless another is asked for.
+/// The two versions that are compared. The first is the live version, unless the caller names another.
 struct Pair {
     versions: [Arc<Version>; 2],
     names: [VersionName; 2],
 }
 
-/// How a sample is drawn; all leads, or as many as are looked at most, if nothing is said.
+/// How to draw a sample. `most` is how many leads to take. `None`: as many as the limit allows.
 #[derive(Debug, Clone, Copy, Default)]
 struct Draw {
     most: Option<u32>,
     seed: i64,
 }
 
-/// What publishing a version would change.
+/// The result of a preview.
 struct Previewed {
     as_of: Instant,
     pair: Pair,
     basis: Basis,
     changes: Changes,
-    /// What people call the leads that are named.
+    /// The user id and e-mail address of each lead that is named.
     names: HashMap<LeadId, Names>,
-    /// Why the movers move, in their order.
+    /// The changed lines of the receipt of each lead in `changes.movers`, in the same order.
     why: Vec<Vec<LineChange>>,
 }
 
+/// Computes what publishing a version would change, from one snapshot of the database. Writes nothing.
 async fn preview(publishing: &Publishing, id: ModelId, draw: Draw) -> Result<Previewed, CompareError> {
     let _turn = publishing.comparing.acquire().await;
     let mut conn = publishing.db.acquire().await?;
@@ -133,7 +135,7 @@ async fn preview(publishing: &Publishing, id: ModelId, draw: Draw) -> Result<Pre
     Ok(Previewed { as_of, pair, basis, changes, names, why })
 }
 
-/// Two versions side by side; `a` is the live one if none is named.
+/// Compares two versions, from one snapshot of the database. If `a` is `None`, the first is the live version.
 async fn compare(
     publishing: &Publishing,
     a: Option<ModelId>,
@@ -167,14 +169,16 @@ async fn compare(
     }))
 }
 
-/// One view of the database for as long as the reading takes, which [`MOST_REPLAYED`] bounds to seconds: counts that
-/// belong together are of one moment. A longer one would keep dead rows from being reused.
+/// Begins a read-only snapshot of the database, so that all counts are from one moment.
+///
+/// [`MOST_REPLAYED`] limits its length to seconds. A longer snapshot would keep Postgres from reusing dead
+/// rows.
 async fn snapshot(conn: &mut PgConnection) -> sqlx::Result<Transaction<'_, Postgres>> {
     conn.begin_with("begin isolation level repeatable read read only").await
 }
 
 impl Draw {
-    /// The leads to look at: all, or a sample.
+    /// Reads the leads of the answer: all leads, or a sample of at most `most`.
     async fn leads(self, conn: &mut PgConnection, most: u32) -> sqlx::Result<(Vec<SampledLead>, Basis)> {
         let population = store::population(conn).await?;
         let leads = store::sample(conn, i64::from(self.most.unwrap_or(most).min(most)), self.seed).await?;
@@ -184,6 +188,7 @@ impl Draw {
     }
 }
 
+/// Loads two versions, with their names.
 async fn pair(
     lifecycle: &Lifecycle,
     conn: &mut PgConnection,

@@ -1,4 +1,4 @@
-//! Which of two models placed those higher who were won in the end.
+//! Which of two models placed the won leads higher.
 
 use std::sync::Arc;
 
@@ -15,30 +15,32 @@ use super::{
 };
 use crate::{models::Version, platform::clock::to_instant};
 
-/// How many leads are judged by at most, those handed over last.
+/// How many leads the judgement uses at most: those that were handed over last.
 const MOST: i64 = 5_000;
 
-/// How well two models told those who were won from those who were not, by the scores when they were handed over to
-/// sales: what came after is hindsight.
+/// How well two models told won leads from the others.
+///
+/// The leads are scored as of the moment at which they were handed over to sales, because events after that
+/// moment are not known at the handover.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(super) struct Judgement {
-    /// How many leads are customers or an opportunity.
+    /// How many of the leads are customers or opportunities now.
     won: u64,
-    /// How many were lost or disqualified.
+    /// How many of the leads were lost or disqualified.
     not_won: u64,
-    /// How probably `a` had one who was won above one who was not (the area under the ROC curve): 1 always, 0.5 as by a
-    /// coin. Ties count half.
+    /// The probability that `a` placed a won lead above a lead that was not won: the area under the ROC
+    /// curve. 1 is always, 0.5 is chance. Ties count half. Null if there are not both kinds of leads.
     a: Option<f64>,
-    /// How probably `b` had.
+    /// The same probability for `b`.
     b: Option<f64>,
-    /// Why there is no judgement, if there is none.
+    /// Why `a` and `b` are null. Null if they are not.
     reason: Option<&'static str>,
 }
 
-/// A place in a model's order: the score, and the raw score that tells equal ones apart.
+/// A place in a model's order: the score, then the raw score in milli-points.
 type Place = (i64, i64);
 
-/// Judges two models by the leads that sales has brought to an end.
+/// Judges two models by the leads that were won, lost or disqualified.
 pub(super) async fn judge(conn: &mut PgConnection, versions: &[Arc<Version>; 2]) -> sqlx::Result<Judgement> {
     let outcomes = store::outcomes(conn, MOST).await?;
     let versions = versions.clone();
@@ -68,7 +70,7 @@ impl Judgement {
             a,
             b,
             reason: a.is_none().then_some(
-                "It takes leads that were handed over to sales of both kinds: some that became an opportunity or a \
+                "A judgement needs leads of both kinds that were handed over to sales: some that became an opportunity or a \
                  customer, and some that were lost or disqualified.",
             ),
         }

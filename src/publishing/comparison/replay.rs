@@ -1,4 +1,4 @@
-//! Leads scored from their logs under two models.
+//! Scoring leads from their logs under two models.
 
 use std::{collections::HashMap, panic::resume_unwind, sync::Arc};
 
@@ -17,17 +17,17 @@ use crate::{
     scores::{History, read_log},
 };
 
-/// How many leads' logs are held at once.
+/// How many leads' logs are read at once.
 const CHUNK: usize = 200;
 
 /// A lead under two models, as of one instant.
 #[derive(Debug)]
 pub(super) struct Replayed {
-    /// As it stands in the service.
+    /// The lead as it is stored.
     pub(super) lead: Lead,
-    /// When its first event happened.
+    /// When the lead's first event happened.
     pub(super) first_event_at: Option<Instant>,
-    /// Under the one and under the other.
+    /// The lead under the first model, and under the second.
     pub(super) sides: [Side; 2],
 }
 
@@ -35,15 +35,17 @@ pub(super) struct Replayed {
 #[derive(Debug)]
 pub(super) struct Side {
     pub(super) score: Score,
-    /// What would be decided now of the lead as it stands; none at a stage at which a score does not decide.
+    /// What the model would decide about the lead's stage now. `None` at stages at which the score does not
+    /// decide.
     pub(super) decision: Option<Decision>,
-    /// Whether the person is not to be contacted, by what the model takes for asking to be.
+    /// Whether the person asked not to be contacted, and has not asked for contact since, by this model's
+    /// rules.
     pub(super) do_not_contact: bool,
-    /// Whether the lead would have become an MQL within the [`WINDOW`], had this been the model all along.
+    /// Whether the lead would have become an MQL within the [`WINDOW`] if this model had always been live.
     pub(super) became_mql: bool,
 }
 
-/// Scores leads under two models, from one reading of their logs.
+/// Scores leads under two models. Each log is read once.
 pub(super) async fn under_both(
     conn: &mut PgConnection,
     leads: Vec<SampledLead>,
@@ -54,8 +56,9 @@ pub(super) async fn under_both(
     over_logs(conn, leads, |one| one.lead.id, move |one, events| replay(one, &events, &versions, now)).await
 }
 
-/// Makes of each case, and the events of its lead, what `work` makes of them. While a part of the logs is worked on, on
-/// a thread for which nobody waits, the next is being read.
+/// Applies `work` to each case and the events of its lead, and returns the results in the same order.
+///
+/// The work runs on a blocking thread. While it handles one chunk of logs, the next chunk is read.
 pub(super) async fn over_logs<C, T>(
     conn: &mut PgConnection,
     cases: Vec<C>,

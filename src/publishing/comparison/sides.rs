@@ -1,4 +1,4 @@
-//! Two versions side by side: how each spreads the leads, and where they agree.
+//! Two versions side by side: the distribution of scores under each, and where they agree.
 
 use scoring::{Instant, Milli, model::Model};
 use serde::Serialize;
@@ -17,75 +17,77 @@ use crate::{
     platform::ids::{LeadId, ModelId},
 };
 
-/// Into how many parts of equal length the range of scores is cut.
+/// How many bins of equal width a histogram has.
 const BINS: i64 = 10;
 
 /// A lead's state under one version.
 #[derive(Debug, Clone)]
 pub(super) struct VersionState {
     score: i64,
-    /// In milli-points, as are fit and engagement.
+    /// The raw score in milli-points. Fit and engagement are in milli-points too.
     raw: i64,
     fit: Milli,
     engagement: Milli,
     band: String,
-    /// Whether a score may make it an MQL or keep it one: it is known, not beyond, and may be contacted.
+    /// Whether the score decides if the lead is an MQL: the lead is at the stage `lead` or `mql`, and may be
+    /// contacted.
     may_be_mql: bool,
 }
 
-/// Two versions side by side.
+/// A comparison of two versions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Comparison {
-    /// The instant of all scores.
+    /// The instant for which all scores hold.
     as_of: Instant,
-    /// The one.
+    /// The scores under the version `a`.
     a: Spread,
-    /// The other.
+    /// The scores under the version `b`.
     b: Spread,
-    /// Where the scores come from.
+    /// Whether stored scores were read, or the logs were replayed.
     scores: Source,
     #[serde(flatten)]
     basis: Basis,
-    /// Spearman's rank correlation of the two orders, ties sharing a rank: 1 if they agree, 0 if they have nothing in
-    /// common, -1 if the one is the other's reverse. Null where either holds all leads for equal.
+    /// Spearman's rank correlation of the two orders, where ties share a rank. 1: the orders are the same. 0:
+    /// they have nothing in common. -1: one is the reverse of the other. Null if all leads are equal under
+    /// one version.
     rank_correlation: Option<f64>,
-    /// Who reaches the thresholds of which version.
+    /// How many leads reach the thresholds of which version.
     mql: Overlap,
-    /// Which version placed those higher who were won.
+    /// Which version placed the won leads higher.
     outcomes: Judgement,
 }
 
-/// Where scores come from.
+/// Where the scores of a comparison come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Source {
-    /// Leads are scored under both versions, and these scores were read.
+    /// Leads have stored scores under both versions, and these were read.
     Stored,
-    /// At least one version does not score leads at present: the logs were replayed.
+    /// Leads have no stored scores under at least one version, so the logs were replayed.
     Replayed,
 }
 
-/// How a version spreads the leads.
+/// The distribution of scores under a version.
 #[derive(Debug, Serialize, ToSchema)]
 struct Spread {
     /// The version.
     version: VersionName,
-    /// The mean score.
+    /// The mean score. Null if there are no leads.
     mean: Option<f64>,
-    /// The score that half of the leads do not exceed.
+    /// The median score: half of the leads have this score or less. Null if there are no leads.
     median: Option<i64>,
-    /// How many leads have which score, in ten parts of equal length.
+    /// How many leads have which score, in ten bins of equal width.
     histogram: Vec<Bin>,
-    /// How many leads are in which band, the highest first.
+    /// How many leads are in which band, the highest band first.
     bands: Vec<InBand>,
 }
 
-/// The leads with a score from here on and below there.
+/// A bin of a histogram: the leads whose scores are within a range.
 #[derive(Debug, Serialize, ToSchema)]
 struct Bin {
-    /// From this score on.
+    /// The lowest score of the bin.
     from: f64,
-    /// Below this score; the last part includes it.
+    /// The end of the bin. Scores of the bin are below it. The last bin includes it.
     to: f64,
     #[serde(flatten)]
     leads: Estimate,
@@ -94,25 +96,27 @@ struct Bin {
 /// The leads in a band.
 #[derive(Debug, Serialize, ToSchema)]
 struct InBand {
-    /// The band.
+    /// The label of the band.
     label: String,
     #[serde(flatten)]
     leads: Estimate,
 }
 
-/// The leads that reach a version's thresholds now: score, fit and engagement are enough to become an MQL, the person is
-/// known and may be contacted, and sales has not taken it on.
+/// How many leads reach the thresholds of one or both versions now.
+///
+/// A lead reaches them if its score, fit and engagement are high enough, it is at the stage `lead` or `mql`,
+/// and it may be contacted.
 #[derive(Debug, Serialize, ToSchema)]
 struct Overlap {
-    /// By `a` alone.
+    /// The leads that reach only the thresholds of `a`.
     only_a: Estimate,
-    /// By `b` alone.
+    /// The leads that reach only the thresholds of `b`.
     only_b: Estimate,
-    /// By both.
+    /// The leads that reach both.
     both: Estimate,
 }
 
-/// States as they are stored.
+/// Reads the stored states of leads under two versions.
 pub(super) async fn stored(
     conn: &mut PgConnection,
     leads: &[SampledLead],
@@ -122,7 +126,7 @@ pub(super) async fn stored(
     Ok(store::stored_pairs(conn, versions, &ids).await?.into_iter().map(StoredPair::states).collect())
 }
 
-/// States from the log.
+/// Turns replayed leads into states under two versions.
 pub(super) fn replayed(leads: Vec<Replayed>) -> Vec<[VersionState; 2]> {
     let states = |replayed: Replayed| {
         let stage = replayed.lead.stage();
@@ -138,7 +142,7 @@ pub(super) fn replayed(leads: Vec<Replayed>) -> Vec<[VersionState; 2]> {
     leads.into_iter().map(states).collect()
 }
 
-/// Whether a score decides at this stage.
+/// Whether a score decides at this stage whether the lead is an MQL.
 fn is_open(stage: Stage) -> bool {
     matches!(stage, Stage::Lead | Stage::Mql)
 }
@@ -168,13 +172,14 @@ impl StoredPair {
 }
 
 impl VersionState {
+    /// Whether the lead reaches the thresholds of a model.
     fn reaches(&self, model: &Model) -> bool {
         let enough = model.mql().is_some_and(|mql| mql.is_reached(self.score, self.fit, self.engagement));
         self.may_be_mql && enough
     }
 }
 
-/// Puts two versions side by side.
+/// Compares the states of leads under two versions.
 pub(super) fn compare(
     states: &[[VersionState; 2]],
     source: Source,

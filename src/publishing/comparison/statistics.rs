@@ -3,35 +3,37 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The 97.5 % point of the normal distribution: two sides of 2.5 % leave an interval of 95 %.
+/// The 97.5 % quantile of the standard normal distribution. With 2.5 % on each side, the interval has 95 %.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// How many leads of all something holds for. Where all were looked at, the three numbers are the same.
+/// An estimate of how many of all leads something holds for. If all leads were scored, the three numbers are
+/// the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Estimate {
-    /// The best guess.
+    /// The estimated count.
     pub(super) count: u64,
-    /// At 95 % confidence it is no fewer.
+    /// The lower end of the 95 % interval.
     pub(super) low: u64,
-    /// At 95 % confidence it is no more.
+    /// The upper end of the 95 % interval.
     pub(super) high: u64,
 }
 
-/// A random sample, drawn without putting back.
+/// A random sample, drawn without replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sample {
-    /// How many were drawn.
+    /// The size of the sample.
     pub(super) size: u64,
-    /// Of how many.
+    /// The size of the population.
     pub(super) population: u64,
 }
 
 impl Sample {
-    /// For how many of the population something holds that holds for `hits` of the sample.
+    /// Estimates for how many of the population something holds, if it holds for `hits` of the sample.
     ///
-    /// The interval is Wilson's, which is sound for rare things too, with the correction for a finite population: the
-    /// larger the part that was drawn, the narrower, and a point when that is all. What was seen bounds it, and it is
-    /// rounded outwards.
+    /// The interval is Wilson's score interval with a finite population correction. Wilson's interval is
+    /// sound for rare things too. With the correction, a larger sample gives a narrower interval, and a
+    /// sample of all gives a point. The interval is rounded outwards, and never contradicts what was seen in
+    /// the sample.
     pub(super) fn estimate(self, hits: u64) -> Estimate {
         let Sample { size, population } = self;
         let unseen = population.saturating_sub(size);
@@ -52,12 +54,16 @@ impl Sample {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, cut off at zero")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value is a count and at least 0"
+)]
 fn whole(count: f64) -> u64 {
     count.max(0.0) as u64
 }
 
-/// The place of each value among all, from 1 for the least; equal ones share the mean of their places.
+/// Returns the rank of each value, from 1 for the least. Equal values share the mean of their ranks.
 fn average_ranks<T: Ord>(values: &[T]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_unstable_by(|a, b| values[*a].cmp(&values[*b]));
@@ -73,8 +79,8 @@ fn average_ranks<T: Ord>(values: &[T]) -> Vec<f64> {
     ranks
 }
 
-/// Spearman's rank correlation of pairs: 1 if both order alike, -1 if the one turns the other's order around. Ties
-/// share a rank. None where either holds all for equal.
+/// Spearman's rank correlation of two lists of the same length: 1 if both have the same order, -1 if one is
+/// the reverse of the other. Ties share a rank. `None` if all values of a list are equal.
 pub(super) fn spearman<A: Ord, B: Ord>(a: &[A], b: &[B]) -> Option<f64> {
     let (a, b) = (average_ranks(a), average_ranks(b));
     let mean = f64::midpoint(1.0, a.len() as f64);
@@ -84,8 +90,8 @@ pub(super) fn spearman<A: Ord, B: Ord>(a: &[A], b: &[B]) -> Option<f64> {
     (spread > 0.0).then(|| (product(&a, &b) / spread).clamp(-1.0, 1.0))
 }
 
-/// The probability that one of the winners, taken at random, is placed above one of the others: the area under the
-/// ROC curve. Ties count half. None unless there are both.
+/// The probability that a random winner is placed above a random other: the area under the ROC curve. Ties
+/// count half. `None` if there are no winners or no others.
 pub(super) fn auc<T: Ord>(winners: Vec<T>, others: Vec<T>) -> Option<f64> {
     let (won, lost) = (winners.len() as f64, others.len() as f64);
     let winning = winners.len();
@@ -94,7 +100,7 @@ pub(super) fn auc<T: Ord>(winners: Vec<T>, others: Vec<T>) -> Option<f64> {
     (won > 0.0 && lost > 0.0).then(|| (ranks - won * (won + 1.0) / 2.0) / (won * lost))
 }
 
-/// The value at or below which a share of the values lies; they are sorted. None of nothing.
+/// The value at or below which a share of the sorted values lies. `None` if there are no values.
 pub(super) fn quantile(sorted: &[i64], share: f64) -> Option<i64> {
     let place = whole((share * sorted.len() as f64).ceil()).saturating_sub(1);
     sorted.get(usize::try_from(place).ok()?).or(sorted.last()).copied()

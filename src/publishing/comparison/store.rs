@@ -1,4 +1,4 @@
-//! SQL of comparisons; it only reads.
+//! SQL of comparisons. It only reads.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,15 @@ use crate::{
     platform::ids::{LeadId, ModelId},
 };
 
-/// A lead that is looked at.
+/// A lead of the sample.
 #[derive(Debug)]
 pub(super) struct SampledLead {
     pub(super) lead: Lead,
-    /// When a stranger became known; none for one who was known from the start.
+    /// When the lead became known. `None` if it was known from the start or is still anonymous.
     pub(super) identified_at: Option<DateTime<Utc>>,
 }
 
-/// How many leads there are.
+/// Counts the leads that were not merged into others.
 pub(super) async fn population(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let count = sqlx::query_scalar!(
         r#"-- publishing::comparison::population
@@ -29,7 +29,8 @@ pub(super) async fn population(conn: &mut PgConnection) -> sqlx::Result<u64> {
     Ok(u64::try_from(count).expect("a count is not negative"))
 }
 
-/// The leads whose ids, hashed with a seed, come first; in the order of ids.
+/// Draws a sample: the leads whose ids, hashed with a seed, come first. Returns them in the order of their
+/// ids.
 pub(super) async fn sample(conn: &mut PgConnection, most: i64, seed: i64) -> sqlx::Result<Vec<SampledLead>> {
     let rows = sqlx::query!(
         r#"-- publishing::comparison::sample
@@ -56,7 +57,7 @@ pub(super) async fn sample(conn: &mut PgConnection, most: i64, seed: i64) -> sql
     Ok(leads.collect())
 }
 
-/// The number of a version.
+/// Reads the number of a version.
 pub(super) async fn version_number(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<i32> {
     sqlx::query_scalar!(
         "-- publishing::comparison::version_number
@@ -67,14 +68,14 @@ pub(super) async fn version_number(conn: &mut PgConnection, id: ModelId) -> sqlx
     .await
 }
 
-/// What people call a lead.
+/// The user id and e-mail address of a lead.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     pub(super) user_id: Option<String>,
     pub(super) email: Option<String>,
 }
 
-/// What people call some leads.
+/// Reads the user ids and e-mail addresses of leads.
 pub(super) async fn names_of(
     conn: &mut PgConnection,
     leads: &[LeadId],
@@ -129,7 +130,7 @@ pub(super) struct StoredPair {
     pub(super) b_band: String,
 }
 
-/// The stored scores of some leads under two versions.
+/// Reads the stored scores of leads under two versions.
 pub(super) async fn stored_pairs(
     conn: &mut PgConnection,
     models: [ModelId; 2],
@@ -155,7 +156,7 @@ pub(super) async fn stored_pairs(
     .await
 }
 
-/// A lead that sales has brought to an end, and when it was handed over.
+/// A lead that was won, lost or disqualified, and when it was handed over to sales.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) lead_id: LeadId,
@@ -163,8 +164,9 @@ pub(super) struct Outcome {
     pub(super) handed_over_at: DateTime<Utc>,
 }
 
-/// The leads that sales has brought to an end, those handed over last first. Handed over is a lead when sales takes it on,
-/// or, where that is not known, when it becomes an MQL.
+/// Reads the leads that were won, lost or disqualified, the last handed over first.
+///
+/// A lead is handed over when it becomes an SQL or, if it never did, when it becomes an MQL.
 pub(super) async fn outcomes(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<Outcome>> {
     sqlx::query_as!(
         Outcome,

@@ -1,4 +1,4 @@
-//! Why a score moves: two receipts of one log, line by line.
+//! Why a score differs between two models: two receipts of the same log, compared line by line.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -11,23 +11,23 @@ use utoipa::ToSchema;
 use super::replay::over_logs;
 use crate::{models::Version, platform::ids::LeadId};
 
-/// A line of the receipt that differs. The changes of all lines add up to the change of the score.
+/// A line of the receipt that differs. The differences of all lines add up to the difference of the scores.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct LineChange {
     /// What gives or takes the points: a rule, or a bound, a weight, … that acts on rules.
     kind: LineKind,
-    /// The dimension, if it is about one.
+    /// The dimension, if the line belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     dimension: Option<Dimension>,
-    /// The group, if it is about one.
+    /// The group, if the line belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
-    /// The rule, if it is about one.
+    /// The rule, if the line belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
-    /// What it gives by the live model, in milli-points.
+    /// The points of the line under the live model, in milli-points.
     before: Milli,
-    /// What it would give, in milli-points.
+    /// The points of the line under the other model, in milli-points.
     after: Milli,
 }
 
@@ -42,7 +42,7 @@ impl LineChange {
     }
 }
 
-/// For each of some leads the lines that differ, in the order of the leads.
+/// Returns, for each lead, the lines of its receipts that differ, in the order of the leads.
 pub(super) async fn explain(
     conn: &mut PgConnection,
     leads: Vec<LeadId>,
@@ -60,7 +60,8 @@ fn lines(events: &[Event], versions: &[Arc<Version>; 2], now: Instant) -> Vec<Li
     differences(before, after)
 }
 
-/// What differs between two receipts, what weighs most first. Lines that go by the same names are one.
+/// Returns the lines that differ between two receipts, the largest difference first. Lines of the same kind
+/// and names are added up.
 fn differences(before: Receipt, after: Receipt) -> Vec<LineChange> {
     let mut changes: Vec<LineChange> = Vec::new();
     let both = before.lines.into_iter().map(|line| (false, line));

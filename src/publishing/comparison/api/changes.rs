@@ -1,4 +1,4 @@
-//! What publishing a version would change, as it is answered.
+//! The answer of a preview: what publishing a version would change.
 
 use std::collections::HashMap;
 
@@ -21,24 +21,25 @@ use crate::{
 /// What publishing a version would change.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Preview {
-    /// The instant of all scores, by either model.
+    /// The instant for which all scores hold.
     as_of: Instant,
-    /// The live version, by which leads stand before.
+    /// The live version. `before` means under this version.
     live: VersionName,
-    /// The version in question, by which they would stand after.
+    /// The version that is previewed. `after` means under this version.
     model: VersionName,
     #[serde(flatten)]
     basis: Basis,
-    /// The bands, the highest of the version in question first.
+    /// The bands, the highest band of the previewed version first.
     bands: Vec<BandChange>,
-    /// The grades, by label.
+    /// The grades, ordered by label.
     grades: Vec<GradeChange>,
-    /// Who becomes an MQL and who stops being one.
+    /// Which leads would become MQLs, and which would stop being one.
     mql: MqlChange,
-    /// How many MQLs a day there are to be expected.
+    /// How many new MQLs a day to expect.
     mqls_per_day: Intake,
-    /// Spearman's rank correlation of the order of leads before and after, ties sharing a rank: 1 if the order stays, 0 if
-    /// the two have nothing in common. Null where either model holds all leads for equal.
+    /// Spearman's rank correlation of the leads' order before and after, where ties share a rank. 1: the
+    /// order stays the same. 0: the orders have nothing in common. Null if all leads are equal under one
+    /// version.
     rank_correlation: Option<f64>,
     /// The leads whose score changes most, at most 20, with the reasons.
     movers: Vec<Mover>,
@@ -47,52 +48,53 @@ pub(super) struct Preview {
 /// A band, before and after.
 #[derive(Debug, Serialize, ToSchema)]
 struct BandChange {
-    /// The band.
+    /// The label of the band.
     label: String,
-    /// How many leads are in it.
+    /// How many leads are in the band.
     before: Estimate,
-    /// How many would be.
+    /// How many leads would be in the band.
     after: Estimate,
-    /// Who would come into it.
+    /// The leads that would come into the band.
     enters: LeadGroup,
-    /// Who would go out of it.
+    /// The leads that would leave the band.
     leaves: LeadGroup,
 }
 
 /// A grade, before and after.
 #[derive(Debug, Serialize, ToSchema)]
 struct GradeChange {
-    /// The grade.
+    /// The label of the grade.
     label: String,
-    /// How many leads have it.
+    /// How many leads have the grade.
     before: Estimate,
-    /// How many would have it.
+    /// How many leads would have the grade.
     after: Estimate,
 }
 
 /// The MQLs, before and after.
 #[derive(Debug, Serialize, ToSchema)]
 struct MqlChange {
-    /// How many there are.
+    /// How many MQLs there are.
     before: Estimate,
-    /// How many there would be once all dwells are over, if nothing else happened.
+    /// How many MQLs there would be after all dwells have ended, if nothing else happened.
     after: Estimate,
-    /// Who would become one at once.
+    /// The leads that would become MQLs at once, and would not under the live version.
     enters: LeadGroup,
-    /// Who would stop being one, at the latest when the dwell is over, and would have stayed by the live model.
+    /// The leads that would stop being MQLs, at the end of the dwell at the latest, and would stay under the
+    /// live version.
     leaves: LeadGroup,
-    /// How many stop being one by either model.
+    /// How many MQLs stop being one under either version.
     leaves_anyway: Estimate,
-    /// How many would stop being one by the live model, and stay.
+    /// How many MQLs would stop being one under the live version, and stay under the previewed one.
     stays: Estimate,
 }
 
-/// Leads to which the same happens: how many they are, and the 20 whose score changes most.
+/// Leads to which the same happens: how many there are, and the 20 whose score changes most.
 #[derive(Debug, Serialize, ToSchema)]
 struct LeadGroup {
     #[serde(flatten)]
     estimate: Estimate,
-    /// What changes most first; at most 20.
+    /// The leads whose score changes most, at most 20, the largest change first.
     leads: Vec<MovedLead>,
 }
 
@@ -101,20 +103,20 @@ struct LeadGroup {
 struct MovedLead {
     /// The lead.
     lead_id: LeadId,
-    /// What the customer's own system calls it.
+    /// The lead's user id in your own system.
     user_id: Option<String>,
-    /// Its e-mail address.
+    /// The lead's e-mail address.
     email: Option<String>,
-    /// Where it stands.
+    /// The lead's stage.
     stage: Stage,
-    /// Its score by the live model.
+    /// The lead's score under the live version.
     before: i64,
-    /// Its score by the other.
+    /// The lead's score under the previewed version.
     after: i64,
-    /// By what it would become an MQL, if it would.
+    /// Why the lead would become an MQL, if it would.
     #[serde(skip_serializing_if = "Option::is_none")]
     enters_by: Option<MqlBy>,
-    /// When it would stop being an MQL, if it would: when the dwell is over.
+    /// When the lead would stop being an MQL, if it would: at the end of the dwell.
     #[serde(skip_serializing_if = "Option::is_none")]
     leaves_at: Option<Instant>,
 }
@@ -124,40 +126,40 @@ struct MovedLead {
 struct Mover {
     #[serde(flatten)]
     lead: MovedLead,
-    /// The lines of the receipt that differ, what weighs most first: rules, and the bounds and weights that act on them.
-    /// The changes of all lines add up to the change of the score.
+    /// The lines of the receipt that differ, the largest difference first: rules, and the bounds and weights
+    /// that act on them. The differences of all lines add up to the difference of the scores.
     why: Vec<LineChange>,
 }
 
-/// How many leads become an MQL in a day.
+/// How many leads become MQLs in a day.
 #[derive(Debug, Serialize, ToSchema)]
 struct Intake {
-    /// Over how many days, up to now, this was counted: 28, or fewer where the log is younger.
+    /// The number of days up to now over which this was counted: 28, or fewer if the log is younger.
     days: u32,
-    /// What sales can take on, as it was asked.
+    /// How many MQLs sales can take on in a day, as the request said.
     capacity_per_day: Option<f64>,
-    /// By the live model.
+    /// Under the live version.
     live: PerDay,
-    /// By the version in question.
+    /// Under the previewed version.
     model: PerDay,
 }
 
-/// How many leads a day would have become an MQL, had a model been the one all along.
+/// How many leads a day would have become MQLs if a version had always been live.
 #[derive(Debug, Serialize, ToSchema)]
 struct PerDay {
-    /// On average.
+    /// The mean number a day.
     mean: f64,
-    /// At 95 % confidence it is no fewer.
+    /// The lower end of the 95 % interval.
     low: f64,
-    /// At 95 % confidence it is no more.
+    /// The upper end of the 95 % interval.
     high: f64,
-    /// Whether the average is more than sales can take on; null if that was not said.
+    /// Whether the mean is more than sales can take on. Null if the request did not say how many that is.
     exceeds_capacity: Option<bool>,
-    /// The leads over all days. A lead that became one twice counts once.
+    /// How many leads became MQLs over all days. A lead that became an MQL twice counts once.
     leads: Estimate,
 }
 
-/// What every count and every named lead is made with.
+/// Makes the counts and named leads of the answer.
 struct Maker<'a> {
     basis: Basis,
     names: &'a HashMap<LeadId, Names>,

@@ -19,22 +19,23 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CompareModels {
-    /// The one version; the live one if absent.
+    /// The first version. If absent, the live version.
     a: Option<ModelId>,
-    /// The other.
+    /// The second version.
     b: ModelId,
-    /// How many leads to look at, 1 to 100000, taken at random. All if absent; but of more than 100000, or of more than
-    /// 20000 where scores are not stored and must be replayed, that many.
+    /// How many leads to compare, 1 to 100000, drawn at random. If absent, all leads, but at most 100000. If
+    /// the logs must be replayed, at most 20000 leads are compared in any case.
     sample: Option<u32>,
-    /// What the sample is drawn by: the same seed takes the same leads. 0 if absent.
+    /// The seed of the sample. The same seed takes the same leads. 0 if absent.
     #[serde(default)]
     seed: i64,
 }
 
-/// Two versions side by side: how they spread the leads, where they agree, and which of them had the winners above.
+/// Compares two versions: how they distribute the leads, where they agree, and which placed the won leads
+/// higher.
 ///
-/// Where leads are scored under both (one is live, the other runs in shadow), their scores are read as stored. Where not,
-/// a sample of the leads is replayed from the log.
+/// If leads have stored scores under both versions, because one is live and the other runs in shadow, these
+/// scores are read. Otherwise leads, or a sample of them, are replayed from the log.
 #[utoipa::path(get, path = "/v1/models/compare", tag = "Models", params(CompareModels),
     responses((status = 200, body = Comparison)))]
 pub(super) async fn compare_models(

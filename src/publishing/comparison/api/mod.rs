@@ -31,7 +31,7 @@ impl From<CompareError> for Problem {
     }
 }
 
-/// A body that is JSON, with a value that cannot be.
+/// The problem of a body with a value out of range.
 fn refuse(pointer: &str, message: &str) -> Problem {
     mistake(pointer, "out_of_range", message)
 }
