@@ -1,4 +1,5 @@
-//! What comes in: events by every road, what providers and other systems report, and what people correct.
+//! Everything that comes in: events of all shapes, reports of e-mail providers, upserts of other systems, and
+//! people's corrections and merges.
 
 pub mod corrections;
 pub mod ingest;

@@ -258,7 +258,7 @@ async fn a_field_that_does_not_exist_is_refused_by_its_name() {
           "rejected": [
             {
               "code": "unknown_field",
-              "detail": "`colour` is no field of an event; those are id, type, occurred_at, sent_at, lead, properties, traits, context",
+              "detail": "`colour` is not a field of an event; the fields are id, type, occurred_at, sent_at, lead, properties, traits, context",
               "index": 0
             }
           ]

@@ -28,51 +28,58 @@ use crate::{
     platform::ids::{EventKey, KeyId, LeadId},
 };
 
-/// An event as it stands in the log.
+/// An event of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct LoggedEvent {
-    /// The sender's id of it.
+    /// The id that the sender gave the event.
     pub id: String,
-    /// What happened, in snake case.
+    /// The type of the event, in snake_case.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it happened.
+    /// When the event happened.
     pub occurred_at: DateTime<Utc>,
-    /// When it came.
+    /// When the service received the event.
     pub received_at: DateTime<Utc>,
-    /// What is particular to the type.
+    /// What the event says about itself.
     pub properties: Value,
-    /// Who is thought to have caused it: `human`, `suspect` or `machine`.
+    /// Who caused the event, as the service or a person judged: `human`, `suspect` or `machine`.
     pub verdict: String,
-    /// Why it is not simply a person's: what gave a machine away, or the words of whoever decided.
+    /// Why the verdict is this one: the name of the finding, or author and reason of a person's decision.
+    /// Null if there is neither.
     pub verdict_reason: Option<String>,
-    /// Until when it is to wait before it counts.
+    /// Until when the event waits before it counts. Null if it does not wait.
     pub held_until: Option<DateTime<Utc>>,
 }
 
-/// What a person has decided about a lead.
+/// A correction of a lead by a person.
 #[derive(Debug)]
 pub(crate) struct Correction {
-    /// `score_adjusted`, `engagement_reset`, `verdict_changed`, `consent_changed` or `do_not_contact_requested`.
+    /// The type of the event: `score_adjusted`, `engagement_reset`, `verdict_changed`, `consent_changed` or
+    /// `do_not_contact_requested`.
     pub(crate) kind: &'static str,
-    /// Reason and author, and what is particular to the type, in the one form in which they are compared.
+    /// The properties of the event: author, reason, and what belongs to the type. They are in a normal form,
+    /// so that repetitions compare equal.
     pub(crate) properties: Map<String, Value>,
     /// The caller's idempotency key.
     pub(crate) id: Option<String>,
-    /// With which key the call was made.
+    /// The API key of the call.
     pub(crate) api_key: KeyId,
 }
 
-/// What a correction has led to.
+/// The result of a correction.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    /// The event, as it is in the log.
+    /// The event in the log.
     pub(crate) event: LoggedEvent,
-    /// Whether this call brought it.
+    /// Whether this call recorded it. False for a repetition.
     pub(crate) new: bool,
 }
 
-/// What was recorded under an idempotency key, if the key was used for this lead before.
+/// Returns what was recorded under the correction's idempotency key, if the key was used for this lead
+/// before.
+///
+/// # Errors
+/// A conflict if another correction was recorded under the key.
 pub(crate) async fn recorded(
     intake: &Intake,
     lead: LeadId,
@@ -83,7 +90,9 @@ pub(crate) async fn recorded(
     found.map(|event| correction.is(event)).transpose()
 }
 
-/// Records a correction of a lead that was `asked` for, or was merged into this one; it is scored when this returns.
+/// Records a correction of a lead. The lead is scored when this returns.
+///
+/// `asked` is the lead that the caller named: the lead itself, or a lead that was merged into it.
 pub(crate) async fn record(
     intake: &Intake,
     (lead, asked): (LeadId, LeadId),
@@ -108,13 +117,13 @@ pub(crate) async fn record(
         None if answer.accepted == 1 => return Ok(Recorded { event: written, new: true }),
         None => {}
     }
-    // The same call came twice at once, and the other was first.
+    // The same call came twice at the same time, and the other call was first.
     let event = store::event(&mut *intake.db.acquire().await?, lead, key).await?.ok_or_else(taken)?;
     Ok(Recorded { event, new: false })
 }
 
 impl LoggedEvent {
-    /// An event as the writers append it.
+    /// The event as the writers append it, with the verdict `human`.
     fn of(event: &NewEvent) -> LoggedEvent {
         LoggedEvent {
             id: event.id.clone(),
@@ -130,14 +139,15 @@ impl LoggedEvent {
 }
 
 impl Correction {
-    /// The event of an earlier call under the same key, if that call was this one.
+    /// Returns the event of an earlier call under the same key, if that call said the same. Otherwise fails
+    /// with a conflict.
     fn is(&self, event: LoggedEvent) -> Result<Recorded, Problem> {
         let same = event.kind == self.kind && event.properties.as_object() == Some(&self.properties);
         if same { Ok(Recorded { event, new: false }) } else { Err(taken()) }
     }
 
-    /// The event that this makes. Its time is that of its arrival and not part of what is said, so that the same
-    /// call again says the same.
+    /// The event of this correction. Its time is the time of arrival. The caller does not give a time, so a
+    /// repeated call says the same.
     fn found(self, id: String, named: Named) -> Found {
         Found {
             id: Some(id),

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::LoggedEvent;
 use crate::platform::ids::{EventKey, LeadId};
 
-/// The event of a lead under this key, whichever of its identities it hangs on.
+/// Reads the event of a lead with this key, under any of the lead's identities.
 pub(super) async fn event(
     conn: &mut PgConnection,
     lead: LeadId,

@@ -32,26 +32,27 @@ where
     OpenApiRouter::new().routes(routes!(send_events))
 }
 
-/// What an answer shall hold besides the counts.
+/// What the answer contains besides the counts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Return {
-    /// `leads`: also how each event's lead stands now. Left out unless the key may read.
+    /// `leads`: the answer also gives the lead of each event, as of now. Only if the key has the scope
+    /// `read`.
     #[serde(rename = "return")]
     pub what: Option<String>,
 }
 
 impl Return {
-    /// Whether the answer shall name the leads: it was asked for, and the key may read.
+    /// Whether the answer contains the leads: the caller asked for them, and the key may read.
     pub fn leads(&self, key: &Key) -> bool {
         self.what.as_deref() == Some("leads") && key.may(Scope::Read)
     }
 }
 
-/// Takes one event, an array of at most 10 000, or one per line (`application/x-ndjson`).
+/// Takes one event, an array of at most 10 000 events, or one event a line (`application/x-ndjson`).
 ///
-/// Accepted means: committed to disk, scored, and visible in every other answer. A bad item is reported by its index
-/// and sinks no other.
+/// An accepted event is committed to disk, scored, and visible to every later call. A bad event is reported
+/// with its index. The other events of the request are accepted all the same.
 #[utoipa::path(post, path = "/v1/events", tag = "Ingestion", params(Return),
     request_body(content((native::EventOrEvents = "application/json"), (String = "application/x-ndjson")),
         description = "An event, an array of events, or an event a line"),
@@ -80,7 +81,8 @@ async fn send_events(
     Ok(Json(submit(&intake.writers, submission).await?))
 }
 
-/// Reads items, each with its place, with a shape's parser; those that it refuses are set aside with their reason.
+/// Parses items, each with its place in the request. Items that `parse` refuses are set aside with their
+/// reason.
 pub fn read<'a>(
     intake: &Intake,
     key: &Key,

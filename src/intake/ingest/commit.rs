@@ -1,4 +1,4 @@
-//! One batch, one transaction.
+//! Writing a batch of events in one transaction.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -27,30 +27,30 @@ use crate::{
     scores::{self, Additions, Overfull, State, StateError},
 };
 
-/// What a writer works with.
+/// What a writer task works with.
 #[derive(Debug, Clone)]
 pub(crate) struct WriterContext {
-    /// On connections that only writers use.
+    /// The lifecycle, on connections that only writers use.
     pub(crate) lifecycle: Lifecycle,
     /// The types of events that the log has held.
     pub(crate) types: Types,
 }
 
-/// An event, and whether its sender wants to know how the lead stands.
+/// An event to be written, and whether the answer must contain its lead.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item<'a> {
     pub(super) event: &'a NewEvent,
     pub(super) want_lead: bool,
 }
 
-/// An item that was refused, and with which key and when it came.
+/// A refused item, with the key of its request and when it came.
 pub(super) type Refusal<'a> = (Option<KeyId>, DateTime<Utc>, &'a Refused);
 
-/// Where an event stands in the log.
+/// The key of an event in the log.
 pub(super) type Place = (IdentityId, EventKey);
 
 impl WriterContext {
-    /// Writes a batch: all of it or nothing. Each item's outcome comes back in its place.
+    /// Writes a batch, all of it or nothing. Returns the outcome of each item, in order.
     pub(super) async fn commit(
         &self,
         items: &[Item<'_>],
@@ -68,7 +68,7 @@ impl WriterContext {
     }
 }
 
-/// Writes the items, and commits. Each item's outcome, in order.
+/// Writes the items, and commits. Returns the outcome of each item, in order.
 async fn write(begun: Begun<'_>, items: &[Item<'_>]) -> Result<Vec<Outcome>, ResolveError> {
     if items.is_empty() {
         begun.commit().await?;
@@ -127,7 +127,8 @@ async fn resolve_and_append<'a>(
     let mentions: Vec<Mention<'_>> = items.iter().enumerate().map(mention).collect();
     let leads = begun.resolve(&mentions).await?;
     let log = Log::append(begun.conn(), items).await?;
-    // Another writer brought the same identify at the same moment. What it joined is for that writer to say.
+    // Another writer wrote the same identify at the same time. That writer joins the leads, so this batch
+    // begins again.
     let is_late =
         |(index, mention): (usize, &Mention<'_>)| mention.joins() && !log.is_new(index, items[index].event);
     if mentions.iter().enumerate().any(is_late) {
@@ -136,14 +137,17 @@ async fn resolve_and_append<'a>(
     Ok((leads, log))
 }
 
-/// What is so once a batch has been entered, before the commit.
+/// The result of writing a batch, before the commit.
 pub(super) struct Entered {
     pub(super) log: Log,
     pub(super) applied: Applied,
 }
 
-/// The events that cannot be taken: those that say too much of a lead, and those that join too many. If no event of a lead
-/// says that it joins, as where it only makes somebody known, all are meant.
+/// Returns the events to refuse because a lead would get too many attributes: those that add attributes, and
+/// those that join leads.
+///
+/// If no event of a lead names a join, because it only makes a stranger known, all events of the lead are
+/// refused.
 fn too_full(items: &[Item<'_>], leads: &LockedLeads, overfull: &Overfull) -> Vec<Place> {
     let joins = |event: &NewEvent| !event.named.links().is_empty();
     let told: BTreeSet<LeadId> =
@@ -157,7 +161,7 @@ fn too_full(items: &[Item<'_>], leads: &LockedLeads, overfull: &Overfull) -> Vec
     items.iter().map(|item| item.event).filter(refused).map(place).collect()
 }
 
-/// Why an event is not taken that would give its lead too many attributes.
+/// The rejection of an event that would give its lead too many attributes.
 pub(super) fn too_many_attributes() -> Rejection {
     let detail = format!(
         "a lead has at most {} attributes, removed ones included, with at most {} KiB together",
@@ -167,21 +171,24 @@ pub(super) fn too_many_attributes() -> Rejection {
     Rejection::new("too_many_attributes", detail)
 }
 
-/// Why an event is not taken whose id is that of another.
+/// The rejection of an event whose id belongs to another event.
 pub(super) fn id_conflict() -> Rejection {
     Rejection::new("id_conflict", "this id belongs to another event of the lead; the first event stays")
 }
 
+/// The key of an event in the log.
 pub(super) fn place(event: &NewEvent) -> Place {
     (event.named.principal().id(), event.key)
 }
 
+/// The lead that an event counts for.
 pub(super) fn lead_of(locked: &LockedLeads, event: &NewEvent) -> Option<LeadId> {
     locked.lead_at(event.named.principal().id(), event.occurred_at)
 }
 
-/// The items that join identities but are known already, or repeat an earlier one of the batch: they say nothing new,
-/// and a repetition's corrected time may differ by how long it was under way.
+/// Returns the items that join identities but are in the log already, or repeat an earlier item of the batch.
+/// They say nothing new, and must not join again. The corrected time of a repetition may differ, because it
+/// took another time to arrive.
 async fn repeated_joins(conn: &mut PgConnection, items: &[Item<'_>]) -> sqlx::Result<HashSet<usize>> {
     let mut first: HashMap<Place, usize> = HashMap::new();
     let mut joining: Vec<(usize, Place)> = Vec::new();
@@ -203,24 +210,28 @@ async fn repeated_joins(conn: &mut PgConnection, items: &[Item<'_>]) -> sqlx::Re
     Ok(joining.iter().filter(|one| repeated(one)).map(|(index, _)| *index).collect())
 }
 
-/// What an item says, by the log.
+/// Whether the log knows an item.
 pub(super) enum Said {
+    /// The event is new.
     New,
+    /// The same event was in the log before, or earlier in the batch.
     Before,
-    /// Another content is known under its id.
+    /// The log has another event under the same id.
     Otherwise,
 }
 
-/// What the log held and holds now, for the items of a batch.
+/// What the log knew about the items of a batch, and what was added.
 pub(super) struct Log {
-    /// The index of the item that was the first to bring an event.
+    /// For each event, the index of the first item that brought it.
     first: HashMap<Place, usize>,
+    /// The events that were added.
     fresh: HashSet<Place>,
+    /// The digest that the log holds for each event.
     digests: HashMap<Place, i64>,
 }
 
 impl Log {
-    /// Appends the events that are not there yet. Of several with one id, the first is kept.
+    /// Appends the events that are not in the log yet. If several have the same id, the first is appended.
     async fn append(conn: &mut PgConnection, items: &[Item<'_>]) -> sqlx::Result<Log> {
         let mut first = HashMap::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
@@ -257,7 +268,8 @@ impl Log {
     }
 }
 
-/// Judges again the mails of which the new events say something. A lead is replayed if one of its events counts otherwise.
+/// Judges the mails of the new events again. Leads with events that count differently now are marked for
+/// replay.
 async fn judge(change: &mut LeadChange<'_>, items: &[Item<'_>], log: &Log) -> sqlx::Result<()> {
     let fresh = items.iter().enumerate().filter(|(index, item)| log.is_new(*index, item.event));
     let mails: Vec<(IdentityId, &str)> = fresh.filter_map(|(_, item)| item.event.mail()).collect();
@@ -271,7 +283,7 @@ async fn judge(change: &mut LeadChange<'_>, items: &[Item<'_>], log: &Log) -> sq
     Ok(())
 }
 
-/// What people have decided on events, the earliest first, each with the event that says so.
+/// Returns the new decisions of people about events, the earliest first, each with the event that holds it.
 fn decisions<'a>(items: &[Item<'a>], log: &Log) -> Vec<(Decision, &'a NewEvent)> {
     let new = |(index, item): (usize, &Item<'a>)| log.is_new(index, item.event).then_some(item.event);
     let said = items.iter().enumerate().filter_map(new).filter(|event| event.kind == VERDICT_CHANGED);
@@ -281,7 +293,8 @@ fn decisions<'a>(items: &[Item<'a>], log: &Log) -> Vec<(Decision, &'a NewEvent)>
     decisions
 }
 
-/// Carries out what people have decided on events. A lead is replayed if one of its events counts otherwise.
+/// Carries out people's decisions about events. Leads with events that count differently now are marked for
+/// replay.
 async fn carry_out(change: &mut LeadChange<'_>, decisions: Vec<(Decision, &NewEvent)>) -> sqlx::Result<()> {
     for (decision, event) in decisions {
         let Some(lead) = lead_of(change.leads(), event) else { continue };
@@ -305,7 +318,7 @@ async fn agree(conn: &mut PgConnection, decided: &Decided, verdict: Verdict) -> 
     }
 }
 
-/// What is new, by the lead for which it counts; what is to wait is left out.
+/// Returns the new events by the lead that they count for. Events in quarantine are left out.
 fn additions<'a>(locked: &LockedLeads, items: &[Item<'a>], log: &Log) -> Additions<'a> {
     let mut additions = Additions::new();
     for (index, item) in items.iter().enumerate() {
@@ -317,7 +330,7 @@ fn additions<'a>(locked: &LockedLeads, items: &[Item<'a>], log: &Log) -> Additio
     additions
 }
 
-/// What new items say of what people agree to.
+/// Returns the words of consent that the new events say.
 fn facts<'a>(items: &'a [Item<'a>], log: &'a Log) -> impl Iterator<Item = Fact> + 'a {
     items.iter().enumerate().filter_map(|(index, Item { event, .. })| {
         let (identity, event_key) = place(event);
@@ -327,11 +340,12 @@ fn facts<'a>(items: &'a [Item<'a>], log: &'a Log) -> impl Iterator<Item = Fact> 
     })
 }
 
+/// The lead whose identity said a word of consent.
 fn owner(locked: &LockedLeads, fact: &Fact) -> Option<LeadId> {
     locked.lead_at(fact.said.identity, fact.said.word.since)
 }
 
-/// Leads that are only repeated are left as they are, unless somebody wants to know how they stand.
+/// Removes leads that only have repeated events from the change, unless an answer must contain them.
 fn keep_touched(change: &mut LeadChange<'_>, items: &[Item<'_>], additions: &Additions<'_>) {
     let wanted = items.iter().filter(|item| item.want_lead);
     let wanted: HashSet<LeadId> = wanted.filter_map(|item| lead_of(change.leads(), item.event)).collect();

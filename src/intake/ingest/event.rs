@@ -1,4 +1,4 @@
-//! An event on its way to the log: what every shape that arrives is turned into.
+//! Events on their way to the log. Every shape that arrives is turned into a [`NewEvent`].
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scoring::event_type;
@@ -17,16 +17,19 @@ use crate::{
 
 /// How long an event's id may be, in bytes.
 pub const LONGEST_EVENT_ID: usize = 512;
-/// How far ahead of the service's clock an event may say it happened; up to this it counts as happening now.
+/// How many hours ahead of the service's clock an event's time may be. An event up to that far ahead counts
+/// as happening now.
 pub const MOST_AHEAD_HOURS: i64 = 24;
 
-/// In the place of a digest: what was said cannot be compared any more, so whatever comes under the event's id is taken for a
-/// repetition.
+/// The digest of an event whose content can no longer be compared. Whatever arrives under such an event's id
+/// counts as a repetition.
 pub const UNCOMPARED: i64 = 0;
 
-/// What people give an address for: they send a form, sign up, ask for something. Of all else an address is not looked at where
-/// nothing more is said of the person: a page view describes nobody, nor does what only happens to somebody, and attributes
-/// with each of them would have the lead's profile written anew with each.
+/// The types by which people give their address: they send a form, sign up or ask for something.
+///
+/// Attributes are derived from the address of these events. For other types they are not, unless the event
+/// has traits: a page view does not describe the person, and deriving attributes each time would write the
+/// lead's profile each time.
 const HANDS_OVER: [&str; 12] = [
     "chat_started",
     "consultation_requested",
@@ -45,78 +48,82 @@ const HANDS_OVER: [&str; 12] = [
 /// A valid event, ready for the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
-    /// The sender's id of it.
+    /// The id that the sender gave the event.
     pub id: String,
-    /// The id's hash: with the principal's, the key in the log.
+    /// The hash of the id. With the id of the principal identity, it is the key in the log.
     pub key: EventKey,
-    /// What happened, in snake case.
+    /// The type, in snake_case.
     pub kind: String,
-    /// What the sender called it, where that differs.
+    /// The name that the sender gave the event, if that differs from the type.
     pub name: Option<String>,
-    /// Whom it names.
+    /// The identities that the event names.
     pub named: Named,
-    /// When it happened, corrected for the sender's clock, never after `received_at`.
+    /// When the event happened, corrected for the sender's clock. Never after `received_at`.
     pub occurred_at: DateTime<Utc>,
-    /// When it came.
+    /// When the service received the event.
     pub received_at: DateTime<Utc>,
-    /// When it happened, by the sender's clock.
+    /// When the event happened, by the sender's clock.
     pub original_at: Option<DateTime<Utc>>,
-    /// When it was sent, by the sender's clock.
+    /// When the event was sent, by the sender's clock.
     pub sent_at: Option<DateTime<Utc>>,
-    /// Of what the sender said: tells a repetition from another event under the same id.
+    /// A digest of the content. It tells a repetition from another event under the same id.
     pub digest: i64,
-    /// What is particular to the type.
+    /// What the event says about itself.
     pub properties: Map<String, Value>,
-    /// What it says of the person, with what was derived from it.
+    /// What the event says about the person, with derived attributes.
     pub traits: Option<Map<String, Value>>,
-    /// Circumstances: user agent, address, page.
+    /// The circumstances: user agent, IP address, page.
     pub context: Option<Map<String, Value>>,
-    /// What it gives away by itself of a machine that caused it.
+    /// The sign of a machine that the event shows by itself.
     pub finding: Option<Finding>,
-    /// Until when it is to wait before it counts.
+    /// Until when the event waits before it counts.
     pub held_until: Option<DateTime<Utc>>,
-    /// The key with which it came; none: it came by a signed link or from an e-mail provider.
+    /// The API key of the request. `None`: the event came by a signed link or from an e-mail provider.
     pub api_key: Option<KeyId>,
 }
 
-/// What a shape's parser found, before times are corrected and the digest is made.
+/// A parsed event, before its times are corrected and its digest is made.
 #[derive(Debug)]
 pub struct Found {
-    /// The sender's id; none: one is made.
+    /// The id that the sender gave. `None`: a new id is made.
     pub id: Option<String>,
-    /// What happened, in snake case.
+    /// The type, in snake_case.
     pub kind: String,
-    /// What the sender called it, where that differs.
+    /// The name that the sender gave the event, if that differs from the type.
     pub name: Option<String>,
-    /// Whom it names.
+    /// The identities that the event names.
     pub named: Named,
-    /// When it happened, by the sender's clock.
+    /// When the event happened, by the sender's clock.
     pub original_at: Option<DateTime<Utc>>,
-    /// When it was sent, by the sender's clock.
+    /// When the event was sent, by the sender's clock.
     pub sent_at: Option<DateTime<Utc>>,
-    /// Whether the sender has corrected the clock already.
+    /// Whether `original_at` is right already, so that it must not be corrected by `sent_at`.
     pub corrected: bool,
-    /// What is particular to the type.
+    /// What the event says about itself.
     pub properties: Map<String, Value>,
-    /// What it says of the person.
+    /// What the event says about the person.
     pub traits: Option<Map<String, Value>>,
-    /// Circumstances.
+    /// The circumstances.
     pub context: Option<Map<String, Value>>,
-    /// What whoever brought it knows of a machine that caused it, beside what the circumstances say.
+    /// The sign of a machine that the reader of the request knows, besides what the context shows.
     pub hint: Option<Finding>,
 }
 
-/// With which key and when something arrived.
+/// When a request arrived, and with which key.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
-    /// When.
+    /// When the request arrived.
     pub at: DateTime<Utc>,
-    /// With which key, if with one.
+    /// The API key of the request, if it had one.
     pub api_key: Option<KeyId>,
 }
 
 impl Found {
-    /// Checks the times, corrects them, seals what was said with a digest, and records what follows from it.
+    /// Makes the event for the log: checks and corrects the times, makes the digest, judges the event by
+    /// itself, and derives attributes.
+    ///
+    /// # Errors
+    /// A [`Rejection`] if a time is out of range or the content cannot be stored.
     pub fn into_event(
         mut self,
         arrival: Arrival,
@@ -156,7 +163,7 @@ impl Found {
         })
     }
 
-    /// Checks that what was said can be kept, whoever brought it, and puts it into the form in which it is read back: what
+    /// Checks that the content can be stored, and brings it into the form in which it is read back. So what
     /// is scored now is what a replay scores.
     fn keep(&mut self) -> Result<(), Rejection> {
         let objects = [Some(&mut self.properties), self.traits.as_mut(), self.context.as_mut()];
@@ -164,15 +171,17 @@ impl Found {
         Ok(())
     }
 
-    /// Whether it says of a person who that is. Who is only named in passing, as an e-mail provider names whom it reports on,
-    /// has not given an address here, not even by an `email_subscribed`; and a group's call describes the company.
+    /// Whether the event describes the person, so that attributes are derived from the address.
+    ///
+    /// A person named in passing, as in a provider's report, has not given an address here. A `group` call
+    /// describes the company.
     fn describes(&self) -> bool {
         let gives = self.named.creates() && HANDS_OVER.contains(&self.kind.as_str());
         gives || self.kind == "identify" || (self.traits.is_some() && self.kind != "group")
     }
 
-    /// A digest of type, identities, time, properties and traits. Not of when it was sent or of circumstances:
-    /// a retry may differ in those and is still the same event.
+    /// A digest of type, name, identities, time, properties and traits. The time of sending and the context
+    /// are left out, because a retry may differ in them and is still the same event.
     pub fn said(&self) -> [u8; 32] {
         let named: Vec<String> = self.named.all().map(ToString::to_string).collect();
         let at = self.original_at.map(|at| at.timestamp_micros());
@@ -181,7 +190,8 @@ impl Found {
     }
 }
 
-/// Refuses what has a call of its own, and what is no type in its form ([`event_type::form`]).
+/// Refuses types that have their own call, and texts that are not a type in normal form
+/// ([`event_type::form`]).
 pub fn check_kind(kind: &str) -> Result<(), Rejection> {
     if kind == "alias" {
         let detail =
@@ -191,46 +201,50 @@ pub fn check_kind(kind: &str) -> Result<(), Rejection> {
     if !scoring::is_activity(kind) && !["identify", "group"].contains(&kind) {
         return Err(Rejection::new(
             "reserved_event_type",
-            format!("`{kind}` has a call of its own, which asks for author and reason"),
+            format!(
+                "`{kind}` cannot be sent as an event; use its own call, which asks for author and reason"
+            ),
         ));
     }
     if !event_type::is_type(kind) {
         let longest = event_type::LONGEST;
         return Err(Rejection::new(
             "invalid_event_type",
-            format!("`type` is in snake_case (letters, digits and underscores), 1 to {longest} bytes"),
+            format!("`type` must be in snake_case (letters, digits and underscores), 1 to {longest} bytes"),
         ));
     }
     Ok(())
 }
 
-/// Refuses ids that could not be stored or shown.
+/// Refuses ids that cannot be stored or shown.
 pub fn check_id(id: &str) -> Result<(), Rejection> {
     if id.is_empty() || id.len() > LONGEST_EVENT_ID || id.chars().any(char::is_control) {
-        let detail = format!("`id` has 1 to {LONGEST_EVENT_ID} bytes and no control characters");
+        let detail = format!("`id` must have 1 to {LONGEST_EVENT_ID} bytes and no control characters");
         return Err(Rejection::new("invalid_id", detail));
     }
     Ok(())
 }
 
-/// Reads a date-time as RFC 3339 has it.
+/// Parses a date-time in the format of RFC 3339. It must lie in the years 1970 to 2099.
 pub fn parse_time(field: &str, text: &str) -> Result<DateTime<Utc>, Rejection> {
     let instant = scoring::Instant::parse_rfc3339(text).map_err(|_| {
-        Rejection::new("invalid_time", format!("`{field}` is a date-time such as 2026-11-21T10:00:00Z"))
+        Rejection::new("invalid_time", format!("`{field}` must be a date-time such as 2026-11-21T10:00:00Z"))
     })?;
     let at = crate::platform::clock::to_utc(instant);
     let latest = DateTime::from_timestamp(4_102_444_800, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
     if at < DateTime::UNIX_EPOCH || at >= latest {
         return Err(Rejection::new(
             "time_out_of_range",
-            format!("`{field}` lies between the years 1970 and 2100"),
+            format!("`{field}` must lie in the years 1970 to 2099"),
         ));
     }
     Ok(at)
 }
 
-/// `received - (sent - original)`, so that a wrong clock cancels out; without a time of sending, what the
-/// sender's clock said; without that, now. Never later than now.
+/// Returns when the event happened, never later than `received`.
+///
+/// With a time of sending, this is `received - (sent - original)`, so an error of the sender's clock cancels
+/// out. Without a time of sending, it is what the sender's clock said. Without any time, it is `received`.
 fn occurred_at(found: &Found, received: DateTime<Utc>) -> Result<DateTime<Utc>, Rejection> {
     let at = match (found.original_at, found.sent_at) {
         (Some(original), Some(sent)) if !found.corrected => received - (sent - original),
@@ -240,35 +254,39 @@ fn occurred_at(found: &Found, received: DateTime<Utc>) -> Result<DateTime<Utc>, 
     if found.sent_at.is_none() && at > received + TimeDelta::hours(MOST_AHEAD_HOURS) {
         return Err(Rejection::new(
             "time_out_of_range",
-            format!("the event lies more than {MOST_AHEAD_HOURS} hours ahead"),
+            format!("the event's time is more than {MOST_AHEAD_HOURS} hours in the future"),
         ));
     }
     if at < DateTime::UNIX_EPOCH {
-        return Err(Rejection::new("time_out_of_range", "the event happened before 1970".to_owned()));
+        return Err(Rejection::new(
+            "time_out_of_range",
+            "the event's time, corrected by `sent_at`, is before 1970".to_owned(),
+        ));
     }
     Ok(at.min(received))
 }
 
 impl NewEvent {
-    /// About how many bytes it says of the person.
+    /// The approximate size of the traits, in bytes.
     pub fn traits_size(&self) -> usize {
         let sizes = self.traits.iter().flatten().map(|(name, value)| name.len() + json::size(value));
         sizes.sum()
     }
 
-    /// The mail of which the event says something, if it is of one.
+    /// The mail that the event belongs to, if it belongs to one: the address that got it, and the id of the
+    /// mail.
     pub(super) fn mail(&self) -> Option<(IdentityId, &str)> {
         let message = self.properties.get("message_id")?.as_str()?;
         verdicts::is_of_mail(&self.kind).then_some((self.named.principal().id(), message))
     }
 
-    /// The same event, of which whatever comes under its id later is taken for a repetition.
+    /// The same event without its digest: whatever arrives under its id later counts as a repetition.
     #[must_use]
     pub fn uncompared(self) -> NewEvent {
         NewEvent { digest: UNCOMPARED, ..self }
     }
 
-    /// Whether the event in the log that has its id and this digest is the same.
+    /// Whether the event in the log with the same id and this digest is the same event.
     pub(super) fn repeats(&self, digest: i64) -> bool {
         digest == self.digest || digest == UNCOMPARED
     }

@@ -1,4 +1,5 @@
-//! From bytes to items: each is read by itself, so that one that cannot be read takes no neighbour with it.
+//! From the bytes of a request to its items. Each item is parsed by itself, so an unreadable item does not
+//! affect the others.
 
 use std::{borrow::Cow, fmt};
 
@@ -16,16 +17,16 @@ use crate::{
 
 /// How large one item may be, in bytes.
 pub const LARGEST_ITEM: usize = 64 * 1024;
-/// How deep objects and arrays may lie in one another.
+/// How deep objects and arrays may be nested.
 pub const DEEPEST: usize = 32;
 /// How many items a request may hold.
 pub const MOST_ITEMS: usize = 10_000;
 
-/// Stands for bytes that are not UTF-8 until the item that holds them is refused: a code point that Unicode
-/// promises never to assign.
+/// Marks bytes that are not UTF-8, until the item with them is refused. Unicode never assigns this code
+/// point.
 const NOT_TEXT: char = '\u{10FFFF}';
 
-/// A body as text. Bytes that are no UTF-8 are marked, so that only the items with them are refused.
+/// Turns a body into text. Bytes that are not UTF-8 are marked, so that only the items with them are refused.
 pub fn text(body: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
@@ -40,16 +41,17 @@ pub fn text(body: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The items of an array, not read yet. Of more than a request may hold, one is kept and the rest are only passed over, so
-/// that millions of small ones take no memory.
+/// The items of an array, not parsed yet. At most one item more than a request may have is kept. The rest is
+/// skipped, so millions of small items take no memory.
 #[derive(Debug)]
 pub struct Items<'a>(Vec<&'a str>);
 
 impl<'a> Items<'a> {
-    /// The items; more than a request may hold are refused.
+    /// Returns the items. Fails if there are more than a request may have.
     pub fn bounded(self) -> Result<Vec<&'a str>, Problem> {
         if self.0.len() > MOST_ITEMS {
-            let message = format!("A request holds at most {MOST_ITEMS} items; send them in several.");
+            let message =
+                format!("A request may have at most {MOST_ITEMS} items. Send the items in several requests.");
             return Err(Problem::new(Code::TooLarge, message));
         }
         Ok(self.0)
@@ -82,7 +84,7 @@ impl<'de> Visitor<'de> for Array {
     }
 }
 
-/// Splits a body (one item or an array of them) without reading the items.
+/// Splits a body into items without parsing them. The body is one item or an array of items.
 pub fn split(text: &str) -> Result<Vec<&str>, Problem> {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     if trimmed.starts_with('[') {
@@ -93,7 +95,7 @@ pub fn split(text: &str) -> Result<Vec<&str>, Problem> {
     Ok(vec![raw.get()])
 }
 
-/// Splits newline-delimited JSON: an item a line, empty lines passed over.
+/// Splits newline-delimited JSON into items, one a line. Empty lines are skipped.
 pub fn split_lines(text: &str) -> Result<Vec<&str>, Problem> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     Items(lines.take(MOST_ITEMS + 1).collect()).bounded()
@@ -103,20 +105,20 @@ fn unreadable(error: &serde_json::Error) -> Problem {
     Problem::new(Code::InvalidBody, format!("The body is not JSON: {error}."))
 }
 
-/// Reads one item: a JSON object, not too large or deep, of text that can be stored. Of a key that stands twice, the last
-/// value is taken: this is how the servers read for which trackers are made.
+/// Parses one item: a JSON object that is not too large, not too deep, and can be stored. If a key stands
+/// twice, the last value counts, because the servers for which trackers are made do so too.
 pub fn object(raw: &str) -> Result<Map<String, Value>, Rejection> {
     fits(raw)?;
     object_of(serde_json::from_str(raw).map_err(|error| unread(&error))?)
 }
 
-/// Reads one item in our own shape; a key that stands twice in one object is refused.
+/// Parses one item in our own shape. A key that stands twice in one object is refused.
 pub fn strict_object(raw: &str) -> Result<Map<String, Value>, Rejection> {
     fits(raw)?;
     object_of(json::read(raw.as_bytes()).map_err(|error| {
         let said = error.inner().to_string();
         let said = said.split(" at line ").next().unwrap_or_default();
-        // A key that could not be read has no name: the object in which it stands is the place.
+        // The path ends in `?` if the key has no name yet. Then the object around it is the place.
         let path = error.path().to_string();
         let place = path.trim_end_matches(['?', '.']);
         match [Unstorable::Nul, Unstorable::TooDeep].into_iter().find(|why| why.to_string() == said) {
@@ -130,10 +132,13 @@ pub fn strict_object(raw: &str) -> Result<Map<String, Value>, Rejection> {
 
 fn fits(raw: &str) -> Result<(), Rejection> {
     if raw.len() > LARGEST_ITEM {
-        return Err(Rejection::new("event_too_large", format!("an event has at most {LARGEST_ITEM} bytes")));
+        return Err(Rejection::new(
+            "event_too_large",
+            format!("an event may have at most {LARGEST_ITEM} bytes"),
+        ));
     }
     if raw.contains(NOT_TEXT) {
-        return Err(Rejection::new("invalid_utf8", "the event holds bytes that are not UTF-8"));
+        return Err(Rejection::new("invalid_utf8", "the event contains bytes that are not UTF-8"));
     }
     Ok(())
 }
@@ -146,7 +151,7 @@ fn object_of(mut value: Value) -> Result<Map<String, Value>, Rejection> {
     json::storable(&mut value, DEEPEST)?;
     match value {
         Value::Object(object) => Ok(object),
-        _ => Err(Rejection::new("invalid_event", "an event is a JSON object")),
+        _ => Err(Rejection::new("invalid_event", "an event must be a JSON object")),
     }
 }
 

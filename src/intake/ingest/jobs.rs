@@ -1,14 +1,15 @@
-//! An end for what was refused.
+//! The sweep that deletes old refused items.
 
 use std::time::Duration;
 
 use super::store;
 use crate::{intake::ingest::Intake, platform::sweep::Sweep};
 
-/// How many refused items are forgotten in one transaction.
+/// How many refused items one transaction deletes.
 const FORGOTTEN_AT_ONCE: i64 = 5_000;
 
-/// Forgets refused items that are older than the operator wants them kept, and the oldest beyond the number kept.
+/// Deletes refused items that are older than the operator wants to keep, and the oldest ones if there are
+/// more than the number to keep.
 #[derive(Debug)]
 pub struct ForgetRejected;
 

@@ -38,32 +38,32 @@ pub use writer::{Busy, WRITERS, Writers};
 use crate::{keys::Keys, leads::Stage, lifecycle::Lifecycle, platform::ids::LeadId, scores::State};
 use event::{Arrival, NewEvent};
 
-/// How many refused items an answer lists, and how many warnings.
+/// How many refused items an answer lists at most, and how many warnings.
 const MOST_LISTED: usize = 1_000;
 
-/// What a request brought, read.
+/// The parsed items of a request.
 #[derive(Debug)]
 pub struct Submission {
-    /// With which key and when.
+    /// When the request arrived, and with which key.
     pub arrival: Arrival,
-    /// The good items, with their places.
+    /// The good items, each with its place in the request.
     pub events: Vec<(usize, NewEvent)>,
-    /// The bad ones.
+    /// The refused items.
     pub refused: Vec<Refused>,
-    /// Whether the answer shall name the leads.
+    /// Whether the answer must contain the leads.
     pub want_leads: bool,
-    /// How many bytes the items had as they came.
+    /// The size of the items as they came, in bytes.
     pub size: usize,
 }
 
-/// What became of one event.
+/// The outcome of one event. If the caller asked for leads, it contains the state of the event's lead.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It is in the log.
+    /// The event is new and was written.
     Accepted(Option<State>),
-    /// It was there already.
+    /// The same event was in the log already.
     Duplicate(Option<State>),
-    /// It could not be taken.
+    /// The event was refused.
     Rejected(Rejection),
 }
 
@@ -73,44 +73,44 @@ pub enum Outcome {
 pub struct Answer {
     /// How many events are new, committed and scored.
     pub accepted: usize,
-    /// How many were there already.
+    /// How many events were in the log already.
     pub duplicates: usize,
-    /// Those that were not taken, at most 1000.
+    /// The events that were refused, at most 1000.
     pub rejected: Vec<RejectedItem>,
-    /// What is to be known of items that were taken, at most 1000; left out where there is nothing.
+    /// Warnings about accepted events, at most 1000. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
-    /// How many more were not taken.
+    /// How many more events were refused than are listed. Absent if 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub rejected_unlisted: usize,
-    /// The leads of the events that were, if the key may read and `return=leads` was asked for.
+    /// The leads of the accepted and repeated events. Only with `return=leads` and a key that may read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads: Option<Vec<AnsweredLead>>,
 }
 
-/// How a lead stands after an event.
+/// A lead after an event.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AnsweredLead {
     /// The event's place in the request, from 0.
     pub index: usize,
-    /// The lead for which it counts.
+    /// The lead that the event counts for.
     pub lead_id: LeadId,
-    /// Its score, 0 to 100.
+    /// The published score, in whole points.
     pub score: i32,
-    /// Its band.
+    /// The band of the score.
     pub band: String,
-    /// Its stage.
+    /// The stage of the lead.
     pub stage: Stage,
 }
 
-/// The lifecycle of leads, and the writers of events. Cheap to clone.
+/// What the calls that bring events work with: the lifecycle, the keys and the writers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Intake {
     /// What every change of a lead works with.
     pub lifecycle: Lifecycle,
     /// The keys in use.
     pub keys: Keys,
-    /// The tasks that write events to the log, and the channel to them.
+    /// The channel to the tasks that write events to the log.
     pub writers: Writers,
 }
 
@@ -122,7 +122,10 @@ impl Deref for Intake {
     }
 }
 
-/// Hands a request's events to the writers and waits until they are committed.
+/// Hands the events of a request to the writers and waits until they are committed.
+///
+/// # Errors
+/// [`Busy`] if none of the events was written.
 pub async fn submit(writers: &Writers, submission: Submission) -> Result<Answer, Busy> {
     let want_leads = submission.want_leads;
     let mut answer = Answer { leads: want_leads.then(Vec::new), ..Answer::default() };
@@ -158,7 +161,8 @@ pub async fn submit(writers: &Writers, submission: Submission) -> Result<Answer,
     Ok(answer)
 }
 
-/// Appends events in somebody else's transaction, which makes what they say so; their leads are that one's to score.
+/// Appends events to the log in the caller's transaction. The caller makes the changes that the events tell
+/// of, and scores their leads.
 pub(crate) async fn append(conn: &mut PgConnection, events: &[NewEvent]) -> sqlx::Result<()> {
     let mut events: Vec<&NewEvent> = events.iter().collect();
     events.sort_unstable_by_key(|event| commit::place(event));
@@ -166,7 +170,8 @@ pub(crate) async fn append(conn: &mut PgConnection, events: &[NewEvent]) -> sqlx
     Ok(())
 }
 
-/// Hands upserts to the writers and waits until what is new is committed.
+/// Hands upserts to the writers and waits until the new ones are committed. Returns the result of each
+/// upsert, in order.
 pub async fn upsert(writers: &Writers, upserts: Upserts) -> Result<Vec<Upserted>, Busy> {
     let outcomes = writers.upsert(upserts).await?;
     for outcome in &outcomes {
@@ -180,7 +185,7 @@ pub async fn upsert(writers: &Writers, upserts: Upserts) -> Result<Vec<Upserted>
     Ok(outcomes)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }

@@ -1,4 +1,4 @@
-//! Our own shape of an event.
+//! The service's own shape of an event.
 
 use chrono::{DateTime, Utc};
 use scoring::event_type;
@@ -11,15 +11,15 @@ use super::{
 };
 use crate::leads::identity::{Given, Kind, Named};
 
-/// What `/v1/events` takes: an event, or several.
+/// The body of `/v1/events`: an event or an array of events.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(
     dead_code,
-    reason = "documents what is split by hand, so that a bad event takes no neighbour with it"
+    reason = "documents a body that is split by hand, so that a bad event does not affect the others"
 )]
 pub(super) enum EventOrEvents {
-    /// An event.
+    /// One event.
     One(Box<EventDocument>),
     /// At most 10 000 events.
     Many(Vec<EventDocument>),
@@ -30,52 +30,55 @@ pub(super) enum EventOrEvents {
 #[schema(as = NewEvent)]
 #[expect(dead_code, reason = "documents what `parse` reads by hand, so that each mistake has its own code")]
 pub(super) struct EventDocument {
-    /// The sender's own id: the same id for the same lead again is a repetition, for ever. None: one is made.
+    /// Your own id of the event, 1 to 512 bytes. An event with the same id for the same lead is a repetition,
+    /// for ever. If absent, the service makes an id.
     id: Option<String>,
-    /// What happened, in `snake_case`, in any script; `identify` joins the identities named. Spellings that differ only in
-    /// how a character is encoded are one type, which is kept in NFKC.
+    /// What happened, in `snake_case` and any script, 1 to 100 bytes. `identify` joins the identities that it
+    /// names. Spellings that differ only in how a character is encoded are the same type, which is stored in
+    /// NFKC.
     #[schema(example = "page_viewed")]
     r#type: String,
-    /// When it happened, by the sender's clock; none: now.
+    /// When the event happened, by your clock. If absent, now.
     occurred_at: Option<DateTime<Utc>>,
-    /// When it was sent, by the sender's clock, which is corrected by it.
+    /// When the event was sent, by your clock. The service uses it to correct your clock.
     sent_at: Option<DateTime<Utc>>,
-    /// Whom it is about.
+    /// The person the event is about.
     lead: LeadDocument,
-    /// What is particular to the type.
+    /// What the event says about itself.
     properties: Option<Map<String, Value>>,
-    /// What it says of the person; null removes an attribute. What is derived from it stands under `derived`, which cannot
-    /// be sent.
+    /// What the event says about the person. Null removes an attribute. The service adds derived attributes
+    /// under `derived`, which cannot be sent.
     traits: Option<Map<String, Value>>,
-    /// Circumstances, such as `user_agent`, `ip`.
+    /// The circumstances, such as `user_agent` and `ip`.
     context: Option<Map<String, Value>>,
 }
 
-/// Whom an event is about: at least one of the three.
+/// The person an event is about. At least one of the three is needed.
 #[derive(ToSchema)]
 #[schema(as = NewEventLead)]
 #[expect(dead_code, reason = "documents what `parse` reads by hand")]
 pub(super) struct LeadDocument {
-    /// What the sender's own system calls the person.
+    /// The person's id in your own system.
     user_id: Option<String>,
-    /// A browser or device.
+    /// The id of a browser or device.
     anonymous_id: Option<String>,
-    /// An e-mail address.
+    /// The person's e-mail address.
     email: Option<String>,
 }
 
 const FIELDS: [&str; 8] = ["id", "type", "occurred_at", "sent_at", "lead", "properties", "traits", "context"];
 
-/// Reads an event in our own shape; a field that it does not know is refused by name.
+/// Parses an event in the service's own shape. An unknown field is refused, and the message names it.
 pub(crate) fn parse(mut item: Map<String, Value>) -> Result<Found, Rejection> {
     if let Some(unknown) = item.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         return Err(Rejection::new(
             "unknown_field",
-            format!("`{unknown}` is no field of an event; those are {}", FIELDS.join(", ")),
+            format!("`{unknown}` is not a field of an event; the fields are {}", FIELDS.join(", ")),
         ));
     }
-    let kind = text(&mut item, "type", "invalid_event_type")?
-        .ok_or_else(|| Rejection::new("missing_type", "an event has a `type`"))?;
+    let kind = text(&mut item, "type", "invalid_event_type")?.ok_or_else(|| {
+        Rejection::new("missing_type", "the event has no `type`; add one such as page_viewed")
+    })?;
     let kind = event_type::form(&kind).into_owned();
     check_kind(&kind)?;
     let id = text(&mut item, "id", "invalid_id")?;
@@ -115,14 +118,12 @@ fn named(item: &mut Map<String, Value>, kind: &str) -> Result<Named, Rejection> 
     if let Some(unknown) = lead.keys().next() {
         return Err(Rejection::new(
             "unknown_field",
-            format!(
-                "`lead.{unknown}` is not a field; a lead is named by `user_id`, `email` and `anonymous_id`"
-            ),
+            format!("`lead.{unknown}` is not a field of a lead; the fields are user_id, email, anonymous_id"),
         ));
     }
     let set_aside = given.set_aside();
     let Some(named) = Named::by(kind, user_id, email, anonymous_id) else {
-        let detail = "`lead` names at least one of `user_id`, `email` and `anonymous_id`";
+        let detail = "`lead` must name at least one of `user_id`, `email` and `anonymous_id`";
         let missing = || Rejection::new("missing_identity", detail);
         return Err(set_aside.first().map_or_else(missing, |kind| Rejection::placeholder(*kind)));
     };
@@ -133,7 +134,7 @@ fn text(item: &mut Map<String, Value>, field: &str, code: &'static str) -> Resul
     match item.remove(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Rejection::new(code, format!("`{field}` is text"))),
+        Some(_) => Err(Rejection::new(code, format!("`{field}` must be text"))),
     }
 }
 
@@ -145,6 +146,6 @@ fn object(
     match item.remove(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
-        Some(_) => Err(Rejection::new(code, format!("`{field}` is an object"))),
+        Some(_) => Err(Rejection::new(code, format!("`{field}` must be an object"))),
     }
 }

@@ -1,29 +1,29 @@
-//! Why an item was not taken.
+//! Rejections and warnings about single items.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::leads::identity::Kind;
 
-/// How long a refusal's sentence may be, in bytes: it may quote what the item says.
+/// How long the sentence of a rejection may be, in bytes. It may quote the item.
 const LONGEST_DETAIL: usize = 500;
-/// How much of a refused item is kept, in bytes.
+/// How many bytes of a refused item are stored.
 const KEPT_OF_ITEM: usize = 2 * 1024;
-/// How many of a request's refused items are kept.
+/// How many refused items of a request are stored.
 pub(super) const KEPT_OF_REQUEST: usize = 100;
 
-/// One item's refusal: a stable code and a sentence.
+/// Why an item was refused: a stable code and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Rejection {
-    /// A stable word.
+    /// A stable code.
     pub code: &'static str,
     /// What to do about it.
     pub detail: String,
 }
 
 impl Rejection {
-    /// A refusal; a sentence that is too long is cut.
+    /// Makes a rejection. A sentence that is too long is cut.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Rejection {
         let mut detail = detail.into();
         if detail.len() > LONGEST_DETAIL {
@@ -34,17 +34,17 @@ impl Rejection {
         Rejection { code, detail }
     }
 
-    /// Of an item that names nobody, as the identity of this kind is a placeholder.
+    /// The rejection of an item that names only a placeholder, of this kind.
     pub fn placeholder(kind: Kind) -> Rejection {
         let (code, name) = placeholder(kind);
         let detail = format!(
-            "the {name} is a placeholder that stands for nobody, and the event names nobody else; name a person or a device"
+            "the {name} is a placeholder, and the event names nobody else; name a person or a device"
         );
         Rejection { code, detail }
     }
 }
 
-/// The code of a placeholder, and what the identity is called.
+/// The code for a placeholder of this kind, and the name of the kind in messages.
 fn placeholder(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::UserId => ("placeholder_user_id", "user id"),
@@ -53,24 +53,24 @@ fn placeholder(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-/// What is to be known of an item that was taken.
+/// A warning about an item that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// The item's place in the request, from 0.
     pub index: usize,
-    /// What, as a stable word.
+    /// What the warning is about, as a stable code.
     pub code: String,
     /// What to do about it.
     pub detail: String,
 }
 
 impl Warning {
-    /// An identity of this kind is a placeholder, and joins nobody.
+    /// The warning that an identity of this kind is a placeholder and was ignored.
     pub fn placeholder(index: usize, kind: Kind) -> Warning {
         let (code, name) = placeholder(kind);
         let detail = format!(
-            "the {name} is a placeholder that stands for nobody: the event counts for whom else it names; \
-            leave the {name} out where nobody is known"
+            "the {name} is a placeholder and was ignored; the event counts for the other identities that it names. \
+            Leave the {name} out where nobody is known"
         );
         Warning { index, code: code.to_owned(), detail }
     }
@@ -79,16 +79,16 @@ impl Warning {
 /// An item that was refused.
 #[derive(Debug, Clone)]
 pub struct Refused {
-    /// Its place in the request, from 0.
+    /// The item's place in the request, from 0.
     pub index: usize,
-    /// Why.
+    /// Why the item was refused.
     pub rejection: Rejection,
-    /// How what came begins.
+    /// The beginning of the item as it came.
     pub body: Vec<u8>,
 }
 
 impl Refused {
-    /// An item that was refused, with as much of it as is kept.
+    /// Makes a refused item. At most 2 KiB of the item are kept.
     pub fn new(index: usize, rejection: Rejection, item: &[u8]) -> Refused {
         Refused { index, rejection, body: item[..item.len().min(KEPT_OF_ITEM)].to_vec() }
     }
@@ -99,7 +99,7 @@ impl Refused {
 pub struct RejectedItem {
     /// The item's place in the request, from 0.
     pub index: usize,
-    /// Why, as a stable word.
+    /// Why the item was refused, as a stable code.
     pub code: String,
     /// What to do about it.
     pub detail: String,

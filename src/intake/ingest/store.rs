@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Appends events, and says which of them were not there yet.
+/// Appends events to the log. Returns the keys of the events that are new.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     events: &[&NewEvent],
@@ -73,7 +73,7 @@ pub(super) async fn insert(
     Ok(rows.into_iter().map(|row| (row.identity_id, row.event_key)).collect())
 }
 
-/// Notes types of events, unless there are so many already.
+/// Notes types of events, unless `most` types are noted already.
 pub(super) async fn note_types(conn: &mut PgConnection, types: &[String], most: usize) -> sqlx::Result<()> {
     sqlx::query!(
         "-- ingest::note_types
@@ -88,14 +88,14 @@ pub(super) async fn note_types(conn: &mut PgConnection, types: &[String], most: 
     Ok(())
 }
 
-/// An event that was there already.
+/// An event that was in the log already.
 pub(super) struct Known {
     pub(super) identity_id: IdentityId,
     pub(super) event_key: EventKey,
     pub(super) digest: i64,
 }
 
-/// What was said under ids that were there already.
+/// Reads the digests of the events that are in the log already.
 pub(super) async fn known(
     conn: &mut PgConnection,
     identities: &[IdentityId],
@@ -114,7 +114,7 @@ pub(super) async fn known(
     .await
 }
 
-/// Keeps what was refused, with the reason.
+/// Stores refused items, with the reasons.
 pub(super) async fn insert_refused(
     conn: &mut PgConnection,
     ids: &Ids,
@@ -146,15 +146,15 @@ pub(super) async fn insert_refused(
     Ok(())
 }
 
-/// Forgets refused items that came before an instant, and the oldest of more than `most`; at most so many at once. How
-/// many those were.
+/// Deletes refused items that came before an instant, and the oldest ones if there are more than `most`.
+/// Deletes at most `at_once`, and returns how many.
 pub(super) async fn forget_rejected(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
     most: i64,
     at_once: i64,
 ) -> sqlx::Result<usize> {
-    // Ids begin with the instant at which they were made.
+    // An id begins with the instant at which it was made, so ids can be compared with instants.
     let done = sqlx::query!(
         "-- ingest::forget_rejected
         delete from rejected_events where id in (

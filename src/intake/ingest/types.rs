@@ -1,7 +1,8 @@
 //! The types of events that the log has held.
 //!
-//! A type is noted after the commit that brought its first event, and then never again by this instance: so no transaction
-//! waits for another because of it. An instance that dies in between leaves the type out until the next one meets it.
+//! A type is noted after the commit of its first event, and never again by this instance. So no transaction
+//! waits for another because of a type. If an instance dies before it notes a type, the next event of the
+//! type notes it.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -13,12 +14,12 @@ use sqlx::PgPool;
 use super::store;
 use crate::models::MOST_TYPES;
 
-/// Those that this instance knows to be noted.
+/// The types that this instance knows to be noted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Types(Arc<Mutex<HashSet<String>>>);
 
 impl Types {
-    /// Notes types of events that have been committed.
+    /// Notes the types of committed events. A failure is only logged.
     pub(super) async fn note(&self, pool: &PgPool, kinds: impl Iterator<Item = &str>) {
         let new = self.unknown(kinds);
         if new.is_empty() {
@@ -28,12 +29,12 @@ impl Types {
         match noted.await {
             Ok(()) => self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(new),
             Err(error) => {
-                tracing::debug!(%error, "types of events were not noted; the next event tries again");
+                tracing::debug!(%error, "cannot note types of events; the next event tries again");
             }
         }
     }
 
-    /// Those that are to be noted, each once; none once there are very many.
+    /// Returns the types that are not known to be noted, each once. Empty if very many are noted already.
     fn unknown<'a>(&self, kinds: impl Iterator<Item = &'a str>) -> Vec<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_TYPES {

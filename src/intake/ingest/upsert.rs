@@ -1,11 +1,12 @@
-//! Upserts: identifies of which only those enter the log that say something new.
+//! Upserts: identifies that enter the log only if they say something new.
 //!
-//! The leads that are named are locked before it is decided, so what is compared is what is so until the commit: of the same
-//! call twice at once, one writes and the other finds that it is known. What is not known yet cannot be locked; whether it was
-//! somebody else who made it in between is seen when it is entered, and then the batch begins again.
+//! A writer locks the named leads before it decides, so nothing it compares can change before the commit. If
+//! the same call comes twice at the same time, one call writes, and the other finds that nothing is new. A
+//! lead that does not exist yet cannot be locked. If another transaction makes it in the meantime, the writer
+//! notices that when it enters the event, and the batch begins again.
 //!
-//! An upsert that joins identities leaves open what it leads to, so others of the same batch that name one of them are put
-//! off to the next transaction, in their order.
+//! An upsert that joins identities may change the leads that others of the same batch name. So those others
+//! wait for the next transaction, in their order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -25,47 +26,50 @@ use crate::{
     platform::ids::{IdentityId, LeadId},
 };
 
-/// Identifies, of which those that say nothing new are left out.
+/// The upserts of a request.
 #[derive(Debug)]
 pub struct Upserts {
-    /// What is said; each names one lead.
+    /// The upserts as events. Each names one lead.
     pub events: Vec<NewEvent>,
-    /// The attributes on which the caller goes: if the lead has others by now, nothing is written.
+    /// The attributes that the caller has read. If the lead has other attributes now, nothing is written.
+    /// `None`: no condition.
     pub seen: Option<Map<String, Value>>,
 }
 
-/// What became of an upsert.
+/// The result of an upsert.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Upserted {
     /// The lead is new.
     Created(LeadId),
-    /// An attribute has another value, or an identity has joined.
+    /// An attribute has another value, or another identity belongs to the lead.
     Updated(LeadId),
-    /// The lead is as it was: what was said is known, or older than what is known. Nothing was written.
+    /// The lead is as it was: the upsert said what is known, or something older. Nothing was written.
     Unchanged(LeadId),
-    /// Nothing was written.
+    /// The upsert was refused. Nothing was written.
     Rejected(Rejection),
 }
 
-/// An upsert, and the attributes on which its caller goes.
+/// An upsert, with the attributes that its caller has read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish<'a> {
     pub(super) event: &'a NewEvent,
     pub(super) seen: Option<&'a Map<String, Value>>,
 }
 
+/// What the writer does with an upsert.
 enum Decision {
-    /// It is written, and leads to this if it makes the identities that are not known yet.
+    /// Write it. The function gives the result. The identities are unknown so far, and this transaction must
+    /// be the one that makes them.
     Write(fn(LeadId) -> Upserted, Vec<IdentityId>),
-    /// It is not written.
+    /// Do not write it. This is the result.
     Settled(Upserted),
-    /// It is looked at again once the others are committed.
+    /// Decide again after the others are committed.
     PutOff,
 }
 
 impl WriterContext {
-    /// Decides on upserts and writes what is new in one transaction; those that come back without an outcome are to be
-    /// asked again. The first never is one of them.
+    /// Decides about upserts, and writes the new ones in one transaction. Returns the result of each, in
+    /// order. `None`: it must be tried again. The first upsert always has a result.
     pub(super) async fn upsert(&self, wishes: &[Wish<'_>]) -> Result<Vec<Option<Upserted>>, ResolveError> {
         let mut begun = LeadChange::begin(&self.lifecycle).await?;
         let mut table = Table::load(begun.conn(), wishes).await?;
@@ -109,7 +113,7 @@ impl WriterContext {
 }
 
 impl Decision {
-    /// The outcome of an upsert in a transaction that writes nothing.
+    /// The result of an upsert in a transaction that writes nothing.
     fn without_writing(self) -> Option<Upserted> {
         match self {
             Decision::Settled(outcome) => Some(outcome),
@@ -118,17 +122,18 @@ impl Decision {
     }
 }
 
-/// What is known of everything that the upserts of a transaction name, and what becomes of it.
+/// What is known of the leads that the upserts of a transaction name. It is updated with each decision.
 struct Table {
     locked: LockedLeads,
     profiles: BTreeMap<LeadId, Fold>,
-    /// The events that are known under the upserts' ids, by their digests.
+    /// The digests of the events that the log has under the upserts' ids.
     logged: HashMap<Place, i64>,
-    /// Identities and leads of which it is only known after the commit how they stand.
+    /// The identities and leads whose state is known only after the commit.
     open: (HashSet<IdentityId>, HashSet<LeadId>),
 }
 
 impl Table {
+    /// Locks the named leads, and reads their attributes and the events under the upserts' ids.
     async fn load(conn: &mut PgConnection, wishes: &[Wish<'_>]) -> Result<Table, ResolveError> {
         let locked = leads::look_up(conn, wishes.iter().flat_map(|wish| wish.event.named.all())).await?;
         let known: Vec<LeadId> = locked.leads.keys().copied().collect();
@@ -139,6 +144,7 @@ impl Table {
         Ok(Table { locked, profiles, logged, open: (HashSet::new(), HashSet::new()) })
     }
 
+    /// Decides about one upsert, after the upserts before it.
     fn decide(&mut self, wish: Wish<'_>) -> Decision {
         let event = wish.event;
         let lead_at = |identity| self.locked.lead_at(identity, event.occurred_at);
@@ -179,7 +185,8 @@ impl Table {
         Decision::Write(Upserted::Updated, Vec::new())
     }
 
-    /// Why an upsert that names this lead first is not taken.
+    /// Returns why an upsert of this lead is refused, if it is: an address belongs to another user id, or the
+    /// caller's condition fails.
     fn objection(&self, wish: Wish<'_>, lead: Option<LeadId>) -> Option<Rejection> {
         let event = wish.event;
         for (email, user) in event.named.links() {
@@ -197,6 +204,7 @@ impl Table {
             .then(|| Rejection::new("precondition_failed", "the lead has changed since it was read"))
     }
 
+    /// Notes that the state of these identities and leads is known only after the commit.
     fn leave_open(&mut self, named: Vec<IdentityId>, leads: BTreeSet<LeadId>) {
         self.open.0.extend(named);
         self.open.1.extend(leads);

@@ -1,4 +1,4 @@
-//! The writers: tasks that take what has gathered and commit it.
+//! The writers: tasks that take the waiting requests and commit their events together.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -24,20 +24,20 @@ use crate::{leads::ResolveError, platform::db};
 
 /// How many writers there are by default, each with a connection of its own.
 pub const WRITERS: u32 = 4;
-/// How many items may wait or be written at once; a request that would go over is refused.
+/// How many items may wait or be written at once. A request that would exceed this is refused.
 const MOST_WAITING: usize = 65_536;
-/// How many items a writer takes together, unless one request alone brings more.
+/// About how many items a writer takes into one batch. The last request of a batch may bring more.
 const BATCH: usize = 2_000;
-/// Up to how many items are written on a thread on which requests are answered: that takes it less than a millisecond at a
-/// time.
+/// The most items that are written on a thread that also answers requests. They keep the thread for less than
+/// a millisecond at a time.
 const FEW: usize = 8;
-/// Up to how many bytes of them.
+/// The most bytes that these items may have.
 const SMALL: usize = 32 * 1024;
 
-/// Why a request's events were not written. None of them was acknowledged.
+/// Why the events of a request were not written. None of them was acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Busy {
-    /// More waits than can be held.
+    /// Too many items are waiting.
     #[error("too many events are waiting to be written")]
     Full,
     /// The database failed, or the service is stopping.
@@ -45,13 +45,14 @@ pub enum Busy {
     Unavailable,
 }
 
-/// A request that waits to be written, with what becomes of each of its items.
+/// A request that waits to be written, with the channel for the outcomes of its items.
 struct Waiting<S, O> {
     said: S,
     reply: oneshot::Sender<Result<Vec<O>, Busy>>,
     _held: OwnedSemaphorePermit,
 }
 
+/// A request for the writers.
 #[derive(Debug)]
 enum Work {
     Events(Waiting<Submission, Outcome>),
@@ -59,6 +60,7 @@ enum Work {
 }
 
 impl Work {
+    /// How many items the request has.
     fn items(&self) -> usize {
         match self {
             Work::Events(waiting) => waiting.said.events.len(),
@@ -66,7 +68,7 @@ impl Work {
         }
     }
 
-    /// About how many bytes the items had as they came.
+    /// The approximate size of the items as they came, in bytes.
     fn size(&self) -> usize {
         match self {
             Work::Events(waiting) => waiting.said.size,
@@ -75,7 +77,7 @@ impl Work {
     }
 }
 
-/// The way to the writers.
+/// The channel to the writers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Writers {
     queue: mpsc::UnboundedSender<Work>,
@@ -89,9 +91,9 @@ impl<S, O> std::fmt::Debug for Waiting<S, O> {
 }
 
 impl Writers {
-    /// Starts the writers, as many as the pool has connections. They end after `stop`, when nothing waits.
+    /// Starts as many writers as the pool has connections. After `stop`, they end when no request waits.
     pub(crate) fn start(context: &WriterContext, tasks: &TaskTracker, stop: &CancellationToken) -> Writers {
-        // The semaphore bounds the channel: every request holds as many permits as it has items.
+        // The semaphore limits the channel: each request holds as many permits as it has items.
         let (queue, waiting) = mpsc::unbounded_channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..context.lifecycle.db.options().get_max_connections() {
@@ -100,16 +102,17 @@ impl Writers {
         Writers { queue, room: Arc::new(Semaphore::new(MOST_WAITING)) }
     }
 
-    /// Writes a request's events; the outcomes come in the order of the events.
+    /// Writes the events of a request. Returns their outcomes, in order.
     pub async fn write(&self, submission: Submission) -> Result<Vec<Outcome>, Busy> {
         self.ask(submission.events.len() + submission.refused.len(), submission, Work::Events).await
     }
 
-    /// Writes upserts; the outcomes come in their order.
+    /// Writes upserts. Returns their results, in order.
     pub async fn upsert(&self, upserts: Upserts) -> Result<Vec<Upserted>, Busy> {
         self.ask(upserts.events.len(), upserts, Work::Upserts).await
     }
 
+    /// Sends a request to the writers and waits for the outcomes.
     async fn ask<S, O>(
         &self,
         items: usize,
@@ -132,29 +135,31 @@ impl Writers {
 
 type Queue = Arc<Mutex<mpsc::UnboundedReceiver<Work>>>;
 
-/// One writer: takes what has gathered, writes it, answers; until the service stops and nothing waits.
+/// Runs one writer: takes the waiting requests, writes them and answers, until the service stops and no
+/// request waits.
 async fn work(context: WriterContext, queue: Queue, stop: CancellationToken) {
     while let Some(batch) = gather(&queue, &stop).await {
         let [items, size] =
             [Work::items, Work::size].map(|of: fn(&Work) -> usize| batch.iter().map(of).sum::<usize>());
         let writing = write(context.clone(), batch);
-        // A task of its own, so that a panic costs one batch its answer and not the service a writer. What takes long is
-        // done on a thread for which no request waits.
+        // Each batch is a task of its own, so a panic fails one batch and does not end the writer. A large
+        // batch runs on a blocking thread, so that no request waits for it.
         let ended = if items <= FEW && size <= SMALL {
             #[expect(
                 clippy::disallowed_methods,
-                reason = "this task, which the service waits for, waits for that one"
+                reason = "the service waits for this task, and this task waits for the spawned one"
             )]
             tokio::spawn(writing).await
         } else {
             spawn_blocking(|| Handle::current().block_on(writing)).await
         };
         if let Err(error) = ended {
-            tracing::error!(%error, "writing a batch of events ended in a panic");
+            tracing::error!(%error, "a panic ended the writing of a batch of events");
         }
     }
 }
 
+/// Takes the requests of the next batch from the channel. `None`: the service stops and no request waits.
 async fn gather(queue: &Queue, stop: &CancellationToken) -> Option<Vec<Work>> {
     let mut queue = queue.lock().await;
     let first = tokio::select! {
@@ -175,6 +180,7 @@ async fn gather(queue: &Queue, stop: &CancellationToken) -> Option<Vec<Work>> {
     Some(batch)
 }
 
+/// Writes a batch: first the events, then the upserts.
 async fn write(context: WriterContext, batch: Vec<Work>) {
     let (mut events, mut upserts) = (Vec::new(), Vec::new());
     for work in batch {
@@ -191,6 +197,7 @@ async fn write(context: WriterContext, batch: Vec<Work>) {
     }
 }
 
+/// Writes the events of several requests together, and answers each request.
 async fn write_events(context: &WriterContext, batch: Vec<Waiting<Submission, Outcome>>) {
     let items: Vec<Item<'_>> = batch
         .iter()
@@ -213,13 +220,13 @@ async fn write_events(context: &WriterContext, batch: Vec<Waiting<Submission, Ou
     metrics::histogram!("leadscore_commit_events").record(items.len() as f64);
     for waiting in batch {
         let own = outcomes.by_ref().take(waiting.said.events.len());
-        // Nobody listens any more when the client has gone; what was written stays written.
+        // Sending fails if the client has gone. The events stay written.
         let _ = waiting.reply.send(own.collect());
     }
 }
 
-/// Writes items together; where the database refuses the content of one, halves the batch until that one stands
-/// alone and is rejected by itself.
+/// Writes items together. If the database refuses the content of an item, the batch is halved until that item
+/// stands alone, and only that item is rejected.
 async fn write_items(
     context: &WriterContext,
     items: &[Item<'_>],
@@ -243,7 +250,7 @@ async fn write_items(
                 outcomes.push(Ok(Outcome::Rejected(unprocessable())));
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "events could not be written");
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot write events");
                 outcomes.extend(part.iter().map(|_| Err(Busy::Unavailable)));
             }
         }
@@ -251,8 +258,8 @@ async fn write_items(
     outcomes
 }
 
-/// Commits, beginning again while others are changing the same leads, and without the items that would give a lead too
-/// many attributes.
+/// Commits items. Begins again if another transaction changes the same leads, or without the items that would
+/// give a lead too many attributes.
 async fn commit(
     context: &WriterContext,
     items: &[Item<'_>],
@@ -280,6 +287,7 @@ async fn commit(
     }
 }
 
+/// Writes the upserts of several requests, and answers each request.
 async fn write_upserts(context: &WriterContext, batch: Vec<Waiting<Upserts, Upserted>>) {
     let wishes: Vec<Wish<'_>> = batch
         .iter()
@@ -295,8 +303,8 @@ async fn write_upserts(context: &WriterContext, batch: Vec<Waiting<Upserts, Upse
     }
 }
 
-/// Writes upserts together, those that are put off in transactions of their own after the others; where the database
-/// refuses the content of one, each by itself.
+/// Writes upserts together. Upserts that are put off are written in later transactions. If the database
+/// refuses the content of one, each is written by itself.
 async fn settle(context: &WriterContext, wishes: &[Wish<'_>]) -> Vec<Result<Upserted, Busy>> {
     let mut outcomes: Vec<Result<Upserted, Busy>> = vec![Err(Busy::Unavailable); wishes.len()];
     let mut open: VecDeque<usize> = (0..wishes.len()).collect();
@@ -327,24 +335,27 @@ async fn settle(context: &WriterContext, wishes: &[Wish<'_>]) -> Vec<Result<Upse
                 outcomes[round[0]] = Ok(Upserted::Rejected(unprocessable()));
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "upserts could not be written");
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot write upserts");
             }
         }
     }
     outcomes
 }
 
+/// The rejection of an item that the database refuses.
 fn unprocessable() -> Rejection {
     Rejection::new("unprocessable", "the database cannot store something in the event")
 }
 
-/// Decides and commits, beginning again while others are changing the same leads.
+/// Decides about upserts and commits. Begins again if another transaction changes the same leads.
 async fn upsert(context: &WriterContext, wishes: &[Wish<'_>]) -> Result<Vec<Option<Upserted>>, ResolveError> {
     db::retrying(|| context.upsert(wishes)).await
 }
 
-/// The database refuses what an item holds (data exceptions, violated constraints, exceeded limits), or what is kept of
-/// the item's lead cannot be read. In both cases the others of the batch can be written.
+/// Whether an error is due to the content of one item, so that the other items can be written.
+///
+/// The database refuses the content (data exception, violated constraint, exceeded limit), or what is stored
+/// of the item's lead cannot be read.
 fn is_content(error: &ResolveError) -> bool {
     match error {
         ResolveError::Changed => false,
@@ -356,6 +367,7 @@ fn is_content(error: &ResolveError) -> bool {
     }
 }
 
+/// The SQLSTATE code of a database error.
 struct SqlState<'a>(Option<std::borrow::Cow<'a, str>>);
 
 fn state(error: &sqlx::Error) -> SqlState<'_> {
@@ -363,6 +375,7 @@ fn state(error: &sqlx::Error) -> SqlState<'_> {
 }
 
 impl SqlState<'_> {
+    /// Whether the code belongs to a class: its first two characters.
     fn begins(&self, class: &str) -> bool {
         self.0.as_deref().is_some_and(|code| code.starts_with(class))
     }

@@ -1,4 +1,4 @@
-//! What a followed link brings into the log.
+//! Counting followed links: each becomes an event in the log.
 
 use std::time::Duration;
 
@@ -30,26 +30,27 @@ use crate::{
     platform::ids::{EventKey, digest},
 };
 
-/// How many followed links may wait to be counted at once.
+/// How many followed links may wait to be counted at the same time. More are counted as lost.
 const MOST_UNDER_WAY: usize = 1_000;
-/// After how long something that could not be counted is tried again.
+/// How long to wait before each new try to count a link.
 const RETRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(20)];
-/// How much of a user agent is kept, in bytes.
+/// How many characters of a user agent are kept.
 const LONGEST_USER_AGENT: usize = 1_024;
 
-/// A link that somebody followed.
+/// A followed link.
 #[derive(Debug)]
 pub(super) struct Followed {
     token: Token,
-    /// The token as it came.
+    /// The text of the token, as it came.
     text: String,
+    /// When the link was followed.
     at: DateTime<Utc>,
     user_agent: Option<String>,
-    /// What gives away that no person did.
+    /// The sign that a machine followed the link, if there is one.
     hint: Option<Finding>,
 }
 
-/// What a request for a link says of who follows it.
+/// What the headers of a request for a link say.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) user_agent: Option<&'a str>,
@@ -57,7 +58,7 @@ pub(super) struct Request<'a> {
 }
 
 impl Followed {
-    /// Now, with what the request says of who it is.
+    /// A link that is followed now, with what the request shows.
     pub(super) fn now(links: &Links, token: Token, text: &str, request: Request<'_>) -> Followed {
         let user_agent: Option<String> = request
             .user_agent
@@ -70,7 +71,7 @@ impl Followed {
     }
 }
 
-/// Counts beside the answer.
+/// Counts a followed link in the background, so that the answer does not wait.
 pub(super) fn count(links: &Links, followed: Followed) {
     let free = links.under_way.send_if_modified(|count| {
         let free = *count < MOST_UNDER_WAY;
@@ -90,12 +91,14 @@ pub(super) fn count(links: &Links, followed: Followed) {
     });
 }
 
+/// Counts a link as lost.
 fn lost() {
     metrics::counter!("leadscore_links_lost_total").increment(1);
-    tracing::warn!("an open or a click could not be counted");
+    tracing::warn!("cannot count an open or a click");
 }
 
-/// Whether it could be counted, if need be after a while.
+/// Counts a followed link, and tries again if the service is overloaded. Returns whether the link was
+/// counted.
 async fn counted(links: &Links, followed: &Followed) -> bool {
     for pause in RETRIES {
         match record(links, followed).await {
@@ -110,8 +113,9 @@ async fn counted(links: &Links, followed: &Followed) -> bool {
     record(links, followed).await.is_ok()
 }
 
-/// Brings it into the log; when this returns it is there. Of somebody who is not known any more nothing is kept but that
-/// they want no mails.
+/// Writes a followed link into the log. It is on disk when this returns.
+///
+/// If no identity has the token's hash, because the person was erased, only an unsubscription is stored.
 pub(super) async fn record(links: &Links, followed: &Followed) -> Result<(), Problem> {
     let token = &followed.token;
     let mut conn = links.db.acquire().await?;
@@ -119,7 +123,7 @@ pub(super) async fn record(links: &Links, followed: &Followed) -> Result<(), Pro
         return Ok(refuse(&mut conn, followed).await?);
     };
     let once = match token.act {
-        // The same again once somebody has subscribed anew is not the same.
+        // An unsubscription after a new subscription counts again.
         Act::Unsubscribe => {
             store::subscribed_at(&mut conn, identity.id()).await?.map(|at| at.timestamp_micros())
         }
@@ -139,7 +143,7 @@ pub(super) async fn record(links: &Links, followed: &Followed) -> Result<(), Pro
     }
 }
 
-/// Keeps the refusal of somebody who was erased: by the identity's hash, in case the address ever comes again.
+/// Stores an erased person's refusal under the identity's hash, in case the address is sent again.
 async fn refuse(conn: &mut PgConnection, followed: &Followed) -> sqlx::Result<()> {
     if followed.token.act == Act::Unsubscribe {
         let word = Word { state: State::Withdrawn, since: followed.at };
@@ -152,9 +156,11 @@ async fn refuse(conn: &mut PgConnection, followed: &Followed) -> sqlx::Result<()
     Ok(())
 }
 
-/// The same for what counts once: the same link, followed by the same program, at the same time.
+/// Makes the event's id. It is the same for what counts once: the same link, followed by the same program at
+/// the same time.
 fn event_id(Followed { token, text, user_agent, .. }: &Followed, once: i64) -> String {
-    // A program that looks ahead does not stand for the person who follows.
+    // Different programs get different ids, so that a prefetch does not hide the person's own click. An
+    // unsubscription counts once for all programs.
     let program = user_agent.as_ref().filter(|_| token.act != Act::Unsubscribe);
     let once = once.to_be_bytes();
     let mut parts = vec![b"link", text.as_bytes(), &once];
@@ -162,6 +168,7 @@ fn event_id(Followed { token, text, user_agent, .. }: &Followed, once: i64) -> S
     format!("link:{}", URL_SAFE_NO_PAD.encode(&digest(&parts)[..18]))
 }
 
+/// Makes the event of a followed link.
 fn found(followed: &Followed, named: Named, once: i64) -> Found {
     let Followed { token, user_agent, hint, .. } = followed;
     let mut properties = Map::new();
@@ -173,7 +180,7 @@ fn found(followed: &Followed, named: Named, once: i64) -> Found {
             properties.insert("honeypot".to_owned(), Value::Bool(true));
         }
     }
-    // It may be a mailbox's server that unsubscribes, on the word of a person.
+    // The mailbox's server may send the unsubscription for the person, so its user agent is left out.
     let user_agent = user_agent.as_ref().filter(|_| token.act != Act::Unsubscribe);
     let context = user_agent.map(|agent| Map::from_iter([("user_agent".to_owned(), json!(agent))]));
     Found {
@@ -181,7 +188,7 @@ fn found(followed: &Followed, named: Named, once: i64) -> Found {
         kind: kind(&token.act).to_owned(),
         name: None,
         named,
-        // That of its arrival, and no part of what is said.
+        // The time of arrival counts. It is no part of the content, so a repetition says the same.
         original_at: None,
         sent_at: None,
         corrected: true,
@@ -192,6 +199,7 @@ fn found(followed: &Followed, named: Named, once: i64) -> Found {
     }
 }
 
+/// The type of the event of an act.
 fn kind(act: &Act) -> &'static str {
     match act {
         Act::Open => "email_opened",

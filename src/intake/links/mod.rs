@@ -31,10 +31,11 @@ use crate::intake::ingest::Intake;
 use ring::Ring;
 use token::Secret;
 
-/// The intake, and what this process knows of links: the secrets, and how much is being counted. Cheap to clone.
+/// What the calls of links work with: the intake, the secrets, and the number of links being counted. Cheap
+/// to clone.
 #[derive(Debug, Clone)]
 pub struct Links {
-    /// What takes events in.
+    /// The intake of events.
     pub intake: Intake,
     ring: Arc<Ring>,
     under_way: Arc<watch::Sender<usize>>,
@@ -49,19 +50,19 @@ impl Deref for Links {
 }
 
 impl Links {
-    /// Nothing is known yet.
+    /// Makes the state of links. No secret is read yet.
     pub fn new(intake: Intake) -> Links {
         Links { intake, ring: Arc::default(), under_way: Arc::default() }
     }
 
-    /// Waits until everything is counted.
+    /// Waits until all followed links are counted.
     pub async fn idle(&self) {
-        // The sender is our own: it cannot be gone.
+        // This cannot fail: `self` holds the sender.
         let _ = self.under_way.subscribe().wait_for(|count| *count == 0).await;
     }
 }
 
-/// Sees to it that there is a secret, and reads those that there are.
+/// Makes the first secret if there is none, and reads all secrets.
 pub async fn ensure(links: &Links) -> sqlx::Result<()> {
     let secret = Secret::generate(&links.ids);
     store::insert_first(&mut *links.db.acquire().await?, &secret, links.clock.now()).await?;
@@ -69,7 +70,8 @@ pub async fn ensure(links: &Links) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Makes the secret by which tokens are signed from now on. Those before it are believed on, unless they are to end.
+/// Makes a new secret, which signs all later tokens. Tokens of earlier secrets stay valid, unless
+/// `end_others` is true.
 async fn rotate(links: &Links, end_others: bool) -> sqlx::Result<()> {
     let (secret, now) = (Secret::generate(&links.ids), links.clock.now());
     let mut tx = links.db.begin().await?;

@@ -1,7 +1,8 @@
-//! The secrets as this process knows them.
+//! This process's cache of the secrets.
 //!
-//! They are believed for [`BELIEVED_SECONDS`] and then read again beside the request, which does not wait. Only a token
-//! that names a secret which is not known yet waits for the database: another instance has made it a moment ago.
+//! A secret is used for [`BELIEVED_SECONDS`], and then read again in the background, so that the request does
+//! not wait. Only a token with an unknown secret waits for the database, because another instance may just
+//! have made the secret.
 
 use std::{
     collections::BTreeMap,
@@ -21,14 +22,14 @@ use crate::{
     platform::db::damaged,
 };
 
-/// For how long the secrets are believed before the database is asked again.
+/// How many seconds the secrets are used before they are read again.
 const BELIEVED_SECONDS: i64 = 60;
-/// How often at most the database is asked because of secrets that are not known.
+/// How many seconds must pass between two reads because of unknown secrets.
 const ASKED_EVERY_SECONDS: i64 = 1;
-/// How long a request waits for the database.
+/// How long a request waits for the database at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The secrets, and when they were last asked for.
+/// The secrets by their numbers, with when they were last read.
 #[derive(Debug, Default)]
 pub(super) struct Ring(RwLock<Known>);
 
@@ -39,11 +40,12 @@ struct Known {
 }
 
 impl Ring {
+    /// The secret of this number, if it is known.
     fn secret(&self, number: u16) -> Option<Secret> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).secrets.get(&number).cloned()
     }
 
-    /// Whether it was so long ago that they were asked for; if so, it is now.
+    /// Whether the last read was at least `after` ago. If so, notes that the secrets are read now.
     fn is_due(&self, now: DateTime<Utc>, after: TimeDelta) -> bool {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let due = known.asked_at.is_none_or(|asked| now - asked >= after);
@@ -53,12 +55,13 @@ impl Ring {
         due
     }
 
+    /// Replaces the known secrets.
     fn learn(&self, secrets: BTreeMap<u16, Secret>) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).secrets = secrets;
     }
 }
 
-/// Reads the secrets anew; the newest of them, which signs.
+/// Reads the secrets again. Returns the newest, which signs, with its number.
 pub(super) async fn read(links: &Links) -> sqlx::Result<(u16, Secret)> {
     let rows = store::secrets(&mut *links.db.acquire().await?).await?;
     let secrets: BTreeMap<u16, Secret> = rows.into_iter().map(store::SecretRow::numbered).collect();
@@ -67,7 +70,10 @@ pub(super) async fn read(links: &Links) -> sqlx::Result<(u16, Secret)> {
     newest.ok_or_else(|| damaged("link_secret has no secret that signs"))
 }
 
-/// What a token says; none if it is not one of ours.
+/// Verifies a token. Returns `None` if the service has not signed it.
+///
+/// # Errors
+/// An overload if the database does not answer in time and the secret is unknown.
 pub(super) async fn verify(links: &Links, text: &str) -> Result<Option<Token>, Problem> {
     let Some(presented) = Presented::read(text) else { return Ok(None) };
     let (ring, now) = (&links.ring, links.clock.now());
@@ -78,7 +84,7 @@ pub(super) async fn verify(links: &Links, text: &str) -> Result<Option<Token>, P
                 if let Err(error) = read(&links).await {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        "the secrets of links cannot be read"
+                        "cannot read the secrets of links"
                     );
                 }
             });
@@ -86,7 +92,7 @@ pub(super) async fn verify(links: &Links, text: &str) -> Result<Option<Token>, P
         return Ok(presented.open(&secret));
     }
     if ring.is_due(now, TimeDelta::seconds(ASKED_EVERY_SECONDS)) {
-        let away = || Problem::new(Code::Overloaded, "The link cannot be checked just now; try again.");
+        let away = || Problem::new(Code::Overloaded, "The link cannot be checked now. Try again.");
         tokio::time::timeout(PATIENCE, read(links)).await.map_err(|_| away())??;
     }
     Ok(ring.secret(presented.number).and_then(|secret| presented.open(&secret)))

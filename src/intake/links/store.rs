@@ -37,7 +37,7 @@ pub(super) async fn insert_first(
     Ok(())
 }
 
-/// The secrets whose tokens are believed, the one that signs last.
+/// Reads the secrets whose tokens are valid, in the order of their numbers. The last one signs.
 pub(super) async fn secrets(conn: &mut PgConnection) -> sqlx::Result<Vec<SecretRow>> {
     sqlx::query_as!(
         SecretRow,
@@ -48,7 +48,7 @@ pub(super) async fn secrets(conn: &mut PgConnection) -> sqlx::Result<Vec<SecretR
     .await
 }
 
-/// One change of the secrets at a time.
+/// Locks the table, so that one transaction at a time changes the secrets.
 pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         "-- links::lock
@@ -77,7 +77,7 @@ pub(super) async fn insert_next(
     Ok(())
 }
 
-/// Ends all secrets.
+/// Ends all secrets: their tokens are no longer valid.
 pub(super) async fn end_all(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "-- links::end_all
@@ -89,7 +89,7 @@ pub(super) async fn end_all(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx
     Ok(())
 }
 
-/// When the owner of an address, whatever identity it was said of, last wanted mails again.
+/// Reads when the lead of an address last subscribed to mails, by any of its identities.
 pub(super) async fn subscribed_at(
     conn: &mut PgConnection,
     identity: IdentityId,

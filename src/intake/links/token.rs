@@ -1,4 +1,4 @@
-//! Tokens: what a link of a mail says, signed, so that it is believed without asking the database.
+//! Tokens: the signed content of a link in a mail. The service trusts a token without asking the database.
 //!
 //! A token is URL-safe base64 of: the version, the number of the secret, the kind, the identity, the mail's id with its
 //! length before it, for a click the destination; then the first 16 bytes of an HMAC-SHA256 over all that.
@@ -12,11 +12,14 @@ use crate::platform::ids::{IdentityId, Ids};
 /// How long a mail's id may be, in bytes.
 pub(super) const LONGEST_MESSAGE: usize = 200;
 
+/// The version of the format, the first byte of a token.
 const VERSION: u8 = 1;
+/// The length of the signature, in bytes.
 const SIGNATURE: usize = 16;
+/// The length of a secret, in bytes.
 const SECRET: usize = 32;
 
-/// What tokens are signed with. Never shown, never logged.
+/// A secret that signs tokens. It is never shown or logged.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret(Vec<u8>);
 
@@ -48,35 +51,36 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What it means when somebody follows the link.
+/// What following a link means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Act {
     /// The mail was opened.
     Open,
     /// A link was clicked.
     Click {
-        /// Where it leads.
+        /// The destination of the link.
         url: String,
-        /// Whether people cannot see it, so that only a machine follows it.
+        /// Whether the link is hidden from people, so that only a machine follows it.
         honeypot: bool,
     },
     /// The recipient wants no more mails.
     Unsubscribe,
 }
 
-/// What a link says.
+/// The content of a link in a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
-    /// To whom the mail goes.
+    /// The address that the mail goes to.
     pub(super) identity: IdentityId,
-    /// The mail.
+    /// The id of the mail.
     pub(super) message: String,
-    /// What follows from it.
+    /// What following the link means.
     pub(super) act: Act,
 }
 
 impl Token {
-    /// The token as text, signed with the secret of this number. The mail's id has at most [`LONGEST_MESSAGE`] bytes.
+    /// Signs the token with the secret of this number, and returns it as text. The mail's id must have at
+    /// most [`LONGEST_MESSAGE`] bytes.
     pub(super) fn seal(&self, number: u16, secret: &Secret) -> String {
         let (kind, url) = match &self.act {
             Act::Open => (b'o', ""),
@@ -97,16 +101,16 @@ impl Token {
     }
 }
 
-/// A text that has the form of a token; nothing of it is to be believed yet.
+/// A text with the form of a token. Its signature is not verified yet.
 #[derive(Debug)]
 pub(super) struct Presented {
-    /// The secret by which it says it is signed.
+    /// The number of the secret that should have signed the token.
     pub(super) number: u16,
     bytes: Vec<u8>,
 }
 
 impl Presented {
-    /// Reads a text; none if it has not the form of a token of this version.
+    /// Decodes a text. `None` if it does not have the form of a token of this version.
     pub(super) fn read(text: &str) -> Option<Presented> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         match bytes.as_slice() {
@@ -115,7 +119,7 @@ impl Presented {
         }
     }
 
-    /// What it says, if this secret has signed it.
+    /// Verifies the signature with a secret, and returns the token. `None` if the secret has not signed it.
     pub(super) fn open(&self, secret: &Secret) -> Option<Token> {
         let (said, signature) = self.bytes.split_at_checked(self.bytes.len().checked_sub(SIGNATURE)?)?;
         secret.mac(said).verify_truncated_left(signature).ok()?;

@@ -43,14 +43,14 @@ use crate::{
 use news::{News, Read};
 use providers::{Provider, Sent, Verification};
 
-/// The intake, and what reads reports of e-mail providers. Cheap to clone.
+/// What the calls of e-mail providers work with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// What takes events in.
+    /// The intake of events.
     pub intake: Intake,
-    /// Amazon's certificates, by which reports of SES are verified.
+    /// The cache of Amazon's certificates, which verify reports of SES.
     pub amazon: Arc<Amazon>,
-    /// What says where webhooks, and subscriptions, may be sent.
+    /// Sends requests to other servers. It refuses addresses that webhooks may not reach.
     pub couriers: Arc<Couriers>,
 }
 
@@ -62,7 +62,8 @@ impl Deref for Mail {
     }
 }
 
-/// Takes what has come for a source; when this returns it is on disk.
+/// Verifies and takes a report. It is on disk when this returns. Returns the answer, and how many items of
+/// the report were of no interest.
 async fn take(mail: &Mail, verification: &Verification, sent: Sent<'_>) -> Result<(Answer, usize), Problem> {
     let (now, size) = (mail.clock.now(), sent.body.len());
     let read = match verification {
@@ -74,10 +75,11 @@ async fn take(mail: &Mail, verification: &Verification, sent: Sent<'_>) -> Resul
     Ok((submit(&mail.writers, submission).await?, passed_over))
 }
 
-/// News as events; those that cannot be any are set aside with their reason.
+/// Turns news into events. News that cannot be events are set aside with their reason.
 fn submission(provider: Provider, read: Read, size: usize, at: DateTime<Utc>) -> Result<Submission, Problem> {
     if read.news.len() > MOST_ITEMS {
-        let message = format!("A request holds news of at most {MOST_ITEMS} mails; send them in several.");
+        let message =
+            format!("A request may report at most {MOST_ITEMS} items. Send the items in several requests.");
         return Err(Problem::new(Code::TooLarge, message));
     }
     let arrival = Arrival { at, api_key: None };

@@ -1,4 +1,4 @@
-//! What has become of a mail, in the one shape into which everything that providers send is turned.
+//! News: the one shape into which the reports of all providers are turned.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -14,20 +14,20 @@ use crate::{
     platform::ids::digest,
 };
 
-/// How long a provider's own id may be and stand in ours, in bytes.
+/// How long a provider's id may be to become part of an event's id, in bytes.
 const LONGEST_ID: usize = 200;
-/// How much of a user agent is kept, in characters.
+/// How many characters of a user agent are kept.
 const LONGEST_USER_AGENT: usize = 1_024;
 
-/// What has become of a mail.
+/// What happened to a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Delivered,
     Opened,
     Clicked,
-    /// The address does not exist, or is never to be tried again.
+    /// The address does not exist or never takes mails.
     BouncedHard,
-    /// It was not delivered this time.
+    /// This mail was not delivered.
     BouncedSoft,
     Complained,
     Unsubscribed,
@@ -49,37 +49,37 @@ impl What {
     }
 }
 
-/// One thing that has become of one mail to one address.
+/// One thing that happened to one mail to one address.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct News {
-    /// The same for the same thing, however often it is told.
+    /// An id that is the same each time the provider reports the same thing.
     pub(super) id: String,
     pub(super) what: What,
     pub(super) email: String,
     pub(super) at: Option<DateTime<Utc>>,
     pub(super) message_id: Option<String>,
-    /// The one list of mails to which an unsubscription or a subscription is limited.
+    /// The list to which an unsubscription or subscription is limited. `None`: it is about all mails.
     pub(super) list: Option<String>,
-    /// The link that was followed: clicked, or the one by which somebody unsubscribed.
+    /// The link that was clicked, or by which the person unsubscribed.
     pub(super) url: Option<String>,
     pub(super) user_agent: Option<String>,
     pub(super) ip: Option<String>,
-    /// Whether the provider says that it was no person.
+    /// Whether the provider says that a machine caused this.
     pub(super) machine: bool,
-    /// Whether the provider may tell it in several ways, which do not agree on when it was.
+    /// Whether the provider may report this in several ways, with different times.
     pub(super) told_in_several_ways: bool,
 }
 
-/// What was read of a request.
+/// The news of a request.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Read {
     pub(super) news: Vec<News>,
-    /// How much of it is of no interest: that a mail was queued, put off, or for whom cannot be told.
+    /// How many items are of no interest: a mail was queued or deferred, or the address is unclear.
     pub(super) passed_over: usize,
 }
 
 impl Read {
-    /// The items of a request, each of which may hold news.
+    /// Collects the items of a request. An item without news counts as of no interest.
     pub(super) fn of(items: impl IntoIterator<Item = Option<News>>) -> Read {
         let mut read = Read::default();
         for item in items {
@@ -93,7 +93,7 @@ impl Read {
 }
 
 impl News {
-    /// News without circumstances. `parts` tell it from all other news of the provider.
+    /// Makes news without details. `parts` must differ from those of all other news of the provider.
     pub(super) fn new(what: What, email: &str, parts: &[&str]) -> News {
         News {
             id: fingerprint(parts),
@@ -110,10 +110,11 @@ impl News {
         }
     }
 
-    /// As an event on its way to the log.
+    /// The news as an event for the log.
     pub(super) fn found(&self, provider: Provider) -> Result<Found, Rejection> {
-        let email = Identity::parse(Kind::Email, &self.email)
-            .map_err(|why| Rejection::new("invalid_email", format!("the address of the mail: {why}")))?;
+        let email = Identity::parse(Kind::Email, &self.email).map_err(|why| {
+            Rejection::new("invalid_email", format!("the address that the mail went to: {why}"))
+        })?;
         let mut properties = Map::from_iter([("provider".to_owned(), json!(provider.as_str()))]);
         let bounce = match self.what {
             What::BouncedHard => Some("hard"),
@@ -149,14 +150,15 @@ impl News {
         })
     }
 
-    /// What is kept of it if it is refused.
+    /// What is stored of the news if it is refused.
     pub(super) fn summary(&self) -> Vec<u8> {
         let summary = json!({"id": self.id, "type": self.what.kind(), "email": self.email, "message_id": self.message_id});
         summary.to_string().into_bytes()
     }
 }
 
-/// A provider's own id as a part of ours, unless it could not stand there.
+/// A provider's id as part of an event's id. An id that is too long or not printable ASCII is replaced by a
+/// digest.
 pub(super) fn own(id: &str) -> String {
     if (1..=LONGEST_ID).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic()) {
         id.to_owned()
@@ -165,19 +167,19 @@ pub(super) fn own(id: &str) -> String {
     }
 }
 
-/// A short text that is another one for every other list of parts.
+/// A short text that differs for different lists of parts.
 fn fingerprint(parts: &[&str]) -> String {
     let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
     URL_SAFE_NO_PAD.encode(&digest(&parts)[..18])
 }
 
-/// The address in `Name <address>`.
+/// Returns the address in `Name <address>`.
 fn address(text: &str) -> &str {
     let inner = text.rsplit_once('<').map(|(_, rest)| rest.trim_end().trim_end_matches('>'));
     inner.unwrap_or(text).trim()
 }
 
-/// The text at a place of a JSON document; a number as it is written. None if it is empty.
+/// Returns the text at a JSON pointer, or a number as it is written. `None` if it is blank or something else.
 pub(super) fn text(item: &Value, pointer: &str) -> Option<String> {
     match item.pointer(pointer)? {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -186,16 +188,20 @@ pub(super) fn text(item: &Value, pointer: &str) -> Option<String> {
     }
 }
 
-/// The date-time at a place, as RFC 3339 has it.
+/// Returns the date-time of RFC 3339 at a JSON pointer, in whole microseconds.
 pub(super) fn date_time(item: &Value, pointer: &str) -> Option<DateTime<Utc>> {
     let at = DateTime::parse_from_rfc3339(item.pointer(pointer)?.as_str()?).ok()?;
     DateTime::from_timestamp_micros(at.timestamp_micros())
 }
 
-/// The instant at a place, in seconds since 1970, or in milliseconds if it is too large for that.
+/// Returns the instant at a JSON pointer, given in seconds since 1970. A number above 10^11 is taken as
+/// milliseconds.
 pub(super) fn epoch(item: &Value, pointer: &str) -> Option<DateTime<Utc>> {
     let number: f64 = text(item, pointer)?.parse().ok()?;
     let seconds = if number.abs() > 1e11 { number / 1e3 } else { number };
-    #[expect(clippy::cast_possible_truncation, reason = "what is out of range is cut, and refused as a time")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a value out of range is cut, and then refused as a time"
+    )]
     DateTime::from_timestamp_micros((seconds * 1e6).round() as i64)
 }

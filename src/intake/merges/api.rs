@@ -38,25 +38,27 @@ where
         .routes(routes!(list_conflicts))
 }
 
-/// Which lead, and who says so.
+/// The lead to merge or to take out, with author and reason.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MergeBody {
-    /// The lead that is merged, or taken out again.
+    /// For a merge, the lead that is merged into the lead in the path. For an unmerge, the lead that is taken
+    /// out of it.
     lead_id: LeadId,
-    /// Why.
+    /// Why the leads are merged or taken apart, 1 to 2000 characters.
     reason: String,
-    /// Who says so; the key's name if absent.
+    /// Who decides this, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
 }
 
-/// The merge, and how the leads stand.
+/// The merge, with the leads after the call.
 #[derive(Debug, Serialize, ToSchema)]
 struct MergeDecided {
+    /// The merge that was made or undone.
     merge: Merge,
-    /// The lead that went on, as of now.
+    /// The lead in the path, as of now.
     lead: LeadView,
-    /// The lead that was taken out, as of now.
+    /// The lead that was taken out, as of now. Absent after a merge.
     #[serde(skip_serializing_if = "Option::is_none")]
     taken_out: Option<LeadView>,
 }
@@ -65,24 +67,27 @@ struct MergeDecided {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListConflicts {
-    /// Only those that this lead has part in.
+    /// Only conflicts in which this lead is involved.
     lead_id: Option<LeadId>,
-    /// How many rows, 1 to 500; 50 if absent.
+    /// How many conflicts to return: 1 to 500, 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The place to continue from: the `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// Makes another lead and this one one, because somebody knows that they are one person.
+/// Merges another lead into this one, because a person knows that both are the same person.
 ///
-/// The other's events, handoffs, outcomes and claims count for this one from now on, and its id leads here. Recorded in both
-/// logs as `lead_merged`, with author and reason. Nothing is destroyed: `/unmerge` takes it out again. With an
-/// `Idempotency-Key`, the same call again changes nothing and is told what the first was told.
+/// From now on the other lead's events, handoffs, outcomes and claims count for this lead, and the other
+/// lead's id leads here. The logs of both leads get a `lead_merged` event with author and reason. Nothing is
+/// destroyed: `/unmerge` takes the other lead out again. A repeated call with the same `Idempotency-Key`
+/// changes nothing and gets the same answer.
 #[utoipa::path(post, path = "/v1/leads/{id}/merge", tag = "Leads", request_body = MergeBody,
-    params(("id" = LeadId, Path, description = "The lead that goes on"),
+    params(("id" = LeadId, Path, description = "The lead that goes on. The lead in the body is merged into it"),
         ("Idempotency-Key" = Option<String>, Header, description = "Under which the call may be repeated")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = MergeDecided), (status = 200, body = MergeDecided, description = "Merged before")))]
+    responses(
+        (status = 201, body = MergeDecided, description = "The leads were merged"),
+        (status = 200, body = MergeDecided, description = "The call is a repetition; the leads were merged before")))]
 async fn merge_leads(
     State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
@@ -96,16 +101,21 @@ async fn merge_leads(
     Ok((status(new), Json(MergeDecided { merge, lead, taken_out: None })).into_response())
 }
 
-/// Takes a lead out again that was merged into this one by `/merge`.
+/// Undoes a merge: takes a lead out again that `/merge` merged into this one.
 ///
-/// It has its identities back, those that joined them since, and all their events, whenever they came; both stand where they
-/// stood, but what people have decided of this one since stays with it. Recorded in both logs as `lead_unmerged`.
-/// `Idempotency-Key` works as for `/merge`. Leads that were joined by an identify or alias are not taken apart.
+/// The lead gets its identities back, with the identities that followed them since, and all their events,
+/// whenever they came. Both leads stand as before the merge. What people have decided about this lead since
+/// stays with this lead.
+///
+/// The logs of both leads get a `lead_unmerged` event. `Idempotency-Key` works as for `/merge`. Leads that an
+/// identify or alias has joined cannot be taken apart.
 #[utoipa::path(post, path = "/v1/leads/{id}/unmerge", tag = "Leads", request_body = MergeBody,
-    params(("id" = LeadId, Path, description = "The lead that it was merged into"),
+    params(("id" = LeadId, Path, description = "The lead that the other was merged into"),
         ("Idempotency-Key" = Option<String>, Header, description = "Under which the call may be repeated")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = MergeDecided), (status = 200, body = MergeDecided, description = "Taken out before")))]
+    responses(
+        (status = 201, body = MergeDecided, description = "The lead was taken out"),
+        (status = 200, body = MergeDecided, description = "The call is a repetition; the lead was taken out before")))]
 async fn unmerge_leads(
     State(lifecycle): State<Lifecycle>,
     Editor(key): Editor,
@@ -120,10 +130,10 @@ async fn unmerge_leads(
     Ok((status(new), Json(MergeDecided { merge, lead, taken_out })).into_response())
 }
 
-/// E-mail addresses that belong to one lead and were claimed by another's user id.
+/// Lists conflicts: e-mail addresses that belong to one lead and were also named by the user id of another.
 ///
-/// An address belongs to the user id that named it first; whoever names it later gets no part of it, and stands here. If the
-/// two are one person, `POST /v1/leads/{id}/merge` settles it.
+/// An address belongs to the user id that named it first. A user id that names it later does not get it, and
+/// is listed here. If both are the same person, merge the two leads with `POST /v1/leads/{id}/merge`.
 #[utoipa::path(get, path = "/v1/conflicts", tag = "Leads", params(ListConflicts),
     responses((status = 200, body = Page<Conflict>)))]
 async fn list_conflicts(
@@ -157,19 +167,19 @@ impl From<MergeError> for Problem {
         let conflict = |message: String| Problem::new(Code::Conflict, message);
         match error {
             MergeError::NotFound => Problem::not_found("lead"),
-            MergeError::Itself => mistake("/lead_id", "itself", "name another lead than the one that goes on"),
+            MergeError::Itself => mistake("/lead_id", "itself", "name a lead other than the one in the path"),
             MergeError::Signpost(lead, end) => {
                 conflict(format!("Lead {lead} was merged into {end}. Name {end} instead."))
             }
             MergeError::NotMerged(lead) => {
-                conflict(format!("Lead {lead} stands for itself, so there is nothing to take back."))
+                conflict(format!("Lead {lead} is not merged into another lead, so there is nothing to undo."))
             }
             MergeError::Elsewhere(lead, end) => {
-                conflict(format!("Lead {lead} was merged into {end}; take it out of that one."))
+                conflict(format!("Lead {lead} was merged into {end}. Call /v1/leads/{end}/unmerge."))
             }
             MergeError::Joined(lead, end) => conflict(format!(
-                "Lead {lead} and {end} are one because an identify or alias names them together, and not by a call; what \
-                 was said of identities stays said."
+                "Lead {lead} and {end} were joined by an identify or alias that names both, and not by a merge. That cannot \
+                 be undone."
             )),
             MergeError::TooMuch => conflict(
                 "The two leads have more attributes together than one lead can have, so they stay apart.".to_owned(),
@@ -179,7 +189,7 @@ impl From<MergeError> for Problem {
                     .to_owned(),
             ),
             MergeError::Changed => {
-                Problem::new(Code::Overloaded, "Others keep changing the same leads; try again.")
+                Problem::new(Code::Overloaded, "Other calls are changing the same leads. Try again.")
             }
             MergeError::Database(error) => error.into(),
         }

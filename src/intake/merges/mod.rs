@@ -1,4 +1,4 @@
-//! Two leads that are one person because somebody says so, and the way back.
+//! Merging two leads because a person says that they are the same person, and undoing that.
 //!
 //! - *Merge*: the events of one lead, the merged one, now count for another, the heir. The row of the merged lead
 //!   stays as a signpost. Nothing is rewritten: spans, handoffs, outcomes and claims keep their *home*, the lead that
@@ -43,30 +43,30 @@ use crate::{
     scores,
 };
 
-/// A merge, as somebody decided it.
+/// A merge of two leads, with author and reason.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Merge {
-    /// The merge.
+    /// The id of the merge.
     id: MergeId,
-    /// Who was merged.
+    /// The lead that was merged.
     lead_id: LeadId,
-    /// Into whom.
+    /// The lead that it was merged into.
     into: LeadId,
-    /// When.
+    /// When the leads were merged.
     merged_at: DateTime<Utc>,
-    /// Who said so.
+    /// Who decided the merge.
     author: String,
-    /// Why.
+    /// Why the leads were merged.
     reason: String,
-    /// When it was taken back; null: it holds.
+    /// When the merge was undone. Null if it was not.
     undone_at: Option<DateTime<Utc>>,
-    /// Who took it back.
+    /// Who undid the merge.
     undone_by: Option<String>,
-    /// Why.
+    /// Why the merge was undone.
     undone_reason: Option<String>,
 }
 
-/// What somebody says beside which leads they mean.
+/// Who calls, with the reason and the keys of the call.
 #[derive(Debug)]
 pub(crate) struct Said {
     author: String,
@@ -75,18 +75,18 @@ pub(crate) struct Said {
     api_key: KeyId,
 }
 
-/// An e-mail address that one lead has and another's user id has claimed.
+/// A conflict: an e-mail address that belongs to one lead and was named by the user id of another.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Conflict {
-    /// The address.
+    /// The e-mail address.
     email: String,
     /// The lead to which it belongs.
     lead_id: LeadId,
-    /// The lead that has claimed it too.
+    /// The other lead.
     claimant_lead_id: LeadId,
-    /// The user id that was named with it.
+    /// The user id of the other lead that was named with the address.
     claimant_user_id: String,
-    /// When it first was.
+    /// When that user id was first named with the address.
     at: DateTime<Utc>,
     #[serde(skip)]
     identity_id: IdentityId,
@@ -94,21 +94,21 @@ pub(crate) struct Conflict {
     claimant_id: IdentityId,
 }
 
-/// A place in the list of conflicts.
+/// A place in the list of conflicts, as a cursor holds it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Place {
     identity: IdentityId,
     claimant: IdentityId,
 }
 
-/// Why leads are not merged, or not taken apart.
+/// Why a merge or unmerge is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MergeError {
     #[error("no such lead")]
     NotFound,
     #[error("a lead is not merged with itself")]
     Itself,
-    #[error("lead {0} is {1} by now")]
+    #[error("lead {0} was merged into {1} already")]
     Signpost(LeadId, LeadId),
     #[error("lead {0} is not merged")]
     NotMerged(LeadId),
@@ -116,11 +116,11 @@ pub(crate) enum MergeError {
     Elsewhere(LeadId, LeadId),
     #[error("lead {0} was joined with {1}")]
     Joined(LeadId, LeadId),
-    #[error("the two have more attributes than a lead may have")]
+    #[error("the two leads together have more attributes than a lead may have")]
     TooMuch,
-    #[error("the key is that of another call")]
+    #[error("the idempotency key belongs to another call")]
     KeyTaken,
-    #[error("others have changed the same leads meanwhile")]
+    #[error("another transaction has changed the same leads")]
     Changed,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -136,15 +136,15 @@ impl Contended for MergeError {
     }
 }
 
-/// What a call has led to.
+/// The result of a merge or unmerge.
 #[derive(Debug)]
 pub(crate) struct Decided {
     merge: Merge,
-    /// Whether this call brought it.
+    /// Whether this call did it. False for a repetition.
     new: bool,
 }
 
-/// Makes two leads one; the first goes on.
+/// Merges `lead` into `into`. A repetition under the same idempotency key changes nothing.
 pub(crate) async fn merge(
     lifecycle: &Lifecycle,
     into: LeadId,
@@ -186,7 +186,8 @@ pub(crate) async fn merge(
         undone_by: None,
         undone_reason: None,
     };
-    // What one of them refused, the other does not permit, whatever it asked for before.
+    // If one of the leads must not be contacted, the merged person must not either, even if the other lead
+    // asked for sales earlier.
     let live = lifecycle.live.current(begun.conn()).await?.id;
     for id in scores::not_to_be_contacted(begun.conn(), live, &[into, lead]).await? {
         rows.entry(id).and_modify(|row| row.withheld_at = Some(now));
@@ -209,7 +210,8 @@ pub(crate) async fn merge(
     Ok(Decided { merge, new: true })
 }
 
-/// Takes a lead out again that somebody merged into another.
+/// Undoes a merge: takes `lead` out of the lead that it was merged into. Tries again if other transactions
+/// change the same leads.
 pub(crate) async fn unmerge(
     lifecycle: &Lifecycle,
     from: LeadId,
@@ -219,8 +221,7 @@ pub(crate) async fn unmerge(
     db::retrying(|| try_to_unmerge(lifecycle, from, lead, said)).await
 }
 
-/// # Errors
-/// [`MergeError::Changed`] if others have changed the same leads meanwhile.
+/// # Errors [`MergeError::Changed`] if another transaction has changed the same leads.
 async fn try_to_unmerge(
     lifecycle: &Lifecycle,
     from: LeadId,
@@ -240,7 +241,7 @@ async fn try_to_unmerge(
         let end = leads::trail(begun.conn(), lead).await?.pop().ok_or(MergeError::NotFound)?;
         return Err(if end == lead { MergeError::NotMerged(lead) } else { MergeError::Joined(lead, end) });
     };
-    // The leads between the two, and the one that they all are now.
+    // The trail: the leads on the way from the merge's heir to the lead that they all belong to now.
     let trail = leads::trail(begun.conn(), merge.into_lead_id).await?;
     leads::lock_rows(begun.conn(), &[trail.as_slice(), &[lead]].concat()).await?;
     let now_in_force = store::in_force(begun.conn(), lead).await?.map(|merge| merge.id);
@@ -260,7 +261,7 @@ async fn try_to_unmerge(
     Ok(Decided { merge, new: true })
 }
 
-/// Takes a lead out of the lead that it is now. Both rows are locked.
+/// Takes a lead out of the lead at the end of its trail. Both rows must be locked.
 async fn part(
     lifecycle: &Lifecycle,
     mut begun: Begun<'_>,
@@ -294,7 +295,8 @@ async fn part(
     Ok(())
 }
 
-/// Writes an event into the logs of both leads; `as_what` names what the second lead is to the first.
+/// Writes an event into the logs of both leads. `as_what` is the name of the property that holds the second
+/// lead.
 async fn note(
     conn: &mut PgConnection,
     lifecycle: &Lifecycle,
@@ -320,6 +322,7 @@ async fn note(
     ingest::append(conn, &events).await
 }
 
+/// Makes the event that a lead's log gets about a merge or unmerge.
 fn event(
     id: &str,
     kind: &str,
@@ -340,7 +343,7 @@ fn event(
         context: None,
         hint: None,
     };
-    // A merge that no log tells of is not made.
+    // If the event cannot be made, the merge fails, because every merge must be in the log.
     found.into_event(arrival, String::new).map_err(|why| sqlx::Error::Encode(why.detail.into()))
 }
 

@@ -1,10 +1,13 @@
-//! How leads stand that are two again.
+//! Restores leads after an unmerge.
 //!
-//! A lead's row and its answers are no function of its log. Whoever was merged kept its own; what the heir took over is taken
-//! from it by going back to how it stood before the merge, and taking over again what else came since. If that heir was
-//! itself merged into another, the same is done there, and so on along the trail, until somebody has decided something of
-//! the lead since, or the two were joined by their identities: from there on everything stays as it is, but for a lead that
-//! is an MQL by what counts for another again.
+//! A lead's stage and its checklist answers do not follow from its log. So they are restored from what was
+//! stored. The merged lead has kept its own. The heir goes back to how it stood before the merge, as the
+//! merge has stored it. Then the heir takes over again what else was merged or joined into it since.
+//!
+//! If the heir was merged into another lead later, that lead is restored in the same way, and so on along the
+//! trail. Restoring stops at a lead about which a person has decided something since, or which was joined by
+//! its identities. From there on, stages and answers stay as they are, except that a lead stops being an MQL
+//! if the events that made it one are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +22,15 @@ use crate::{
     platform::{db::damaged, ids::LeadId},
 };
 
-/// How a lead stands, as a merge keeps it of its heir.
+/// Returns a lead's row and answers as JSON, as a merge stores them of its heir.
 pub(super) async fn snapshot(conn: &mut PgConnection, lead: &Lead) -> sqlx::Result<Value> {
     Ok(json!({"lead": lead, "answers": store::answers_of(conn, lead.id).await?}))
 }
 
-/// Takes a lead, `merge` being undone, out of the one at the end of its trail. What comes back are the two, and the leads
-/// whose identities went. If all of its identities have been joined with others since, it stays the signpost to them, and
-/// the heirs alone change.
+/// Takes `lead` out of `end`, the lead at the end of its trail, because `merge` is undone.
+///
+/// Returns the two locked leads, and the homes whose spans went with `lead`. If all identities of `lead` have
+/// been joined with others since, no home is returned: `lead` stays a signpost, and only the heirs change.
 pub(super) async fn part(
     conn: &mut PgConnection,
     end: LeadId,
@@ -68,7 +72,7 @@ pub(super) async fn part(
         locked.doubt(end);
     }
     if staying.is_empty() {
-        // Its own identities were joined with those that are at home here.
+        // No identity of `end` is left: its own identities were joined with those that go.
         leads::delete_profiles(conn, &[end]).await?;
         leads::hand_over(&mut locked, end, lead, lead, &joining);
     }
@@ -78,11 +82,12 @@ pub(super) async fn part(
 /// A lead and all that were merged into it.
 struct Family {
     rows: BTreeMap<LeadId, Lead>,
-    /// The signposts that people have put up.
+    /// The leads that were merged by a call, and not joined by their identities.
     by_hand: BTreeSet<LeadId>,
 }
 
 impl Family {
+    /// Reads all leads that were merged or joined into `end`.
     async fn read(conn: &mut PgConnection, end: LeadId) -> sqlx::Result<Family> {
         let rows: BTreeMap<LeadId, Lead> =
             leads::family(conn, end).await?.into_iter().map(|row| (row.id, row)).collect();
@@ -91,13 +96,14 @@ impl Family {
         Ok(Family { rows, by_hand })
     }
 
+    /// The row of a member of the family.
     fn row(&self, lead: LeadId) -> sqlx::Result<&Lead> {
         self.rows
             .get(&lead)
             .ok_or_else(|| damaged(format!("lead {lead} is not among those merged into its heir")))
     }
 
-    /// A lead, and those that were merged into it.
+    /// Returns a lead, with all leads that were merged or joined into it.
     fn below(&self, lead: LeadId) -> BTreeSet<LeadId> {
         let mut below = BTreeSet::from([lead]);
         loop {
@@ -111,7 +117,8 @@ impl Family {
         }
     }
 
-    /// Those among some that were joined by their identities since an instant, the earliest first.
+    /// Returns the leads among some that were joined by their identities after an instant, the earliest
+    /// first.
     fn joined(&self, among: &BTreeSet<LeadId>, since: DateTime<Utc>) -> Vec<&Lead> {
         let joined = |row: &&Lead| {
             among.contains(&row.id) && !self.by_hand.contains(&row.id) && row.merged_at > Some(since)
@@ -121,8 +128,10 @@ impl Family {
         joined
     }
 
-    /// Has those along the trail stand as if a lead had never come that is taken out; `taken` are it and those below it.
-    /// Whether it came to the `end`.
+    /// Restores the heirs along the trail to how they would stand without the leads in `taken`: the lead that
+    /// is taken out, and those below it.
+    ///
+    /// Returns whether every heir up to `end` was restored.
     async fn restore_heirs(
         &mut self,
         conn: &mut PgConnection,
@@ -153,7 +162,8 @@ impl Family {
         }
     }
 
-    /// Has one heir stand as it `stood` before a merge, with what came since but is not taken out.
+    /// Restores one heir to how it stood before a merge, and lets it take over again what came since and is
+    /// not taken out.
     async fn restore(
         &mut self,
         conn: &mut PgConnection,
@@ -173,7 +183,8 @@ impl Family {
                 let answers = store::answers_of(conn, heir).await?;
                 store::set_heir(conn, later.id, &json!({"lead": stood, "answers": answers})).await?;
             }
-            // One whose own identities were joined with another's since is at home there.
+            // A lead whose identities were joined with another lead's since belongs to that lead, and is not
+            // in this family.
             let Some(row) = self.rows.get(&later.lead_id) else { continue };
             stood.take_over(row, &rule);
             if !answered {
@@ -192,7 +203,7 @@ impl Family {
     }
 }
 
-/// How the heir of a merge stood before it, with its answers.
+/// Reads the heir's row and answers as they were before a merge.
 fn stood(merge: &MergeRow) -> sqlx::Result<(Lead, Value)> {
     let lead = serde_json::from_value(merge.heir["lead"].clone())
         .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;

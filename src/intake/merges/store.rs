@@ -1,4 +1,4 @@
-//! SQL of merges, and of the claims on addresses that contradict each other.
+//! SQL of merges and conflicts.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use super::{Conflict, Merge, Place};
 use crate::platform::ids::{IdentityId, LeadId, MergeId};
 
-/// A merge as it is kept.
+/// A merge as stored. `heir` is the heir's row and answers as they would be without the merge.
 #[derive(Debug, Clone)]
 pub(super) struct MergeRow {
     pub(super) id: MergeId,
@@ -35,12 +35,12 @@ macro_rules! merges {
     };
 }
 
-/// The merge of a lead that nobody has undone.
+/// Reads the merge of a lead that has not been undone, if there is one.
 pub(super) async fn in_force(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<MergeRow>> {
     merges!("where lead_id = $1 and undone_at is null", lead as LeadId).fetch_optional(conn).await
 }
 
-/// Those of these leads that are signposts because somebody merged them.
+/// Reads which of these leads are signposts because of a merge by a call.
 pub(super) async fn by_hand(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         "-- merges::by_hand
@@ -52,7 +52,7 @@ pub(super) async fn by_hand(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::
     .await
 }
 
-/// What was merged into a lead after another merge, and not taken out; in that order.
+/// Reads the merges into a lead from a sequence number on that were not undone, in their order.
 pub(super) async fn later_into(
     conn: &mut PgConnection,
     into: LeadId,
@@ -63,7 +63,7 @@ pub(super) async fn later_into(
         .await
 }
 
-/// The merge that the same call decided before.
+/// Reads the merge that a call with this idempotency key made.
 pub(super) async fn by_key(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -72,7 +72,7 @@ pub(super) async fn by_key(
     merges!("where lead_id = $1 and request_key = $2", lead as LeadId, key).fetch_optional(conn).await
 }
 
-/// The merge that the same call undid before.
+/// Reads the merge that a call with this idempotency key undid.
 pub(super) async fn by_undo_key(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -81,6 +81,7 @@ pub(super) async fn by_undo_key(
     merges!("where lead_id = $1 and undo_request_key = $2", lead as LeadId, key).fetch_optional(conn).await
 }
 
+/// Stores a merge.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     merge: &Merge,
@@ -105,6 +106,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Notes that a merge was undone.
 pub(super) async fn undo(
     conn: &mut PgConnection,
     id: MergeId,
@@ -128,7 +130,7 @@ pub(super) async fn undo(
     Ok(())
 }
 
-/// Keeps how the heir of a merge would stand without it.
+/// Stores how the heir of a merge would stand without the merge.
 pub(super) async fn set_heir(conn: &mut PgConnection, id: MergeId, heir: &Value) -> sqlx::Result<()> {
     sqlx::query!(
         "-- merges::set_heir
@@ -141,7 +143,7 @@ pub(super) async fn set_heir(conn: &mut PgConnection, id: MergeId, heir: &Value)
     Ok(())
 }
 
-/// Whether somebody, and no rule, has moved a lead after an instant.
+/// Whether a person, and not a rule, has moved a lead after an instant.
 pub(super) async fn is_moved_since(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -160,7 +162,7 @@ pub(super) async fn is_moved_since(
     .await
 }
 
-/// All answers of a lead, as a document.
+/// Reads all checklist answers of a lead, as a JSON array.
 pub(super) async fn answers_of(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Value> {
     sqlx::query_scalar!(
         r#"-- merges::answers_of
@@ -173,7 +175,7 @@ pub(super) async fn answers_of(conn: &mut PgConnection, lead: LeadId) -> sqlx::R
     .map(Value::from)
 }
 
-/// Whether a lead was given an answer after an instant that is none of these others'.
+/// Whether a lead got a checklist answer after an instant that was not copied from one of the other leads.
 pub(super) async fn is_answered_since(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -198,7 +200,7 @@ pub(super) async fn is_answered_since(
     .await
 }
 
-/// Puts a document of answers in the place of all that a lead has.
+/// Replaces all checklist answers of a lead by those of a JSON array.
 pub(super) async fn replace_answers(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -221,7 +223,7 @@ pub(super) async fn replace_answers(
     Ok(())
 }
 
-/// Claims on addresses by others than those to whom they belong, where the two are not one lead by now.
+/// Lists the conflicts whose two user ids still belong to different leads.
 pub(super) async fn conflicts(
     conn: &mut PgConnection,
     lead: Option<LeadId>,

@@ -1,11 +1,12 @@
-//! The passes after the first one.
+//! The sweep that repeats the pass for a day.
 
 use std::time::Duration;
 
 use super::{WATCHED, step, store};
 use crate::{lifecycle::Lifecycle, platform::sweep::Sweep};
 
-/// Looks for identities that an instance of an earlier release has written under another form since the last pass.
+/// Normalises identities that an instance of an earlier release has written in another form since the last
+/// pass.
 #[derive(Debug)]
 pub struct Normalise;
 

@@ -23,14 +23,15 @@ use crate::{
     platform::{db, ids::IdentityId},
 };
 
-/// Which normal form identities have: it counts up when [`mod@crate::leads::identity`] makes another one of the same text.
+/// The version of the normal form. It must be raised when [`mod@crate::leads::identity`] turns the same text
+/// into another value.
 const FORM: i32 = 1;
-/// How many identities are looked at in one statement.
+/// How many identities one statement reads.
 const PAGE: i64 = 50_000;
-/// For how long after the first pass identities are looked at again, and how often.
+/// How long after the first pass the pass is repeated, and how often.
 const WATCHED: (TimeDelta, TimeDelta) = (TimeDelta::days(1), TimeDelta::hours(1));
 
-/// Brings every identity into its normal form, if that has not been done; how many had another one.
+/// Brings every identity into its normal form, unless that was done before. Returns how many were changed.
 pub async fn ensure(lifecycle: &Lifecycle) -> sqlx::Result<usize> {
     let state = store::state(&mut *lifecycle.db.acquire().await?).await?;
     if state.version >= FORM {
@@ -40,7 +41,7 @@ pub async fn ensure(lifecycle: &Lifecycle) -> sqlx::Result<usize> {
     while let Some(found) = step(lifecycle).await? {
         changed += found;
     }
-    // Whom the policy leaves out is compared in the normal form too.
+    // The policy's exclusions are compared in the normal form too.
     policy::reconsider(&mut *lifecycle.db.acquire().await?).await?;
     if changed > 0 {
         tracing::info!(identities = changed, "identities were brought into their normal form");
@@ -48,14 +49,14 @@ pub async fn ensure(lifecycle: &Lifecycle) -> sqlx::Result<usize> {
     Ok(changed)
 }
 
-/// Looks at the next page of identities; how many had another form than the normal one. None: the pass is at its end.
+/// Normalises the next page of identities. Returns how many were changed. `None`: the pass is at its end.
 async fn step(lifecycle: &Lifecycle) -> sqlx::Result<Option<usize>> {
     let mut conn = lifecycle.db.acquire().await?;
     let state = store::state(&mut conn).await?;
     let page = store::page(&mut conn, state.reached, PAGE).await?;
     let unusual = match page.last {
         Some(_) => page.unusual,
-        // Who wrote under a form that was gone by then, is looked after at the end.
+        // At the end, the pass handles identities under whose former form an instance has written again.
         None => store::written_again(&mut conn).await?,
     };
     drop(conn);
@@ -71,17 +72,17 @@ async fn step(lifecycle: &Lifecycle) -> sqlx::Result<Option<usize>> {
     Ok(page.last.map(|_| changed))
 }
 
-/// Whether an identity had another form than its normal one. One that cannot be changed stays as it is, and is tried again by
-/// the next pass.
+/// Normalises an identity. Returns whether it was changed. An identity that fails is logged and stays as it
+/// is, and the next pass tries again.
 async fn attempt(lifecycle: &Lifecycle, identity: IdentityId) -> bool {
     db::retrying(|| normalise(lifecycle, identity)).await.unwrap_or_else(|error| {
         let error = &error as &dyn std::error::Error;
-        tracing::error!(%identity, error, "an identity could not be brought into its normal form");
+        tracing::error!(%identity, error, "cannot bring an identity into its normal form");
         false
     })
 }
 
-/// Gives one identity its normal form, in one transaction; false if it has that.
+/// Brings one identity into its normal form, in one transaction. Returns false if it has that form already.
 async fn normalise(lifecycle: &Lifecycle, identity: IdentityId) -> Result<bool, ResolveError> {
     let mut begun = LeadChange::begin(lifecycle).await?;
     store::take_turn(begun.conn()).await?;

@@ -5,17 +5,23 @@ use sqlx::PgConnection;
 
 use crate::{intake::ingest::event::UNCOMPARED, platform::ids::IdentityId};
 
-/// The advisory lock under which a schema's identities change their form, one at a time.
+/// The seed of the schema's advisory lock for normalisation. The lock makes one identity at a time change its
+/// form.
 const TURN: i64 = 7_309_453_674;
 
-/// How far identities have come.
+/// How far the passes have come.
 pub(super) struct State {
+    /// The version of the normal form that all identities have.
     pub(super) version: i32,
+    /// The last identity of the pass under way. `None` if no pass is under way.
     pub(super) reached: Option<IdentityId>,
+    /// When the first pass for this version ended.
     pub(super) first_at: Option<DateTime<Utc>>,
+    /// When the last pass ended.
     pub(super) last_at: Option<DateTime<Utc>>,
 }
 
+/// Reads how far the passes have come.
 pub(super) async fn state(conn: &mut PgConnection) -> sqlx::Result<State> {
     sqlx::query_as!(
         State,
@@ -26,15 +32,16 @@ pub(super) async fn state(conn: &mut PgConnection) -> sqlx::Result<State> {
     .await
 }
 
-/// Some identities, in the order of their ids.
+/// A page of identities, in the order of their ids.
 pub(super) struct Page {
-    /// The last of them; none: there are no more.
+    /// The last identity of the page. `None`: there are no more.
     pub(super) last: Option<IdentityId>,
-    /// Those that may have another form than the normal one.
+    /// The identities that may not be in the normal form.
     pub(super) unusual: Vec<IdentityId>,
 }
 
-/// The next identities after one. What is written in the plain characters of ids and addresses has its normal form.
+/// Reads the next page. Values with only plain characters are in the normal form, and are not listed as
+/// unusual.
 pub(super) async fn page(
     conn: &mut PgConnection,
     after: Option<IdentityId>,
@@ -57,7 +64,8 @@ pub(super) async fn page(
     .await
 }
 
-/// Identities that are gone, of which an instance has written all the same since it had read them.
+/// Reads former identities under which an instance has written again, because it had read them before they
+/// were renamed.
 pub(super) async fn written_again(conn: &mut PgConnection) -> sqlx::Result<Vec<IdentityId>> {
     sqlx::query_scalar!(
         r#"-- normalisation::written_again
@@ -81,7 +89,7 @@ pub(super) async fn note(conn: &mut PgConnection, reached: IdentityId) -> sqlx::
     Ok(())
 }
 
-/// Notes that the pass has come to its end.
+/// Notes that the pass has ended.
 pub(super) async fn finish(conn: &mut PgConnection, version: i32, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
         "-- normalisation::finish
@@ -95,7 +103,7 @@ pub(super) async fn finish(conn: &mut PgConnection, version: i32, now: DateTime<
     Ok(())
 }
 
-/// Waits until nobody else changes an identity's form.
+/// Takes the lock for normalisation until the transaction ends.
 pub(super) async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         "-- normalisation::take_turn
@@ -107,7 +115,8 @@ pub(super) async fn take_turn(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Removes the events that were sent under both identities from the one that got them later, with what they said of channels.
+/// Deletes events that were sent under both forms of an identity: the later of each two, with its words of
+/// consent.
 pub(super) async fn drop_repeated_events(
     conn: &mut PgConnection,
     old: IdentityId,
@@ -133,8 +142,10 @@ pub(super) async fn drop_repeated_events(
     Ok(())
 }
 
-/// Has the events of one identity be another's; of which mails some of them are. Their digests hold the old form, and so do
-/// those of events that name it beside another identity: they are compared no more.
+/// Moves the events of one identity to another. Returns the ids of the mails that some of them belong to.
+///
+/// The digests of these events, and of events that name the identity beside another, were made with the old
+/// form. They are set to [`UNCOMPARED`].
 pub(super) async fn rename_events(
     conn: &mut PgConnection,
     old: IdentityId,

@@ -1,4 +1,4 @@
-//! From JSON text to items: a batch, one event, or an array of events.
+//! From JSON text to items. The text is a batch, one event, or an array of events.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
@@ -11,14 +11,14 @@ use crate::{
     intake::ingest::items::{self, Items},
 };
 
-/// What surrounds the items of a request and holds for each of them.
+/// The part of a request that applies to all of its items.
 #[derive(Debug, Default)]
 pub(super) struct Envelope {
-    /// The key, if the body holds it.
+    /// The write key, if the body has it.
     pub(super) write_key: Option<String>,
     /// When the batch was sent, by the sender's clock.
     pub(super) sent_at: Option<String>,
-    /// Circumstances of all items.
+    /// The context of all items.
     pub(super) context: Map<String, Value>,
 }
 
@@ -34,7 +34,7 @@ struct Outer<'a> {
     context: Option<&'a RawValue>,
 }
 
-/// Opens a body that [`as_json`] made.
+/// Splits the JSON text of a body into its envelope and its items. The items are not parsed yet.
 pub(super) fn open(text: &str) -> Result<(Envelope, Vec<&str>), Problem> {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     if !trimmed.starts_with('{') {
@@ -49,8 +49,7 @@ pub(super) fn open(text: &str) -> Result<(Envelope, Vec<&str>), Problem> {
             let batch = batch.bounded()?;
             let said = outer.context.map_or("null", RawValue::get);
             if said.len() * batch.len() > LARGEST_BODY {
-                let message =
-                    "The batch's context counts as a part of each of its messages; send fewer at once.";
+                let message = "The batch's context counts as part of each message, so the batch is too large. Send fewer messages at once.";
                 return Err(Problem::new(Code::TooLarge, message));
             }
             envelope.context = items::object(said).unwrap_or_default();
@@ -60,7 +59,7 @@ pub(super) fn open(text: &str) -> Result<(Envelope, Vec<&str>), Problem> {
     }
 }
 
-/// A text; null, nothing and anything else are absent.
+/// The text of a value. `None` if it is not a text or is blank.
 fn string(raw: Option<&RawValue>) -> Option<String> {
     let text: String = serde_json::from_str(raw?.get()).ok()?;
     Some(text).filter(|text| !text.trim().is_empty())

@@ -1,5 +1,6 @@
-//! Messages that another service sends on, such as Segment's *Webhooks* destination: the same as SDKs send, signed by a secret
-//! that the service and the key share. What is signed may also say that somebody is to be forgotten.
+//! Messages that another service forwards, such as Segment's *Webhooks* destination. They are the same as the
+//! SDKs' messages, and are signed by a secret that the service and the key share. A signed message may also
+//! ask to erase a person.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +16,16 @@ use crate::{
 /// How much of a request is covered by a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signed {
-    /// Nothing: the key asks for none.
+    /// Nothing, because the key has no signing secret.
     Nothing,
-    /// The first of its messages: of a batch, Segment signs no more.
+    /// The first message. Of a batch, Segment signs only that.
     First,
-    /// All of it.
+    /// The whole body.
     Whole,
 }
 
 impl Signed {
-    /// Looks at the signature of a request with these messages, if the key asks for one.
+    /// Verifies the signature of a request with these messages, if the key has a signing secret.
     pub(super) fn of(
         key: &Key,
         signature: Option<&str>,
@@ -38,12 +39,12 @@ impl Signed {
         } else if messages.first().is_some_and(|first| covers(first.as_bytes())) {
             Ok(Signed::First)
         } else {
-            let message =
-                "Sign the body by the secret of this key, HMAC-SHA1 in hexadecimal, in `X-Signature`.";
+            let message = "Sign the body with the key's signing secret: send its HMAC-SHA1 in hexadecimal in the header `X-Signature`.";
             Err(Problem::new(Code::Unauthorized, message))
         }
     }
 
+    /// Whether the signature covers the message at this place.
     fn covers(self, index: usize) -> bool {
         match self {
             Signed::Nothing => false,
@@ -53,13 +54,14 @@ impl Signed {
     }
 }
 
-/// Whom signed messages want forgotten, by the messages' places.
+/// Returns the people whom signed messages ask to erase, by the places of the messages.
 pub(super) fn deletions(signed: Signed, messages: &[&str]) -> BTreeMap<usize, Identity> {
     let covered = messages.iter().enumerate().filter(|(index, _)| signed.covers(*index));
     covered.filter_map(|(index, raw)| Some((index, segment::deletion(raw)?))).collect()
 }
 
-/// Erases them, and what the same request said of them. Whom nobody knows is forgotten already.
+/// Erases these people, including what the same request said about them. A person who is not known is left
+/// out.
 pub(super) async fn forget(intake: &Intake, people: impl Iterator<Item = &Identity>) -> sqlx::Result<()> {
     for person in people {
         erasure::erase_named(intake, person).await?;

@@ -1,12 +1,14 @@
-//! Names of events as people write them, in any script, as types of events.
+//! Turning names of events, as people write them in any script, into types.
 
 use scoring::event_type::{self, LONGEST, may_stand};
 use unicode_normalization::char::is_combining_mark;
 
-/// A name in snake case, in the form of a type, and at most as long as a type may be. A name of symbols alone becomes the
-/// numbers of its characters, such as `u1f389`; a name of punctuation alone becomes nothing.
+/// Turns a name into a type: snake_case, in normal form, at most [`LONGEST`] bytes.
 ///
-/// Every spelling of a name becomes the same type. What comes of it stays as it is when it is brought into snake case again.
+/// A name of symbols alone becomes the code points of its characters, such as `u1f389`. A name of punctuation
+/// alone becomes an empty text.
+///
+/// All spellings of a name become the same type. Turning the type again gives the same type.
 pub(super) fn snake_case(name: &str) -> String {
     let name = event_type::form(name);
     let small = words(&name).iter().map(|word| lower_case(word)).collect::<Vec<_>>().join("_");
@@ -17,8 +19,9 @@ pub(super) fn snake_case(name: &str) -> String {
     cut(&type_of)
 }
 
-/// The words of a name. A word ends where no letter, mark or digit stands; before a capital that follows a small letter;
-/// and before the last of several capitals, if a small letter follows that one.
+/// Splits a name into words. A word ends in three cases: before a character that is no letter, mark or digit;
+/// before a capital that follows a small letter; and before the last of several capitals, if a small letter
+/// follows.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut after_capital: Option<bool> = None;
@@ -40,25 +43,25 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether the small form of a character may stand in a type.
+/// Whether the lower-case form of a character may stand in a type.
 fn stands_in_word(c: char) -> bool {
     c != '_' && c.to_lowercase().all(may_stand)
 }
 
-/// A word in small letters; a sigma at its end is a final one.
+/// Turns a word into lower case. A sigma at its end becomes a final sigma.
 fn lower_case(word: &str) -> String {
     let small = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
     word.strip_suffix('Σ').map_or_else(|| small(word), |start| small(start) + "ς")
 }
 
-/// Whether a character says something by itself. Punctuation does not, nor do marks that change the look of another one.
+/// Whether a character means something by itself. Punctuation and combining marks do not.
 fn is_symbol(c: char) -> bool {
     let unseen = ['\u{2000}'..='\u{206f}', '\u{feff}'..='\u{feff}'];
     let speaks = !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_combining_mark(c);
     speaks && !unseen.iter().any(|unseen| unseen.contains(&c))
 }
 
-/// The beginning that fits a type. It ends with a whole word's part: no letter loses the marks that follow it.
+/// Cuts a text to the length of a type. No letter loses the combining marks that follow it.
 fn cut(words: &str) -> String {
     let mut end = words.floor_char_boundary(LONGEST);
     while words[end..].starts_with(is_combining_mark) {

@@ -1,14 +1,14 @@
-//! What the address of a page says of the page.
+//! What the URL of a page shows: its path and its campaign.
 
 use url::Url;
 
-/// The names under which campaigns mark the addresses of their links.
+/// The beginning of the query parameters by which campaigns mark their links.
 const CAMPAIGN: &str = "utm_";
-/// Stands for the site of an address that names none: its path is the same on all.
+/// The site for URLs that have only a path.
 const ANY_SITE: &str = "http://site.invalid";
 
-/// The `path` of an address and its `utm_…` parameters, taken apart as browsers take it apart: a space, a quote or a letter
-/// that is not encoded is no mistake. Nothing of what is no address of a page.
+/// Returns the `path` of a URL and its `utm_…` parameters. The URL is parsed as browsers do, so spaces,
+/// quotes and letters need not be encoded. Returns nothing if the text is not the URL of a page.
 pub(super) fn of_url(address: &str) -> Vec<(String, String)> {
     let Some(url) = parse(address.trim()) else { return Vec::new() };
     let path = ("path".to_owned(), url.path().to_owned());

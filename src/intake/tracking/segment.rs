@@ -1,4 +1,4 @@
-//! Segment's messages, and what they are to us.
+//! Parsing Segment's messages into events.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +19,7 @@ use crate::{
     platform::spelling,
 };
 
-/// The methods of the tracking API.
+/// The calls of the tracking API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Identify,
@@ -31,7 +31,7 @@ pub(super) enum Call {
 }
 
 impl Call {
-    /// The call that a path's last part or a message's `type` names.
+    /// Returns the call that the last part of a path or the `type` of a message names.
     pub(super) fn named(name: &str) -> Option<Call> {
         Some(match name {
             "identify" | "i" => Call::Identify,
@@ -45,25 +45,25 @@ impl Call {
     }
 }
 
-/// Names of Segment's own specification that are not just ours in other letters.
+/// Names of Segment's specification whose types here differ by more than spelling.
 const KNOWN_NAMES: [(&str, &str); 3] = [
     ("email_link_clicked", "email_clicked"),
     ("email_marked_as_spam", "email_complained"),
     ("unsubscribed", "email_unsubscribed"),
 ];
 
-/// The `type` of a message that wants somebody forgotten.
+/// The `type` of a message that asks to erase a person.
 const DELETE: &str = "delete";
-/// The code of a rejected message that may not have anybody forgotten.
+/// The code of a rejected `delete` that is not signed or names no user id.
 pub(super) const UNSIGNED_DELETE: &str = "unsigned_delete";
 
-/// The fields that hold ids. Some programs send numbers there.
+/// The fields that contain ids. Some programs send numbers in them.
 const IDS: [&str; 6] = ["userId", "anonymousId", "previousId", "previousID", "groupId", "messageId"];
 
-/// Reads a message, every digit of its ids included: a large number is read as it is written, not as a float.
+/// Parses a message. Ids keep every digit: a large number is read as it is written, and not as a float.
 pub(super) fn message(raw: &str) -> Result<Map<String, Value>, Rejection> {
     let mut message = match items::object(raw) {
-        // A number may be too large for a float, and an id all the same.
+        // An id may be a number that is too large for a float. Then its digits are read as text.
         Err(unread) if unread.code == "invalid_json" => {
             items::object(&with_ids_as_text(raw).ok_or(unread)??)?
         }
@@ -83,7 +83,7 @@ pub(super) fn message(raw: &str) -> Result<Map<String, Value>, Rejection> {
     Ok(message)
 }
 
-/// A message with every number that is an id as a text of its digits; none if it is no object of JSON.
+/// Turns every numeric id of a message into a text of its digits. `None` if the message is not a JSON object.
 fn with_ids_as_text(raw: &str) -> Option<Result<String, Rejection>> {
     let mut written: BTreeMap<String, Box<RawValue>> = serde_json::from_str(raw).ok()?;
     for field in IDS {
@@ -98,20 +98,22 @@ fn with_ids_as_text(raw: &str) -> Option<Result<String, Rejection>> {
     serde_json::to_string(&written).ok().map(Ok)
 }
 
-/// The digits of a number that is an id.
+/// The digits of a numeric id.
 fn digits(field: &str, number: &str) -> Result<String, Rejection> {
-    let detail = || format!("`{field}` is a number of too many digits; send it as text");
+    let detail = || format!("`{field}` is a number with too many digits; send it as text");
     spelling::number(number).ok_or_else(|| Rejection::new("invalid_number", detail()))
 }
 
-/// Whom a message wants forgotten; none: it says something else, or does not name a user id.
+/// Returns the user id that a `delete` message asks to erase. `None` for other messages, and if it names no
+/// user id.
 pub(super) fn deletion(raw: &str) -> Option<Identity> {
     let mut message = message(raw).ok()?;
     let user = text(&mut message, "userId")?;
     (message.get("type")? == DELETE).then(|| Identity::of_somebody(Kind::UserId, &user).ok())?
 }
 
-/// Reads a message. `call` is what the path names; in a batch each message says it in `type`.
+/// Makes an event of a message. `call` is the call that the path names. In a batch, each message names its
+/// call in `type`.
 pub(super) fn parse(
     call: Option<Call>,
     envelope: &Envelope,
@@ -122,7 +124,7 @@ pub(super) fn parse(
         return Err(Rejection::new(UNSIGNED_DELETE, detail));
     }
     let call = call.or_else(|| Call::named(message.get("type")?.as_str()?)).ok_or_else(|| {
-        Rejection::new("unknown_type", "`type` is one of identify, track, page, screen, group and alias")
+        Rejection::new("unknown_type", "`type` must be one of identify, track, page, screen, group and alias")
     })?;
     let mut context = object(&mut message, "context").unwrap_or_default();
     for (name, value) in &envelope.context {
@@ -130,8 +132,8 @@ pub(super) fn parse(
     }
     let id = text(&mut message, "messageId");
     id.as_deref().map_or(Ok(()), check_id)?;
-    // Where there are both, `timestamp` is the one that somebody set: the caller of an SDK of RudderStack's, or the
-    // sender that corrected the clock.
+    // If both are there, `timestamp` counts, because it was set on purpose: by the caller of a RudderStack
+    // SDK, or by a sender that corrected the clock.
     let original = text(&mut message, "timestamp").or(text(&mut message, "originalTimestamp"));
     let sent = text(&mut message, "sentAt").or_else(|| envelope.sent_at.clone());
     let corrected = text(&mut message, "receivedAt").is_some();
@@ -143,7 +145,7 @@ pub(super) fn parse(
         name: said.name,
         named,
         original_at: original.map(|text| parse_time("timestamp", &text)).transpose()?,
-        // A time of sending that cannot be read corrects nothing.
+        // A time of sending that cannot be parsed is ignored.
         sent_at: sent.and_then(|text| parse_time("sentAt", &text).ok()),
         corrected,
         properties: said.properties,
@@ -151,14 +153,14 @@ pub(super) fn parse(
         context: Some(context).filter(|context| !context.is_empty()),
         hint: None,
     };
-    // Without an id, what was said is the id: a repetition is recognised all the same.
+    // Without an id, the digest of the content is the id, so a repetition is recognised.
     if found.id.is_none() {
         found.id = Some(URL_SAFE_NO_PAD.encode(found.said()));
     }
     Ok(found)
 }
 
-/// What a message says, by its call.
+/// The content of a message.
 struct Content {
     kind: String,
     name: Option<String>,
@@ -166,14 +168,15 @@ struct Content {
     traits: Option<Map<String, Value>>,
 }
 
+/// Reads the content of a message, by its call.
 fn content(
     call: Call,
     message: &mut Map<String, Value>,
     context: &Map<String, Value>,
 ) -> Result<Content, Rejection> {
     let properties = object(message, "properties").unwrap_or_default();
-    // Some SDKs repeat what identify said in the context of every message; some say it only there. It is said of the
-    // person, never of a group.
+    // Some SDKs repeat the traits of identify in the context of every message, and some send them only there.
+    // They are about the person, never about a group.
     let of_person = context.get("traits").and_then(Value::as_object).filter(|_| call != Call::Group);
     let mut traits = of_person.cloned().unwrap_or_default();
     traits.extend(object(message, "traits").unwrap_or_default());
@@ -192,13 +195,13 @@ fn content(
         }
         Call::Page | Call::Screen => {
             let kind = if call == Call::Page { "page_viewed" } else { "screen_viewed" };
-            // Jitsu's SDK says it among the properties.
+            // Jitsu's SDK sends the name as a property.
             let name = text(message, "name").or_else(|| Some(properties.get("name")?.as_str()?.to_owned()));
             (kind.to_owned(), name.clone(), seen(name, text(message, "category"), properties, context))
         }
         Call::Track => {
             let name = text(message, "event")
-                .ok_or_else(|| Rejection::new("missing_event", "a track call needs an `event`"))?;
+                .ok_or_else(|| Rejection::new("missing_event", "a track call must have an `event`"))?;
             let kind = kind_of(&name)?;
             let properties = of_mail(&kind, properties);
             (kind.clone(), Some(name).filter(|name| *name != kind), properties)
@@ -207,20 +210,20 @@ fn content(
     Ok(Content { kind, name, properties, traits: Some(traits).filter(|traits| !traits.is_empty()) })
 }
 
-/// The type of an event of this name.
+/// Returns the type for the name of a track call.
 fn kind_of(name: &str) -> Result<String, Rejection> {
     let snake = names::snake_case(name);
     let kind =
         KNOWN_NAMES.iter().find(|(theirs, _)| *theirs == snake).map_or(snake, |(_, ours)| (*ours).to_owned());
     if !scoring::is_activity(&kind) {
-        let detail = format!("`{name}` is the name of a call, not of something that happened");
+        let detail = format!("`{name}` is the name of a call and cannot be the name of an event");
         return Err(Rejection::new("reserved_event_type", detail));
     }
     check_kind(&kind)?;
     Ok(kind)
 }
 
-/// What is said of a mail, with our names for the link and the mail beside Segment's.
+/// Adds the service's names of the link and the mail id to the properties of a mail's event.
 fn of_mail(kind: &str, mut properties: Map<String, Value>) -> Map<String, Value> {
     for (theirs, ours) in [("link_url", "url"), ("email_id", "message_id")] {
         if let Some(value) = properties.get(theirs).filter(|_| kind.starts_with("email_")).cloned() {
@@ -230,7 +233,7 @@ fn of_mail(kind: &str, mut properties: Map<String, Value>) -> Map<String, Value>
     properties
 }
 
-/// What a page or screen call says, filled up from the context.
+/// The properties of a page or screen call. What is missing is taken from the context and the URL.
 fn seen(
     name: Option<String>,
     category: Option<String>,
@@ -260,7 +263,7 @@ fn seen(
     properties
 }
 
-/// A group is the company that the person belongs to.
+/// The traits of a group as the attribute `company`: a group is the company that the person belongs to.
 fn company(group: Option<String>, mut traits: Map<String, Value>) -> Map<String, Value> {
     if let Some(id) = group {
         traits.entry("id").or_insert(Value::String(id));
@@ -284,7 +287,7 @@ fn named(
     if call == Call::Alias {
         return alias(message, user_id, given);
     }
-    // An address that is none is no identity; the rest of the message still counts.
+    // A text that is not a valid address is ignored. The rest of the message still counts.
     let mut address = |traits: Option<&Map<String, Value>>| {
         let text = traits?.get("email")?.as_str()?;
         given.read(Kind::Email, text).ok()?
@@ -295,7 +298,8 @@ fn named(
     let email = address(own)
         .or_else(|| address(context.get("traits").and_then(Value::as_object)))
         .or_else(|| address(in_properties));
-    // An SDK repeats what identify told it of a user in the context of every message: it may be all that we hear of it.
+    // SDKs repeat the traits of identify in the context of every message. If the identify was lost, this is
+    // all that arrives, so these messages join the user id and the address too.
     let repeats = matches!(call, Call::Track | Call::Page | Call::Screen) && !said.kind.starts_with("email_");
     let named = match user_id {
         Some(_) if repeats => Named::new(user_id, email, None, true),
@@ -306,14 +310,15 @@ fn named(
     Ok(named.beside(set_aside))
 }
 
-/// Why a message is not taken that names nobody.
+/// The rejection of a message that names nobody.
 fn nobody(set_aside: &[Kind]) -> Rejection {
-    let detail = "a message needs a `userId`, an `anonymousId` or an e-mail";
+    let detail = "a message must have a `userId`, an `anonymousId` or an e-mail address";
     let missing = || Rejection::new("missing_identity", detail);
     set_aside.first().map_or_else(missing, |kind| Rejection::placeholder(*kind))
 }
 
-/// Whom an alias makes one. What was known before may have been a user id or an anonymous one; a placeholder was neither.
+/// Reads the identities that an alias joins. The former id may be a user id or an anonymous id, so both are
+/// named. A placeholder is refused.
 fn alias(
     message: &mut Map<String, Value>,
     user_id: Option<Identity>,
@@ -321,7 +326,7 @@ fn alias(
 ) -> Result<Named, Rejection> {
     let former = ["previousId", "previousID"].iter().find_map(|field| text(message, field));
     let former =
-        former.ok_or_else(|| Rejection::new("missing_previous_id", "an alias needs a `previousId`"))?;
+        former.ok_or_else(|| Rejection::new("missing_previous_id", "an alias must have a `previousId`"))?;
     let user_id = user_id.ok_or_else(|| nobody(&given.set_aside()))?;
     let former = [Kind::UserId, Kind::AnonymousId].map(|kind| Identity::of_somebody(kind, &former));
     let former: Result<Vec<Identity>, _> = former.into_iter().collect();
@@ -333,7 +338,7 @@ fn alias(
     Ok(Named::alias(user_id, former))
 }
 
-/// A text, or a number that is meant as one; null and nothing are absent.
+/// Takes a text out of a message. A number counts as text. `None` if the field is null, blank or missing.
 fn text(message: &mut Map<String, Value>, field: &str) -> Option<String> {
     match message.remove(field)? {
         Value::String(text) => Some(text).filter(|text| !text.trim().is_empty()),
@@ -342,6 +347,7 @@ fn text(message: &mut Map<String, Value>, field: &str) -> Option<String> {
     }
 }
 
+/// Takes an object out of a message. `None` if the field is something else.
 fn object(message: &mut Map<String, Value>, field: &str) -> Option<Map<String, Value>> {
     match message.remove(field)? {
         Value::Object(object) => Some(object),

@@ -1,4 +1,4 @@
-//! What other systems know of leads: a CRM, a billing system, a sheet.
+//! Upserts: what other systems know about leads, such as a CRM or a billing system.
 //!
 //! *Upsert*: what such a system says of a person. The system names the person by its own id (the lead's user id), by
 //! e-mail address, or by both. An upsert is an event of type `identify` and goes through the writers like every
@@ -24,7 +24,7 @@ use crate::{
     platform::ids::LeadId,
 };
 
-/// What an upsert has led to.
+/// The effect of an upsert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Effect {
@@ -32,11 +32,11 @@ pub(crate) enum Effect {
     Created,
     /// An attribute has another value, or another identity belongs to the lead.
     Updated,
-    /// The lead is as it was: what was said is known, or older than what is known.
+    /// The lead is as it was: the upsert said what is known, or something older.
     Unchanged,
 }
 
-/// Upserts leads, each by itself, in this order.
+/// Upserts leads, each by itself, in order.
 async fn upsert_all(
     intake: &Intake,
     events: Vec<NewEvent>,

@@ -1,4 +1,4 @@
-//! What is said of a lead, from a body to an event.
+//! The bodies of upserts, and the events that are made of them.
 
 use scoring::Mistake;
 use serde::Deserialize;
@@ -23,47 +23,48 @@ use crate::{
     platform::json,
 };
 
-/// A lead as another system knows it: named by `user_id`, by `email`, or by both, which joins the two.
+/// A lead as another system knows it. It is named by `user_id`, by `email`, or by both. Naming both joins
+/// them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LeadBody {
-    /// What the other system calls the person: the lead's external id.
+    /// The person's id in the other system: the lead's user id.
     user_id: Option<String>,
-    /// An e-mail address. Beside a user id it becomes the one that the lead shows.
+    /// The person's e-mail address. With a user id, it also becomes the attribute `email`.
     email: Option<String>,
-    /// Attributes to set; null removes one, and those not named stay.
+    /// Attributes to set. Null removes an attribute. Attributes that are not named stay as they are.
     #[serde(default)]
     traits: Map<String, Value>,
-    /// When it became so; now if absent. Of each attribute the newest date wins.
+    /// When these facts became true. If absent, now. For each attribute, the newest date wins.
     #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     occurred_at: Option<String>,
-    /// Which system says so, for the log; the key's name if absent.
+    /// The system that says so, for the log, 1 to 200 characters. If absent, the key's name.
     source: Option<String>,
 }
 
-/// What has changed of a lead.
+/// Changed attributes of a lead.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TraitsBody {
-    /// Attributes to set; null removes one, and those not named stay.
+    /// Attributes to set. Null removes an attribute. Attributes that are not named stay as they are.
     traits: Map<String, Value>,
-    /// When it became so; now if absent. Of each attribute the newest date wins.
+    /// When these facts became true. If absent, now. For each attribute, the newest date wins.
     #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     occurred_at: Option<String>,
-    /// Which system says so, for the log; the key's name if absent.
+    /// The system that says so, for the log, 1 to 200 characters. If absent, the key's name.
     source: Option<String>,
 }
 
-/// Who says it, when, and under which id.
+/// Who calls, and the id for the event.
 pub(super) struct Caller<'a> {
     pub(super) intake: &'a Intake,
     pub(super) key: &'a Key,
-    /// The event's id, by which a repetition is known; none: a new one.
+    /// The id of the event, by which a repetition is recognised. `None`: a new id is made.
     pub(super) id: Option<String>,
 }
 
 impl LeadBody {
-    /// The event that says this of whom it names, which must be the one that the path names.
+    /// Makes the event of this body. The body must not name another lead than the path does.
     pub(super) fn event(
         self,
         caller: Caller<'_>,
@@ -81,7 +82,11 @@ impl LeadBody {
                     mistakes.add(&pointer, code, why.to_string());
                 }
                 (Ok(said), Some(keyed)) if said != keyed => {
-                    mistakes.add(&pointer, "contradiction", "the path names another; leave this one out");
+                    mistakes.add(
+                        &pointer,
+                        "contradiction",
+                        "the path names another lead; leave this field out",
+                    );
                 }
                 (Ok(said), _) => return Some(said),
             }
@@ -93,7 +98,7 @@ impl LeadBody {
             mistakes.add(
                 "/traits/email",
                 "no_trait",
-                "send the address as `email`, by which the lead is found",
+                "send the address as the field `email`, so that the lead is found by it",
             );
         } else if let (Some(_), Some(email)) = (&user_id, &email) {
             traits.insert("email".to_owned(), json!(email.value()));
@@ -101,24 +106,23 @@ impl LeadBody {
         let said = Said { traits, occurred_at, source };
         let Some(named) = Named::new(user_id, email, None, true) else {
             mistakes.refuse()?;
-            return Err(mistake("", "missing_identity", "a lead is named by `user_id`, `email` or both"));
+            return Err(mistake("", "missing_identity", "name the lead by `user_id`, `email` or both"));
         };
         said.event(caller, named, mistakes)
     }
 }
 
 impl TraitsBody {
-    /// The event that says this of the lead that is named.
+    /// Makes the event of this body, about the named lead.
     pub(super) fn event(self, caller: Caller<'_>, named: Named) -> Result<NewEvent, Problem> {
         let TraitsBody { traits, occurred_at, source } = self;
         let mut mistakes = Mistakes::default();
         if traits.contains_key("email") {
-            let message =
-                "send the address as `email` to /v1/leads/by/external_id/…, by which the lead is then found";
+            let message = "send the address as the field `email` to /v1/leads/by/external_id/…, so that the lead is found by it";
             mistakes.add("/traits/email", "no_trait", message);
         }
         if named.principal().kind() == Kind::AnonymousId && occurred_at.is_some() {
-            let message = "attributes of an anonymous device hold from now on; leave `occurred_at` out";
+            let message = "attributes of an anonymous lead hold from now on; leave `occurred_at` out";
             mistakes.add("/occurred_at", "no_date", message);
         }
         Said { traits, occurred_at, source }.event(caller, named, mistakes)
@@ -145,11 +149,11 @@ impl Said {
             mistakes.add("/traits", why.code, why.detail);
         }
         if traits.to_string().len() > LARGEST_ITEM {
-            mistakes.add("/traits", "too_large", format!("attributes have at most {LARGEST_ITEM} bytes"));
+            mistakes.add("/traits", "too_large", format!("attributes may have at most {LARGEST_ITEM} bytes"));
         }
         mistakes.refuse()?;
         let Value::Object(traits) = traits else {
-            return Err(Problem::invalid("/traits: an object.", vec![]));
+            return Err(Problem::invalid("/traits: write an object.", vec![]));
         };
         let found = Found {
             id: caller.id,
@@ -171,7 +175,7 @@ impl Said {
     }
 }
 
-/// What the writers refuse, as an answer to a call about one lead.
+/// Turns the rejection of an upsert into the problem of a call about one lead.
 pub(super) fn problem(why: Rejection) -> Problem {
     let message = sentence(&why.detail);
     match why.code {
@@ -184,6 +188,7 @@ pub(super) fn problem(why: Rejection) -> Problem {
     }
 }
 
+/// Turns a detail into a sentence: with a capital letter and a full stop.
 fn sentence(detail: &str) -> String {
     let mut rest = detail.chars();
     let first = rest.next().into_iter().flat_map(char::to_uppercase);

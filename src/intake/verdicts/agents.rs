@@ -1,7 +1,8 @@
-//! What one event gives away by itself: its user agent, and how it was fetched.
+//! Findings of one event alone: from its user agent, and from how it was fetched.
 //!
-//! The user agent is the one that the event names in its context. Only where it names none and a browser sent it does
-//! the request's own count: the libraries of servers speak for other people's browsers, and name themselves.
+//! The user agent in the event's context counts. If there is none and a browser sent the event, the user
+//! agent of the request counts. Requests of servers do not count, because their libraries send events of
+//! other people's browsers.
 
 use std::sync::LazyLock;
 
@@ -11,34 +12,37 @@ use serde_json::{Map, Value};
 
 use super::Finding;
 
-/// The list, with where it comes from.
+/// The list of patterns of machines' user agents. The file says where the list comes from.
 const LIST: &str = include_str!("agents.txt");
-/// Fetch the pictures of mails for their readers, some of them as soon as a mail comes in.
+/// Proxies that fetch the pictures of mails for the readers, some as soon as a mail comes in.
 const MAIL_PROXIES: [&str; 2] = ["GoogleImageProxy", "YahooMailProxy"];
-/// All that Apple's mail privacy says of itself.
+/// The whole user agent that Apple's mail privacy protection sends.
 const APPLE_MAIL_PRIVACY: &str = "Mozilla/5.0";
-/// How much of a user agent is looked at, in bytes: programs name themselves at the beginning, and no browser takes as much.
+/// How many bytes of a user agent are searched. Programs name themselves at the beginning, and browsers' user
+/// agents are shorter.
 const LOOKED_AT: usize = 2 * 1024;
-/// Looks at a link before it hands it to the browser. Where pictures are fetched it is the program in which a mail is read.
+/// Microsoft Office fetches a link before it opens the browser. In requests for pictures, it is a mail
+/// program with a reader.
 const OFFICE: &str = "Microsoft Office";
-/// The headers by which a browser says that it fetches ahead.
+/// The headers by which a browser says that it prefetches.
 const PURPOSES: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 
-/// One pattern of all, so that a user agent is read once.
+/// All patterns as one, so that a user agent is searched once.
 static MACHINES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&patterns().collect::<Vec<_>>().join("|")).expect("the list is one of regular expressions")
 });
 
+/// The patterns of the list, without comments.
 fn patterns() -> impl Iterator<Item = &'static str> {
     LIST.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// What an event of this type gives away by its user agent. What happens to a person rather than being done by one, and
-/// what only describes it, gives nothing away.
+/// Returns what the user agent shows about an event of this type. Types that are no activity of the person,
+/// such as deliveries and `identify`, show nothing.
 pub fn find(kind: &str, agent: Option<&str>) -> Option<Finding> {
     let agent = agent?;
     let agent = &agent[..agent.floor_char_boundary(LOOKED_AT)];
-    // What somebody refuses holds, whoever is thought to have said it.
+    // A refusal holds, even if a machine may have sent it.
     if !is_own_activity(kind) || kind == DO_NOT_CONTACT_REQUESTED {
         return None;
     }
@@ -50,32 +54,33 @@ pub fn find(kind: &str, agent: Option<&str>) -> Option<Finding> {
     }
 }
 
-/// The user agent that an event's context names, as our own shape and as Segment's has it.
+/// Returns the user agent in an event's context, by its name in our own shape or in Segment's.
 pub fn named(context: Option<&Map<String, Value>>) -> Option<&str> {
     let context = context?;
     let agent = ["userAgent", "user_agent"].iter().find_map(|field| context.get(*field)?.as_str());
     agent.filter(|agent| !agent.trim().is_empty())
 }
 
-/// What a request says of who sent it, beside its events.
+/// What the headers of a request show about its sender.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Caller<'a> {
-    /// The user agent, where a browser sent it.
+    /// The user agent of the request, if it counts for events without one.
     agent: Option<&'a str>,
-    /// Whether the browser fetched ahead.
+    /// Whether the browser prefetched.
     ahead: bool,
 }
 
 impl<'a> Caller<'a> {
-    /// Reads the headers of a request whose sender may speak for somebody else. `header` finds a header's value by its
-    /// name in lower case.
+    /// Reads the headers of a request whose sender may be a server that sends other people's events. `header`
+    /// finds a header's value by its name in lower case.
     pub fn of(header: impl Fn(&str) -> Option<&'a str>) -> Caller<'a> {
         let browser = header("origin").is_some() || header("referer").is_some();
         let caller = Caller::itself(header);
         Caller { agent: caller.agent.filter(|_| browser), ..caller }
     }
 
-    /// Reads the headers of a request whose sender speaks for itself, whether it is a browser or not.
+    /// Reads the headers of a request whose sender did itself what the event says, whether it is a browser or
+    /// not.
     pub fn itself(header: impl Fn(&str) -> Option<&'a str>) -> Caller<'a> {
         let ahead =
             |purpose: &str| ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word));
@@ -83,7 +88,7 @@ impl<'a> Caller<'a> {
         Caller { agent: header("user-agent"), ahead: purposes.any(ahead) }
     }
 
-    /// What it gives away of an event that it brought.
+    /// Returns what the headers show about an event of the request.
     pub fn find(&self, kind: &str, context: Option<&Map<String, Value>>) -> Option<Finding> {
         let may_be = is_own_activity(kind) && kind != DO_NOT_CONTACT_REQUESTED;
         let fetched = (self.ahead && may_be).then_some(Finding::Prefetch);

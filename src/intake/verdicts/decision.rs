@@ -1,4 +1,4 @@
-//! What a person says of an event.
+//! Decisions: people's verdicts on events.
 
 use chrono::{DateTime, Utc};
 use scoring::Verdict;
@@ -8,36 +8,37 @@ use sqlx::PgConnection;
 use super::store;
 use crate::platform::ids::{EventKey, IdentityId, LeadId};
 
-/// An event on which somebody has decided.
+/// An event whose verdict a person has decided.
 #[derive(Debug)]
 pub struct Decided {
-    /// On whom it hangs.
+    /// The identity of the event.
     pub identity_id: IdentityId,
-    /// Its key.
+    /// The key of the event.
     pub event_key: EventKey,
-    /// What happened.
+    /// The type of the event.
     pub kind: String,
-    /// When.
+    /// When the event happened.
     pub occurred_at: DateTime<Utc>,
-    /// What is particular to it.
+    /// The properties of the event.
     pub properties: Map<String, Value>,
 }
 
-/// A person's verdict on an event, as the log has it: the properties of a `verdict_changed`.
+/// A person's verdict on an event. The log holds it as the properties of a `verdict_changed` event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The id of the event that it is about.
+    /// The id of the event that is judged.
     pub event_id: String,
-    /// Who caused that.
+    /// Who caused the event, as the person says.
     pub verdict: Verdict,
-    /// Who says so.
+    /// The person who decided.
     pub author: String,
-    /// Why.
+    /// Why the person decided so.
     pub reason: String,
 }
 
 impl Decision {
-    /// Reads the properties of a `verdict_changed`; none, if they are not what [`Decision::properties`] makes.
+    /// Reads a decision from the properties of a `verdict_changed` event. `None` if they do not have the
+    /// shape that [`Decision::properties`] gives them.
     pub fn read(properties: &Map<String, Value>) -> Option<Decision> {
         let text = |field: &str| Some(properties.get(field)?.as_str()?.to_owned());
         let verdict = serde_json::from_value(properties.get("verdict")?.clone()).ok()?;
@@ -49,7 +50,7 @@ impl Decision {
         })
     }
 
-    /// As the log has it.
+    /// The properties of the `verdict_changed` event.
     pub fn properties(&self) -> Map<String, Value> {
         let fields = [
             ("event_id", json!(self.event_id)),
@@ -60,7 +61,8 @@ impl Decision {
         fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect()
     }
 
-    /// Carries it out on the lead's events of that id, unless somebody decided later. These events come back.
+    /// Sets the verdict of the lead's events with that id, unless there is a later decision. Returns the
+    /// events that were changed.
     pub async fn carry_out(
         &self,
         conn: &mut PgConnection,

@@ -1,4 +1,4 @@
-//! The end of the quarantine.
+//! The sweep that ends the quarantine of suspect clicks.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::{
     platform::sweep::Sweep,
 };
 
-/// How many events one run lets go.
+/// How many events one run releases.
 const AT_ONCE: i64 = 500;
 
-/// Lets suspect clicks go that have waited long enough: from then on they count as what they are thought to be. Of an
-/// address that is no lead there is nothing to replay.
+/// Releases suspect clicks whose quarantine has ended: they count from now on, and their leads are replayed.
+/// For addresses that have no lead, there is nothing to replay.
 #[derive(Debug)]
 pub struct Release;
 
@@ -35,7 +35,8 @@ impl Sweep for Release {
         }
         let mut change = begun.lock_free(&due).await?;
         let locked = change.ids();
-        // Before the leads were locked, their identities may have moved and their events may have been judged otherwise.
+        // Selected again under the lock: identities may have moved, or events may have got another verdict,
+        // before the leads were locked.
         let released = store::release(change.conn(), &locked, now).await?;
         let count = released.len() + strays.len();
         change.replay(released);

@@ -1,57 +1,62 @@
-//! What the events of one mail, as one address got it, give away together.
+//! Findings of the events of one mail to one address, judged together.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Finding;
 
-/// Nobody follows two links of a mail within so short a time.
+/// The time within which no person follows two links of a mail.
 const AT_ONCE: TimeDelta = TimeDelta::seconds(2);
-/// Nobody follows a link so soon after the mail came in; clocks of whole seconds are made up for.
+/// The time after the delivery within which no person follows a link. It allows for clocks that count whole
+/// seconds.
 const ARRIVING: TimeDelta = TimeDelta::seconds(2);
-/// Few follow a link so soon after the mail came in; those who scan mails do.
+/// The time after the delivery within which few people follow a link, but scanners of mails do.
 const SOON: TimeDelta = TimeDelta::seconds(60);
-/// For how long before and after it has followed a hidden link a machine is taken to be at the mail.
+/// The time before and after a click on a hidden link within which all clicks on the mail are taken for the
+/// machine's.
 const HIDDEN: TimeDelta = TimeDelta::seconds(60);
 
-/// Whether an event of this type says something of its mail; the index `event_of_mail` has the same types.
+/// Whether events of this type are judged together with the other events of their mail. The index
+/// `event_of_mail` has the same types.
 pub fn is_of_mail(kind: &str) -> bool {
     kind == "email_delivered" || is_click(kind)
 }
 
-/// Whether an event of this type is a link that somebody followed.
+/// Whether an event of this type is a click on a link.
 pub(super) fn is_click(kind: &str) -> bool {
     ["email_clicked", "email_unsubscribed"].contains(&kind)
 }
 
-/// What happened to the mail.
+/// An event of a mail, as far as the judgement needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Trace<'a> {
     pub(super) at: DateTime<Utc>,
     pub(super) what: What<'a>,
 }
 
+/// What happened to a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What<'a> {
-    /// It came in.
+    /// The mail was delivered.
     Delivered,
-    /// A link was followed.
+    /// A link in the mail was followed.
     Clicked(Link<'a>),
 }
 
-/// A link of a mail.
+/// The link that was followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Link<'a> {
-    /// To this address.
+    /// A link to this address.
     To(&'a str),
-    /// The one by which one unsubscribes.
+    /// The link to unsubscribe.
     Unsubscribe,
-    /// One that only machines see.
+    /// A hidden link, which only machines see.
     Hidden,
-    /// Nobody said which: it may be any of the others.
+    /// The event does not say which link. It may be the same as any other.
     Unknown,
 }
 
-/// What each event of a mail gives away, seen with the others; in their order. It depends on the set of them alone.
+/// Returns the finding of each event of a mail, in the order of `traces`. Each finding depends only on the
+/// set of events, not on their order.
 pub(super) fn findings(traces: &[Trace<'_>]) -> Vec<Option<Finding>> {
     let delivered = |trace: &Trace<'_>| (trace.what == What::Delivered).then_some(trace.at);
     let delivered_at = traces.iter().filter_map(delivered).min();
@@ -87,7 +92,8 @@ impl<'a> Click<'a> {
     }
 }
 
-/// Notes of each click what those passed before it say: one pass in either direction, however many there are.
+/// Notes for each click what the earlier clicks of this pass show about it. Two passes, one in each
+/// direction, compare every click with its neighbours in linear time.
 fn look_along<'a: 'c, 'c>(clicks: impl Iterator<Item = &'c mut Click<'a>>) {
     let mut hidden: Option<DateTime<Utc>> = None;
     let mut last: Option<(Link<'a>, DateTime<Utc>)> = None;

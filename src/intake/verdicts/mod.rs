@@ -34,35 +34,35 @@ pub use mails::is_of_mail;
 
 use crate::platform::ids::{EventKey, IdentityId};
 
-/// For how long after it happened a suspect click waits.
+/// How long a suspect click waits, counted from when it happened.
 pub const QUARANTINE: TimeDelta = TimeDelta::minutes(2);
 
-/// What speaks against a person, mildest first.
+/// A sign that a machine may have caused an event, the mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Finding {
-    /// A link was followed by something that does not say what it is.
+    /// A link was followed without a user agent.
     NoAgent,
-    /// A link was followed so soon after the mail came in that hardly anybody can have read it.
+    /// A link was followed so soon after the delivery that few people could have read the mail.
     SoonAfterDelivery,
-    /// A link was followed before the mail had come in, or at that moment.
+    /// A link was followed before or right at the delivery of the mail.
     BeforeDelivery,
-    /// Several links of a mail were followed at once.
+    /// Several links of a mail were followed at the same time.
     SeveralLinks,
-    /// A link was followed that no person sees, or one of the same mail at about that time.
+    /// A hidden link was followed, or another link of the same mail at about the same time.
     Honeypot,
-    /// The sender says that it was a machine: a mail provider knows its proxies and scanners.
+    /// The sender says that a machine caused the event. E-mail providers know their proxies and scanners.
     Provider,
-    /// Fetched before anybody looked at it.
+    /// A program prefetched the page or link before a person looked at it.
     Prefetch,
-    /// A proxy that fetches a mail's pictures, whether anybody reads the mail or not.
+    /// A proxy fetched the pictures of a mail, whether or not a person reads the mail.
     MailProxy,
-    /// The user agent is that of a machine.
+    /// The user agent belongs to a machine.
     Bot,
 }
 
 impl Finding {
-    /// What it means.
+    /// The verdict that the finding means.
     pub fn verdict(self) -> Verdict {
         match self {
             Finding::NoAgent | Finding::SoonAfterDelivery => Verdict::Suspect,
@@ -70,13 +70,13 @@ impl Finding {
         }
     }
 
-    /// The word for it, as stored and shown.
+    /// The name of the finding, as stored and as in the API.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// What an event gives away by itself: by its user agent, or because only a machine sees the link that it followed.
+/// Returns the finding of an event by itself: by its user agent, or because it is a click on a hidden link.
 pub fn of_event(
     kind: &str,
     properties: &Map<String, Value>,
@@ -86,7 +86,7 @@ pub fn of_event(
     trapped.then_some(Finding::Honeypot).max(agents::find(kind, agents::named(context)))
 }
 
-/// Until when an event waits of which this is thought, if it has to.
+/// Returns until when an event with this verdict waits before it counts. `None` if it does not wait.
 pub fn held_until(
     kind: &str,
     verdict: Verdict,
@@ -97,17 +97,17 @@ pub fn held_until(
     Some(occurred_at + QUARANTINE).filter(|end| waits && *end > now)
 }
 
-/// An event that is judged otherwise than before.
+/// An event that counts differently than before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changed {
-    /// On whom it hangs.
+    /// The identity of the event.
     pub identity_id: IdentityId,
-    /// When it happened.
+    /// When the event happened.
     pub occurred_at: DateTime<Utc>,
 }
 
-/// Looks again at mails of which events have just entered the log, each as an address got it and by its id. What comes
-/// back are the events that count otherwise than they did.
+/// Judges mails again whose events have just entered the log. Each mail is named by the address that got it
+/// and by its id. Returns the events that count differently than before.
 pub async fn judge_mails(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -132,7 +132,7 @@ pub async fn judge_mails(
     Ok(changed)
 }
 
-/// What is thought of a stored event now.
+/// The new judgement of a stored event.
 #[derive(Debug)]
 struct Judgement {
     identity_id: IdentityId,
@@ -142,7 +142,8 @@ struct Judgement {
 }
 
 impl store::MailEvent {
-    /// What is to be thought of the event, if that is anything new: the gravest of what it and its mail give away.
+    /// Returns the new judgement of the event: the gravest of its own finding and the mail's. `None` if
+    /// nothing changes, or if a person has decided.
     fn judgement(&self, found: Option<Finding>, now: DateTime<Utc>) -> Option<Judgement> {
         let finding = self.found.as_deref().and_then(|word| word.parse().ok()).max(found);
         let held_until = held_until(&self.kind, verdict(finding), self.occurred_at, now);
@@ -158,18 +159,19 @@ impl store::MailEvent {
 }
 
 impl Judgement {
+    /// Whether the event counts differently under this judgement.
     fn counts_otherwise(&self, before: &store::MailEvent) -> bool {
         word(verdict(self.finding)) != before.verdict
             || self.held_until.is_some() != before.held_until.is_some()
     }
 }
 
-/// The verdict that a finding means; a person's, if there is none.
+/// Returns the verdict that a finding means. Without a finding, the verdict is `human`.
 pub fn verdict(finding: Option<Finding>) -> Verdict {
     finding.map_or(Verdict::Human, Finding::verdict)
 }
 
-/// The word for a verdict, as stored.
+/// The name of a verdict, as stored and as in the API.
 pub fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Human => "human",

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::platform::ids::{EventKey, IdentityId, LeadId};
 
-/// An event of a mail.
+/// A stored event of a mail.
 #[derive(Debug)]
 pub(super) struct MailEvent {
     pub(super) identity_id: IdentityId,
@@ -21,18 +21,19 @@ pub(super) struct MailEvent {
     pub(super) kind: String,
     pub(super) occurred_at: DateTime<Utc>,
     pub(super) link: Option<String>,
+    /// Whether the link is hidden from people.
     pub(super) hidden: bool,
-    /// What it gave away by itself.
+    /// The finding of the event by itself.
     pub(super) found: Option<String>,
     pub(super) verdict: String,
     pub(super) verdict_reason: Option<String>,
     pub(super) held_until: Option<DateTime<Utc>>,
-    /// Whether a person has decided on it.
+    /// Whether a person has decided the verdict.
     pub(super) decided: bool,
 }
 
 impl MailEvent {
-    /// What it says of its mail.
+    /// The event as a trace of its mail.
     pub(super) fn trace(&self) -> Trace<'_> {
         let what = match (self.kind.as_str(), &self.link) {
             ("email_delivered", _) => What::Delivered,
@@ -45,7 +46,7 @@ impl MailEvent {
     }
 }
 
-/// All events of some mails, each as one address got it.
+/// Reads all events of some mails. Each mail is named by the address that got it and by its id.
 pub(super) async fn events_of_mails(
     conn: &mut PgConnection,
     mails: &[(IdentityId, &str)],
@@ -67,7 +68,7 @@ pub(super) async fn events_of_mails(
     .await
 }
 
-/// Writes what is thought of events now.
+/// Stores new judgements of events.
 pub(super) async fn judge(conn: &mut PgConnection, judged: &[Judgement]) -> sqlx::Result<()> {
     if judged.is_empty() {
         return Ok(());
@@ -94,8 +95,8 @@ pub(super) async fn judge(conn: &mut PgConnection, judged: &[Judgement]) -> sqlx
     Ok(())
 }
 
-/// Writes a person's verdict on those of a lead's events that have this key, with their words, unless one was given
-/// later. These events come back.
+/// Stores a person's verdict on the lead's events with this key, with the person's words, unless there is a
+/// later decision. Returns the events that were changed.
 pub(super) async fn decide(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -127,14 +128,15 @@ pub(super) async fn decide(
         occurred_at: row.occurred_at,
         properties: row.properties.into_fields().unwrap_or_else(|| {
             let (identity, event) = (row.identity_id.0, row.event_key.0);
-            tracing::warn!(%identity, %event, "the properties of an event are no object, and are passed over");
+            tracing::warn!(%identity, %event, "the properties of an event are not an object and are ignored");
             Map::new()
         }),
     });
     Ok(decided.collect())
 }
 
-/// Holds identities that have no lead, but events that have waited long enough: nobody can give them one meanwhile.
+/// Locks identities that have no lead, but events whose quarantine has ended. The lock keeps other
+/// transactions from giving them a lead.
 pub(super) async fn hold_strays(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -157,7 +159,7 @@ pub(super) async fn hold_strays(
     .await
 }
 
-/// Lets the events of identities go that still have no lead.
+/// Releases the events of identities that still have no lead.
 pub(super) async fn release_strays(
     conn: &mut PgConnection,
     identities: &[IdentityId],
@@ -176,7 +178,7 @@ pub(super) async fn release_strays(
     Ok(())
 }
 
-/// The leads for which events count that have waited long enough.
+/// Reads the leads that have events whose quarantine has ended.
 pub(super) async fn due(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -193,7 +195,7 @@ pub(super) async fn due(
     .await
 }
 
-/// Lets the events of some leads go that have waited long enough; the leads for which any did.
+/// Releases the events of leads whose quarantine has ended. Returns the leads, once for each event.
 pub(super) async fn release(
     conn: &mut PgConnection,
     leads: &[LeadId],

@@ -47,55 +47,58 @@ where
         .routes(routes!(change_consent))
 }
 
-/// Points that a person adds to a lead's score.
+/// An adjustment: points that a person adds to a lead's score or takes away.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Adjust {
-    /// How many, or taken if negative; at most three decimals, not 0.
+    /// The points to add, or to take away if negative. At most three decimals, not 0.
     #[schema(value_type = f64, example = 10)]
     points: Value,
-    /// Why.
+    /// Why the score is adjusted, 1 to 2000 characters.
     reason: String,
-    /// Who says so; the key's name if absent.
+    /// Who adjusts the score, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
-    /// From when on they no longer count; never if absent.
+    /// When the points stop counting. If absent, never.
     #[schema(value_type = Option<DateTime<Utc>>)]
     #[serde(default)]
     expires_at: Value,
 }
 
-/// A new beginning for what a lead has done.
+/// A reset: older events of the lead no longer count.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Reset {
-    /// Why.
+    /// Why the lead is reset, 1 to 2000 characters.
     reason: String,
-    /// Who says so; the key's name if absent.
+    /// Who resets the lead, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
 }
 
-/// What a lead agrees to.
+/// A word of consent, recorded by a person.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Agree {
-    /// A channel; absent: any contact at all.
+    /// The channel. If absent, any contact at all.
     channel: Option<consent::Channel>,
+    /// Whether the person agrees or refuses. Without `channel`, only `withdrawn` is allowed.
     state: Agreed,
-    /// Why, or how it is known.
+    /// Why the consent changes, or how that is known, 1 to 2000 characters.
     reason: String,
-    /// Who says so; the key's name if absent.
+    /// Who records this, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
 }
 
-/// Yes or no.
+/// Whether the person agrees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Agreed {
+    /// The person agrees.
     Granted,
+    /// The person refuses.
     Withdrawn,
 }
 
-/// The event that was recorded, and how the lead stands.
+/// The recorded event, with the lead.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Corrected {
     #[serde(flatten)]
@@ -104,10 +107,11 @@ pub(super) struct Corrected {
     lead: LeadView,
 }
 
-/// Adds points to a lead's score, or takes some, until they expire.
+/// Adjusts a lead's score: adds or takes points until they expire.
 ///
-/// An event with author and reason, which the timeline shows; its points are a line of the receipt. With an `Idempotency-Key`, the same call again is the same
-/// event and adds nothing; another call under the same key is a conflict.
+/// The adjustment is an event with author and reason. The timeline shows the event, and the receipt has a
+/// line for its points. A repeated call with the same `Idempotency-Key` adds nothing. Another call under the
+/// same key fails with 409 `conflict`.
 #[utoipa::path(post, path = "/v1/leads/{id}/adjustments", tag = "Leads", request_body = Adjust,
     params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
     security(("key" = ["read_write"])),
@@ -141,16 +145,16 @@ async fn adjust_score(
     };
     let ended = adjustment.expires_at.filter(|end| *end <= to_instant(intake.clock.now()));
     let late = ended.map(|_| {
-        let message = "write an instant that is still to come, or leave it out";
+        let message = "write an instant in the future, or leave it out";
         mistake("/expires_at", "already_past", message)
     });
     correct(&intake, id, correction, late).await
 }
 
-/// Lets what a lead did so far no longer count.
+/// Resets a lead: what the lead did so far no longer counts.
 ///
-/// An event with author and reason: what is older counts in no rule on events, counts and silences any more. Attributes
-/// and adjustments stay. `Idempotency-Key` works as for adjustments.
+/// The reset is an event with author and reason. Older events no longer count in rules on events, counts and
+/// silences. Attributes and adjustments stay. `Idempotency-Key` works as for adjustments.
 #[utoipa::path(post, path = "/v1/leads/{id}/reset", tag = "Leads", request_body = Reset,
     params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
     security(("key" = ["read_write"])),
@@ -170,13 +174,14 @@ async fn reset_engagement(
     correct(&intake, id, correction, None).await
 }
 
-/// Records what a lead agrees to.
+/// Records a lead's consent: whether the person agrees to contact on a channel, or refuses all contact.
 ///
-/// For a channel, or, without one, that the person is not to be contacted at all: then the lead leaves every queue at once,
-/// and its open handoff is withdrawn. Only what the person does itself takes that back: to ask for a demo is to ask to be
-/// contacted. A word on a channel is set against those of the lead's other identities, and the most restrictive holds: a
-/// person who unsubscribed an address subscribes it anew by `email_subscribed` of that address. `Idempotency-Key` works as
-/// for adjustments.
+/// Without `channel`, the person must not be contacted at all: the lead leaves every queue at once, and its
+/// open handoff is withdrawn. Only the person can take that back, for example by asking for a demo.
+///
+/// With `channel`, the word is compared with the words of the lead's other identities, and the most
+/// restrictive word holds. To subscribe an unsubscribed address again, the person must send an
+/// `email_subscribed` of that address. `Idempotency-Key` works as for adjustments.
 #[utoipa::path(post, path = "/v1/leads/{id}/consent", tag = "Leads", request_body = Agree,
     params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
     security(("key" = ["read_write"])),
@@ -207,8 +212,8 @@ async fn change_consent(
     correct(&intake, id, correction, None).await
 }
 
-/// Records a correction, unless it was recorded before. `late` is why a call that is new would be refused: a
-/// repetition may come when its end has passed.
+/// Records a correction, unless it was recorded before. `late` is the problem of a new call that comes too
+/// late. A repetition is answered in any case, because its end may have passed since.
 pub(super) async fn correct(
     intake: &Intake,
     id: LeadId,
@@ -226,7 +231,7 @@ pub(super) async fn correct(
     Ok((status, Json(Corrected { event: recorded.event, lead })).into_response())
 }
 
-/// Reason and author, trimmed.
+/// The properties `reason` and `author`, trimmed.
 fn said(key: &Key, reason: &str, author: Option<&str>, mistakes: &mut Mistakes) -> Map<String, Value> {
     let mut said = Map::new();
     said.insert("reason".to_owned(), json!(mistakes.text("/reason", reason, LONGEST_TEXT)));
@@ -234,7 +239,7 @@ fn said(key: &Key, reason: &str, author: Option<&str>, mistakes: &mut Mistakes) 
     said
 }
 
-/// What the core reads without complaint, but is no adjustment that anybody means.
+/// Notes mistakes that the scoring core accepts, but that make no sense in an adjustment.
 fn misfits(adjustment: &Adjustment, mistakes: &mut Mistakes) {
     if adjustment.points == scoring::Milli::ZERO {
         mistakes.add("/points", "zero", "write points other than 0");
@@ -244,7 +249,7 @@ fn misfits(adjustment: &Adjustment, mistakes: &mut Mistakes) {
     }
 }
 
-/// An adjustment in the one form in which it is stored, however it was written.
+/// The properties of an adjustment in their normal form, however the adjustment was written.
 fn canonical(adjustment: &Adjustment) -> Map<String, Value> {
     let Adjustment { points, expires_at } = adjustment;
     let whole = points.0 % 1000 == 0;

@@ -30,20 +30,21 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decide {
-    /// Who caused it: `human`, `machine`, or `suspect`, which counts but opens no MQL by itself.
+    /// Who caused the event: `human`, `machine` or `suspect`. A suspect event counts for the score, but does
+    /// not make a lead an MQL by itself.
     #[schema(value_type = String, example = "human")]
     verdict: Verdict,
-    /// Why.
+    /// Why the verdict is this one, 1 to 2000 characters.
     reason: String,
-    /// Who says so; the key's name if absent.
+    /// Who decides, 1 to 200 characters. If absent, the key's name.
     author: Option<String>,
 }
 
-/// Says who caused an event, a person or a machine, whatever the service thinks.
+/// Sets the verdict on an event: whether a person or a machine caused it.
 ///
-/// An event with author and reason. It holds from then on against everything that is found; of two such verdicts on an
-/// event the later holds. The lead's scores are at once what they would be had the event had this verdict from the start.
-/// `Idempotency-Key` works as for adjustments.
+/// The decision is an event with author and reason. It beats everything that the service finds, before and
+/// after. Of two decisions about an event, the later holds. The lead's scores change at once to what they
+/// would be if the event had always had this verdict. `Idempotency-Key` works as for adjustments.
 #[utoipa::path(post, path = "/v1/leads/{id}/events/{event_id}/verdict", tag = "Leads", request_body = Decide,
     params(("id" = LeadId, Path), ("event_id" = String, Path, description = "The sender's id of the event"),
         ("Idempotency-Key" = Option<String>, Header, description = "The new event's id")),

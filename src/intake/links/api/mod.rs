@@ -43,60 +43,65 @@ where
         .merge(public::routes())
 }
 
-/// A mail to one address.
+/// A mail to one address, for which links are made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateLinks {
-    /// To whom it goes, if the lead has one address; else name it by `email`.
+    /// The lead that the mail goes to. If the lead has several addresses, give `email` instead.
     lead_id: Option<LeadId>,
-    /// To whom it goes. An address that nobody has named before becomes no lead by it.
+    /// The address that the mail goes to. An address that is not known yet does not become a lead by this
+    /// call.
     email: Option<String>,
-    /// Your id of the mail, 1 to 200 bytes; events carry it as `message_id`.
+    /// Your id of the mail, 1 to 200 bytes. Events have it as `message_id`.
     message_id: String,
-    /// Where its links lead, at most 200.
+    /// The destinations of the mail's links, at most 200.
     #[serde(default)]
     links: Vec<Destination>,
 }
 
-/// Where a link leads.
+/// The destination of a link.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Destination {
-    /// `https://…` or `http://…`, at most 2000 bytes.
+    /// The URL: `https://…` or `http://…`, at most 2000 bytes.
     url: String,
-    /// Whether you hide it from people, so that who follows it is a machine; false if absent.
+    /// Whether you hide the link from people, so that only machines follow it. False if absent.
     #[serde(default)]
     honeypot: bool,
 }
 
-/// What to put into the mail.
+/// The links to put into the mail.
 #[derive(Debug, Serialize, ToSchema)]
 struct MadeLinks {
-    /// The address that it goes to.
+    /// The address that the mail goes to.
     email: String,
-    /// Of a picture for the end of the HTML, which tells of opens.
+    /// The URL of a picture that counts opens. Put it at the end of the HTML.
     open_url: String,
-    /// The links, in the order in which they were asked for.
+    /// The links, in the order of the request.
     links: Vec<MadeLink>,
-    /// For a link by which the reader unsubscribes.
+    /// The URL of a link by which the reader unsubscribes.
     unsubscribe_url: String,
+    /// Headers to add to the mail.
     headers: UnsubscribeHeaders,
 }
 
-/// A link that tells of clicks.
+/// A link that counts clicks.
 #[derive(Debug, Serialize, ToSchema)]
 struct MadeLink {
-    /// Where it leads.
+    /// The destination, as normalised by the service.
     url: String,
-    /// What to write in its place.
+    /// The URL to put into the mail in place of the destination.
     click_url: String,
 }
 
-/// Header lines by which mail programs show a button of their own (RFC 8058). The DKIM signature must cover both.
+/// Headers by which mail programs show their own button to unsubscribe (RFC 8058). The DKIM signature of the
+/// mail must cover both.
 #[derive(Debug, Serialize, ToSchema)]
 struct UnsubscribeHeaders {
+    /// The value of the header `List-Unsubscribe`.
     #[serde(rename = "List-Unsubscribe")]
     list_unsubscribe: String,
+    /// The value of the header `List-Unsubscribe-Post`.
     #[serde(rename = "List-Unsubscribe-Post")]
     list_unsubscribe_post: &'static str,
 }
@@ -105,14 +110,14 @@ struct UnsubscribeHeaders {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Rotate {
-    /// True: every link made before ends working, in mails that are out too. False or absent: they work on.
+    /// Whether all earlier links stop working, including those in mails that were sent. False if absent.
     #[serde(default)]
     end_others: bool,
 }
 
-/// Links for a mail: they tell of opens and clicks, and unsubscribe.
+/// Makes links for a mail: they count opens and clicks, and unsubscribe.
 ///
-/// Nothing is stored but that there is such an address: the tokens in the links say the rest, signed.
+/// The service stores only the address. Everything else is in the signed tokens of the links.
 #[utoipa::path(post, path = "/v1/links", tag = "E-mail", request_body = CreateLinks,
     security(("key" = ["read_write"])), responses((status = 200, body = MadeLinks)))]
 async fn create_links(
@@ -145,10 +150,11 @@ async fn create_links(
     }))
 }
 
-/// Makes a new secret, by which links are signed from now on.
+/// Makes a new secret, which signs all later links.
 ///
-/// Links made before work on, unless `end_others`: then the secret has come into wrong hands, and every link in mails that
-/// are out ends, within a minute on other instances. The call may be repeated: the last secret signs.
+/// Earlier links keep working, unless `end_others` is true. Use `end_others` if the secret has leaked: every
+/// link in sent mails stops working, on other instances within a minute. The call may be repeated; the newest
+/// secret signs.
 #[utoipa::path(post, path = "/v1/links/rotate", tag = "E-mail", params(Rotate),
     responses((status = 204)))]
 async fn rotate_link_secret(
@@ -160,6 +166,7 @@ async fn rotate_link_secret(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Makes the URLs of a mail's links.
 struct Mint<'a> {
     signer: (u16, Secret),
     identity: IdentityId,
@@ -174,7 +181,7 @@ impl Mint<'_> {
     }
 }
 
-/// The destinations, if nothing is wrong with what is asked for.
+/// Checks the request, and returns the destinations in their normal form.
 fn checked(body: &CreateLinks) -> Result<Vec<String>, Problem> {
     let mut mistakes = Mistakes::default();
     let plain = !body.message_id.chars().any(char::is_control);
@@ -201,7 +208,7 @@ fn checked(body: &CreateLinks) -> Result<Vec<String>, Problem> {
     Ok(urls)
 }
 
-/// The address that the mail goes to.
+/// Finds the address that the mail goes to. An address that is not known yet is stored.
 async fn recipient(links: &Links, body: &CreateLinks) -> Result<Identity, Problem> {
     let mut conn = links.db.acquire().await?;
     match (&body.email, body.lead_id) {
@@ -221,7 +228,7 @@ async fn recipient(links: &Links, body: &CreateLinks) -> Result<Identity, Proble
                 _ => Err(mistake(
                     "/lead_id",
                     "several_addresses",
-                    "the lead has several e-mail addresses; name one by `email`",
+                    "the lead has several e-mail addresses; give one as `email` instead",
                 )),
             }
         }

@@ -1,25 +1,26 @@
-//! The few pages that recipients of mails see.
+//! The pages that recipients of mails see.
 
 use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-/// Whether to go on: one button.
+/// The page that asks for confirmation, with one button.
 pub(super) fn ask() -> Response {
     let button = "<form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\">\
         <button>Unsubscribe</button></form>";
-    page(StatusCode::OK, "Unsubscribe", &format!("<p>Do you want no more of these e-mails?</p>{button}"))
+    page(StatusCode::OK, "Unsubscribe", &format!("<p>Do you want to stop getting these e-mails?</p>{button}"))
 }
 
-/// It is done.
+/// The page after unsubscribing.
 pub(super) fn done() -> Response {
-    page(StatusCode::OK, "Unsubscribed", "<p>You will get no more of these e-mails.</p>")
+    page(StatusCode::OK, "Unsubscribed", "<p>You will not get these e-mails any more.</p>")
 }
 
-/// The address is not one of ours.
+/// The page of a link that is not valid.
 pub(super) fn broken() -> Response {
-    let said = "<p>This link is not complete, or no longer valid. Copy it from the e-mail once more, to its end.</p>";
+    let said =
+        "<p>This link is incomplete or no longer valid. Copy the whole link from the e-mail again.</p>";
     page(StatusCode::NOT_FOUND, "This link does not work", said)
 }
 

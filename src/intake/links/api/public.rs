@@ -1,4 +1,5 @@
-//! `/o/{token}`, `/c/{token}`, `/u/{token}`: what the recipients of mails, and the programs between, ask for.
+//! `/o/{token}`, `/c/{token}`, `/u/{token}`: the links in mails, requested by recipients and by programs that
+//! handle mails.
 
 use axum::{
     extract::FromRef,
@@ -37,16 +38,16 @@ where
         .routes(routes!(show_open_pixel))
         .routes(routes!(follow_link))
         .routes(routes!(ask_to_unsubscribe, unsubscribe))
-        // What mails ask for whose template had no address to put in, or half of one.
+        // Mails whose template had no URL, or half of one, request these paths.
         .route("/o", get(show_nothing))
         .route("/o/", get(show_nothing))
         .route("/o/{token}/", get(show_nothing))
         .route("/o/{token}/{*rest}", get(show_nothing))
 }
 
-/// The picture of one pixel in a mail, which tells that it was opened.
+/// Serves the one-pixel picture of a mail, and counts an open.
 ///
-/// The answer is always a picture, whatever the token. A `HEAD` is not counted.
+/// The answer is a picture even if the token is not valid. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/o/{token}", tag = "E-mail", security(()),
     params(("token" = String, Path, description = "The token, and `.gif`")),
     responses((status = 200, body = Picture, content_type = "image/gif")))]
@@ -65,23 +66,23 @@ async fn show_open_pixel(
                 count(&links, Followed::now(&links, token, text, request(&headers)));
             }
             Ok(_) => {}
-            Err(problem) => tracing::warn!(code = problem.code.as_str(), "a pixel could not be checked"),
+            Err(problem) => tracing::warn!(code = problem.code.as_str(), "cannot check the token of a pixel"),
         }
     }
     picture()
 }
 
-/// The picture that tells of nothing.
+/// Serves the picture without counting anything.
 async fn show_nothing() -> Response {
     picture()
 }
 
-/// Leads on to where a link in a mail was said to lead when it was made, and counts the click.
+/// Redirects to the destination of a link in a mail, and counts a click.
 ///
-/// The destination stands in the token, which is signed. The redirect waits for nothing. A `HEAD` is not counted.
+/// The destination is in the signed token. The redirect does not wait for the count. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/c/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
-    responses((status = 302, description = "To the destination"),
-        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+    responses((status = 302, description = "A redirect to the destination"),
+        (status = 404, description = "The token is not valid", body = String, content_type = "text/html")))]
 async fn follow_link(
     State(links): State<Links>,
     method: Method,
@@ -101,10 +102,11 @@ async fn follow_link(
     Ok((StatusCode::FOUND, answer).into_response())
 }
 
-/// A page with one button; it changes nothing, since programs that check mails ask for it too.
+/// Shows a page with a button to unsubscribe. The request itself changes nothing, because programs that check
+/// mails send it too.
 #[utoipa::path(get, path = "/u/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
     responses((status = 200, body = String, content_type = "text/html"),
-        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+        (status = 404, description = "The token is not valid", body = String, content_type = "text/html")))]
 async fn ask_to_unsubscribe(
     State(links): State<Links>,
     Path(text): Path<String>,
@@ -112,12 +114,13 @@ async fn ask_to_unsubscribe(
     Ok(unsubscribing(&links, &text).await?.map_or_else(page::broken, |_| page::ask()))
 }
 
-/// Unsubscribes: the page's button, and the one click of RFC 8058 by mail programs.
+/// Unsubscribes the recipient of a mail. The page's button and the one-click unsubscribing of mail programs
+/// (RFC 8058) call this.
 ///
-/// The body is not looked at, in whatever encoding it comes. Answered once it is on disk; repeating it changes nothing.
+/// The body is ignored. The answer comes after the unsubscription is on disk. A repetition changes nothing.
 #[utoipa::path(post, path = "/u/{token}", tag = "E-mail", security(()), params(("token" = String, Path)),
     responses((status = 200, body = String, content_type = "text/html"),
-        (status = 404, description = "The token is not one of ours", body = String, content_type = "text/html")))]
+        (status = 404, description = "The token is not valid", body = String, content_type = "text/html")))]
 async fn unsubscribe(
     State(links): State<Links>,
     Path(text): Path<String>,
@@ -128,6 +131,7 @@ async fn unsubscribe(
     Ok(page::done())
 }
 
+/// Verifies a token that unsubscribes. `None` for any other token.
 async fn unsubscribing(links: &Links, text: &str) -> Result<Option<Token>, Problem> {
     Ok(verify(links, text).await?.filter(|token| token.act == Act::Unsubscribe))
 }

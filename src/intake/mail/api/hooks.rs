@@ -1,4 +1,4 @@
-//! `/v1/hooks/{provider}/{token}`: where providers send to.
+//! `/v1/hooks/{provider}/{token}`: the URLs to which providers send their reports.
 
 use axum::{
     extract::FromRef,
@@ -32,19 +32,20 @@ where
     OpenApiRouter::new().routes(routes!(take_hook, probe_hook))
 }
 
-/// What a provider sends.
+/// A report of a provider, as its raw bytes.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-#[expect(dead_code, reason = "documents what is verified before it is read")]
+#[expect(dead_code, reason = "documents a body that is verified as raw bytes before it is parsed")]
 struct Sent(Vec<u8>);
 
-/// Takes what an e-mail provider tells: `sendgrid`, `mailgun`, `postmark`, `ses`, `resend` or `brevo`.
+/// Takes a report of an e-mail provider: `sendgrid`, `mailgun`, `postmark`, `ses`, `resend` or `brevo`.
 ///
-/// Verified on the raw bytes before it is read. Answered once it is on disk. A refusal has the status by which the provider
-/// does as it should: 406 to Mailgun and 403 to Postmark for what is never to be sent again, 429 to Brevo for what is.
+/// The service verifies the raw bytes before it parses them. The answer comes after the report is on disk.
+/// The status of a refusal tells the provider whether to send the report again. Mailgun gets 406 and Postmark
+/// gets 403 if it must not. Brevo gets 429 if it must.
 #[utoipa::path(post, path = "/v1/hooks/{provider}/{token}", tag = "E-mail", security(()),
-    params(("provider" = String, Path), ("token" = String, Path, description = "The source's, as its `url` has it")),
-    request_body(content = Sent, content_type = "application/octet-stream", description = "As the provider sends it"), responses((status = 200, body = Answer)))]
+    params(("provider" = String, Path), ("token" = String, Path, description = "The token in the `url` of the mail source")),
+    request_body(content = Sent, content_type = "application/octet-stream", description = "The report, as the provider sends it"), responses((status = 200, body = Answer)))]
 async fn take_hook(
     State(mail): State<Mail>,
     Path((provider, token)): Path<(String, String)>,
@@ -65,12 +66,13 @@ async fn take_hook(
     }
 }
 
-/// Whether the address is right: some providers ask before they send.
+/// Answers providers that test the URL before they send.
 #[utoipa::path(get, path = "/v1/hooks/{provider}/{token}", tag = "E-mail", security(()),
     params(("provider" = String, Path), ("token" = String, Path)),
-    responses((status = 200, description = "There is something here; whether the token is known is not said")))]
+    responses((status = 200, description = "The path exists. The answer does not say whether the token is known")))]
 async fn probe_hook() {}
 
+/// Finds the source of a token, reads the body and takes the report. Counts the outcomes.
 async fn taken(mail: &Mail, provider: Provider, token: &str, request: Request) -> Result<Answer, Problem> {
     let verification = sources::of_token(mail, provider, token).await?;
     let verification = verification.ok_or_else(|| Problem::not_found("mail source"))?;
@@ -85,6 +87,7 @@ async fn taken(mail: &Mail, provider: Provider, token: &str, request: Request) -
     Ok(answer)
 }
 
+/// Adds to the metric of reports.
 fn count(provider: Provider, outcome: &'static str, items: usize) {
     metrics::counter!("leadscore_mail_total", "provider" => provider.as_str(), "outcome" => outcome)
         .increment(items as u64);

@@ -1,9 +1,10 @@
-//! Brevo: one event, or an array of them if its webhook was made so; not signed.
+//! Brevo sends one event, or an array of events if the webhook is set up so. It does not sign them.
 
 use serde_json::Value;
 
 use crate::intake::mail::news::{News, Read, What, epoch, text};
 
+/// Parses a report. `None` if it is not JSON of this shape.
 pub(in crate::intake::mail) fn read(body: &[u8]) -> Option<Read> {
     let events = match serde_json::from_slice(body).ok()? {
         Value::Array(events) => events,
@@ -13,11 +14,12 @@ pub(in crate::intake::mail) fn read(body: &[u8]) -> Option<Read> {
     Some(Read::of(events.iter().map(news)))
 }
 
+/// Turns an event into news. `None` if it is of no interest.
 fn news(event: &Value) -> Option<News> {
     let kind = text(event, "/event")?;
     let (what, machine) = match kind.as_str() {
         "delivered" => (What::Delivered, false),
-        // The first open is told twice, if both are wanted; the two come out the same.
+        // Brevo reports the first open twice if the webhook wants both events. Both become the same news.
         "opened" | "unique_opened" => (What::Opened, false),
         "proxy_open" | "unique_proxy_open" => (What::Opened, true),
         "click" => (What::Clicked, false),
@@ -34,7 +36,7 @@ fn news(event: &Value) -> Option<News> {
     let times = ["/ts_epoch", "/s_epoch", "/ts_event", "/ts"];
     let at = times.iter().find_map(|place| text(event, place)).unwrap_or_default();
     let told = [message_id.clone(), url.clone()].map(Option::unwrap_or_default);
-    // What has the same type, and is not the same.
+    // Tells apart news that have the same type of event but are not the same.
     let how = match what {
         What::BouncedSoft => "soft",
         _ if machine => "machine",

@@ -1,7 +1,7 @@
-//! Mailgun: one event, with a signature over a timestamp and a token in the body itself.
+//! Mailgun sends one event. The body contains a signature over a timestamp and a token.
 //!
-//! The signature says that Mailgun made the request, not what stands in it: that the address is known to nobody else is
-//! the other half of the proof.
+//! The signature proves that Mailgun made the request, but does not cover the event. So the secret URL is the
+//! other half of the proof.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -10,17 +10,19 @@ use sha2::Sha256;
 
 use crate::intake::mail::news::{News, Read, What, epoch, text};
 
-/// The *HTTP webhook signing key* of the account.
+/// The account's *HTTP webhook signing key*.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(in crate::intake::mail) struct SigningKey(String);
 
 impl SigningKey {
+    /// Makes a key. `None` if the text is blank.
     pub(in crate::intake::mail) fn new(given: &str) -> Option<SigningKey> {
         let given = given.trim();
         (!given.is_empty()).then(|| SigningKey(given.to_owned()))
     }
 
+    /// Whether the signature in the body is right.
     pub(in crate::intake::mail) fn verifies(&self, body: &[u8]) -> bool {
         let signed = || {
             let body = parse(body)?;
@@ -35,12 +37,14 @@ impl SigningKey {
     }
 }
 
+/// Parses a report. `None` if it does not have the shape of Mailgun's.
 pub(in crate::intake::mail) fn read(body: &[u8]) -> Option<Read> {
     let body = parse(body)?;
     Some(Read::of([news(body.get("event-data")?)]))
 }
 
-/// The body as JSON; the older form's fields, of which the last of a name counts, in the places of the newer one's.
+/// Parses the body as JSON. A body in the older form encoding is turned into the newer JSON shape. Of fields
+/// with the same name, the last counts.
 fn parse(body: &[u8]) -> Option<Value> {
     if let Ok(body) = serde_json::from_slice(body) {
         return Some(body);
@@ -70,13 +74,14 @@ fn parse(body: &[u8]) -> Option<Value> {
     }))
 }
 
+/// Turns an event into news. `None` if it is of no interest.
 fn news(event: &Value) -> Option<News> {
     let kind = text(event, "/event")?;
     let what = match kind.as_str() {
         "delivered" => What::Delivered,
         "opened" => What::Opened,
         "clicked" => What::Clicked,
-        // What failed for now is tried again.
+        // Mailgun tries a temporary failure again, so it is no news.
         "failed" if text(event, "/severity").as_deref() == Some("permanent") => failure(event)?,
         "complained" => What::Complained,
         "unsubscribed" => What::Unsubscribed,
@@ -84,7 +89,7 @@ fn news(event: &Value) -> Option<News> {
     };
     let (email, url) = (text(event, "/recipient")?, text(event, "/url"));
     let message_id = text(event, "/message/headers/message-id");
-    // Its id is only unique within a day.
+    // Mailgun's id is unique only within a day, so more fields are needed.
     let told = [text(event, "/id"), text(event, "/timestamp"), message_id.clone(), url.clone()]
         .map(Option::unwrap_or_default);
     Some(News {
@@ -98,11 +103,12 @@ fn news(event: &Value) -> Option<News> {
     })
 }
 
-/// What it means that Mailgun has given a mail up.
+/// Returns what a permanent failure means. `None` if it is no news.
 fn failure(event: &Value) -> Option<What> {
     let status = |field: &str| text(event, &format!("/delivery-status/{field}"));
     let code = status("code").unwrap_or_default();
-    // The address is on the account's own list (`suppress-…`): Mailgun has told why before.
+    // The address is on the account's suppression list (`suppress-…`). Mailgun has reported the reason
+    // before.
     if ["605", "606", "607"].contains(&code.as_str()) {
         return None;
     }
@@ -112,7 +118,8 @@ fn failure(event: &Value) -> Option<What> {
             let soft = status("bounce-type").as_deref() == Some("soft");
             Some(if soft { What::BouncedSoft } else { What::BouncedHard })
         }
-        // No server took it in time (`old`, 602); it was refused for its sender or content (`espblock`); it has no server.
+        // No server took the mail in time (`old`, 602), the mail was refused for its sender or content
+        // (`espblock`), or the address has no server.
         ("bounce" | "old" | "espblock" | "generic" | "greylisted", _) => Some(What::BouncedSoft),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! What each provider sends, how it is verified, and how it is read. Each module is pure: bytes in, news out.
+//! What each provider sends, and how it is verified and parsed. Each module is pure: bytes in, news out.
 
 pub(super) mod brevo;
 pub(super) mod mailgun;
@@ -23,10 +23,10 @@ use crate::http::{
     said::header,
 };
 
-/// How large the request of a provider may be that sends one event at a time, in bytes.
+/// The largest request of a provider that sends one event at a time, in bytes.
 const LARGEST_OF_ONE: usize = 1024 * 1024;
 
-/// The providers that are known.
+/// The supported e-mail providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[schema(as = MailProvider)]
 #[serde(rename_all = "lowercase")]
@@ -49,17 +49,17 @@ pub(super) enum Provider {
 }
 
 impl Provider {
-    /// The word for it.
+    /// The name of the provider, as stored and as in the API.
     pub(super) fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// The provider of this word.
+    /// Returns the provider of this name.
     pub(super) fn named(word: &str) -> Option<Provider> {
         word.parse().ok()
     }
 
-    /// How large a request of it may be, in bytes: some send many events at once, most of them one.
+    /// The largest request of the provider, in bytes. SendGrid and Brevo send many events in one request.
     pub(super) fn largest(self) -> usize {
         match self {
             Provider::Sendgrid | Provider::Brevo => LARGEST_BODY,
@@ -67,25 +67,27 @@ impl Provider {
         }
     }
 
-    /// The status of a refusal, where the provider understands another one than HTTP means: it shall not send again what
-    /// will never be taken, and shall send again what the service could not take just now.
+    /// Returns the status of a refusal. Some providers do not follow HTTP, so they get another status: they
+    /// must not send again what will always be refused, and must send again what the service could not take
+    /// for now.
     pub(super) fn status(self, code: Code) -> StatusCode {
         let status = code.status();
         match self {
-            // Anything but 200 and 406 is sent again for eight hours.
+            // Mailgun sends again for eight hours after any status but 200 and 406.
             Provider::Mailgun if status.is_client_error() => StatusCode::NOT_ACCEPTABLE,
-            // Anything but 200 and 403 is sent again, so that a password can be mended that was mistyped here.
+            // Postmark sends again after any status but 200 and 403. A wrong password gets 401, so that
+            // Postmark sends again after the password is corrected here.
             Provider::Postmark if status.is_client_error() && code != Code::Unauthorized => {
                 StatusCode::FORBIDDEN
             }
-            // What is refused by 4xx or 5xx is thrown away, but for 429.
+            // Brevo drops what is refused by 4xx or 5xx, except for 429.
             Provider::Brevo if status.is_server_error() => StatusCode::TOO_MANY_REQUESTS,
             _ => status,
         }
     }
 }
 
-/// By what is told that it is the provider that sends.
+/// How to verify that the provider sent a report.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Verification {
@@ -98,7 +100,7 @@ pub(super) enum Verification {
 }
 
 impl Verification {
-    /// Whose it is.
+    /// The provider that is verified in this way.
     pub(super) fn provider(&self) -> Provider {
         match self {
             Verification::Sendgrid(_) => Provider::Sendgrid,
@@ -117,12 +119,12 @@ impl std::fmt::Debug for Verification {
     }
 }
 
-/// Why something is not taken.
+/// Why a report is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It cannot be told that it is the provider that sends.
+    /// The report cannot be verified as the provider's.
     NotVerified,
-    /// It is the provider, but what it sends is not understood.
+    /// The report is verified, but cannot be parsed.
     Unreadable,
 }
 
@@ -131,11 +133,12 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NotVerified => Problem::new(
                 Code::Unauthorized,
-                "The signature or password is not right, or too old; see docs/email.md for what to enter where.",
+                "The signature or password is wrong or too old. docs/email.md says what to enter where.",
             ),
-            Refusal::Unreadable => {
-                Problem::new(Code::InvalidBody, "The body is not what this provider sends.")
-            }
+            Refusal::Unreadable => Problem::new(
+                Code::InvalidBody,
+                "The body does not have the shape of this provider's reports.",
+            ),
         }
     }
 }
@@ -144,11 +147,12 @@ impl From<Refusal> for Problem {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sent<'a> {
     pub(super) headers: &'a HeaderMap,
-    /// The bytes as they came, which signatures cover.
+    /// The raw bytes, which signatures cover.
     pub(super) body: &'a [u8],
 }
 
-/// Verifies what has come, and reads it. What Amazon sends goes another way: its certificate has to be had first.
+/// Verifies and parses a report. Reports of Amazon go through [`super::amazon`], because their certificate
+/// must be fetched first.
 pub(super) fn read(
     verification: &Verification,
     Sent { headers, body }: Sent<'_>,

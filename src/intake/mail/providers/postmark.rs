@@ -1,23 +1,25 @@
-//! Postmark: one event; not signed.
+//! Postmark sends one event. It does not sign it.
 //!
-//! That a mail bounced for good, or was complained of, may be told twice: as a bounce or a complaint, and as the suppression that
-//! follows from it. Both name the mail, and are one event.
+//! Postmark may report a hard bounce or a complaint twice: as a bounce or complaint, and as the suppression
+//! that follows from it. Both reports name the mail, and become the same event.
 
 use serde_json::Value;
 
 use crate::intake::mail::news::{News, Read, What, date_time, text};
 
-/// The message stream of a mail that names none. Each stream has a list of suppressions of its own.
+/// The message stream of a report that names none. Each stream has its own suppression list.
 const DEFAULT_STREAM: &str = "outbound";
-/// Stands in the place of a mail where a suppression follows from none.
+/// The mail id of a suppression that does not follow from a mail.
 const NO_MAIL: &str = "00000000-0000-0000-0000-000000000000";
 
+/// Parses a report. `None` if it does not have the shape of Postmark's.
 pub(in crate::intake::mail) fn read(body: &[u8]) -> Option<Read> {
     let event: Value = serde_json::from_slice(body).ok()?;
     text(&event, "/RecordType")?;
     Some(Read::of([news(&event)]))
 }
 
+/// Turns an event into news. `None` if it is of no interest.
 fn news(event: &Value) -> Option<News> {
     let kind = text(event, "/RecordType")?;
     let what = match kind.as_str() {
@@ -53,6 +55,7 @@ fn news(event: &Value) -> Option<News> {
     })
 }
 
+/// Returns what a type of bounce means. `None` if it is no news.
 fn bounce(kind: &str) -> Option<What> {
     match kind {
         "HardBounce" | "BadEmailAddress" => Some(What::BouncedHard),
@@ -61,14 +64,16 @@ fn bounce(kind: &str) -> Option<What> {
         }
         "SpamComplaint" => Some(What::Complained),
         "Unsubscribe" => Some(What::Unsubscribed),
-        // Tried again, answered by a program, or of the account and not of the address. `Subscribe` is what a bounced
-        // mail was taken for: a guess is no yes.
+        // Other types are tried again, were answered by a program, or are about the account and not the
+        // address. `Subscribe` is Postmark's guess about a bounced mail, and no consent.
         _ => None,
     }
 }
 
-/// A change of a list of suppressions. Only what the recipient did speaks for the person: what the customer or Postmark's
-/// staff decide (`Customer`, `Admin`) is neither a no nor a yes. That mails bounce is of the address, whoever entered it.
+/// Returns what a change of a suppression list means. `None` if it is no news.
+///
+/// Only the recipient's own changes are words of consent. Changes by the customer or Postmark's staff
+/// (`Customer`, `Admin`) are not. A hard bounce is about the address, so it counts whoever entered it.
 fn subscription(event: &Value) -> Option<What> {
     let suppresses = event.get("SuppressSending")?.as_bool()?;
     let reason = text(event, "/SuppressionReason").filter(|_| suppresses);

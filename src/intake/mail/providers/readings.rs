@@ -1,5 +1,5 @@
-//! What every value means that the providers document for the fields that say what happened and why. Each table is read
-//! line by line through its provider's reader: the fields of an event, and its meaning here.
+//! Tables of what each documented value of the providers' fields means. A test reads each line of a table
+//! through the provider's reader. A line has the fields of an event and its meaning here.
 
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{brevo, mailgun, postmark, resend, sendgrid, ses};
 use crate::intake::mail::news::{News, Read, What};
 
-/// What is said, and what it means.
+/// Lines of fields and their meaning.
 type Table = &'static [(&'static str, &'static str)];
 
 const NOTHING: &str = "nothing";
@@ -219,8 +219,8 @@ const POSTMARK: Table = &[
     (r#""RecordType": "Bounce""#, NOTHING),
 ];
 
-/// Postmark's changes of its lists of suppressions: `SuppressSending`, `SuppressionReason`, and the meaning for each `Origin`:
-/// `Recipient`, then `Customer`, `Admin` and everybody else.
+/// Changes of Postmark's suppression lists. Each line has `SuppressSending`, `SuppressionReason`, the meaning
+/// for the `Origin` `Recipient`, and the meaning for every other origin.
 const POSTMARK_SUPPRESSIONS: &[(bool, Option<&str>, &str, &str)] = &[
     (true, Some("HardBounce"), "hard bounce", "hard bounce"),
     (true, Some("SpamComplaint"), "complained of list outbound", NOTHING),
@@ -269,7 +269,7 @@ const SES: Table = &[
             "oldTopicPreferences": {"unsubscribeAll": true}, "newTopicPreferences": {"unsubscribeAll": false}}"#,
         "subscribed to list news",
     ),
-    // A topic is a part of a contact list, of which the list is kept at Amazon.
+    // A topic is a part of a contact list. Amazon keeps the list.
     (
         r#""eventType": "Subscription", "subscription": {"contactList": "news",
             "oldTopicPreferences": {"unsubscribeAll": false, "topicSubscriptionStatus": [{"topicName": "t", "subscriptionStatus": "OptIn"}]},
@@ -278,7 +278,7 @@ const SES: Table = &[
     ),
 ];
 
-/// Amazon's bounces, which Resend passes on: type, subtype.
+/// Amazon's bounces, which Resend forwards. Each line has type, subtype and meaning.
 const SES_BOUNCES: &[(&str, &str, &str)] = &[
     ("Permanent", "General", "hard bounce"),
     ("Permanent", "NoEmail", "hard bounce"),
@@ -301,7 +301,7 @@ const SES_BOUNCES: &[(&str, &str, &str)] = &[
     ("of tomorrow", "General", NOTHING),
 ];
 
-/// Amazon's complaints: feedback type, subtype.
+/// Amazon's complaints. Each line has feedback type, subtype and meaning.
 const SES_COMPLAINTS: &[(Option<&str>, Option<&str>, &str)] = &[
     (None, None, "complained"),
     (Some("abuse"), None, "complained"),
@@ -332,7 +332,7 @@ const RESEND: Table = &[
     (r#""type": "of tomorrow""#, NOTHING),
 ];
 
-/// What Resend tells of a contact, by its `unsubscribed`.
+/// Resend's events about contacts. Each line has type, `unsubscribed` and meaning.
 const RESEND_CONTACTS: &[(&str, bool, &str)] = &[
     ("contact.updated", true, "unsubscribed"),
     ("contact.updated", false, NOTHING),
@@ -370,7 +370,7 @@ const BREVO: Table = &[
     (r#""event": "of tomorrow""#, NOTHING),
 ];
 
-/// In the tables' words.
+/// The meaning of a report, in the words of the tables.
 fn meaning(read: Option<Read>) -> String {
     let Read { news, passed_over } = read.unwrap();
     match news.as_slice() {
@@ -401,14 +401,14 @@ fn meaning_of(news: &News) -> String {
     format!("{what}{machine}{list}")
 }
 
-/// Reads each line of a table, the fields put into this frame in the place of `…`.
+/// Reads each line of a table. The fields replace the `…` of the frame.
 fn assert_reads(table: Table, frame: &str, read: impl Fn(&str) -> Option<Read>) {
     for (said, expected) in table {
         assert_eq!(meaning(read(&frame.replace('…', said))), *expected, "{said}");
     }
 }
 
-/// What SNS sends around an event of Amazon's.
+/// Reads an event of Amazon's within a message of SNS.
 fn ses_reads(event: &str) -> Option<Read> {
     let envelope = json!({"Type": "Notification", "MessageId": "m", "TopicArn": "t", "Message": event,
         "Timestamp": "2026-01-02T03:04:05.000Z", "SignatureVersion": "1", "Signature": "", "SigningCertURL": ""});
@@ -437,7 +437,7 @@ fn what_mailgun_says_is_read_as_it_is_meant() {
 fn what_postmark_says_is_read_as_it_is_meant() {
     let frame = r#"{"Email": "ann@acme.example", "ID": 1, "MessageStream": "outbound", …}"#;
     assert_reads(POSTMARK, frame, |body| postmark::read(body.as_bytes()));
-    // The stream of a mail that names none.
+    // The same without a stream: the default stream counts.
     let frame = r#"{"Email": "ann@acme.example", "ID": 1, …}"#;
     assert_reads(POSTMARK, frame, |body| postmark::read(body.as_bytes()));
 }

@@ -1,4 +1,5 @@
-//! Resend: one event, signed as Standard Webhooks has it, under the header names of Svix or its own.
+//! Resend sends one event, signed by the scheme of Standard Webhooks. The headers have Svix's names or those
+//! of the standard.
 
 use axum::http::HeaderMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -11,20 +12,22 @@ use sha2::Sha256;
 use super::{header, ses};
 use crate::intake::mail::news::{News, Read, What, date_time, own, text};
 
-/// How far the time of a signature may be from now.
+/// How far the time of a signature may differ from now.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// The *signing secret* of the webhook: `whsec_…`.
+/// The webhook's *signing secret*: `whsec_…`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(in crate::intake::mail) struct Secret(String);
 
 impl Secret {
+    /// Parses a secret. `None` if it does not have this shape.
     pub(in crate::intake::mail) fn parse(given: &str) -> Option<Secret> {
         let secret = Secret(given.trim().to_owned());
         secret.bytes().is_some_and(|bytes| !bytes.is_empty()).then_some(secret)
     }
 
+    /// The bytes of the secret.
     fn bytes(&self) -> Option<Vec<u8>> {
         STANDARD.decode(self.0.strip_prefix("whsec_")?).ok()
     }
@@ -55,31 +58,34 @@ impl Secret {
     }
 }
 
+/// The value of a webhook header, under either name.
 fn told<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     header(headers, &format!("svix-{name}")).or_else(|| header(headers, &format!("webhook-{name}")))
 }
 
+/// Parses a report. `None` if it does not have the shape of Resend's.
 pub(in crate::intake::mail) fn read(body: &[u8], headers: &HeaderMap) -> Option<Read> {
     let event: Value = serde_json::from_slice(body).ok()?;
     text(&event, "/type")?;
     Some(Read::of([news(&event, told(headers, "id").unwrap_or_default())]))
 }
 
+/// Turns an event into news. `id` is the id of the webhook message. `None` if the event is of no interest.
 fn news(event: &Value, id: &str) -> Option<News> {
     let what = match text(event, "/type")?.as_str() {
         "email.delivered" => What::Delivered,
         "email.opened" => What::Opened,
         "email.clicked" => What::Clicked,
-        // Resend sends through Amazon, and passes its words on.
+        // Resend sends through Amazon and forwards Amazon's types of bounces.
         "email.bounced" => ses::bounce(event.pointer("/data/bounce")?, "type", "subType")?,
         "email.complained" => What::Complained,
-        // That somebody is subscribed is said with every change of a contact, so it is no news.
+        // Every change of a contact says whether it is subscribed, so only `true` is news.
         "contact.updated" if event.pointer("/data/unsubscribed") == Some(&Value::Bool(true)) => {
             What::Unsubscribed
         }
         _ => return None,
     };
-    // Of several recipients it is not said who it was.
+    // If a mail has several recipients, the event does not say which one it is about.
     let email = match event.pointer("/data/to").and_then(Value::as_array).map(Vec::as_slice) {
         Some([one]) => one.as_str()?.to_owned(),
         Some(_) => return None,

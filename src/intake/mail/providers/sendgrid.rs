@@ -1,4 +1,4 @@
-//! Twilio SendGrid: an array of events, signed by ECDSA over the timestamp and the raw body.
+//! Twilio SendGrid sends an array of events, signed by ECDSA over the timestamp and the raw body.
 
 use axum::http::HeaderMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -10,27 +10,29 @@ use webpki::{Error, RawPublicKeyEntity, ring::ECDSA_P256_SHA256};
 use super::header;
 use crate::intake::mail::news::{News, Read, What, epoch, own, text};
 
-/// The key that SendGrid shows as *verification key*: DER in base64.
+/// The *verification key* that SendGrid shows: DER in base64.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(in crate::intake::mail) struct PublicKey(String);
 
 impl PublicKey {
-    /// Reads a key, with or without the lines of PEM around it.
+    /// Parses a key, with or without the lines of PEM around it. `None` if it is not a key of ECDSA on P-256.
     pub(in crate::intake::mail) fn parse(given: &str) -> Option<PublicKey> {
         let body: String = given.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
         let key = PublicKey(body);
-        // A key of another algorithm, or none, fails otherwise than by the signature.
+        // Verifying a wrong signature shows whether this is a key: other texts and algorithms fail with
+        // another error.
         let signed_nothing = key.verify(&[], &[]);
         (signed_nothing == Err(Error::InvalidSignatureForPublicKey)).then_some(key)
     }
 
-    /// Whether a signature is this key's of a message: ECDSA on P-256 with SHA-256.
+    /// Verifies this key's signature of a message: ECDSA on P-256 with SHA-256.
     fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), Error> {
         let der: SubjectPublicKeyInfoDer<'_> = STANDARD.decode(&self.0).map_err(|_| Error::BadDer)?.into();
         RawPublicKeyEntity::try_from(&der)?.verify_signature(ECDSA_P256_SHA256, message, signature)
     }
 
+    /// Whether the signature in the headers is right.
     pub(in crate::intake::mail) fn verifies(&self, headers: &HeaderMap, body: &[u8]) -> bool {
         let signed = || {
             let timestamp = header(headers, "x-twilio-email-event-webhook-timestamp")?;
@@ -43,11 +45,13 @@ impl PublicKey {
     }
 }
 
+/// Parses a report. `None` if it is not an array of JSON.
 pub(in crate::intake::mail) fn read(body: &[u8]) -> Option<Read> {
     let events: Vec<Value> = serde_json::from_slice(body).ok()?;
     Some(Read::of(events.iter().map(news)))
 }
 
+/// Turns an event into news. `None` if it is of no interest.
 fn news(event: &Value) -> Option<News> {
     let kind = text(event, "/event")?;
     let group = text(event, "/asm_group_id").filter(|_| kind.starts_with("group_"));
@@ -58,9 +62,10 @@ fn news(event: &Value) -> Option<News> {
         "bounce" => bounce(event),
         "spamreport" => What::Complained,
         "unsubscribe" | "group_unsubscribe" => What::Unsubscribed,
-        // To which group it is a yes must be known.
+        // A new subscription counts only if it names its group.
         "group_resubscribe" if group.is_some() => What::Subscribed,
-        // `dropped`: SendGrid did not try, because of what it has told before or because of the mail itself.
+        // `dropped` is no news: SendGrid did not try to send, because of something it has reported before or
+        // because of the mail itself.
         _ => return None,
     };
     let (email, message_id, url) =
@@ -76,19 +81,20 @@ fn news(event: &Value) -> Option<News> {
         list: group,
         url: url.filter(|_| matches!(what, What::Clicked | What::Unsubscribed)),
         user_agent: text(event, "/useragent"),
-        // Of a delivery it is that of SendGrid's server.
+        // For a delivery, the IP address is that of SendGrid's server.
         ip: text(event, "/ip").filter(|_| matches!(what, What::Opened | What::Clicked)),
         machine: event.get("sg_machine_open") == Some(&Value::Bool(true)),
         ..news
     })
 }
 
-/// A bounce is hard if SendGrid gives the address up for what the address is, and not for what was sent or how.
+/// Returns what a bounce means. It is hard if SendGrid gives up because of the address, and not because of
+/// the mail or the way it was sent.
 fn bounce(event: &Value) -> What {
     let class = text(event, "/bounce_classification").unwrap_or_else(|| "Unclassified".to_owned());
     match (text(event, "/type").as_deref(), class.as_str()) {
         (Some("bounce"), "Invalid Address" | "Unclassified") => What::BouncedHard,
-        // `blocked`: the receiving server would not have it this time.
+        // `blocked`: the receiving server refused this mail.
         _ => What::BouncedSoft,
     }
 }

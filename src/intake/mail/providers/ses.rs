@@ -1,8 +1,8 @@
-//! Amazon SES, over SNS: a message signed by RSA, in which the event stands as JSON in a string.
+//! Amazon SES reports over SNS. A message is signed by RSA, and contains the event as JSON in a string.
 //!
-//! A valid signature only proves that *some* topic of Amazon's sent it, so the topics are named beforehand. The certificate
-//! is fetched from Amazon, whose address in the message is believed only if it is one of SNS's own; or it is given
-//! beforehand, and nothing is fetched.
+//! A valid signature only proves that *some* topic at Amazon sent the message. So a source names its topics.
+//! The certificate is fetched from the URL in the message, if that is a URL of SNS. If the source has
+//! certificates, nothing is fetched.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Url;
@@ -17,37 +17,38 @@ use webpki::EndEntityCert;
 
 use crate::intake::mail::news::{News, Read, What, date_time, text};
 
-/// `sha1WithRSAEncryption` as it stands in certificates.
+/// The identifier of `sha1WithRSAEncryption`, in DER.
 const SHA1_WITH_RSA: &[u8] = &[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5, 5, 0];
 
-/// Which topics may send, and by which certificates their messages are checked.
+/// The topics that may send, and the certificates that verify their messages.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::intake::mail) struct Topics {
+    /// The ARNs of the topics.
     pub(in crate::intake::mail) arns: Vec<String>,
-    /// PEM; none: they are fetched.
+    /// The certificates in PEM. If empty, they are fetched from Amazon.
     pub(in crate::intake::mail) certificates: Vec<String>,
 }
 
 impl Topics {
-    /// Whether it may be one of these that sends.
+    /// Whether the message says that it is from one of these topics.
     pub(in crate::intake::mail) fn name(&self, message: &Message) -> bool {
         self.arns.contains(&message.topic_arn)
     }
 
-    /// The certificates that were given; none if one is unreadable.
+    /// Parses the given certificates. `None` if one cannot be parsed.
     pub(in crate::intake::mail) fn certificates(&self) -> Option<Vec<CertificateDer<'static>>> {
         self.certificates.iter().map(|pem| certificate(pem.as_bytes())).collect()
     }
 }
 
-/// Reads a certificate in PEM.
+/// Parses a certificate in PEM.
 pub(in crate::intake::mail) fn certificate(pem: &[u8]) -> Option<CertificateDer<'static>> {
     let certificate = CertificateDer::from_pem_slice(pem).ok()?;
     EndEntityCert::try_from(&certificate).ok()?;
     Some(certificate)
 }
 
-/// What SNS sends.
+/// A message of SNS.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(in crate::intake::mail) struct Message {
@@ -70,24 +71,25 @@ pub(in crate::intake::mail) struct Message {
 }
 
 impl Message {
+    /// Parses a message. `None` if it is not JSON of this shape.
     pub(in crate::intake::mail) fn parse(body: &[u8]) -> Option<Message> {
         serde_json::from_slice(body).ok()
     }
 
-    /// Where the certificate is, if that is at Amazon.
+    /// The URL of the certificate, if it is a URL of SNS.
     pub(in crate::intake::mail) fn certificate_url(&self) -> Option<Url> {
         amazons(&self.certificate_url).filter(|url| {
             url.path().rsplit_once('.').is_some_and(|(_, ending)| ending == "pem") && url.query().is_none()
         })
     }
 
-    /// Where a subscription is confirmed, if the message asks for that and it is at Amazon.
+    /// The URL that confirms a subscription, if the message asks for that and it is a URL of SNS.
     pub(in crate::intake::mail) fn confirmation_url(&self) -> Option<Url> {
         (self.kind == "SubscriptionConfirmation").then_some(())?;
         amazons(self.subscribe_url.as_deref()?)
     }
 
-    /// Whether the owner of this certificate has signed it.
+    /// Whether the message is signed with this certificate's key.
     pub(in crate::intake::mail) fn is_signed_by(&self, certificate: &CertificateDer<'_>) -> bool {
         let checked = || {
             let algorithm: &dyn SignatureVerificationAlgorithm = match self.signature_version.as_str() {
@@ -102,7 +104,7 @@ impl Message {
         checked().is_some()
     }
 
-    /// What is signed: names and values, a line each, in the order of the names.
+    /// The signed text: names and values, each on a line, in the order of the names.
     fn signed(&self) -> String {
         let fields = [
             ("Message", Some(&self.text)),
@@ -117,14 +119,15 @@ impl Message {
         fields.iter().filter_map(|(name, value)| Some(format!("{name}\n{}\n", (*value)?))).collect()
     }
 
-    /// The event in it.
+    /// Parses the event in the message.
     pub(in crate::intake::mail) fn read(&self) -> Read {
-        // SNS and SES send sentences, too: that a topic is validated, or asks for confirmation.
+        // SNS and SES also send plain sentences, for example to validate a topic.
         let Ok(event) = serde_json::from_str::<Value>(&self.text) else { return Read::of([None]) };
         let news = self.news(&event).unwrap_or_default();
         if news.is_empty() { Read::of([None]) } else { Read::of(news.into_iter().map(Some)) }
     }
 
+    /// Turns an event into news, one for each recipient. `None` if it is of no interest.
     fn news(&self, event: &Value) -> Option<Vec<News>> {
         let kind = text(event, "/eventType").or_else(|| text(event, "/notificationType"))?;
         let (what, part, recipients) = match kind.as_str() {
@@ -155,48 +158,56 @@ impl Message {
         Some(recipients.into_iter().map(told).collect())
     }
 
+    /// When SNS sent the message.
     fn sent_at(&self) -> Option<chrono::DateTime<chrono::Utc>> {
         date_time(&Value::String(self.timestamp.clone()), "")
     }
 }
 
-/// Addresses in a list, plain or in objects.
+/// Returns the addresses of a list. They are texts, or objects with `emailAddress`.
 fn listed(event: &Value, pointer: &str) -> Vec<String> {
     let list = event.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(|one| text(one, "").or_else(|| text(one, "/emailAddress"))).collect()
 }
 
-/// The recipient of a mail that has one: of several it is not said who it was.
+/// Returns the recipient of a mail with only one. If a mail has several, the event does not say which one it
+/// is about.
 fn only_recipient(event: &Value) -> Vec<String> {
     let all = listed(event, "/mail/destination");
     if all.len() == 1 { all } else { Vec::new() }
 }
 
-/// What a bounce means, by the fields that have its type and subtype.
+/// Returns what a bounce means. `kind` and `subtype` are the names of the fields with its type and subtype.
+/// `None` if it is no news.
 pub(super) fn bounce(bounce: &Value, kind: &str, subtype: &str) -> Option<What> {
     let told = |field: &str| bounce.get(field).and_then(Value::as_str).unwrap_or_default();
     match (told(kind), told(subtype)) {
         ("Permanent", "" | "General" | "NoEmail" | "Suppressed") => Some(What::BouncedHard),
-        // Notices of absence come as `Transient`, too.
+        // Notices of absence are `Transient` too.
         ("Transient" | "Undetermined" | "", _) => Some(What::BouncedSoft),
-        // Nothing was sent, because of what Amazon has told before: `OnAccountSuppressionList`, `UnsubscribedRecipient`.
+        // Amazon sent nothing, because of something it has reported before: `OnAccountSuppressionList`,
+        // `UnsubscribedRecipient`.
         _ => None,
     }
 }
 
-/// What a complaint means. Only a report of abuse or fraud, or one without a type, says that a person called the mail spam.
+/// Returns what a complaint means. Only abuse, fraud or a complaint without a type mean that a person called
+/// the mail spam. `None` if it is no news.
 fn complaint(complaint: &Value) -> Option<What> {
     if text(complaint, "/complaintSubType").is_some() {
-        // `OnAccountSuppressionList`: nothing was sent, because of a complaint that was told before.
+        // `OnAccountSuppressionList`: Amazon sent nothing, because of a complaint that it has reported
+        // before.
         return None;
     }
     match text(complaint, "/complaintFeedbackType").as_deref() {
         None | Some("abuse" | "fraud") => Some(What::Complained),
-        // `not-spam` takes a complaint back; `auth-failure` and `virus` are found by programs; `other` says nothing.
+        // `not-spam` withdraws a complaint. Programs find `auth-failure` and `virus`. `other` says nothing.
         Some(_) => None,
     }
 }
 
+/// Returns what a change of a subscription means. `None` if the person did not change whether they get any
+/// mails.
 fn subscription(event: &Value) -> Option<What> {
     let none = |which: &str| event.pointer(&format!("/subscription/{which}TopicPreferences/unsubscribeAll"));
     match (none("old").and_then(Value::as_bool), none("new").and_then(Value::as_bool)) {
@@ -206,7 +217,7 @@ fn subscription(event: &Value) -> Option<What> {
     }
 }
 
-/// An address of SNS at Amazon: `https://sns.<region>.amazonaws.com` or `.com.cn`.
+/// Parses a URL of SNS: `https://sns.<region>.amazonaws.com` or `.com.cn`. `None` for any other URL.
 fn amazons(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str()?;
@@ -222,7 +233,7 @@ fn amazons(text: &str) -> Option<Url> {
     (is_region && plain).then_some(url)
 }
 
-/// RSA with SHA-1, by which SNS signs unless its topic is set to version 2.
+/// RSA with SHA-1. SNS signs in this way unless the topic is set to signature version 2.
 #[derive(Debug)]
 struct RsaSha1;
 

@@ -1,4 +1,4 @@
-//! A password, or the value of a header, that both sides know: for providers that do not sign.
+//! Shared secrets, for providers that do not sign: a password, or the value of a header.
 
 use axum::http::HeaderMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -7,20 +7,20 @@ use subtle::ConstantTimeEq;
 
 use super::header;
 
-/// What the provider was told to send along.
+/// The secret that the provider sends with each report.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::intake::mail) enum Shared {
-    /// Nothing: the address to which it sends is the secret.
+    /// No extra secret: the URL is the secret.
     Address,
-    /// User name and password.
+    /// A user name and a password.
     Basic { username: String, password: String },
-    /// A header.
+    /// A header with a value.
     Header { name: String, value: String },
 }
 
 impl Shared {
-    /// Whether a request carries it.
+    /// Whether a request has the secret.
     pub(in crate::intake::mail) fn verifies(&self, headers: &HeaderMap) -> bool {
         match self {
             Shared::Address => true,
@@ -36,7 +36,7 @@ impl Shared {
     }
 }
 
-/// Whether two texts are the same. How long the comparison takes says nothing of how much is right.
+/// Compares two texts in constant time.
 fn same(sent: &str, expected: &str) -> bool {
     sent.as_bytes().ct_eq(expected.as_bytes()).into()
 }

@@ -1,4 +1,4 @@
-//! Sources: accounts at e-mail providers, each with an address of its own to send to.
+//! Mail sources: accounts at e-mail providers, each with its own URL for reports.
 
 pub(super) mod api;
 mod store;
@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 use super::providers::{Provider, Verification};
 use crate::{intake::mail::Mail, platform::ids::SourceId};
 
-/// How much randomness a token holds, in bytes.
+/// How many random bytes a token has.
 const RANDOM: usize = 24;
 
-/// A source as it is stored.
+/// A stored source.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) id: SourceId,
@@ -21,8 +21,11 @@ pub(super) struct Source {
     pub(super) created_at: chrono::DateTime<chrono::Utc>,
 }
 
-/// Makes a source; the token in its address is known from now on to whoever is told it. A second one under the call's
-/// idempotency key violates a constraint.
+/// Makes a source. Returns it with the token of its URL. Only a hash of the token is stored, so the token
+/// cannot be shown again.
+///
+/// # Errors
+/// A violated constraint if the idempotency key has made a source before.
 async fn create(
     mail: &Mail,
     name: &str,
@@ -43,7 +46,8 @@ async fn create(
     Ok((source, token))
 }
 
-/// How what is sent to this address is verified; none if there is no such source.
+/// Returns how to verify reports that come to the URL with this token. `None` if the provider has no such
+/// source.
 pub(super) async fn of_token(
     mail: &Mail,
     provider: Provider,
@@ -53,6 +57,7 @@ pub(super) async fn of_token(
     Ok(found.filter(|verification| verification.provider() == provider))
 }
 
+/// The hash of a token, as stored.
 fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }

@@ -9,6 +9,7 @@ use crate::{
     platform::{ids::SourceId, json::Stored},
 };
 
+/// Stores a source, with the hash of its token.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     source: &Source,
@@ -33,7 +34,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// The source that a call with this idempotency key has made, also if it was removed since.
+/// Reads the source that a call with this idempotency key made, even if it was deleted since.
 pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<SourceId>> {
     sqlx::query_scalar!(
         r#"-- mail::sources::made_by
@@ -44,6 +45,7 @@ pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx:
     .await
 }
 
+/// Reads how to verify the reports of the source with this token hash.
 pub(super) async fn find_by_hash(
     conn: &mut PgConnection,
     token_hash: &[u8],
@@ -59,7 +61,7 @@ pub(super) async fn find_by_hash(
     Ok(found.map(|Stored(verification)| verification))
 }
 
-/// The sources in use, newest last.
+/// Lists the sources in use after an id, newest last.
 pub(super) async fn list(
     conn: &mut PgConnection,
     after: Option<SourceId>,
@@ -78,7 +80,7 @@ pub(super) async fn list(
     .await
 }
 
-/// Takes a source out of use, and forgets its secrets; false if there is none of this id.
+/// Deletes a source and its secrets. Returns false if there is no source of this id in use.
 pub(super) async fn remove(conn: &mut PgConnection, id: SourceId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "-- mail::sources::remove

@@ -1,5 +1,5 @@
-//! What browser SDKs ask for before they send anything. The answers keep visitors' data from going anywhere else:
-//! without them the SDKs send nothing, or send it to their makers.
+//! Settings that browser SDKs request before they send anything. Without these answers, the SDKs send
+//! nothing, or send visitors' data to their makers.
 
 use axum::{extract::State, http::HeaderMap};
 use serde::Deserialize;
@@ -24,7 +24,7 @@ pub(super) struct SourceConfig {
     write_key: Option<String>,
 }
 
-/// The settings that Segment's analytics.js asks for: where to send events, and not to send telemetry.
+/// Serves the settings of Segment's analytics.js: where to send events, and that it must not send telemetry.
 #[utoipa::path(get, path = "/v1/projects/{key}/settings", tag = "Ingestion", security(()),
     params(("key" = String, Path, description = "A write key")), responses((status = 200, body = Value)))]
 pub(super) async fn get_settings(
@@ -40,7 +40,7 @@ pub(super) async fn get_settings(
     })))
 }
 
-/// The configuration that the browser SDK of `RudderStack` asks for: this source, no other destination.
+/// Serves the configuration of `RudderStack`'s browser SDK: this source, and no other destination.
 #[utoipa::path(get, path = "/sourceConfig", tag = "Ingestion", security(()), params(SourceConfig),
     responses((status = 200, body = Value)))]
 pub(super) async fn get_source_config(

@@ -1,4 +1,4 @@
-//! From a body to JSON text: the body is JSON, or a form with JSON in it.
+//! From a body to JSON text. The body is JSON, or a form that contains an event.
 
 use std::borrow::Cow;
 
@@ -15,11 +15,13 @@ use crate::{
     intake::ingest::items,
 };
 
-/// How many fields of a form are looked at.
+/// How many fields of a form are read.
 const MOST_FIELDS: usize = 1_000;
 
-/// A body as JSON text. Whatever the content type says, it is JSON; but a browser that is handed a form object for
-/// its beacon sends a form, with the event in the field `data` or as one field each.
+/// Turns a body into JSON text. A body that begins like JSON is JSON, whatever its content type.
+///
+/// A browser whose beacon gets a form object sends a form. The event is then in the field `data`, or each of
+/// its fields is a field of the form.
 pub(super) fn as_json<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Cow<'a, str>, Problem> {
     let text = items::text(body);
     if text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
@@ -33,8 +35,7 @@ pub(super) fn as_json<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Cow<'a
     } else {
         None
     };
-    let unreadable =
-        || Problem::new(Code::InvalidBody, "The body is not JSON, nor a form with an event in it.");
+    let unreadable = || Problem::new(Code::InvalidBody, "The body is neither JSON nor a form with an event.");
     let mut fields: Vec<(String, String)> = fields.ok_or_else(unreadable)?;
     if let Some(at) = fields.iter().position(|(name, _)| name == "data") {
         return Ok(fields.swap_remove(at).1.into());
@@ -44,7 +45,7 @@ pub(super) fn as_json<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Cow<'a
     serde_json::to_string(&flat).map(Cow::Owned).map_err(|_| unreadable())
 }
 
-/// The fields of a form that is there already: nothing of it is waited for.
+/// Reads the fields of a multipart form. The whole body is there, so this never waits.
 async fn multipart(body: Bytes, boundary: String) -> Option<Vec<(String, String)>> {
     let stream = futures_util::stream::once(async move { Ok::<_, std::convert::Infallible>(body) });
     let mut form = multer::Multipart::new(stream, boundary);

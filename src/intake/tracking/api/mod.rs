@@ -47,22 +47,23 @@ use crate::{
     },
 };
 
-/// How large a body may be whose key stands in it, in bytes: it is read before it is known who sends it. SDKs that put
-/// the key there send at most 500 KB at once.
+/// How large a body may be if only the body contains the key, in bytes. Such a body is read before its sender
+/// is known. SDKs that send the key in the body send at most 500 KB at once.
 const LARGEST_UNKNOWN: usize = 512 * 1024;
 
-/// How long the time of sending may be that a batch or a header says, in bytes; what is longer is none.
+/// How long the text of a time of sending may be, in bytes. A longer text is ignored.
 const LONGEST_TIME: usize = 100;
 
-/// Paths that take what `/v1/batch` takes.
+/// The paths that take batches.
 const BATCHES: [&str; 4] = ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"];
-/// Before the name of a single call: Segment's path, and Jitsu's from pages and from servers.
+/// The beginnings of the paths of single calls: Segment's, and Jitsu's for pages and for servers.
 const PREFIXES: [&str; 3] = ["/v1", "/api/s", "/api/s/s2s"];
 /// The calls with a path of their own, long and short.
 const CALLS: [(&str, &str); 6] =
     [("identify", "i"), ("track", "t"), ("page", "p"), ("screen", "s"), ("group", "g"), ("alias", "a")];
 
-/// The calls of this room. Every path is taken with and without a slash at the end: a redirect would lose the event.
+/// The calls of this room. Every path works with and without a slash at the end, because a redirect would
+/// lose the event.
 pub fn routes<S: RouterState>() -> OpenApiRouter<S>
 where
     Intake: FromRef<S>,
@@ -104,16 +105,17 @@ fn names() -> impl Iterator<Item = &'static str> {
     CALLS.into_iter().flat_map(|(long, short)| [long, short])
 }
 
-/// The long paths of single calls take the same and answer the same: they are described by the batch's description.
+/// Describes the long paths of single calls. They answer as the batch does, so their description is made from
+/// the batch's.
 fn describe_calls(document: &mut OpenApi) {
     let Some(batch) = document.paths.paths.get("/v1/batch").cloned() else { return };
     for (long, _) in CALLS {
         let mut item = batch.clone();
         if let Some(operation) = &mut item.post {
             operation.operation_id = Some(format!("send_{long}"));
-            operation.summary = Some(format!("One `{long}` call of Segment's tracking API."));
+            operation.summary = Some(format!("Takes one `{long}` call of Segment's tracking API."));
             operation.description =
-                Some(format!("As `/v1/batch`, for one message whose `type` is `{long}`."));
+                Some(format!("Works as `/v1/batch`, for one message whose `type` is `{long}`."));
             let message = ContentBuilder::new().schema(Some(Ref::from_schema_name("SegmentMessage"))).build();
             let body = RequestBodyBuilder::new().content("application/json", message);
             operation.request_body = Some(RefOr::T(body.required(Some(Required::True)).build()));
@@ -122,96 +124,99 @@ fn describe_calls(document: &mut OpenApi) {
     }
 }
 
-/// Where else the key may stand, and what the answer shall hold.
+/// The query of a tracking call: the key, and what the answer contains.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Sent {
     /// The write key, if it is not in the `Authorization` header.
     #[serde(rename = "writeKey")]
     pub(super) write_key: Option<String>,
-    /// `leads`: also how each event's lead stands now. Left out unless the key may read.
+    /// `leads`: the answer also gives the lead of each event, as of now. Only if the key has the scope
+    /// `read`.
     #[serde(rename = "return")]
     pub(super) what: Option<String>,
 }
 
-/// A message of Segment's tracking API; other fields are passed over.
+/// A message of Segment's tracking API. Other fields are ignored.
 #[derive(ToSchema)]
 #[expect(
     dead_code,
-    reason = "documents what is read by hand, so that a bad message takes no neighbour with it"
+    reason = "documents what is read by hand, so that a bad message does not affect the others"
 )]
-#[expect(clippy::struct_field_names, reason = "the names are Segment's")]
+#[expect(clippy::struct_field_names, reason = "these are Segment's names")]
 #[schema(as = SegmentMessage, rename_all = "camelCase")]
 struct Message {
-    /// `identify`, `track`, `page`, `screen`, `group` or `alias`; not needed where the path says so.
+    /// The call: `identify`, `track`, `page`, `screen`, `group` or `alias`. Not needed if the path names it.
     r#type: Option<String>,
-    /// The sender's own id: the same id for the same lead again is a repetition, for ever. None: one is made.
+    /// Your own id of the message, 1 to 512 bytes. A message with the same id for the same lead is a
+    /// repetition, for ever. If absent, the service makes an id from the content.
     message_id: Option<String>,
-    /// What the sender's own system calls the person.
+    /// The person's id in your own system.
     user_id: Option<String>,
-    /// A browser or device.
+    /// The id of a browser or device.
     anonymous_id: Option<String>,
-    /// Of `alias`: what the person was called before.
+    /// For `alias`: the person's former id.
     previous_id: Option<String>,
-    /// Of `group`: which company.
+    /// For `group`: the id of the company.
     group_id: Option<String>,
-    /// Of `track`: what happened, such as `Demo Requested`.
+    /// For `track`: what happened, such as `Demo Requested`.
     #[schema(example = "Demo Requested")]
     event: Option<String>,
-    /// Of `page` and `screen`: its name.
+    /// For `page` and `screen`: the name of the page or screen.
     name: Option<String>,
-    /// What is particular to the message.
+    /// What the message says about itself.
     properties: Option<Map<String, Value>>,
-    /// What it says of the person or, of `group`, of the company; null removes an attribute.
+    /// What the message says about the person, or for `group` about the company. Null removes an attribute.
     traits: Option<Map<String, Value>>,
-    /// Circumstances.
+    /// The circumstances, such as the page and the user agent.
     context: Option<Map<String, Value>>,
-    /// When it happened, by the sender's clock.
+    /// When the event happened, by your clock.
     timestamp: Option<String>,
-    /// When it was sent, by the sender's clock.
+    /// When the message was sent, by your clock.
     sent_at: Option<String>,
-    /// The write key, if it is nowhere else.
+    /// The write key, if it is neither in a header nor in the query.
     write_key: Option<String>,
 }
 
-/// A batch of Segment's messages; other fields are passed over.
+/// A batch of Segment's messages. Other fields are ignored.
 #[derive(ToSchema)]
 #[expect(
     dead_code,
-    reason = "documents what is read by hand, so that a bad message takes no neighbour with it"
+    reason = "documents what is read by hand, so that a bad message does not affect the others"
 )]
-#[expect(clippy::struct_field_names, reason = "the names are Segment's")]
+#[expect(clippy::struct_field_names, reason = "these are Segment's names")]
 #[schema(as = SegmentBatch)]
 struct Batch {
-    /// Messages, each with its `type`.
+    /// The messages, at most 10 000, each with its `type`.
     batch: Vec<Message>,
-    /// When it was sent, by the sender's clock.
+    /// When the batch was sent, by your clock.
     #[schema(rename = "sentAt")]
     sent_at: Option<String>,
-    /// Circumstances of all messages.
+    /// The context of all messages.
     context: Option<Map<String, Value>>,
-    /// The write key, if it is nowhere else.
+    /// The write key, if it is neither in a header nor in the query.
     #[schema(rename = "writeKey")]
     write_key: Option<String>,
 }
 
-/// What SDKs expect: `success`, beside the counts.
+/// The answer that SDKs expect: `success` and the counts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Tracked {
-    /// Always true: what was wrong with single messages stands in `rejected`.
+    /// Always true. `rejected` lists what was wrong with single messages.
     success: bool,
     #[serde(flatten)]
     answer: Answer,
 }
 
-/// Segment's tracking API: a batch of messages.
+/// Takes a batch of messages of Segment's tracking API.
 ///
-/// The SDKs of Segment and its relatives work with only their host changed. The body is read as JSON whatever its
-/// content type; gzip and zstd are taken. A bad message is reported by its index and sinks no other. Jitsu's SDK sends to
-/// `/api/s/{type}` and `/api/s/s2s/{type}`, which take the same.
+/// The SDKs of Segment and of compatible makers work if you change their host. The body is read as JSON,
+/// whatever its content type, and may be compressed by gzip or zstd. A bad message is reported with its
+/// index. The other messages are accepted all the same. Jitsu's SDK sends to `/api/s/{type}` and
+/// `/api/s/s2s/{type}`, which work in the same way.
 ///
-/// A key with a `signing_secret` takes what another service sends on and signs in `X-Signature`; a signed message of type
-/// `delete` erases the person of its `userId`.
+/// With a key that has a `signing_secret`, another service can forward messages and sign them in
+/// `X-Signature`. A signed message of the type `delete` erases the person with its `userId`.
 #[utoipa::path(post, path = "/v1/batch", tag = "Ingestion", params(Sent), request_body = Batch,
     responses((status = 200, body = Tracked)))]
 async fn send_batch(
@@ -242,19 +247,20 @@ async fn take(
         .map(Json)
 }
 
-/// The problem of a body that is too large to be read before it is known who sends it.
+/// The problem of a body that is too large to be read before its sender is known.
 fn unnamed(problem: Problem) -> Problem {
     if problem.code != Code::TooLarge {
         return problem;
     }
     let message = format!(
-        "Send the key in the header `Authorization`, or in the query as `writeKey`: in a body it is looked for in \
-         {LARGEST_UNKNOWN} bytes at most."
+        "Send the key in the header `Authorization`, or in the query as `writeKey`. A key in the body is found only if the \
+         body has at most {LARGEST_UNKNOWN} bytes."
     );
     Problem::new(Code::Unauthorized, message)
 }
 
-/// Takes what a body holds; `call` is what the path names, `key` what a header or the query named, if anything.
+/// Takes the messages of a body. `call` is the call that the path names. `key` is the key of a header or the
+/// query. If it is `None`, the body must contain the key.
 pub(super) async fn receive(
     intake: Intake,
     call: Option<Call>,
@@ -287,7 +293,7 @@ pub(super) async fn receive(
     if let ([only], [_]) = (submission.refused.as_slice(), raw.as_slice())
         && only.rejection.code == segment::UNSIGNED_DELETE
     {
-        // Who sends it is to know that nobody was forgotten.
+        // The sender must learn that nobody was erased, so the whole request fails.
         return Err(Problem::new(
             Code::MissingScope,
             format!("Nobody was erased: {}.", only.rejection.detail),
@@ -299,7 +305,7 @@ pub(super) async fn receive(
     Ok(Tracked { success: true, answer })
 }
 
-/// Telemetry of the SDKs about themselves: taken and thrown away, so that it goes nowhere else.
+/// Takes the SDKs' telemetry about themselves and drops it, so that the SDKs do not send it elsewhere.
 async fn discard() -> Json<Value> {
     Json(serde_json::json!({"success": true}))
 }

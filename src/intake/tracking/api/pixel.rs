@@ -1,6 +1,6 @@
-//! One message in the address of a picture, for pages that can do nothing else.
+//! Messages in the URL of a picture, for pages that cannot run scripts.
 //!
-//! The answer is always a picture, whatever became of the message: browsers show errors in its place.
+//! The answer is always a picture, even if the message is refused, because browsers would show a broken picture.
 
 use std::collections::BTreeMap;
 
@@ -28,13 +28,13 @@ use crate::{
     intake::{ingest::Intake, tracking::segment::Call, verdicts::agents::Caller},
 };
 
-/// How many objects a field of a plain pixel may stand in.
+/// How deep the fields of a plain pixel may be nested.
 const DEEPEST: usize = 4;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Pixel {
-    /// The message: JSON in base64.
+    /// The message, as JSON in base64.
     data: Option<String>,
     /// The write key, if it is not in the message.
     #[serde(rename = "writeKey")]
@@ -42,23 +42,23 @@ pub(super) struct Pixel {
 }
 
 impl Pixel {
-    /// The message, in either alphabet of base64, padded or not; an empty one, where there is none. Its fields stay as they
-    /// are written.
+    /// Decodes the message, in either alphabet of base64, with or without padding. Empty if there is none.
+    /// Its fields are not parsed.
     fn message(&self) -> BTreeMap<String, Box<RawValue>> {
         let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        // A plus sign in an address arrives as a space.
+        // A plus sign in a URL arrives as a space.
         let data = self.data.as_deref().unwrap_or_default().replace([' ', '-'], "+").replace('_', "/");
         let text = GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(data).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 }
 
-/// One message in the address of a picture, for pages that can do nothing else.
+/// Takes a message in the URL of a picture, for pages that cannot run scripts.
 ///
-/// The answer is always a picture, whatever became of the message: browsers show errors in its place. Without a `messageId`,
-/// every look at the picture is an event of its own. A `HEAD` is not counted.
+/// The answer is always a picture, even if the message is refused. Without a `messageId`, every request for
+/// the picture is a new event. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/v1/pixel/{type}", tag = "Ingestion", security(()),
-    params(("type" = String, Path, description = "`track`, `page`, …"), Pixel),
+    params(("type" = String, Path, description = "The call: `track`, `page`, …"), Pixel),
     responses((status = 200, body = Picture, content_type = "image/gif")))]
 pub(super) async fn send_pixel(
     State(intake): State<Intake>,
@@ -78,27 +78,27 @@ pub(super) async fn send_pixel(
     picture()
 }
 
-/// The fields of a message of which the pixel of RudderStack's makes use; others are taken as well.
+/// The fields of a message that RudderStack's pixel sends. Other fields are accepted too.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "documents what is read by hand, whatever else is there")]
+#[expect(dead_code, reason = "documents a query that is read by hand")]
 pub(super) struct PlainPixel {
     /// The write key.
     #[param(rename = "writeKey")]
     write_key: String,
-    /// The visitor's browser or device.
+    /// The id of the visitor's browser or device.
     #[param(rename = "anonymousId")]
     anonymous_id: Option<String>,
-    /// What happened, of a `track`.
+    /// For `track`: what happened.
     event: Option<String>,
 }
 
-/// One message as RudderStack's pixel sends it: each field in a parameter of its own.
+/// Takes a message as RudderStack's pixel sends it: each field is a query parameter.
 ///
-/// A dot leads into an object: `properties.path=/pricing`. Without a `messageId`, every look at the picture is an event of
-/// its own. The answer is always a picture. A `HEAD` is not counted.
+/// A dot separates an object from its field: `properties.path=/pricing`. Without a `messageId`, every request
+/// for the picture is a new event. The answer is always a picture. A `HEAD` is not counted.
 #[utoipa::path(get, path = "/pixel/v1/{type}", tag = "Ingestion", security(()),
-    params(("type" = String, Path, description = "`track` or `page`"), PlainPixel),
+    params(("type" = String, Path, description = "The call: `track` or `page`"), PlainPixel),
     responses((status = 200, body = Picture, content_type = "image/gif")))]
 pub(super) async fn send_plain_pixel(
     State(intake): State<Intake>,
@@ -124,7 +124,7 @@ pub(super) async fn send_plain_pixel(
     picture()
 }
 
-/// Enters a field where its name says; one that would have to stand in a text is let go.
+/// Puts a field into the object that its name says. A field within a text is dropped.
 fn place(object: &mut Map<String, Value>, name: &str, value: String) {
     let Some((outer, inner)) = name.split_once('.') else {
         object.insert(name.to_owned(), Value::String(value));
@@ -146,7 +146,7 @@ async fn take(
     let call = name.ok().and_then(|Path(name)| Call::named(&name));
     let sent = Sent { write_key, what: None };
     let Ok(body) = serde_json::to_vec(message) else { return };
-    // Whoever fetches a picture is who looks at it, or a machine: it names itself.
+    // The program that requests the picture is the visitor's or a machine's, so its user agent counts.
     if let Err(problem) = receive(
         intake,
         call,
@@ -157,6 +157,6 @@ async fn take(
     )
     .await
     {
-        tracing::debug!(code = problem.code.as_str(), "a pixel's message was not taken");
+        tracing::debug!(code = problem.code.as_str(), "the message of a pixel was refused");
     }
 }

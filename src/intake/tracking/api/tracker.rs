@@ -1,6 +1,6 @@
-//! The tracker for web pages, served to whoever asks. It reads the key and the address of this service from the address
-//! that it was loaded from, so it is the same bytes for everybody; a page keeps what it could not send, so the tracker is
-//! served without asking the database who that is.
+//! Serves the tracker for web pages. The tracker reads the key and the service's address from the URL from
+//! which it was loaded, so it is the same file for everybody. The service does not check the key here: a page
+//! keeps events that it could not send.
 
 use std::sync::LazyLock;
 
@@ -10,21 +10,23 @@ use axum::{
 };
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
+/// The source of the tracker.
 const SOURCE: &str = include_str!("tracker.js");
-/// For an hour a browser, or a proxy, need not ask again.
+/// Browsers and proxies may keep the tracker for an hour.
 const CACHING: &str = "public, max-age=3600";
 
+/// The tracker as it is served.
 static SERVED: LazyLock<String> = LazyLock::new(|| lean(SOURCE));
 
-/// The source without its comments and indentation: the same program, line by line.
+/// Returns the source without comments and indentation. The program and its lines stay the same.
 fn lean(source: &str) -> String {
     let lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The tracker for web pages, under the address at which Segment's snippet looks for its own.
+/// Serves the tracker for web pages, under the path from which Segment's snippet loads its script.
 ///
-/// The key is not looked at before the page sends something.
+/// The key is checked only when the page sends events.
 #[utoipa::path(get, path = "/analytics.js/v1/{key}/analytics.min.js", tag = "Ingestion", security(()),
     params(("key" = String, Path, description = "A write key")),
     responses((status = 200, body = String, content_type = "text/javascript")))]
@@ -38,7 +40,7 @@ pub(super) async fn get_tracker() -> impl IntoResponse {
     (about, SERVED.as_str())
 }
 
-/// Compresses the tracker for those who take gzip, as much as gzip can.
+/// Compresses the tracker by gzip, at the best level, for clients that accept gzip.
 pub(super) fn compression() -> CompressionLayer {
     CompressionLayer::new().quality(CompressionLevel::Best)
 }

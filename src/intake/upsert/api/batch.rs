@@ -1,4 +1,4 @@
-//! `POST /v1/leads/batch`: many leads at once, each with an outcome of its own.
+//! `POST /v1/leads/batch`: upserts of many leads in one call, each with its own result.
 
 use axum::{extract::FromRef, extract::State, http::HeaderMap};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ use crate::{
     platform::ids::LeadId,
 };
 
-/// How many leads a batch may hold.
+/// How many leads a batch may have.
 const MOST_LEADS: usize = 1_000;
 
 pub(super) fn routes<S: RouterState>() -> OpenApiRouter<S>
@@ -42,36 +42,37 @@ where
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BatchBody {
-    /// At most 1000, each as in `POST /v1/leads`; they are taken in this order.
+    /// The leads, at most 1000, each as in `POST /v1/leads`. They are handled in this order.
     #[schema(value_type = Vec<LeadBody>)]
     leads: Vec<Box<RawValue>>,
 }
 
-/// What became of each lead of a batch.
+/// The results of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 struct BatchAnswer {
-    /// In the order of the leads.
+    /// The results, in the order of the leads.
     results: Vec<BatchResult>,
 }
 
-/// What became of one lead of a batch.
+/// The result of one lead of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 struct BatchResult {
-    /// Its place in the batch, from 0.
+    /// The lead's place in the batch, from 0.
     index: usize,
+    /// What the call did.
     status: BatchStatus,
-    /// The lead; none if it was rejected.
+    /// The lead. Absent if it was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     lead_id: Option<LeadId>,
-    /// Why it was rejected, as a stable word.
+    /// Why the lead was rejected, as a stable code. Absent if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
-    /// What to do about it.
+    /// What to do about the rejection. Absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
 
-/// What a lead of a batch has led to.
+/// What a call did to one lead of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum BatchStatus {
@@ -81,16 +82,16 @@ enum BatchStatus {
     Updated,
     /// The lead is as it was.
     Unchanged,
-    /// Nothing of it was written.
+    /// The lead was rejected, and nothing of it was written.
     Rejected,
 }
 
-/// Creates leads, or sets attributes of those that are named: many at once.
+/// Upserts many leads: creates each lead, or sets its attributes.
 ///
-/// Each is taken by itself, in the order of the batch; one that is rejected stands in no other's way. With an
-/// `Idempotency-Key`, the same batch again writes nothing.
+/// Each lead is handled by itself, in the order of the batch. A rejected lead does not stop the others. A
+/// repeated call with the same `Idempotency-Key` writes nothing.
 #[utoipa::path(post, path = "/v1/leads/batch", tag = "Leads", request_body = BatchBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The beginning of the events' ids")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A key for this call. The ids of its events begin with the key")),
     security(("key" = ["read_write"])), responses((status = 200, body = BatchAnswer)))]
 async fn upsert_leads(
     State(intake): State<Intake>,
@@ -99,7 +100,8 @@ async fn upsert_leads(
     Large(BatchBody { leads }): Large<BatchBody>,
 ) -> Result<Json<BatchAnswer>, Problem> {
     if leads.len() > MOST_LEADS {
-        let message = format!("A batch holds at most {MOST_LEADS} leads; send them in several.");
+        let message =
+            format!("A batch may have at most {MOST_LEADS} leads. Send the leads in several batches.");
         return Err(Problem::new(Code::TooLarge, message));
     }
     let ids = ids(&intake, idempotency_key(&headers)?, leads.len());
@@ -129,7 +131,8 @@ async fn upsert_leads(
     Ok(Json(BatchAnswer { results: results.into_iter().flatten().collect() }))
 }
 
-/// The events' ids. They rise, so that of two dates of one instant the later in the batch counts.
+/// Makes the ids of the events. They rise, so that of two facts with the same date the later in the batch
+/// wins.
 fn ids(intake: &Intake, key: Option<String>, leads: usize) -> Vec<String> {
     if let Some(key) = key {
         return (0..leads).map(|index| format!("{key}/{index:04}")).collect();
@@ -139,7 +142,7 @@ fn ids(intake: &Intake, key: Option<String>, leads: usize) -> Vec<String> {
     ids.into_iter().map(|id| id.to_string()).collect()
 }
 
-/// Why a lead was rejected: a stable word and a sentence.
+/// Why a lead was rejected: a stable code and a sentence.
 struct Refusal {
     code: String,
     detail: String,

@@ -50,22 +50,25 @@ where
         .merge(batch::routes())
 }
 
-/// A lead as of now, and what the call has led to.
+/// A lead as of now, with what the call did.
 #[derive(Debug, Serialize, ToSchema)]
 struct UpsertedLead {
+    /// What the call did.
     status: Effect,
     #[serde(flatten)]
     lead: LeadView,
 }
 
-/// Creates a lead, or sets attributes of the one that is named.
+/// Upserts a lead: creates it, or sets its attributes.
 ///
-/// A user id and an e-mail together join the two, as an `identify` does; the address stays with the user id that named
-/// it first, so another one is a conflict. A call that changes nothing adds nothing to the log.
+/// If the body names a user id and an e-mail address, the call joins them, as an `identify` does. An address
+/// belongs to the user id that named it first: a call with another user id fails with 409 `conflict`. A call
+/// that changes nothing adds no event to the log.
 #[utoipa::path(post, path = "/v1/leads", tag = "Leads", request_body = LeadBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = UpsertedLead, description = "A new lead"), (status = 200, body = UpsertedLead)))]
+    responses((status = 201, body = UpsertedLead, description = "The lead was created"),
+        (status = 200, body = UpsertedLead, description = "The lead existed; its attributes were set or are the same")))]
 async fn upsert_lead(
     State(intake): State<Intake>,
     Editor(key): Editor,
@@ -76,16 +79,18 @@ async fn upsert_lead(
     answer(&intake, body.event(caller, None)?, None).await
 }
 
-/// Creates the lead that is known elsewhere by this id or e-mail, or sets its attributes.
+/// Upserts the lead with this user id or e-mail address: creates it, or sets its attributes.
 ///
-/// The body may name the other of the two, which joins them: so a changed e-mail address is told. `If-Match` takes the
-/// `ETag` of a lead as it was read; one that has changed since, or does not exist, is left as it is (412).
+/// The body may also name the other of the two. That joins them, for example after the person's address has
+/// changed. With `If-Match`, the call fails with 412 if the lead has changed since you read it, or does not
+/// exist.
 #[utoipa::path(put, path = "/v1/leads/by/{by}/{value}", tag = "Leads", request_body = LeadBody,
-    params(("by" = inline(By), Path), ("value" = String, Path, description = "Percent-encoded."),
+    params(("by" = inline(By), Path), ("value" = String, Path, description = "The user id or e-mail address, percent-encoded"),
         IfMatch,
         ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = UpsertedLead, description = "A new lead"), (status = 200, body = UpsertedLead)))]
+    responses((status = 201, body = UpsertedLead, description = "The lead was created"),
+        (status = 200, body = UpsertedLead, description = "The lead existed; its attributes were set or are the same")))]
 async fn upsert_lead_by(
     State(intake): State<Intake>,
     Editor(key): Editor,
@@ -99,9 +104,9 @@ async fn upsert_lead_by(
     answer(&intake, body.event(caller, Some(&(by, identity)))?, seen).await
 }
 
-/// Sets attributes of a lead; null removes one.
+/// Sets attributes of a lead. Null removes an attribute.
 ///
-/// `If-Match` takes the `ETag` of the lead as it was read; if it has changed since, it is left as it is (412).
+/// With `If-Match`, the call fails with 412 if the lead has changed since you read it.
 #[utoipa::path(patch, path = "/v1/leads/{id}", tag = "Leads", request_body = TraitsBody,
     params(("id" = LeadId, Path), IfMatch,
         ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
@@ -121,8 +126,8 @@ async fn change_lead(
     answer(&intake, body.event(caller, named)?, seen).await
 }
 
-/// The attributes on which the caller goes, if the lead is still the one of the `If-Match`; none where there is no such
-/// header.
+/// Returns the attributes that the caller has read, if `If-Match` names the lead as it is. `None` without the
+/// header. Fails with 412 otherwise.
 async fn seen(
     intake: &Intake,
     headers: &HeaderMap,
@@ -140,9 +145,10 @@ fn attributes_seen(
 ) -> Result<Option<Map<String, Value>>, Problem> {
     match (headers.get(header::IF_MATCH), lead) {
         (None, _) => Ok(None),
-        (Some(_), None) => {
-            Err(Problem::new(Code::PreconditionFailed, "There is no such lead; leave out If-Match."))
-        }
+        (Some(_), None) => Err(Problem::new(
+            Code::PreconditionFailed,
+            "There is no such lead. Leave out If-Match to create it.",
+        )),
         (Some(any), Some(_)) if any == "*" => Ok(None),
         (Some(_), Some(lead)) => {
             require_match(headers, lead)?;
@@ -151,6 +157,7 @@ fn attributes_seen(
     }
 }
 
+/// Upserts a lead and answers with the lead as of now.
 async fn answer(
     intake: &Intake,
     event: NewEvent,

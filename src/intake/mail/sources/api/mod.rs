@@ -40,12 +40,16 @@ where
         .routes(routes!(delete_mail_source))
 }
 
-/// An account at an e-mail provider.
+/// A mail source: an account at an e-mail provider.
 #[derive(Debug, Serialize, ToSchema)]
 struct MailSource {
+    /// The id of the source.
     id: SourceId,
+    /// The e-mail provider.
     provider: Provider,
+    /// Your name for the source.
     name: String,
+    /// When the source was made.
     created_at: DateTime<Utc>,
 }
 
@@ -56,12 +60,12 @@ impl From<Source> for MailSource {
     }
 }
 
-/// An account with the address to which its webhook is to send. This is the only time that it is shown.
+/// A new mail source, with the URL for its webhook. The URL is shown only this once.
 #[derive(Debug, Serialize, ToSchema)]
 struct MailSourceWithUrl {
     #[serde(flatten)]
     source: MailSource,
-    /// What to enter at the provider.
+    /// The URL to enter at the provider. It contains a secret token.
     url: String,
 }
 
@@ -69,13 +73,13 @@ struct MailSourceWithUrl {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListMailSources {
-    /// How many rows, 1 to 500; 50 if absent.
+    /// How many sources to return: 1 to 500, 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The place to continue from: the `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// The e-mail providers that tell what becomes of mails.
+/// Lists the mail sources, oldest first.
 #[utoipa::path(get, path = "/v1/mail-sources", tag = "E-mail", params(ListMailSources),
     responses((status = 200, body = Page<MailSource>)))]
 async fn list_mail_sources(
@@ -90,13 +94,14 @@ async fn list_mail_sources(
     Ok(Page::of(rows, limit, |source| source.id).map(MailSource::from).respond(&uri))
 }
 
-/// Makes the address to which an account's webhook is to send.
+/// Makes a mail source, with the URL for its webhook.
 ///
-/// To change a secret, make another source, enter its address at the provider, and delete this one. With `Idempotency-Key`,
-/// the same call again makes no second source. Its answer is 409 `conflict` and names the source that was made.
+/// To change a secret, make another source, enter its URL at the provider, and delete the old source. A
+/// repeated call with the same `Idempotency-Key` makes no second source: it fails with 409 `conflict`, and
+/// the message names the source that was made.
 #[utoipa::path(post, path = "/v1/mail-sources", tag = "E-mail", request_body = CreateMailSource,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Of the source")),
-    responses((status = 201, body = MailSourceWithUrl)))]
+    params(("Idempotency-Key" = Option<String>, Header, description = "A key for this call. The same call with the same key is done once.")),
+    responses((status = 201, body = MailSourceWithUrl, description = "The source was made")))]
 async fn create_mail_source(
     State(mail): State<Mail>,
     _admin: Admin,
@@ -112,19 +117,19 @@ async fn create_mail_source(
     Ok((StatusCode::CREATED, Json(MailSourceWithUrl { source: source.into(), url })))
 }
 
-/// The source that a call has made before.
+/// The source that an earlier call with this idempotency key made.
 async fn made_before(mail: &Mail, request_key: &str) -> sqlx::Result<Option<MadeBefore>> {
     let made = store::made_by(&mut *mail.db.acquire().await?, request_key).await?;
     Ok(made.map(|id| MadeBefore {
         what: format!("the mail source {id}"),
         showed: "its address",
         advice: format!(
-            "remove it by DELETE /v1/mail-sources/{id} and make another under a new Idempotency-Key"
+            "delete it with DELETE /v1/mail-sources/{id} and make another under a new Idempotency-Key"
         ),
     }))
 }
 
-/// Takes nothing more from an account. What came stays.
+/// Deletes a mail source: later reports of the account are refused. Earlier events stay.
 #[utoipa::path(delete, path = "/v1/mail-sources/{id}", tag = "E-mail", params(("id" = SourceId, Path)),
     responses((status = 204)))]
 async fn delete_mail_source(

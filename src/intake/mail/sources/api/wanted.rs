@@ -1,4 +1,4 @@
-//! A source as it is asked for, and what is wrong with it.
+//! The body that makes a mail source, and its checks.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,50 +11,56 @@ use crate::{
     intake::mail::providers::{Provider, Shared, Verification, mailgun, resend, sendgrid, ses},
 };
 
-/// How many topics, or certificates, a source may name.
+/// How many topics a source may name, and how many certificates.
 const MOST: usize = 20;
 
-/// An account at a provider; of the other fields, those that this provider takes.
+/// A new mail source. Besides `provider` and `name`, give the fields that this provider takes.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateMailSource {
+    /// The e-mail provider.
     provider: Provider,
-    /// What you call it.
+    /// Your name for the source, 1 to 200 characters.
     name: String,
-    /// `sendgrid`: the *verification key*.
+    /// For `sendgrid`: the *verification key*.
     public_key: Option<String>,
-    /// `mailgun`: the *HTTP webhook signing key*.
+    /// For `mailgun`: the *HTTP webhook signing key*.
     signing_key: Option<String>,
-    /// `resend`: the *signing secret*, `whsec_…`.
+    /// For `resend`: the *signing secret*, `whsec_…`.
     secret: Option<String>,
-    /// `ses`: the ARNs of the SNS topics that may send.
+    /// For `ses`: the ARNs of the SNS topics that may send, 1 to 20.
     topic_arns: Option<Vec<String>>,
-    /// `ses`: certificates in PEM by which messages are checked. Absent: they are fetched from Amazon.
+    /// For `ses`: certificates in PEM that verify messages, at most 20. If absent, they are fetched from
+    /// Amazon.
     certificates: Option<Vec<String>>,
-    /// `postmark`, `brevo`: what the webhook sends as user name and password.
+    /// For `postmark` and `brevo`: the user name and password that the webhook sends.
     basic: Option<Basic>,
-    /// `postmark`, `brevo`: a header that the webhook sends, in place of `basic`.
+    /// For `postmark` and `brevo`: a header that the webhook sends, instead of `basic`.
     header: Option<SharedHeader>,
 }
 
-/// User name and password.
+/// A user name and a password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Basic {
+    /// The user name, without a colon.
     username: String,
+    /// The password.
     password: String,
 }
 
-/// A header; `{"name": "Authorization", "value": "Bearer …"}` for a bearer token.
+/// A header with a secret value. For a bearer token: `{"name": "Authorization", "value": "Bearer …"}`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SharedHeader {
+    /// The name of the header.
     name: String,
+    /// The value of the header, in printable ASCII.
     value: String,
 }
 
 impl CreateMailSource {
-    /// The name and the way of verifying, if nothing is wrong.
+    /// Checks the body. Returns the name of the source, and how to verify its reports.
     pub(super) fn checked(self) -> Result<(String, Verification), Problem> {
         let mut mistakes = Mistakes::default();
         let name = mistakes.text("/name", &self.name, LONGEST_NAME);
@@ -85,12 +91,13 @@ impl CreateMailSource {
             Provider::Brevo => Some(Verification::Brevo(self.shared(&mut mistakes))),
         };
         mistakes.refuse()?;
-        let verification =
-            verification.ok_or_else(|| Problem::invalid("The source cannot be verified.", Vec::new()))?;
+        let verification = verification
+            .ok_or_else(|| Problem::invalid("The fields for verifying reports are missing.", Vec::new()))?;
         Ok((name, verification))
     }
 
-    /// A secret that is given where it means nothing was meant for something else.
+    /// Notes a mistake for each field that the provider does not take. Such a field was probably meant for
+    /// another provider.
     fn refuse_strangers(&self, mistakes: &mut Mistakes) {
         use Provider::{Brevo, Mailgun, Postmark, Resend, Sendgrid, Ses};
         let fields: [(&str, bool, &[Provider]); 7] = [
@@ -107,12 +114,13 @@ impl CreateMailSource {
                 mistakes.add(
                     pointer,
                     "not_taken",
-                    format!("leave it out: {} has none", self.provider.as_str()),
+                    format!("leave this field out; {} does not use it", self.provider.as_str()),
                 );
             }
         }
     }
 
+    /// Checks the shared secret of a provider that does not sign.
     fn shared(self, mistakes: &mut Mistakes) -> Shared {
         match (self.basic, self.header) {
             (None, None) => Shared::Address,
@@ -140,6 +148,7 @@ impl CreateMailSource {
         }
     }
 
+    /// Checks the topics and certificates of Amazon SES.
     fn topics(self, mistakes: &mut Mistakes) -> ses::Topics {
         let topics = ses::Topics {
             arns: self.topic_arns.unwrap_or_default(),
@@ -158,6 +167,7 @@ impl CreateMailSource {
     }
 }
 
+/// Notes a mistake if a value is missing or cannot be parsed.
 fn needed<T>(given: Option<T>, pointer: &str, wrong: &str, mistakes: &mut Mistakes) -> Option<T> {
     if given.is_none() {
         mistakes.add(pointer, "invalid", wrong);
