@@ -1,4 +1,4 @@
-# The service alone, without a Postgres of its own: give it a DATABASE_URL, as docker-compose.yml does.
+# The service without a Postgres. Set DATABASE_URL, as docker-compose.yml does.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
@@ -10,16 +10,17 @@ COPY crates crates
 COPY migrations migrations
 COPY models models
 COPY src src
-# What was fetched and compiled before is kept in caches, so the binary has to leave them.
+# The caches keep fetched and compiled crates. They are not part of the image, so the binary is copied out of
+# them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --bin leadscore && cp target/release/leadscore /leadscore
 
 FROM debian:bookworm-slim
-# The authorities by which a database's certificate is checked.
+# The certificate authorities, to verify the certificate of a database.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /leadscore /usr/local/bin/leadscore
-# A number, so that an orchestrator can tell that it is not root.
+# A numeric user, so that an orchestrator can see that it is not root.
 USER 10001:10001
 ENV LEADSCORE_LISTEN=0.0.0.0:8080
 EXPOSE 8080

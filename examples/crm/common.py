@@ -1,4 +1,4 @@
-"""What both sides of the sync share, with the standard library alone."""
+"""Code that both CRMs' adapters share. It needs only the standard library."""
 
 import json
 import time
@@ -11,21 +11,21 @@ TRIES = 5
 
 @dataclass
 class Record:
-    """A contact or lead as its CRM tells of it."""
+    """A contact or lead, as the CRM gives it."""
 
     id: str
-    # When it last changed, RFC 3339.
+    # When the record last changed, as RFC 3339.
     at: str
     email: str = None
-    # The product's own id of the person, if the CRM keeps it in a field.
+    # The product's id of the person, if the CRM has it in a field.
     external_id: str = None
     traits: dict = field(default_factory=dict)
-    # The CRM says that it is gone.
+    # Whether the record was deleted in the CRM.
     deleted: bool = False
 
 
 def names(profile):
-    """First and last name of a lead. If neither is said, `name` is split: its last word is the last name."""
+    """Returns the first and last name of a lead. If both are missing, the last word of `name` is the last name."""
     first = profile.get("first_name") or profile.get("firstName")
     last = profile.get("last_name") or profile.get("lastName")
     whole = profile.get("name")
@@ -35,14 +35,14 @@ def names(profile):
 
 
 def company(profile):
-    """Name, number of employees and industry of a lead's company, where they are known."""
+    """Returns the name, number of employees and industry of a lead's company, or None for what is not known."""
     said = profile.get("company")
     said = said if isinstance(said, dict) else {"name": said}
     return said.get("name"), said.get("employees") or said.get("employee_count"), said.get("industry")
 
 
 class Refused(Exception):
-    """An answer that is no success."""
+    """The error of an answer that is not a success."""
 
     def __init__(self, what, status, body):
         super().__init__(f"{what}: {status} {json.dumps(body)[:500]}")
@@ -50,13 +50,13 @@ class Refused(Exception):
 
 
 class Api:
-    """A server that speaks JSON and takes a bearer token."""
+    """A server with a JSON API and a bearer token."""
 
     def __init__(self, url, token):
         self.url, self.token = url.rstrip("/"), token
 
     def call(self, method, path, body=None):
-        """The answer's JSON. A server that is full, or asks for less haste, is asked again after a while."""
+        """Sends a request and returns the JSON of the answer. After 429 and 503, waits and tries again."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, headers, method=method)

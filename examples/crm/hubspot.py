@@ -1,11 +1,11 @@
-"""HubSpot's contacts: which property is which attribute, and how they are read and written."""
+"""The adapter for HubSpot's contacts: the mapping of properties, reading and writing."""
 
 import re
 from datetime import datetime
 
 from common import Record, company, names
 
-# HubSpot's property: our attribute. What HubSpot says of these, leads get.
+# HubSpot's property: our attribute. Leads get these attributes from HubSpot.
 ATTRIBUTES = {
     "firstname": "first_name",
     "lastname": "last_name",
@@ -17,7 +17,7 @@ ATTRIBUTES = {
 }
 # HubSpot's property: part of our attribute `company`.
 COMPANY = {"company": "name", "numemployees": "employees", "industry": "industry"}
-# Our stage: the least lifecycle stage that a contact then has. HubSpot moves contacts only forward.
+# Our stage: the lifecycle stage that the contact must have at least. HubSpot moves contacts only forward.
 LEAST = {
     "mql": "marketingqualifiedlead",
     "sql": "salesqualifiedlead",
@@ -25,7 +25,7 @@ LEAST = {
     "customer": "customer",
 }
 FORWARD = ["subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer"]
-# A search finds no more than this, however it is paged.
+# The most contacts that a search returns over all its pages.
 MOST_FOUND = 10_000
 
 
@@ -39,7 +39,7 @@ class Crm:
         self.api, self.external_id = api, external_id
 
     def changed(self, since):
-        """What changed at or after an instant, oldest first, in pages: contacts, and which became which."""
+        """Yields pages of what changed since an instant, oldest first: the contacts, and pairs of merged contacts."""
         while True:
             reached, found = since, 0
             for page in self._search(since):
@@ -93,7 +93,7 @@ class Crm:
         )
 
     def standing(self, lead, seen):
-        """The properties that say how a lead stands, for a contact of which this was seen last."""
+        """Returns the properties with a lead's score and stage. `seen` is what was last seen in the contact."""
         values = {
             "leadscore": str(lead["score"]),
             "leadscore_grade": lead["grade"],
@@ -107,7 +107,7 @@ class Crm:
         return values
 
     def filled(self, lead):
-        """What a contact that we make for a lead begins with; afterwards HubSpot has the last word."""
+        """Returns the properties of a new contact. Later, HubSpot's own values count."""
         profile = lead["profile"]
         first, last = names(profile)
         name, _, industry = company(profile)
@@ -116,18 +116,18 @@ class Crm:
         return {theirs: str(value) for theirs, value in known.items() if value is not None}
 
     def traits(self, values):
-        """What HubSpot will say of attributes once these properties are written."""
+        """Returns the attributes that HubSpot gives after these properties are written."""
         traits = {ATTRIBUTES[theirs]: value for theirs, value in values.items() if theirs in ATTRIBUTES}
         return {**traits, "company": of_company(values)} if of_company(values) else traits
 
     def update(self, changes):
-        """Writes properties of contacts, (id, values) each; the ids of those that were written."""
+        """Writes properties of contacts, given as (id, values). Returns the ids that were written."""
         inputs = [{"id": id, "properties": values} for id, values in changes]
         done = self.api.call("POST", "/crm/v3/objects/contacts/batch/update", {"inputs": inputs})
         return {contact["id"] for contact in done["results"]}
 
     def create(self, wanted):
-        """Makes contacts for leads, (lead, values) each, or takes those that have the address; lead id: contact's id."""
+        """Creates contacts, given as (lead, values), or updates those with the address. Returns contact ids by lead ids."""
         inputs = [{"id": lead["email"], "idProperty": "email", "properties": values} for lead, values in wanted]
         done = self.api.call("POST", "/crm/v3/objects/contacts/batch/upsert", {"inputs": inputs})
         made = {contact["properties"]["email"].lower(): contact["id"] for contact in done["results"]}
@@ -135,7 +135,7 @@ class Crm:
 
 
 def of_company(properties):
-    """What properties say of the contact's company. Of a size from a list, such as `50-100`, the lower end counts."""
+    """Returns what the properties say about the company. For a size such as `50-100`, the lower end counts."""
     said = {ours: properties[theirs] for theirs, ours in COMPANY.items() if properties.get(theirs)}
     if "employees" in said:
         digits = re.search(r"\d+", said.pop("employees").replace(",", ""))
@@ -144,6 +144,6 @@ def of_company(properties):
 
 
 def merges(contact):
-    """The contacts that became this one, each with it."""
+    """Returns pairs of the contacts that were merged into this one, each with this one."""
     former = (contact["properties"].get("hs_merged_object_ids") or "").split(";")
     return [(id.strip(), contact["id"]) for id in former if id.strip() not in ("", contact["id"])]

@@ -1,11 +1,11 @@
-"""Salesforce's leads: which field is which attribute, and how they are read and written."""
+"""The adapter for Salesforce's leads: the mapping of fields, reading and writing."""
 
 from urllib.parse import quote
 
 from common import Record, company, names
 
 VERSION = "/services/data/v62.0"
-# Salesforce's field: our attribute. What Salesforce says of these, leads get.
+# Salesforce's field: our attribute. Leads get these attributes from Salesforce.
 ATTRIBUTES = {
     "FirstName": "first_name",
     "LastName": "last_name",
@@ -16,7 +16,7 @@ ATTRIBUTES = {
 }
 # Salesforce's field: part of our attribute `company`.
 COMPANY = {"Company": "name", "NumberOfEmployees": "employees", "Industry": "industry"}
-# Salesforce's field: the channel of ours on which a person does not want to be reached.
+# Salesforce's field: the channel on which the person refuses contact.
 REFUSED = {"HasOptedOutOfEmail": "email", "DoNotCall": "phone"}
 # Our band: Salesforce's rating.
 RATINGS = {"hot": "Hot", "warm": "Warm", "cold": "Cold"}
@@ -32,7 +32,7 @@ class Crm:
         self.api, self.external_id = api, external_id
 
     def changed(self, since):
-        """What changed at or after an instant, oldest first, in pages: leads, and which became which."""
+        """Yields pages of what changed since an instant, oldest first: the leads, and pairs of merged leads."""
         fields = ["Id", "Email", "SystemModstamp", "IsDeleted", "MasterRecordId", "IsConverted", *COMPANY, *ATTRIBUTES]
         fields += [self.external_id] if self.external_id else []
         newer = f" WHERE SystemModstamp >= {since}" if since else ""
@@ -54,7 +54,7 @@ class Crm:
         return Record(lead["Id"], at, lead["Email"], lead.get(self.external_id), traits)
 
     def standing(self, lead, seen):
-        """The fields that say how a lead stands. A refusal is never taken back: others may have said it there too."""
+        """Returns the fields with a lead's score and stage. A refusal is never removed: others may have set it."""
         values = {
             "Leadscore_Id__c": lead["id"],
             "Leadscore_Score__c": lead["score"],
@@ -71,7 +71,7 @@ class Crm:
         return values
 
     def filled(self, lead):
-        """What a lead that we make begins with; Salesforce asks for a last name and a company."""
+        """Returns the fields of a new lead. Salesforce requires a last name and a company."""
         profile, (mailbox, domain) = lead["profile"], lead["email"].rsplit("@", 1)
         first, last = names(profile)
         name, employees, industry = company(profile)
@@ -81,18 +81,18 @@ class Crm:
         return {theirs: value for theirs, value in values.items() if value is not None}
 
     def traits(self, values):
-        """What Salesforce will say of attributes once these fields are written."""
+        """Returns the attributes that Salesforce will give after these fields are written."""
         traits = {ATTRIBUTES[theirs]: value for theirs, value in values.items() if theirs in ATTRIBUTES}
         return {**traits, "company": of_company(values)} if of_company(values) else traits
 
     def update(self, changes):
-        """Writes fields of leads, (id, values) each; the ids of those that were written."""
+        """Writes fields of leads, given as (id, values). Returns the ids of the leads that were written."""
         records = [{"attributes": {"type": "Lead"}, "id": id, **values} for id, values in changes]
         done = self.api.call("PATCH", f"{VERSION}/composite/sobjects", {"allOrNone": False, "records": records})
         return {one["id"] for one in done if one["success"]}
 
     def create(self, wanted):
-        """Makes leads, (lead, values) each, or takes those that have our id; our lead's id: theirs."""
+        """Creates or updates leads by our id, given as (lead, values). Returns Salesforce's ids by our ids."""
         records = [{"attributes": {"type": "Lead"}, **values} for _, values in wanted]
         path = f"{VERSION}/composite/sobjects/Lead/Leadscore_Id__c"
         done = self.api.call("PATCH", path, {"allOrNone": False, "records": records})
@@ -100,5 +100,5 @@ class Crm:
 
 
 def of_company(fields):
-    """What fields say of the lead's company."""
+    """Returns what the fields say about the lead's company."""
     return {ours: fields[theirs] for theirs, ours in COMPANY.items() if fields.get(theirs) is not None}

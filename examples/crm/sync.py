@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Keeps the contacts of a CRM and the leads of Leadscore in step: `sync.py hubspot` or `sync.py salesforce`.
 
-One run brings what changed in the CRM here, then how leads stand there; start it every minute, one at a time. What
-was brought is written down after it has arrived, so a run that breaks off is made up for by the next, and saying
-something twice changes nothing. Settings come from the environment; docs/crm.md has them and the mapping of fields.
+One run sends what changed in the CRM to Leadscore, and then the leads' scores and stages to the CRM. Start it every
+minute, one run at a time. The script notes its progress after the data has arrived. If a run breaks off, the next run
+continues, and sending something twice changes nothing. docs/crm.md lists the settings (environment variables) and the
+mapping of fields.
 """
 
 import argparse
@@ -19,16 +20,16 @@ from urllib.parse import quote
 from common import Api, Refused
 
 NEEDED = ("LEADSCORE_URL", "LEADSCORE_KEY", "CRM_URL", "CRM_TOKEN")
-# From which stage on a lead that the CRM does not have is made there.
+# The stages at which a lead that the CRM does not have is created there.
 MADE_AT = {"mql", "sql", "opportunity", "customer"}
-# What the CRM changed this long before the newest change seen is read again: it may become visible late.
+# Changes may become visible late in the CRM. So each run reads again this much time before the newest change seen.
 OVERLAP = timedelta(minutes=5)
-# How many leads go into one call.
+# How many leads one call sends.
 AT_ONCE = 500
 
 
 class State:
-    """What this script remembers: how far either side was read, and what was last seen in and written to a record."""
+    """The script's memory: how far each side was read, and what was last seen in each record and written to it."""
 
     def __init__(self, path):
         self.db = sqlite3.connect(path)
@@ -58,7 +59,7 @@ class State:
             self.db.execute("delete from record where id = ?", (former,))
 
     def record(self, id):
-        """What was seen in a record, and what was written to it; none if it was never met."""
+        """Returns what was seen in a record, and what was written to it. None if the record is new."""
         row = self.db.execute("select seen, written from record where id = ?", (id,)).fetchone()
         return (json.loads(row[0]), json.loads(row[1])) if row else (None, {})
 
@@ -68,7 +69,7 @@ class State:
             self.db.execute("insert or replace into record values (?, ?, ?, ?, ?)", row)
 
     def of_lead(self, lead):
-        """The record of a lead."""
+        """Returns the id of a lead's record, or None."""
         row = self.db.execute(
             "select id from record where lead_id = ? or email = ? order by lead_id = ? desc, id limit 1",
             (lead["id"], lead["email"], lead["id"]),
@@ -77,14 +78,14 @@ class State:
 
 
 class Sync:
-    """One run."""
+    """One run of the sync."""
 
     def __init__(self, leadscore, crm, state):
         self.leadscore, self.crm, self.state = leadscore, crm, state
         self.done = Counter()
 
     def pull(self):
-        """Brings what changed in the CRM here."""
+        """Sends what changed in the CRM to Leadscore."""
         newest = self.state.place("crm")
         for records, merges in self.crm.changed(earlier(newest)):
             for former, lasting in merges:
@@ -96,7 +97,7 @@ class Sync:
                 self.state.reached("crm", newest)
 
     def merge(self, former, lasting):
-        """Two records became one: so do their leads."""
+        """Joins the leads of two records that were merged in the CRM."""
         if self.crm.external_id or self.state.is_merged(former):
             return
         self.leadscore.call("POST", "/v1/alias", {"previousId": self.user_id(former), "userId": self.user_id(lasting)})
@@ -104,11 +105,12 @@ class Sync:
         self.done["merged"] += 1
 
     def tell(self, records):
-        """Says here what the CRM says of these for the first time."""
+        """Sends the news of these records to Leadscore."""
         items = [(record, item) for record in records if (item := self.news(record))]
         for some in parts(items, AT_ONCE):
             results = self.upsert([item for _, item in some])
-            # The address is that of a lead with another user id, such as the product's own: then it is that one.
+            # If the address belongs to a lead with another user id, such as the product's, the news are for that
+            # lead.
             disputed = [at for at, one in enumerate(results) if one.get("code") == "identity_conflict"]
             by_address = [{**some[at][1], "user_id": None} for at in disputed]
             for at, result in zip(disputed, self.upsert(by_address) if by_address else []):
@@ -125,10 +127,10 @@ class Sync:
         return self.leadscore.call("POST", "/v1/leads/batch", {"leads": items})["results"]
 
     def news(self, record):
-        """What a record says that it did not say before, as an item of a batch; none if that is nothing.
+        """Returns what is new in a record, as an item of a batch. None if nothing is new.
 
-        Only what has changed is said, for the date is that of the whole record: an attribute that stayed as it was
-        is older than that, and may be older than what the person has told us since.
+        The date of a change is the date of the whole record. So only changed attributes are sent: an unchanged one is
+        older than the date, and may be older than what the person has told us since.
         """
         seen, _ = self.state.record(record.id)
         if record.deleted and seen is None:
@@ -145,26 +147,26 @@ class Sync:
         return {**named, "traits": news, "occurred_at": record.at, "source": self.crm.name}
 
     def company(self, record, before):
-        """The company as the CRM now tells of it, with what others said besides: an attribute is replaced whole."""
+        """Returns the CRM's company with the parts that others have set, because an upsert replaces it whole."""
         known = self.profile(record).get("company")
         others = {part: value for part, value in known.items() if part not in before} if isinstance(known, dict) else {}
         return {**others, **(record.traits["company"] or {})} or None
 
     def profile(self, record):
-        """The attributes of a record's lead; none if there is no lead yet."""
+        """Returns the attributes of a record's lead. Empty if there is no lead yet."""
         named = self.named(record)
         for kind, name in (("external_id", named["user_id"]), ("email", named["email"])):
             try:
                 if name:
                     return self.leadscore.call("GET", f"/v1/leads/by/{kind}/{quote(name, safe='')}")["profile"]
             except Refused as refused:
-                # Nobody is called so, or nobody can be.
+                # There is no such lead, or the text is no valid id.
                 if refused.status not in (400, 404):
                     raise
         return {}
 
     def named(self, record):
-        """By what a record's lead is known here."""
+        """Returns the user id and e-mail address by which Leadscore knows a record's lead."""
         user_id = record.external_id if self.crm.external_id else self.user_id(record.id)
         return {"user_id": user_id, "email": record.email}
 
@@ -172,7 +174,7 @@ class Sync:
         return f"{self.crm.name}:{id}"
 
     def push(self):
-        """Writes how leads stand into the CRM: of those that changed, or of all if nobody knows which."""
+        """Writes the scores and stages of changed leads to the CRM, or of all leads if the cursor is too old."""
         cursor = self.state.place("leadscore")
         while cursor:
             try:
@@ -190,7 +192,7 @@ class Sync:
         self.copy()
 
     def copy(self):
-        """Writes how all leads stand. What changes meanwhile is after the cursor that is taken first."""
+        """Writes the scores and stages of all leads. The cursor is taken first, so later changes come after it."""
         start = self.leadscore.call("GET", "/v1/changes?limit=1&cursor=now")["resume_cursor"]
         following = ""
         while following is not None:
@@ -208,7 +210,7 @@ class Sync:
             return None
 
     def write(self, leads):
-        """Writes what the CRM was not told before, and makes the records that are missing."""
+        """Writes what is new to the CRM, and creates the records that are missing there."""
         updates, wanted = {}, []
         for lead in leads:
             id = self.state.of_lead(lead)
@@ -234,11 +236,12 @@ class Sync:
 
     def wrote(self, id, lead, values, arrived):
         if not arrived:
-            print(f"{self.crm.name} {id}: it could not be written", file=sys.stderr)
+            print(f"{self.crm.name} {id}: the CRM did not accept the update", file=sys.stderr)
             self.done["not_written"] += 1
             return
         seen, written = self.state.record(id)
-        # What is written now comes back as a change of the CRM's own; it is seen already.
+        # The update comes back as a change in the CRM. It is noted as seen, so that it is not sent to Leadscore
+        # again.
         self.state.keep(id, lead["id"], {**(seen or {}), **self.crm.traits(values)}, {**written, **values})
         self.done["written"] += 1
 
@@ -253,12 +256,12 @@ class Sync:
 
 
 def whose(change):
-    """The lead to look at after a change: of one that became another's, that other."""
+    """Returns the lead to update after a change: for a merged lead, the lead that it was merged into."""
     return change["data"]["into"] if change["type"] == "lead.merged" else change["lead_id"]
 
 
 def says(record):
-    """What a record says, its being there included."""
+    """Returns what a record says, including whether it was deleted."""
     if record.deleted:
         return {"crm_deleted": True}
     return {**record.traits, "email": record.email, "crm_deleted": None}
@@ -276,7 +279,7 @@ def parts(items, size):
 
 
 def main():
-    """One run, by the settings in the environment."""
+    """Does one run, with the settings of the environment."""
     setting = os.environ
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crm", choices=("hubspot", "salesforce"))
