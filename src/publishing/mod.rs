@@ -134,8 +134,8 @@ pub async fn publish(publishing: &Publishing, id: ModelId, offers: bool) -> Resu
 
 /// Makes the version before live again, or cancels the publishing of a version.
 ///
-/// A call with the same `request_key` does nothing again. Without this, a repeated call would undo the
-/// rollback, because then the version before is the one that was left.
+/// A repeated call with the same `request_key` changes nothing. Without the key, a repeated call would make
+/// the version live again that was just left.
 pub async fn roll_back(
     publishing: &Publishing,
     id: ModelId,

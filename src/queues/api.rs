@@ -84,7 +84,7 @@ impl QueueView {
         let (document, unreadable) = match read {
             Ok((document, _)) => (Shown::Read(Box::new(document)), None),
             Err(why) => {
-                tracing::warn!(queue = name, %why, "a queue's document cannot be read");
+                tracing::warn!(queue = name, %why, "cannot read the document of a queue");
                 (Shown::Stored(document), Some(why.to_string()))
             }
         };

@@ -83,7 +83,7 @@ struct ListConflicts {
 /// changes nothing and gets the same answer.
 #[utoipa::path(post, path = "/v1/leads/{id}/merge", tag = "Leads", request_body = MergeBody,
     params(("id" = LeadId, Path, description = "The lead that goes on. The lead in the body is merged into it"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Under which the call may be repeated")),
+        ("Idempotency-Key" = Option<String>, Header, description = "A key for this call. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
     responses(
         (status = 201, body = MergeDecided, description = "The leads were merged"),
@@ -111,7 +111,7 @@ async fn merge_leads(
 /// identify or alias has joined cannot be taken apart.
 #[utoipa::path(post, path = "/v1/leads/{id}/unmerge", tag = "Leads", request_body = MergeBody,
     params(("id" = LeadId, Path, description = "The lead that the other was merged into"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Under which the call may be repeated")),
+        ("Idempotency-Key" = Option<String>, Header, description = "A key for this call. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
     responses(
         (status = 201, body = MergeDecided, description = "The lead was taken out"),

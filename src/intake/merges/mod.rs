@@ -221,7 +221,8 @@ pub(crate) async fn unmerge(
     db::retrying(|| try_to_unmerge(lifecycle, from, lead, said)).await
 }
 
-/// # Errors [`MergeError::Changed`] if another transaction has changed the same leads.
+/// # Errors
+/// [`MergeError::Changed`] if another transaction has changed the same leads.
 async fn try_to_unmerge(
     lifecycle: &Lifecycle,
     from: LeadId,

@@ -54,7 +54,7 @@ pub fn find(kind: &str, agent: Option<&str>) -> Option<Finding> {
     }
 }
 
-/// Returns the user agent in an event's context, by its name in our own shape or in Segment's.
+/// Returns the user agent in an event's context: the field `userAgent`, or else `user_agent`.
 pub fn named(context: Option<&Map<String, Value>>) -> Option<&str> {
     let context = context?;
     let agent = ["userAgent", "user_agent"].iter().find_map(|field| context.get(*field)?.as_str());
@@ -142,7 +142,7 @@ mod tests {
         "PostmanRuntime/7.39.0",
     ];
 
-    /// Libraries and tools of every language, as they name themselves.
+    /// User agents of libraries and tools of many programming languages.
     const LIBRARIES: [&str; 66] = [
         "GuzzleHttp/7",
         "GuzzleHttp/6.5.5 curl/7.74.0 PHP/8.0.30",

@@ -135,7 +135,7 @@ impl<'a> Begun<'a> {
         self.with(leads).await
     }
 
-    /// Resolves the identities that events name to leads, and locks the leads. Creates leads for new
+    /// Finds the leads of the identities that events name, and locks these leads. Creates leads for new
     /// identities, and joins leads that turn out to be one person.
     ///
     /// # Errors

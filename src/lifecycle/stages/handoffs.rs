@@ -34,8 +34,8 @@ pub enum HandoffState {
     Recycled,
     /// Nobody answered in time.
     Expired,
-    /// The lead is no longer offered: its score fell, the person asked not to be contacted, or a person moved
-    /// the lead.
+    /// The lead is no longer offered: its score fell, the person asked not to be contacted, the policy
+    /// excludes the lead, or a person moved it.
     Withdrawn,
     /// The lead was joined with another lead that has an open handoff. That handoff goes on.
     Merged,

@@ -166,7 +166,7 @@ pub(super) struct Outcome {
 
 /// Reads the leads that were won, lost or disqualified, the last handed over first.
 ///
-/// A lead is handed over when it becomes an SQL or, if it never did, when it becomes an MQL.
+/// A lead is handed over when it last becomes an SQL or, if it never did, when it last becomes an MQL.
 pub(super) async fn outcomes(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<Outcome>> {
     sqlx::query_as!(
         Outcome,

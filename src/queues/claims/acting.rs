@@ -31,7 +31,7 @@ const REST: TimeDelta = TimeDelta::days(1);
 /// What a rep does with a claim.
 #[derive(Debug)]
 pub(super) enum Act {
-    /// The rep keeps the lead for another full length of a claim.
+    /// The rep keeps the lead for another full length of a claim, counted from now.
     Renew,
     /// The rep gives the lead back.
     Release { reason: Option<String> },

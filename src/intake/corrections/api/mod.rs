@@ -113,9 +113,10 @@ pub(super) struct Corrected {
 /// line for its points. A repeated call with the same `Idempotency-Key` adds nothing. Another call under the
 /// same key fails with 409 `conflict`.
 #[utoipa::path(post, path = "/v1/leads/{id}/adjustments", tag = "Leads", request_body = Adjust,
-    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The id of the event. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+    responses((status = 201, body = Corrected, description = "The event was recorded"),
+        (status = 200, body = Corrected, description = "The call is a repetition; the event was recorded before")))]
 async fn adjust_score(
     State(intake): State<Intake>,
     Editor(key): Editor,
@@ -156,9 +157,10 @@ async fn adjust_score(
 /// The reset is an event with author and reason. Older events no longer count in rules on events, counts and
 /// silences. Attributes and adjustments stay. `Idempotency-Key` works as for adjustments.
 #[utoipa::path(post, path = "/v1/leads/{id}/reset", tag = "Leads", request_body = Reset,
-    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The id of the event. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+    responses((status = 201, body = Corrected, description = "The event was recorded"),
+        (status = 200, body = Corrected, description = "The call is a repetition; the event was recorded before")))]
 async fn reset_engagement(
     State(intake): State<Intake>,
     Editor(key): Editor,
@@ -183,9 +185,10 @@ async fn reset_engagement(
 /// restrictive word holds. To subscribe an unsubscribed address again, the person must send an
 /// `email_subscribed` of that address. `Idempotency-Key` works as for adjustments.
 #[utoipa::path(post, path = "/v1/leads/{id}/consent", tag = "Leads", request_body = Agree,
-    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    params(("id" = LeadId, Path), ("Idempotency-Key" = Option<String>, Header, description = "The id of the event. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+    responses((status = 201, body = Corrected, description = "The event was recorded"),
+        (status = 200, body = Corrected, description = "The call is a repetition; the event was recorded before")))]
 async fn change_consent(
     State(intake): State<Intake>,
     Editor(key): Editor,

@@ -47,9 +47,10 @@ pub(super) struct Decide {
 /// would be if the event had always had this verdict. `Idempotency-Key` works as for adjustments.
 #[utoipa::path(post, path = "/v1/leads/{id}/events/{event_id}/verdict", tag = "Leads", request_body = Decide,
     params(("id" = LeadId, Path), ("event_id" = String, Path, description = "The sender's id of the event"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The new event's id")),
+        ("Idempotency-Key" = Option<String>, Header, description = "The id of the new event. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
-    responses((status = 201, body = Corrected), (status = 200, body = Corrected, description = "Recorded before")))]
+    responses((status = 201, body = Corrected, description = "The event was recorded"),
+        (status = 200, body = Corrected, description = "The call is a repetition; the event was recorded before")))]
 pub(super) async fn decide_on_event(
     State(intake): State<Intake>,
     Editor(key): Editor,

@@ -206,8 +206,8 @@ fn complaint(complaint: &Value) -> Option<What> {
     }
 }
 
-/// Returns what a change of a subscription means. `None` if the person did not change whether they get any
-/// mails.
+/// Returns what a change of preferences means. Setting `unsubscribeAll` unsubscribes from the list, and
+/// clearing it subscribes again. `None` for other changes.
 fn subscription(event: &Value) -> Option<What> {
     let none = |which: &str| event.pointer(&format!("/subscription/{which}TopicPreferences/unsubscribeAll"));
     match (none("old").and_then(Value::as_bool), none("new").and_then(Value::as_bool)) {

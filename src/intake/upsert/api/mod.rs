@@ -65,7 +65,7 @@ struct UpsertedLead {
 /// belongs to the user id that named it first: a call with another user id fails with 409 `conflict`. A call
 /// that changes nothing adds no event to the log.
 #[utoipa::path(post, path = "/v1/leads", tag = "Leads", request_body = LeadBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The id of the event. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
     responses((status = 201, body = UpsertedLead, description = "The lead was created"),
         (status = 200, body = UpsertedLead, description = "The lead existed; its attributes were set or are the same")))]
@@ -87,7 +87,7 @@ async fn upsert_lead(
 #[utoipa::path(put, path = "/v1/leads/by/{by}/{value}", tag = "Leads", request_body = LeadBody,
     params(("by" = inline(By), Path), ("value" = String, Path, description = "The user id or e-mail address, percent-encoded"),
         IfMatch,
-        ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+        ("Idempotency-Key" = Option<String>, Header, description = "The id of the event. The same call with the same key is done once.")),
     security(("key" = ["read_write"])),
     responses((status = 201, body = UpsertedLead, description = "The lead was created"),
         (status = 200, body = UpsertedLead, description = "The lead existed; its attributes were set or are the same")))]
@@ -109,7 +109,7 @@ async fn upsert_lead_by(
 /// With `If-Match`, the call fails with 412 if the lead has changed since you read it.
 #[utoipa::path(patch, path = "/v1/leads/{id}", tag = "Leads", request_body = TraitsBody,
     params(("id" = LeadId, Path), IfMatch,
-        ("Idempotency-Key" = Option<String>, Header, description = "The event's id")),
+        ("Idempotency-Key" = Option<String>, Header, description = "The id of the event. The same call with the same key is done once.")),
     security(("key" = ["read_write"])), responses((status = 200, body = UpsertedLead)))]
 async fn change_lead(
     State(intake): State<Intake>,

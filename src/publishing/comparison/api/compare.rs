@@ -44,7 +44,7 @@ pub(super) async fn compare_models(
     Query(query): Query<CompareModels>,
 ) -> Result<Json<Comparison>, Problem> {
     if query.sample.is_some_and(|most| !(1..=MOST_STORED).contains(&most)) {
-        return Err(Problem::parameter(format!("sample is a number from 1 to {MOST_STORED}")));
+        return Err(Problem::parameter(format!("sample must be a number from 1 to {MOST_STORED}")));
     }
     let draw = Draw { most: query.sample, seed: query.seed };
     Ok(Json(compare(&publishing, query.a, query.b, draw).await?))
