@@ -1,4 +1,4 @@
-//! Adjustments: points that a person adds to the raw score, with an end or without.
+//! Adjustments: points that a person adds to the raw score, for good or until an instant.
 
 use serde_json::{Map, Value};
 
@@ -9,17 +9,20 @@ use crate::time::Instant;
 /// What a `score_adjusted` event does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Adjustment {
-    /// Added to the raw score.
+    /// The points that are added to the raw score; negative points take away.
     pub points: Milli,
-    /// From this instant on it no longer counts.
+    /// The instant from which the adjustment no longer counts; `None` if it never expires.
     pub expires_at: Option<Instant>,
 }
 
 impl Adjustment {
     /// Reads the properties of a `score_adjusted` event: `points` (at most three decimals) and `expires_at`.
     ///
-    /// An event whose properties cannot be read adjusts nothing, so they are to be checked before it is recorded.
-    /// Who and why are not the score's business, and are not read.
+    /// An event whose properties cannot be read adjusts nothing. So check the properties before the event is
+    /// recorded. Other properties, such as `reason`, are not read.
+    ///
+    /// # Errors
+    /// One mistake for each of the two properties that cannot be read.
     pub fn parse(properties: &Map<String, Value>) -> Result<Self, Vec<Mistake>> {
         let mistake = |pointer: &str, message: &str| Mistake {
             pointer: pointer.to_owned(),

@@ -1,4 +1,4 @@
-//! The arithmetic from a tally to a score. There is no other: scores and receipts are both read off it.
+//! The arithmetic from a tally to a score. Scores and receipts are both read from this one computation.
 
 use crate::adjustment::Adjustment;
 use crate::model::{Count, Dimension, EventRule, Group, Limit, Model, Rule, RuleKind, Section, Take};
@@ -40,19 +40,19 @@ pub(crate) struct RuleTotal {
 pub(crate) struct Counted<L> {
     pub(crate) occurrence: Occurrence<L>,
     pub(crate) age: Span,
-    /// In millionths.
+    /// What decay leaves of the points, in millionths.
     pub(crate) factor: u32,
     pub(crate) worth: Milli,
 }
 
-/// What rules are evaluated against.
+/// The part of a tally that counts at an instant; rules are evaluated against it.
 pub(crate) struct Evidence<'a, L> {
     tally: &'a Tally<L>,
     as_of: Instant,
     reset: Option<Instant>,
 }
 
-/// The earliest of the instants offered that are still to come.
+/// The earliest offered instant after `as_of`: the next instant at which the score may change.
 struct Next {
     as_of: Instant,
     at: Option<Instant>,
@@ -139,7 +139,7 @@ impl<'a, L: Copy + Ord> Evidence<'a, L> {
         Self { tally, as_of, reset: tally.reset_by(as_of) }
     }
 
-    /// What a rule pays before it is clamped.
+    /// What a rule pays before its caps. Offers the instants at which the payment may change.
     fn sum(&self, rule: &Rule, next: &mut Next) -> Milli {
         match &rule.kind {
             RuleKind::Attribute { .. } => {
@@ -176,14 +176,14 @@ impl<'a, L: Copy + Ord> Evidence<'a, L> {
         self.tally.holds.get(rule.index) == Some(&true)
     }
 
-    /// Gives every occurrence that counts for an event rule, newest first.
+    /// Calls `each` with every occurrence that counts for an event rule, newest first.
     pub(crate) fn counted(&self, rule: &Rule, event: &EventRule, mut each: impl FnMut(Counted<L>)) {
         let mut kept: Vec<Instant> = Vec::new();
         let newest_first = self.in_window(rule).iter().rev().take(event.most());
         for occurrence in newest_first {
             if let Some(Limit { count, per: Some(per) }) = &event.limit {
-                // The walk goes back in time, so of those kept only the N newest-but-few can be too near: the
-                // one kept N ago is the nearest that could make this one too many.
+                // The walk goes back in time. If the occurrence kept N steps ago is nearer than `per`, then N
+                // kept occurrences lie within `per` already, and this occurrence is one too many.
                 let count = usize::try_from(*count).unwrap_or(usize::MAX);
                 let full = kept.len().checked_sub(count).and_then(|i| kept.get(i));
                 if full.is_some_and(|newer| newer.since(occurrence.at) < *per) {
@@ -198,20 +198,20 @@ impl<'a, L: Copy + Ord> Evidence<'a, L> {
         }
     }
 
-    /// The occurrences by which a count rule holds, oldest first; `None` if there are too few.
+    /// The newest `at_least` occurrences of a count rule, oldest first; `None` if there are fewer.
     pub(crate) fn holding(&self, rule: &Rule, count: &Count) -> Option<&'a [Occurrence<L>]> {
         let occurrences = self.in_window(rule);
         let enough = usize::try_from(count.at_least).ok()?;
         occurrences.get(occurrences.len().checked_sub(enough)?..)
     }
 
-    /// How long nothing has happened, if anything ever has (since the reset).
+    /// The time since the newest activity, and that activity; `None` if there is no activity since the reset.
     pub(crate) fn quiet(&self) -> Option<(Span, Occurrence<L>)> {
         let last = self.tally.last_activity.filter(|last| self.reset.is_none_or(|reset| last.at >= reset))?;
         Some((self.as_of.since(last.at), last))
     }
 
-    /// Adjustments that count.
+    /// The adjustments that have begun and have not expired.
     pub(crate) fn adjustments(&self) -> impl Iterator<Item = &'a (Occurrence<L>, Adjustment)> {
         let as_of = self.as_of;
         self.tally.adjustments.iter().filter(move |(occurrence, adjustment)| {
@@ -237,7 +237,8 @@ impl<'a, L: Copy + Ord> Evidence<'a, L> {
         rule.points.times(repeats + 1)
     }
 
-    /// A rule's occurrences that have happened, are not older than the reset, and lie in the window; oldest first.
+    /// A rule's occurrences up to `as_of` that are not older than the reset and lie in the window; oldest
+    /// first.
     fn in_window(&self, rule: &Rule) -> &'a [Occurrence<L>] {
         let horizon = rule.horizon();
         let occurrences = self.tally.occurrences.of(rule.index);

@@ -1,7 +1,7 @@
-//! Numbers as the decimals that are written: exact, however many digits they have.
+//! Exact decimal numbers, with as many digits as were written.
 //!
-//! A condition only has to compare numbers, so this type knows an order and a text form and no arithmetic. It has no
-//! bound on digits: a text keeps every digit that somebody wrote.
+//! A condition only compares numbers, so [`Decimal`] has an order and a text form but no arithmetic. The
+//! number of digits has no bound.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -13,17 +13,20 @@ use serde_json::{Number, Value};
 pub(crate) struct Decimal {
     negative: bool,
     point: i64,
-    /// Without a zero at either end. Zero has none, and then the rest is false and 0.
+    /// The digits, without a zero at either end. The number zero has no digits, `negative` false and `point`
+    /// 0.
     digits: Box<str>,
 }
 
 impl Decimal {
-    /// The value of a JSON number. A number that was read as a binary float is its shortest decimal.
+    /// The value of a JSON number. A number that was read as a binary float becomes the shortest decimal that
+    /// reads back as the float.
     pub(crate) fn of(number: &Number) -> Self {
         Self::written(&number.to_string())
     }
 
-    /// The number that a text is written as: like a JSON number without an exponent, with white space around it or not.
+    /// Reads a text that is a JSON number without an exponent, perhaps with white space around it; `None` for
+    /// any other text.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let text = text.trim();
         let unsigned = text.strip_prefix('-').unwrap_or(text);
@@ -34,7 +37,7 @@ impl Decimal {
         is_number.then(|| Self::written(text))
     }
 
-    /// Reads what has the form of a JSON number.
+    /// Reads a text that is known to be a JSON number.
     fn written(text: &str) -> Self {
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let (negative, unsigned) = match mantissa.strip_prefix('-') {
@@ -76,7 +79,7 @@ impl PartialOrd for Decimal {
 }
 
 impl fmt::Display for Decimal {
-    /// The shortest decimal form, without an exponent: `42`, `0.001`, `-2.5`, and `0`.
+    /// Writes the shortest form without an exponent: `42`, `0.001`, `-2.5`, `0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.negative {
             f.write_str("-")?;
@@ -93,7 +96,7 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// A number of a rule, read once when the model is.
+/// A number of a rule. It is read once, when the model is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Numeral {
     number: Number,
@@ -105,13 +108,13 @@ impl Numeral {
         Self { number: number.clone(), decimal: Decimal::of(number) }
     }
 
-    /// The number as a field may have it.
+    /// The number as JSON.
     pub(crate) fn value(&self) -> Value {
         Value::Number(self.number.clone())
     }
 
-    /// How a field's value is ordered against this number. None if the value is neither a number nor a text that is
-    /// written as one.
+    /// The order of a field's value relative to this number. `None` if the value is neither a number nor a
+    /// text that is written as a number.
     pub(crate) fn order(&self, value: &Value) -> Option<Ordering> {
         match value {
             Value::Number(number) => Some(self.order_number(number)),
@@ -120,7 +123,8 @@ impl Numeral {
         }
     }
 
-    /// Two integers, and two binary floats, are ordered as their decimals are; so nothing is written out for them.
+    /// The order of a JSON number relative to this number. Two integers or two binary floats have the order
+    /// of their decimals, so they are compared without the cost of making decimals.
     fn order_number(&self, number: &Number) -> Ordering {
         let as_integers = integer(number).zip(integer(&self.number)).map(|(a, b)| a.cmp(&b));
         let as_floats = || {
@@ -202,7 +206,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever way two numbers are compared, it is the order of the decimals; and the text form says the same number.
+        /// Every way to compare two numbers gives the order of their decimals, and a number's text form
+        /// compares like the number.
         #[test]
         fn the_quick_ways_say_what_the_decimals_say(a in any_number(), b in any_number()) {
             let (rule, field) = (Numeral::new(&b), Value::Number(a.clone()));

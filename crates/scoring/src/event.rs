@@ -5,19 +5,20 @@ use serde_json::{Map, Value};
 
 use crate::time::Instant;
 
-/// Adds points to the raw score until it expires.
+/// The type of an event that adds points to the raw score: see [`crate::Adjustment`].
 pub const SCORE_ADJUSTED: &str = "score_adjusted";
-/// Cuts off what is older from the rules on events.
+/// The type of an event from which on older events no longer count for rules on events, counts and
+/// inactivity.
 pub const ENGAGEMENT_RESET: &str = "engagement_reset";
-/// The person asked not to be contacted.
+/// The type of an event by which a person asks not to be contacted.
 pub const DO_NOT_CONTACT_REQUESTED: &str = "do_not_contact_requested";
-/// A person decided who caused an event.
+/// The type of an event by which somebody decides who caused another event.
 pub const VERDICT_CHANGED: &str = "verdict_changed";
 
-/// Types that are recorded as events but are nothing that a lead did: they never count as activity.
+/// Types that never count as activity, because the lead itself did nothing.
 ///
-/// What people and the service decide (`score_adjusted`, `engagement_reset`, consent, verdicts, merges,
-/// qualification, outcomes), and the events that carry nothing but traits. This is the only such list.
+/// They are decisions of people or of the service (`score_adjusted`, `engagement_reset`, consent, verdicts,
+/// merges, qualification, outcomes) and events that carry only traits. Every other type counts as activity.
 pub const NOT_ACTIVITY: [&str; 16] = [
     "alias",
     "consent_changed",
@@ -37,8 +38,8 @@ pub const NOT_ACTIVITY: [&str; 16] = [
     VERDICT_CHANGED,
 ];
 
-/// Types that many senders use: those that the service makes itself of what trackers, links and e-mail providers tell, and
-/// those that its documentation and its default model name.
+/// Types that many senders use. The service itself makes some of them from reports of trackers, links and
+/// e-mail providers. The others are named in its documentation and its default model.
 pub const COMMON_TYPES: [&str; 28] = [
     "chat_started",
     "consultation_requested",
@@ -70,15 +71,15 @@ pub const COMMON_TYPES: [&str; 28] = [
     "webinar_registered",
 ];
 
-/// Activity that happens to a person rather than being done by one.
+/// Types that count as activity, although the person did nothing.
 const NOT_BY_THE_PERSON: [&str; 2] = ["email_bounced", "email_delivered"];
 
-/// Whether an event of this type counts as activity: all do but those in [`NOT_ACTIVITY`].
+/// Whether an event of this type counts as activity. All types but those in [`NOT_ACTIVITY`] do.
 pub fn is_activity(kind: &str) -> bool {
     !NOT_ACTIVITY.contains(&kind)
 }
 
-/// Whether an event of this type is something that the person itself did.
+/// Whether an event of this type is something that the person did.
 pub fn is_own_activity(kind: &str) -> bool {
     is_activity(kind) && !NOT_BY_THE_PERSON.contains(&kind)
 }
@@ -90,31 +91,31 @@ pub enum Verdict {
     /// A person.
     #[default]
     Human,
-    /// Perhaps a machine: it counts, but opens no MQL by itself.
+    /// Perhaps a machine. The event counts, but does not make a lead an MQL on its own.
     Suspect,
-    /// A machine, such as a link scanner: it never counts.
+    /// A machine, such as a link scanner. The event never counts.
     Machine,
 }
 
 /// One event, as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Unique among the lead's events; empty where nobody has to tell them apart.
+    /// Unique among the events of an identity; empty where events need not be told apart.
     #[serde(default)]
     pub id: String,
     /// What happened, in `snake_case`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it happened, which may be long before it was received.
+    /// When the event happened. The service may have received it much later.
     pub occurred_at: Instant,
-    /// Human unless said otherwise.
+    /// Who is thought to have caused the event; `human` if not given.
     #[serde(default)]
     pub verdict: Verdict,
-    /// What the conditions of rules on events read.
+    /// What the event says about itself. The conditions of rules on events read the properties.
     #[serde(default)]
     pub properties: Map<String, Value>,
-    /// Attributes that the event sets on the profile; null removes one. What was derived from them when it arrived stands
-    /// among them, under `derived`.
+    /// Attributes that the event sets on the profile; null removes an attribute. The key `derived` has what
+    /// the service derived from the other traits when the event arrived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traits: Option<Map<String, Value>>,
 }
@@ -133,30 +134,30 @@ impl Event {
     }
 }
 
-/// A borrowed event, for paths where copying would cost.
+/// A borrowed event: an [`Event`] without copies.
 #[derive(Debug, Clone, Copy)]
 pub struct EventRef<'a> {
-    /// Unique among the lead's events.
+    /// Unique among the events of an identity.
     pub id: &'a str,
     /// What happened, in `snake_case`.
     pub kind: &'a str,
-    /// When it happened.
+    /// When the event happened.
     pub occurred_at: Instant,
-    /// Who is thought to have caused it.
+    /// Who is thought to have caused the event.
     pub verdict: Verdict,
-    /// What the conditions of rules on events read.
+    /// What the event says about itself.
     pub properties: &'a Map<String, Value>,
-    /// Attributes that the event sets on the profile.
+    /// Attributes that the event sets on the profile; null removes an attribute.
     pub traits: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> EventRef<'a> {
-    /// Whether it counts once it has occurred: what a machine did never does.
+    /// Whether the event counts once it has occurred. An event with the verdict `machine` never counts.
     pub fn counts(&self) -> bool {
         self.verdict != Verdict::Machine
     }
 
-    /// What it states of the profile: its traits, if it counts.
+    /// The event's traits; `None` if the event has no traits or does not count.
     pub fn facts(&self) -> Option<&'a Map<String, Value>> {
         self.traits.filter(|_| self.counts())
     }

@@ -1,26 +1,28 @@
-//! Types of events in any script, in one form.
+//! The one form of an event type, in any script.
 //!
-//! Two spellings of one word are one type: `é` as one character or as two, letters of full width, the ligature `ﬁ`. A
-//! service puts the type of an event into this form when the event comes, a model when it is read. A rule compares forms, so
-//! it also meets what an older release put into the log in another spelling.
+//! Two Unicode spellings of one word are one type: `é` as one character or as two, full-width letters, the
+//! ligature `ﬁ`. The service brings an event's type into this form when the event comes, and a model's types
+//! when the model is read. Rules compare forms. So a rule also matches events that an older release stored in
+//! another spelling.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// How long a type may be, in bytes.
+/// The most bytes that a type may have.
 pub const LONGEST: usize = 100;
 
-/// The dot above. Lower case of a dotted capital I is `i` with this mark, which says nothing beside an `i`.
+/// The combining dot above. `İ` in lower case is `i` with this mark. The mark after an `i` is dropped.
 const DOT_ABOVE: char = '\u{307}';
 
-/// The form of a type. It is NFKC without what nobody sees: signs without width, marks that choose among pictures of a
-/// character, and marks that follow no letter. The form of a form is itself; of lower-case ASCII too.
+/// The form of a type: NFKC without invisible characters (zero-width characters, variation selectors) and
+/// without marks that follow no letter. The form of a form is the form itself. ASCII is its own form.
 pub fn form(kind: &str) -> Cow<'_, str> {
     if kind.is_ascii() {
         return Cow::Borrowed(kind);
     }
-    // What is left out may bring two characters together that are one in NFKC. Each further pass is shorter.
+    // After a character is dropped, its neighbours may compose in NFKC, so pass again until nothing changes.
+    // This ends, because each further pass gives a shorter text.
     let mut form = passed(kind);
     loop {
         let next = passed(&form);
@@ -48,18 +50,19 @@ fn passed(kind: &str) -> String {
     form
 }
 
-/// Whether a character may stand in a type: letters that are no capitals, their marks, digits, and the underscore.
+/// Whether a character may stand in a type: a letter that is no capital, a combining mark, a digit or the
+/// underscore.
 pub fn may_stand(c: char) -> bool {
     c == '_' || is_combining_mark(c) || (c.is_alphanumeric() && !c.is_uppercase())
 }
 
-/// Whether a text is a type of events, in its form.
+/// Whether a text is an event type in its form: 1 to [`LONGEST`] bytes of allowed characters.
 pub fn is_type(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST && text.chars().all(may_stand) && form(text) == text
 }
 
-/// Marks that choose among pictures of a character, the one that only keeps marks apart, and signs that nobody sees: soft
-/// hyphens, joiners, spaces without width.
+/// Whether a character is invisible: a variation selector, the combining grapheme joiner, a soft hyphen, a
+/// joiner or a zero-width space.
 fn is_unseen(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0100}'..='\u{e01ef}')
 }

@@ -1,7 +1,8 @@
-//! Forecast: a lead's log walked forwards, through what has happened and on into a time in which nothing does.
+//! Forecast: walks forward in time through a lead's events, and on into a future without events.
 //!
-//! A walk is a replay that does not begin anew at every instant: what [`Walk::at`] says is what [`crate::evaluate`]
-//! says of the whole log. From `next_change_at` to `next_change_at` it meets every change there is.
+//! A walk is a replay that does not start again for every instant. [`Walk::at`] gives the same score as
+//! [`crate::evaluate`] over the whole log. A caller that goes from each `next_change_at` to the next meets
+//! every change of the score.
 
 use serde_json::{Map, Value};
 
@@ -13,54 +14,55 @@ use crate::score::Score;
 use crate::tally::Tally;
 use crate::time::{Instant, Span};
 
-/// How far ahead one looks for the end of a passage: two years.
+/// How far ahead [`leaving`] looks for the end of an MQL: 730 days.
 pub const HORIZON: Span = Span(730 * Span::DAY.0);
-/// How many changes one walk goes through at most.
+/// The most instants that one call of [`changes`] or [`leaving`] evaluates.
 pub const MOST_STEPS: usize = 5_000;
 
-/// A replay that goes forwards.
+/// A replay that goes forward in time.
 #[derive(Debug, Clone)]
 pub struct Walk<'a> {
     model: &'a Model,
     profile: &'a Map<String, Value>,
-    /// Those that can matter, oldest first.
+    /// The events that count, oldest first.
     events: Vec<&'a Event>,
-    /// How many of them have happened.
+    /// How many of the events the walk has added so far.
     happened: usize,
     fold: Fold,
     tally: Tally,
 }
 
-/// A change of what is published of a score.
+/// A change of the published score, the band or the grade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The score until then.
+    /// The score before the change.
     pub before: Score,
-    /// The score from then on.
+    /// The score from the change on; `as_of` is the instant of the change.
     pub after: Score,
 }
 
 /// The changes in a stretch of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Oldest first.
+    /// The changes, oldest first.
     pub found: Vec<Change>,
-    /// Whether these are all; otherwise there are more after the last.
+    /// Whether `found` has every change. If not, there may be more changes after the last.
     pub complete: bool,
 }
 
-/// When a passage that began by the thresholds ends if nothing happens.
+/// When a lead that became an MQL by score stops being an MQL, if nothing happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Leaving {
-    /// The first instant at which the score is below `leave`; before the walk began, if it is already.
+    /// The first instant at which the score is below `leave`. The instant lies in the past if the score is
+    /// below `leave` already. `None` if the score does not fall below `leave` within the [`HORIZON`].
     pub falls_below_at: Option<Instant>,
-    /// When the dwell is over and the lead is no MQL any more; none within the [`HORIZON`].
+    /// When the dwell ends and the lead stops being an MQL; `None` if not within the [`HORIZON`].
     pub leaves_at: Option<Instant>,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that has not begun, through a log of which each event stands in the list once, in any order. The traits
-    /// that events carry come on top of `profile`.
+    /// A walk that has not begun. The events may come in any order, but each event only once. The traits of
+    /// the events are folded onto `profile`.
     pub fn new(model: &'a Model, profile: &'a Map<String, Value>, events: &'a [Event]) -> Self {
         let mut events: Vec<&Event> = events.iter().filter(|event| event.as_ref().counts()).collect();
         events.sort_by_key(|event| event.occurred_at);
@@ -69,13 +71,15 @@ impl<'a> Walk<'a> {
         Self { model, profile, events, happened: 0, fold: Fold::default(), tally }
     }
 
-    /// Goes on to an instant, which lies nowhere before the one gone to last: the score there.
+    /// Goes on to an instant and returns the score there. The instant must not be before that of the last
+    /// call.
     pub fn at(&mut self, as_of: Instant) -> Score {
         let mut told = false;
         while let Some(event) = self.events.get(self.happened).filter(|event| event.occurred_at <= as_of) {
             self.tally.add(self.model, event.as_ref());
             if let Some(traits) = &event.traits {
-                // Also what the fold calls no change may be one: it does not know the profile beneath.
+                // The profile may change even where the fold reports no change: the fold does not know the
+                // profile that it is laid on.
                 self.fold.apply(traits, event.occurred_at, &event.id);
                 told = true;
             }
@@ -90,12 +94,12 @@ impl<'a> Walk<'a> {
         score
     }
 
-    /// The tally of what has happened up to the instant gone to last.
+    /// The tally of the events up to the instant of the last call of [`at`](Self::at).
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// When the next event happens; none after the last.
+    /// When the next event happens; `None` after the last event.
     pub fn next_event_at(&self) -> Option<Instant> {
         self.events.get(self.happened).map(|event| event.occurred_at)
     }
@@ -105,8 +109,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Every instant after `from`, up to and with `to`, at which the published score, the band or the grade changes; the
-/// first `most` of them.
+/// The first `most` changes of the published score, the band or the grade, after `from` and up to `to`
+/// inclusive.
 pub fn changes(walk: &mut Walk<'_>, from: Instant, to: Instant, most: usize) -> Changes {
     let mut changes = Changes::default();
     let mut before = walk.at(from);
@@ -127,13 +131,13 @@ pub fn changes(walk: &mut Walk<'_>, from: Instant, to: Instant, most: usize) -> 
     changes
 }
 
-/// What a reader sees of a score at a glance.
+/// The parts of a score whose change counts as a [`Change`].
 fn shown(score: &Score) -> (i64, &str, &str) {
     (score.score, &score.band, &score.grade)
 }
 
-/// When a lead that is an MQL by the thresholds stops being one, walked from `now` by the decisions that are made
-/// then; `below_since` is what the last decision left.
+/// When a lead that became an MQL by score stops being an MQL. Makes from `now` on the decisions that the
+/// service would make. `below_since` is the value of the last decision.
 pub fn leaving(walk: &mut Walk<'_>, now: Instant, below_since: Option<Instant>) -> Leaving {
     let mut leaving = Leaving::default();
     let Some(mql) = walk.model.mql() else { return leaving };
@@ -155,7 +159,7 @@ pub fn leaving(walk: &mut Walk<'_>, now: Instant, below_since: Option<Instant>) 
     leaving
 }
 
-/// An MQL by the thresholds; what only matters for entering is left open.
+/// The state of an MQL by score. Fields that matter only for entering have no meaning here.
 fn by_threshold(score: &Score, below_since: Option<Instant>) -> LeadState<'_> {
     LeadState {
         stage: Stage::Mql { by: Entry::Threshold },
@@ -176,7 +180,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Ten points a visit, one less a day; an MQL from 8 on, until it was below 5 for a day and a half.
+    /// Each visit is 10 points and loses 1 point a day. A lead becomes an MQL at 8 and leaves below 5, after
+    /// the dwell if there is one.
     fn model(dwell: Option<&str>) -> Model {
         let mut mql = json!({"enter": 8, "leave": 5});
         if let Some(dwell) = dwell {

@@ -1,50 +1,53 @@
 //! The scoring core: `score(model, profile, events, as_of)` and nothing else.
 //!
-//! A score is a pure function. The log of events is the truth; a [`Tally`] is a cache of it that events are added to,
-//! and must say at any moment what [`evaluate`] says of the whole log, whatever the order, batching or lateness in
-//! which the events arrived. There is no clock here, no randomness and no float in the arithmetic.
+//! A score is a pure function. The log of events is the truth. A [`Tally`] is a cache of the log, to which
+//! events are added. A tally gives at any moment the same score as [`evaluate`] over the whole log, in
+//! whatever order, in whatever batches and however late the events arrive. This crate has no clock, no
+//! randomness and no float in the arithmetic.
 //!
 //! # Units
 //!
-//! Points are integers in milli-points ([`Milli`]), instants and spans in microseconds, UTC ([`Instant`],
-//! [`Span`]), decay factors in millionths. Every rounding is half away from zero.
+//! Points are integers in milli-points ([`Milli`]). Instants are microseconds UTC since 1970 ([`Instant`]),
+//! spans are microseconds ([`Span`]). Decay factors are integers in millionths. Every rounding is half away
+//! from zero.
 //!
 //! # Which events count
 //!
-//! An event counts at `as_of` if it occurred by then, its verdict is not `machine`, and (for rules on events,
-//! counts and inactivity) it is not older than the newest `engagement_reset`. Its age is `as_of - occurred_at`; it lies
-//! in a window while `0 <= age < window`.
+//! An event counts at `as_of` if it occurred at or before `as_of` and its verdict is not `machine`. For rules
+//! on events, counts and inactivity, the event must also not be older than the newest `engagement_reset`. The
+//! age of an event is `as_of - occurred_at`. An event lies in a window while `0 <= age < window`.
 //!
 //! # Numbers
 //!
-//! A number is the decimal that is written. A condition compares numbers to the last digit, and where the rule's own value is
-//! a number, a text that is written as one counts as that number. JSON numbers that are no 64-bit integers are read as binary
-//! floats, to the nearest one; such a number is the shortest decimal that reads back as the float.
+//! Conditions compare numbers as exact decimals, to the last digit. If the rule's value is a number, a text
+//! that is written as a number counts as that number. A JSON number that is no 64-bit integer is read as the
+//! nearest binary float. Its value is then the shortest decimal that reads back as this float.
 //!
 //! # Types of events
 //!
-//! A rule, and a hand-raise, meets an event whose type has the same [form](event_type::form): two spellings of one word are
-//! one type. Everything that this crate knows by name, such as `score_adjusted`, is compared as it is written.
+//! Rules and hand-raises match an event whose type has the same [form](event_type::form), so two Unicode
+//! spellings of one word are one type. Types that this crate knows by name, such as `score_adjusted`, are
+//! compared as they are written.
 //!
 //! # From rules to the score
 //!
-//! 1. A rule is what it pays, held between its `min` and `max`. It pays
+//! 1. A rule is worth what it pays, held between its `min` and `max`. A rule pays
 //!    - **attribute**: its points while the profile meets a [`condition`];
-//!    - **event**: for each counted occurrence, its points times the [`decay`] factor of its age, rounded. Counted are
-//!      the newest matching events in the window: 100 if there is no limit, N by a limit of N; by a limit of N per D,
-//!      going from the newest to the oldest, each before which fewer than N kept ones are less than D newer. Only the
-//!      newest 200 are ever considered;
-//!    - **count**: its points while at least so many matching events lie in its window;
-//!    - **inactivity**: its points once the newest activity is old enough, and again at every repeat. Before any
-//!      activity it pays nothing. What is no activity is listed in [`event::NOT_ACTIVITY`].
-//! 2. A group is the sum of its rules, or the one with the largest absolute value (the first on a tie), held between
-//!    its `min` and `max`, then times its weight, rounded.
+//!    - **event**: for each counted event, its points times the [`decay`] factor of the event's age, rounded.
+//!      The newest matching events in the window count: 100 without a limit, N with a limit of N. With a
+//!      limit of N per D, the events are taken from the newest to the oldest; an event counts if fewer than N
+//!      counted events are newer by less than D. A rule considers only the 200 newest matching events;
+//!    - **count**: its points while at least `count` matching events lie in its window;
+//!    - **inactivity**: its points once the newest activity is old enough, and again at every repeat. Without
+//!      any activity the rule pays nothing. [`event::NOT_ACTIVITY`] lists the types that are no activity.
+//! 2. A group is worth the sum of its rules, or the rule with the largest absolute value (the first on a
+//!    tie). This is held between the group's `min` and `max`, then multiplied by its weight and rounded.
 //! 3. A dimension is the sum of its groups, held within its range.
-//! 4. The raw score is fit, engagement and the adjustments that have not expired.
-//! 5. The score is the raw score held within its range, published rounded to whole points.
+//! 4. The raw score is the sum of fit, engagement and the adjustments that have not expired.
+//! 5. The score is the raw score held within its range. It is published in whole points, rounded.
 //!
-//! Clamping happens on totals only. A rule may be about any type of event, also about one that is no activity.
-//! A [`Receipt`] names every step of this with its points, which add up to the score.
+//! Only totals are clamped. A rule may be about any type of event, also about a type that is no activity. A
+//! [`Receipt`] names every step with its points, and these points add up to the score.
 //!
 //! # Example
 //!

@@ -1,18 +1,18 @@
-//! What is wrong with a document, said so that a person can mend it: one collector for all documents.
+//! Mistakes in a document, described so that a person can correct them: one collector for all documents.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One mistake in a document.
+/// One mistake in a document, or one warning about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Mistake {
-    /// Where it is: a JSON pointer (RFC 6901); empty for the whole document.
+    /// A JSON pointer (RFC 6901) to the place of the mistake; empty for the whole document.
     pub pointer: String,
-    /// What kind of mistake it is, stable for programs.
+    /// The kind of mistake, as a code that stays the same for programs.
     pub code: &'static str,
-    /// What to do about it, a sentence.
+    /// What to do about the mistake, in one sentence.
     pub message: String,
 }
 
@@ -22,7 +22,7 @@ impl Mistake {
         Self { pointer: pointer.into(), code, message: message.into() }
     }
 
-    /// The same mistake in a document that stands at `pointer` of another.
+    /// The same mistake, for a document that is a part of another document, at `pointer`.
     #[must_use]
     pub fn below(self, pointer: &str) -> Self {
         Self { pointer: format!("{pointer}{}", self.pointer), ..self }
@@ -38,7 +38,7 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// Every mistake of a document, in the order in which they were found.
+/// The mistakes that were found in a document, in the order of finding.
 #[derive(Debug, Default)]
 pub struct Mistakes {
     found: Vec<Mistake>,
@@ -46,17 +46,18 @@ pub struct Mistakes {
 }
 
 impl Mistakes {
-    /// None yet, of a document that was accepted once: what is refused today keeps the meaning that it had.
+    /// An empty list of mistakes, for a document that an earlier release accepted. Values that are now
+    /// refused keep their old meaning.
     pub fn of_stored() -> Self {
         Self { found: Vec::new(), stored: true }
     }
 
-    /// Whether the document was accepted once.
+    /// Whether an earlier release accepted the document.
     pub fn are_of_stored(&self) -> bool {
         self.stored
     }
 
-    /// Whether there is none.
+    /// Whether no mistake was found.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
@@ -66,7 +67,7 @@ impl Mistakes {
         self.found.push(Mistake::new(pointer, code, message));
     }
 
-    /// Adds a mistake and gives nothing back, so that a reader can end with it.
+    /// Adds a mistake and returns `None`, so that a reader can return the result.
     pub fn wrong<T>(
         &mut self,
         pointer: impl Into<String>,
@@ -77,12 +78,12 @@ impl Mistakes {
         None
     }
 
-    /// Adds the mistakes of a document that stands at `pointer` of this one.
+    /// Adds the mistakes of a document that is a part of this one, at `pointer`.
     pub fn add_below(&mut self, pointer: &str, mistakes: Vec<Mistake>) {
         self.found.extend(mistakes.into_iter().map(|one| one.below(pointer)));
     }
 
-    /// What was read of the document, if nothing was found wrong.
+    /// Returns what was read of the document, if no mistake was found.
     ///
     /// # Errors
     /// The mistakes that were found.
@@ -93,7 +94,7 @@ impl Mistakes {
         }
     }
 
-    /// All of them.
+    /// All mistakes that were found.
     pub fn into_found(self) -> Vec<Mistake> {
         self.found
     }

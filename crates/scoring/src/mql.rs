@@ -1,13 +1,14 @@
-//! The lifecycle's decision: whether a lead becomes an MQL, or stops being one.
+//! Decides whether a lead becomes an MQL, or stops being an MQL.
 //!
-//! - **Enter**: the score is at least `enter`, and fit and engagement at least what the thresholds ask; or the person
-//!   raised its hand after the last exit. Needed besides: the person has not asked not to be contacted, the lead is
-//!   identified, it did something itself after the last exit, and a cooldown after being recycled is over.
-//! - **Leave**: the score has been below `leave` for the `dwell`. Who entered by raising the hand does not leave by
-//!   score.
+//! - **Enter**: score, fit and engagement reach the thresholds, or the last hand-raise is after the last
+//!   exit. In both cases the person must not have asked not to be contacted. The lead must be identified and
+//!   must have a human activity after the last exit. The cooldown after being recycled, and the date that
+//!   sales gave, must be over.
+//! - **Leave**: the score has been below `leave` for the `dwell`. A lead that entered by a hand-raise does
+//!   not leave by score.
 //!
-//! Equality belongs to the higher side. `enter` and `leave` are compared with the published score, as bands are.
-//! A decision is for the instant of the score and never for an earlier one.
+//! A score equal to `enter` is enough to enter, and a score equal to `leave` is enough to stay. Both are
+//! compared with the published score, as bands are. A decision holds for the instant of the score.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,73 +17,76 @@ use crate::points::Milli;
 use crate::score::Score;
 use crate::time::Instant;
 
-/// By what a lead became an MQL.
+/// What made a lead an MQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entry {
-    /// The person asked to be contacted.
+    /// A hand-raise: the person asked for sales.
     HandRaise,
     /// The score reached the thresholds.
     Threshold,
 }
 
-/// The two stages between which a score decides.
+/// The two stages that a decision distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Not an MQL.
     Lead,
     /// An MQL.
     Mql {
-        /// By what it became one.
+        /// What made the lead an MQL.
         by: Entry,
     },
 }
 
-/// The state of a lead, by which a decision is made.
+/// All that a decision needs to know about a lead.
 #[derive(Debug, Clone, Copy)]
 pub struct LeadState<'a> {
-    /// Where it is now.
+    /// The current stage.
     pub stage: Stage,
-    /// Its score, at the instant of the decision.
+    /// The score at the instant of the decision.
     pub score: &'a Score,
-    /// Whether a user id or an e-mail is known.
+    /// Whether a user id or an e-mail address of the lead is known.
     pub identified: bool,
     /// Whether the person asked not to be contacted: [`crate::Tally::do_not_contact`].
     pub do_not_contact: bool,
-    /// [`crate::Tally::last_human_activity`].
+    /// The newest activity of the person: [`crate::Tally::last_human_activity`].
     pub last_human_activity: Option<Instant>,
-    /// When it last stopped being an MQL, for whatever reason.
+    /// When the lead last stopped being an MQL, for any reason.
     pub last_exit: Option<Instant>,
-    /// [`crate::Tally::hand_raised_at`].
+    /// The newest hand-raise: [`crate::Tally::hand_raised_at`].
     pub hand_raised_at: Option<Instant>,
-    /// When it was last recycled.
+    /// When the lead was last recycled.
     pub recycled_at: Option<Instant>,
-    /// Until when whoever recycled it wants it left alone, whatever the cooldown.
+    /// The instant until which sales wants the recycled lead left alone. The later of this instant and the
+    /// end of the cooldown holds.
     pub recycled_until: Option<Instant>,
-    /// Since when its score is below `leave`, as the last decision gave it.
+    /// Since when the score is below `leave`: the value from the last [`Decision`].
     pub below_since: Option<Instant>,
 }
 
-/// A passage between the stages.
+/// A passage between the two stages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Move {
     /// From lead to MQL.
     Enter {
-        /// By what. A hand-raise comes first when the score would do as well.
+        /// What made the lead an MQL. If the score reaches the thresholds too, the hand-raise is named.
         by: Entry,
     },
     /// From MQL back to lead.
     Leave,
 }
 
-/// What is to be done.
+/// The result of [`decide`]: what the caller has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
-    /// The passage to make now, if any.
+    /// The passage to make now; `None` if the lead stays in its stage.
     pub passage: Option<Move>,
-    /// What to remember as [`LeadState::below_since`]: the clock of the dwell, started, kept or cleared.
+    /// Since when the score is below `leave`. The caller passes this value as [`LeadState::below_since`] to
+    /// the next decision. `None` ends the dwell.
     pub below_since: Option<Instant>,
-    /// When to decide again though neither events nor score change: a dwell or a cooldown ends.
+    /// When a dwell or a cooldown ends, so that the caller must decide again even if events and score do not
+    /// change.
     pub due_at: Option<Instant>,
 }
 
@@ -94,7 +98,8 @@ impl Decision {
     }
 }
 
-/// Decides, by the model's thresholds; without them only a hand-raise is reason enough to enter.
+/// Decides by the model's thresholds. Without thresholds only a hand-raise makes a lead an MQL, and no score
+/// ends that.
 pub fn decide(mql: Option<&Mql>, state: &LeadState<'_>) -> Decision {
     match (state.stage, mql) {
         (Stage::Lead, mql) => enter(mql, state),

@@ -1,30 +1,33 @@
-//! Passages: a lead's life lived again, as if a model had decided on it from the first event on.
+//! Passages: when a lead would have become an MQL if a model had decided from the first event on.
 //!
-//! The same decisions as in the service ([`decide`]), made at the instants at which events happened and, for an MQL by
-//! the thresholds, also at those at which its score changes or its dwell ends between them. What people decide (sales
-//! that accept or send back) is not in the log of events and not in this.
+//! The simulation makes the service's decisions ([`decide`]) at the instant of every event. While the lead is
+//! an MQL by score, it also decides when the score changes or a dwell ends. Decisions of sales, such as
+//! accepting a lead or sending it back, are left out, because they are not in the log.
 
 use crate::forecast::{MOST_STEPS, Walk};
 use crate::mql::{Entry, LeadState, Move, Stage, decide};
 use crate::score::Score;
 use crate::time::Instant;
 
-/// How a lead stands in a life that is lived again.
+/// The state of a lead in the simulation.
 struct Life {
     stage: Stage,
     below_since: Option<Instant>,
     last_exit: Option<Instant>,
 }
 
-/// The instants, up to and with `until`, at which the lead would have become an MQL, oldest first, on a walk that has
-/// not begun. Before `known_from` nobody knew who it was.
+/// The instants up to `until` inclusive at which the lead would have become an MQL, oldest first. The walk
+/// must not have begun. `known_from` is the instant from which the lead is identified; no decision is made
+/// before.
 ///
-/// Who raised a hand stays an MQL, as nobody is there to take it on.
+/// After a hand-raise the lead stays an MQL, because the simulation has no sales decisions that would end
+/// that.
 pub fn entries(walk: &mut Walk<'_>, known_from: Instant, until: Instant) -> Vec<Instant> {
     Life::begin(None).live(walk, known_from, until)
 }
 
-/// Whether a lead whose passage before ended at `last_exit` would be an MQL at `until`, on a walk that has not begun.
+/// Whether a lead would be an MQL at `until`. `last_exit` is when the lead last stopped being an MQL, if
+/// ever. The walk must not have begun.
 pub fn is_mql(walk: &mut Walk<'_>, known_from: Instant, last_exit: Option<Instant>, until: Instant) -> bool {
     let mut life = Life::begin(last_exit);
     let begins = last_exit.map_or(known_from, |exit| exit.max(known_from));
@@ -37,7 +40,7 @@ impl Life {
         Life { stage: Stage::Lead, below_since: None, last_exit }
     }
 
-    /// Lives from one instant to another; what comes back is when the lead became an MQL.
+    /// Simulates from one instant to another. Returns the instants at which the lead became an MQL.
     fn live(&mut self, walk: &mut Walk<'_>, from: Instant, until: Instant) -> Vec<Instant> {
         let (mut entries, mut steps) = (Vec::new(), 0);
         let mut next = walk.next_event_at().map(|first| first.max(from));
@@ -57,11 +60,12 @@ impl Life {
         entries
     }
 
-    /// Makes the decision that is due; whether the lead became an MQL, and when to look again whatever happens.
+    /// Makes the decision at the score's instant. Returns whether the lead became an MQL, and when to decide
+    /// again even without events.
     fn go_on(&mut self, walk: &Walk<'_>, score: &Score) -> (bool, Option<Instant>) {
         let tally = walk.tally();
         let hand_raised_at = tally.hand_raised_at();
-        // Who was ripe already and then asks for sales stays for as long as one who came by asking.
+        // An MQL by score that raises a hand no longer leaves by score, just as an MQL by hand-raise.
         if matches!(self.stage, Stage::Mql { .. }) && hand_raised_at > self.last_exit {
             self.stage = Stage::Mql { by: Entry::HandRaise };
         }

@@ -1,4 +1,5 @@
-//! Points: integers in milli-points, read from decimal text and rounded half away from zero.
+//! Points as integers in milli-points. They are read from decimal text, and every rounding is half away from
+//! zero.
 
 use std::fmt;
 use std::ops::{Add, Neg, Sub};
@@ -6,7 +7,7 @@ use std::ops::{Add, Neg, Sub};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-/// Points in milli-points: ten points are `Milli(10_000)`. Sums saturate instead of overflowing.
+/// Points in milli-points: 10 points are 10000. Sums saturate instead of overflowing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
@@ -15,10 +16,13 @@ pub struct Milli(pub i64);
 impl Milli {
     /// No points.
     pub const ZERO: Self = Self(0);
-    /// The most points that one number in a model or an adjustment may name: a million, either way.
+    /// The largest number of points in a model or an adjustment: one million, positive or negative.
     pub const LIMIT: Self = Self(1_000_000_000);
 
-    /// Reads a JSON number of points, exactly: at most three decimals and within [`Milli::LIMIT`].
+    /// Reads a JSON number of points exactly.
+    ///
+    /// # Errors
+    /// The number has more than three decimals, or lies outside ±[`Milli::LIMIT`].
     pub fn from_number(number: &Number) -> Result<Self, DecimalError> {
         let scaled = Scaled::read(number, 3)?;
         if !scaled.exact {
@@ -30,12 +34,12 @@ impl Milli {
         Ok(Self(scaled.value))
     }
 
-    /// The nearest whole number of points, a half going away from zero.
+    /// The nearest whole number of points, rounded half away from zero.
     pub fn rounded_points(self) -> i64 {
         narrow(divide(i128::from(self.0), 1000))
     }
 
-    /// This value, held between the bounds that are given.
+    /// This value, held between the given bounds.
     #[must_use]
     pub fn clamped(self, min: Option<Self>, max: Option<Self>) -> Self {
         let raised = min.map_or(self, |min| self.max(min));
@@ -80,7 +84,7 @@ impl std::iter::Sum for Milli {
 }
 
 impl fmt::Display for Milli {
-    /// In points, without trailing zeros: `15.125`, `-3`, `0.5`.
+    /// Writes points without trailing zeros: `15.125`, `-3`, `0.5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let (whole, rest) = (self.0.unsigned_abs() / 1000, self.0.unsigned_abs() % 1000);
@@ -92,12 +96,12 @@ impl fmt::Display for Milli {
     }
 }
 
-/// Why a number is not points, a weight or a share.
+/// Why a number cannot be read as points, a weight or a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecimalError {
-    /// More decimals than are kept.
+    /// The number has more decimals than are kept.
     TooManyDecimals,
-    /// Larger than any that is allowed.
+    /// The number is larger than allowed, positive or negative.
     OutOfRange,
 }
 
@@ -109,7 +113,8 @@ pub(crate) struct Scaled {
 }
 
 impl Scaled {
-    /// Reads the number's decimal text, so that 15.125 is 15 125 thousandths and not what a float makes of it.
+    /// Reads the number times 10^`places` from its decimal text. Thus 15.125 is exactly 15 125 thousandths,
+    /// without an error from a float.
     pub(crate) fn read(number: &Number, places: i32) -> Result<Self, DecimalError> {
         let text = number.to_string();
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
@@ -140,7 +145,7 @@ impl Scaled {
     }
 }
 
-/// `numerator / denominator` (which is positive), rounded half away from zero.
+/// `numerator / denominator`, rounded half away from zero. The denominator must be positive.
 fn divide(numerator: i128, denominator: i128) -> i128 {
     let quotient = numerator / denominator;
     let remainder = numerator % denominator;

@@ -9,12 +9,12 @@ use crate::points::Milli;
 use crate::tally::{Occurrence, Tally};
 use crate::time::{Instant, Span};
 
-/// Where a score comes from: one line for every rule, and one for whatever a cap, a weight, an adjustment or
-/// the rounding gave or took. The lines add up to the published score.
+/// Where a score comes from. A receipt has a line for every rule, every adjustment, and every cap, weight or
+/// rounding that changed the points. The lines add up to the published score.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
-    /// In the order of the computation.
+    /// The lines, in the order of the computation.
     pub lines: Vec<Line>,
 }
 
@@ -24,20 +24,20 @@ pub struct Receipt {
 pub struct Line {
     /// What gave or took the points.
     pub kind: LineKind,
-    /// The dimension, if it is about one.
+    /// The dimension, if the line belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<Dimension>,
-    /// The name of the group, if it is about one.
+    /// The name of the group, if the line belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// The name of the rule, if it is about one.
+    /// The name of the rule, if the line belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// What it gave (in milli-points), or took if negative.
+    /// The points that the line gives, in milli-points. A negative number takes points away.
     pub points: Milli,
-    /// Why, in a short sentence.
+    /// The reason for the points, in a short sentence.
     pub detail: String,
-    /// The occurrences behind it, newest first.
+    /// The events behind the line, newest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub occurrences: Vec<LineOccurrence>,
 }
@@ -47,23 +47,23 @@ pub struct Line {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {
-    /// A rule, before its caps. Every rule has such a line, also at 0.
+    /// A rule, before its caps. Every rule has such a line, even with 0 points.
     Rule,
-    /// A rule's cap.
+    /// The cap of a rule: `min` or `max`.
     RuleClamp,
-    /// Only the best rule of a group counting.
+    /// What is taken away because only the best rule of the group counts.
     GroupBest,
-    /// A group's cap.
+    /// The cap of a group: `min` or `max`.
     GroupClamp,
-    /// A group's weight.
+    /// The weight of a group.
     Weight,
-    /// A dimension's range.
+    /// The range of a dimension.
     DimensionClamp,
     /// An adjustment.
     Adjustment,
-    /// The score's range.
+    /// The range of the score.
     ScoreClamp,
-    /// The published score being a whole number.
+    /// The rounding of the score to whole points.
     Rounding,
 }
 
@@ -73,17 +73,18 @@ pub enum LineKind {
 pub struct LineOccurrence {
     /// The event's id.
     pub event_id: String,
-    /// When it happened.
+    /// When the event happened.
     pub occurred_at: Instant,
-    /// How long before the instant of the score, in microseconds.
+    /// The event's age at the instant of the score, in microseconds.
     pub age: Span,
-    /// What its age has left of it, in millionths.
+    /// The decay factor at this age, in millionths: 1 000 000 is the whole.
     pub factor: u32,
-    /// What it adds, in milli-points; 0 where the rule pays for all of them at once (count and inactivity).
+    /// The points of this event, in milli-points. It is 0 for count and inactivity rules, because these pay
+    /// once for all events.
     pub worth: Milli,
 }
 
-/// Collects lines for one group.
+/// Collects the lines of a receipt.
 struct Writer<'a> {
     model: &'a Model,
     evidence: Evidence<'a, &'a str>,
@@ -208,7 +209,7 @@ impl Writer<'_> {
                 (format!("{verb} {} happened{within}.", count.at_least), occurrences.collect())
             }
             RuleKind::Inactivity { quiet_for, .. } => match self.evidence.quiet() {
-                None => ("There is no activity yet to fall quiet after.".to_owned(), Vec::new()),
+                None => ("There has been no activity yet.".to_owned(), Vec::new()),
                 Some((quiet, _)) if quiet < *quiet_for => {
                     (format!("Not quiet for {quiet_for} yet."), Vec::new())
                 }
@@ -231,7 +232,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A line that is left out when it gives and takes nothing.
+    /// Adds a line, unless its points are 0.
     fn correction(
         &mut self,
         kind: LineKind,

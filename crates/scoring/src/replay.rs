@@ -1,4 +1,4 @@
-//! Replay: a score from the whole log, for any instant.
+//! Replay: computes a score from the whole log, for any instant.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::score::Score;
 use crate::tally::Tally;
 use crate::time::Instant;
 
-/// A score and where it comes from.
+/// A score with its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evaluation {
     /// The score.
@@ -20,11 +20,11 @@ pub struct Evaluation {
     pub receipt: Receipt,
 }
 
-/// The score at any instant, with its receipt, from all events of a lead.
+/// Computes the score and the receipt of a lead at any instant, from all its events.
 ///
-/// Events later than `as_of` do not count; they only bound `next_change_at`, so that it is never later than the
-/// first real change. Traits that events carry are folded onto `profile`, which counts as older than any of them.
-/// The events need no order, but each may stand in the list only once.
+/// Events later than `as_of` do not count. But `next_change_at` is never later than the first of them. The
+/// traits of the events are folded onto `profile`, which counts as older than every event. The events may
+/// come in any order, but each event only once.
 pub fn evaluate(model: &Model, profile: &Map<String, Value>, events: &[Event], as_of: Instant) -> Evaluation {
     let mut tally = Tally::labelled(model);
     for event in events.iter().filter(|event| event.occurred_at <= as_of) {
@@ -42,7 +42,7 @@ pub fn evaluate(model: &Model, profile: &Map<String, Value>, events: &[Event], a
     Evaluation { score, receipt: Receipt::of(model, &tally, &breakdown) }
 }
 
-/// The tally of a lead's events up to an instant, and of its profile by then.
+/// Computes the tally of a lead at an instant, from its events and its profile up to then.
 pub fn replay(model: &Model, profile: &Map<String, Value>, events: &[Event], as_of: Instant) -> Tally {
     let mut tally = Tally::new(model);
     for event in events.iter().filter(|event| event.occurred_at <= as_of) {
@@ -52,7 +52,7 @@ pub fn replay(model: &Model, profile: &Map<String, Value>, events: &[Event], as_
     tally
 }
 
-/// The given profile under the traits of the events up to an instant.
+/// The given profile with the traits of the events up to an instant folded onto it.
 fn profile_at(profile: &Map<String, Value>, events: &[Event], as_of: Instant) -> Map<String, Value> {
     let mut fold = Fold::default();
     for event in events.iter().filter(|event| event.occurred_at <= as_of) {

@@ -1,34 +1,35 @@
-//! The score as it is published.
+//! The published score.
 
 use serde::Serialize;
 
 use crate::points::Milli;
 use crate::time::Instant;
 
-/// A score at an instant, with the pieces that are published beside it. In JSON the points are milli-points,
-/// but `score`, which is a whole number of points.
+/// A score at an instant, with its parts, grade and band. In JSON, `score` is in whole points; all other
+/// points are in milli-points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Score {
-    /// The instant that the score is of.
+    /// The instant for which the score was computed.
     pub as_of: Instant,
-    /// The clamped score, rounded to whole points.
+    /// The score: `raw` held within the model's range, in whole points, rounded half away from zero.
     pub score: i64,
-    /// The clamped score before it is rounded.
+    /// The clamped score before rounding, in milli-points.
     #[serde(skip)]
     pub clamped: Milli,
-    /// Fit, engagement and adjustments together.
+    /// The sum of fit, engagement and adjustments, in milli-points.
     pub raw: Milli,
-    /// The fit dimension.
+    /// The points of the fit dimension, in milli-points.
     pub fit: Milli,
-    /// The engagement dimension.
+    /// The points of the engagement dimension, in milli-points.
     pub engagement: Milli,
-    /// The sum of the adjustments.
+    /// The sum of the adjustments that count, in milli-points.
     pub adjustments: Milli,
-    /// The grades of fit and engagement: `A1`.
+    /// The grade: the label of fit followed by the label of engagement, such as `A1`.
     pub grade: String,
-    /// The band of the published score.
+    /// The band of the published score, such as `hot`.
     pub band: String,
-    /// The first instant after `as_of` at which the score may change without a new event; none if never.
+    /// The first instant after `as_of` at which the score may change without a new event; null if there is
+    /// none.
     pub next_change_at: Option<Instant>,
 }

@@ -1,4 +1,4 @@
-//! Instants and spans: microseconds, UTC, no calendar.
+//! Instants and spans, in microseconds. Instants are UTC; there is no calendar.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,37 +6,42 @@ use std::str::FromStr;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An instant: microseconds since 1970-01-01T00:00:00Z. In JSON an RFC 3339 date-time.
+/// An instant, in microseconds since 1970-01-01T00:00:00Z. In JSON an instant is an RFC 3339 date-time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
 pub struct Instant(i64);
 
 impl Instant {
-    /// The last instant that RFC 3339 can write, 9999-12-31T23:59:59.999999Z. What is due later is never due.
+    /// The last instant that RFC 3339 can write, 9999-12-31T23:59:59.999999Z. Work that is due at this
+    /// instant or later is never done.
     pub const LAST: Self = Self(253_402_300_799_999_999);
 
-    /// From microseconds since the epoch.
+    /// Makes an instant from microseconds since 1970-01-01T00:00:00Z.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since the epoch.
+    /// The microseconds since 1970-01-01T00:00:00Z.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// Reads an RFC 3339 date-time with any offset. What is finer than a microsecond is cut off.
+    /// Reads an RFC 3339 date-time with any offset. Digits beyond microseconds are cut off.
+    ///
+    /// # Errors
+    /// The text is not an RFC 3339 date-time.
     pub fn parse_rfc3339(text: &str) -> Result<Self, InstantError> {
         DateTime::parse_from_rfc3339(text).map(|at| Self(at.timestamp_micros())).map_err(|_| InstantError)
     }
 
-    /// The instant one span later; `None` past [`Instant::LAST`].
+    /// The instant after this span; `None` if it would be after [`Instant::LAST`].
     pub fn plus(self, span: Span) -> Option<Self> {
         self.0.checked_add(span.0).map(Self).filter(|at| *at <= Self::LAST)
     }
 
-    /// How long after `earlier` this is: negative when it is before. Saturates.
+    /// The time from `earlier` to this instant. The span is negative if this instant is before `earlier`.
+    /// Saturates.
     pub fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0))
     }
@@ -49,7 +54,8 @@ impl From<DateTime<Utc>> for Instant {
 }
 
 impl From<Instant> for DateTime<Utc> {
-    /// Exact within the years that chrono knows (±262 000), the nearest of them otherwise.
+    /// Exact within the years that chrono can represent (about ±262 000); otherwise the nearest date-time
+    /// that chrono has.
     fn from(at: Instant) -> Self {
         let nearest = if at.0 < 0 { Self::MIN_UTC } else { Self::MAX_UTC };
         Self::from_timestamp_micros(at.0).unwrap_or(nearest)
@@ -57,7 +63,7 @@ impl From<Instant> for DateTime<Utc> {
 }
 
 impl fmt::Display for Instant {
-    /// RFC 3339 in UTC with as many decimals as it takes: `2026-03-01T00:00:00.5Z`.
+    /// Writes RFC 3339 in UTC, without trailing zeros in the decimals: `2026-03-01T00:00:00.5Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = DateTime::<Utc>::from(*self).to_rfc3339_opts(SecondsFormat::Micros, true);
         let trimmed = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
@@ -117,7 +123,7 @@ impl Span {
 impl FromStr for Span {
     type Err = SpanError;
 
-    /// `<integer><unit>` with unit `s`, `m`, `h`, `d` or `w`.
+    /// Reads `<integer><unit>` with the unit `s`, `m`, `h`, `d` or `w`.
     fn from_str(text: &str) -> Result<Self, SpanError> {
         let unit_at = text.find(|c: char| !c.is_ascii_digit()).ok_or(SpanError::Malformed)?;
         let (digits, unit) = text.split_at(unit_at);
@@ -144,7 +150,8 @@ impl FromStr for Span {
 }
 
 impl fmt::Display for Span {
-    /// In the largest unit that divides it (`2w`, `36h`), in the notation that is read; parts of a second as decimals.
+    /// Writes the span in the largest unit that divides it, such as `2w` or `36h`. Parts of a second are
+    /// written as decimals.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const UNITS: [(i64, &str); 4] =
             [(604_800_000_000, "w"), (86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m")];
@@ -164,13 +171,13 @@ impl fmt::Display for Span {
 /// Why a text is not a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpanError {
-    /// Not an integer and a unit.
+    /// The text is not an integer and a unit.
     Malformed,
-    /// A month or a year, which have no fixed length.
+    /// The unit is a month or a year, which have no fixed length.
     Calendar,
-    /// Nothing at all.
+    /// The duration is zero.
     Zero,
-    /// More microseconds than 64 bits hold.
+    /// The duration has more microseconds than fit into 64 bits.
     TooLong,
 }
 
@@ -180,7 +187,7 @@ impl fmt::Display for SpanError {
             Self::Malformed => "write a duration as an integer and one unit of s, m, h, d or w, such as 30d",
             Self::Calendar => "months and years differ in length; write days or weeks instead, such as 30d",
             Self::Zero => "a duration must be longer than zero",
-            Self::TooLong => "write a shorter duration; this one is longer than can be counted",
+            Self::TooLong => "write a shorter duration; this one has more microseconds than 64 bits hold",
         })
     }
 }

@@ -267,7 +267,10 @@ fn a_type_that_the_log_has_never_held_is_warned_of_with_the_nearest_that_it_has(
     assert_eq!(messages.len(), 4, "{messages:?}");
     assert!(messages[0].starts_with(&rule(0)) && messages[0].contains("`page_viewed`"), "{messages:?}");
     assert!(messages[1].starts_with(&rule(1)) && messages[1].contains("`trial_started`"), "{messages:?}");
-    assert!(messages[2].starts_with(&rule(2)) && messages[2].contains("something sends it"), "{messages:?}");
+    assert!(
+        messages[2].starts_with(&rule(2)) && messages[2].contains("a sender sends this type"),
+        "{messages:?}"
+    );
     assert!(
         messages[3].starts_with("/hand_raise") && messages[3].contains("`demo_requested`"),
         "{messages:?}"
@@ -287,7 +290,7 @@ fn a_slip_in_a_common_type_is_known_before_the_first_such_event_has_come() {
     };
 
     assert!(said("email_open").unwrap().contains("write `email_opened`"));
-    assert!(said("email_opened").unwrap().contains("something sends it"), "the word itself is right");
+    assert!(said("email_opened").unwrap().contains("a sender sends this type"), "the word itself is right");
     assert_eq!(said("de\u{301}marre\u{301}"), None, "another spelling of what has come");
 }
 

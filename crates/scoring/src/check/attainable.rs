@@ -5,7 +5,7 @@ use crate::model::{
 };
 use crate::points::Milli;
 
-/// Bounds for every part, in document order. What lies outside is certain never to happen.
+/// Bounds for every part, in document order. Without adjustments, no lead can lie outside these bounds.
 pub(super) struct Attainable {
     pub(super) sections: [SectionBounds; 2],
     pub(super) score: Range,
@@ -18,7 +18,7 @@ pub(super) struct SectionBounds {
 
 pub(super) struct GroupBounds {
     pub(super) rules: Vec<RuleBounds>,
-    /// Before its caps and its weight.
+    /// The range of the sum, or of the best rule, before the group's caps and weight.
     pub(super) taken: Range,
     weighted: Range,
 }
@@ -104,7 +104,7 @@ fn most_counted(event: &EventRule) -> u32 {
     u32::try_from(event.most()).unwrap_or(u32::MAX)
 }
 
-/// Whether a count is above the occurrences that are ever considered.
+/// Whether a count is above [`MAX_OCCURRENCES`], so no rule can ever reach it.
 pub(super) fn beyond_considered(count: u32) -> bool {
     usize::try_from(count).map_or(true, |count| count > MAX_OCCURRENCES)
 }

@@ -1,5 +1,5 @@
-//! Conditions on attributes: derived ones that do not exist, values that those never have, and `exists` where a form may have
-//! sent a blank.
+//! Warnings about conditions on attributes. They name derived attributes that do not exist, values that a
+//! derived attribute never has, and `exists` tests that an empty text from a form would meet.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::mistake::Mistake;
 use crate::model::RuleKind;
 use crate::profile::DERIVED;
 
-/// What a derived attribute can be.
+/// The values that a derived attribute can have.
 enum Values {
     /// A domain, which is text.
     Domain,
@@ -17,7 +17,7 @@ enum Values {
     TrueOrFalse,
 }
 
-/// Those that there are.
+/// All derived attributes, by name without `derived.`, with their values.
 const ATTRIBUTES: [(&str, Values); 5] = [
     ("company_domain", Values::Domain),
     ("email_domain", Values::Domain),
@@ -32,7 +32,8 @@ pub(super) fn warn_of_rule(pointer: &str, kind: &RuleKind, warnings: &mut Vec<Mi
     }
 }
 
-/// `joined` are the conditions that must hold besides, this one among them.
+/// Warns of a condition. `joined` are all conditions of the enclosing `all`, this one included; empty outside
+/// an `all`.
 fn warn_of_condition(
     pointer: String,
     condition: &Condition,
@@ -56,8 +57,8 @@ fn warn_of_condition(
                 }
             } else if *test == Test::Exists(true) && !joined.iter().any(|other| is_other_test(other, path)) {
                 let message = format!(
-                    "add {{field: {field}, glob: \"?*\"}} beside it, or ask what the value is; `exists` holds for an empty text \
-                     too, as forms send what was not filled in",
+                    "add {{field: {field}, glob: \"?*\"}} beside it, or ask for a value; `exists` also holds for an empty text, \
+                     and forms send an empty text for a field that nobody filled in",
                     field = path.join(".")
                 );
                 warnings.push(warning(pointer, "exists_if_blank", message));
@@ -66,7 +67,7 @@ fn warn_of_condition(
     }
 }
 
-/// Whether a condition asks for the value of a field that another asks to exist.
+/// Whether a condition tests the same field in another way than by `exists: true`.
 fn is_other_test(condition: &Condition, field: &[String]) -> bool {
     matches!(condition, Condition::Field { path, test } if path == field && *test != Test::Exists(true))
 }
@@ -74,18 +75,19 @@ fn is_other_test(condition: &Condition, field: &[String]) -> bool {
 fn warn_of_field(pointer: String, name: &str, test: &Test, warnings: &mut Vec<Mistake>) {
     let Some((_, values)) = ATTRIBUTES.iter().find(|(attribute, _)| *attribute == name) else {
         let names: Vec<String> = ATTRIBUTES.iter().map(|(name, _)| format!("`{DERIVED}.{name}`")).collect();
-        let message = format!("write one of {}; nothing else is derived", names.join(", "));
+        let message = format!("write one of {}; no other attribute is derived", names.join(", "));
         warnings.push(warning(format!("{pointer}/field"), "unknown_derived", message));
         return;
     };
     if !values.meet(test) {
-        let message = format!("ask for {}; `{DERIVED}.{name}` is nothing else", values.described());
+        let message = format!("ask for {}; `{DERIVED}.{name}` has no other value", values.described());
         warnings.push(warning(pointer, "never_derived", message));
     }
 }
 
 impl Values {
-    /// Whether there is a value that the test could be meant for: one that it names, or else one for which it holds.
+    /// Whether the test makes sense for these values. A test that names values must name only values of the
+    /// attribute. Any other test must hold for at least one value.
     fn meet(&self, test: &Test) -> bool {
         match test {
             Test::Exists(_) => true,

@@ -1,4 +1,4 @@
-//! Checks a model document: its mistakes, what is suspicious about it, and its own tests.
+//! Checks a model document: finds its mistakes and suspicious parts, and runs its own tests.
 
 mod attainable;
 mod derived;
@@ -18,38 +18,39 @@ use crate::replay::evaluate;
 use crate::score::Score;
 use attainable::Attainable;
 
-/// What is to be said about a model document.
+/// The result of checking a model document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Report {
-    /// What keeps it from being a model. If there are any, nothing else is looked at.
+    /// Mistakes that make the document no valid model. If there are errors, `warnings` and `tests` are empty.
     pub errors: Vec<Mistake>,
-    /// What can be published but is probably not meant.
+    /// Parts that can be published but are probably not meant as they are written.
     pub warnings: Vec<Mistake>,
-    /// The document's own tests, in order.
+    /// The results of the document's own tests, in document order.
     pub tests: Vec<TestResult>,
 }
 
-/// What came of a test.
+/// The result of one test of the document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TestResult {
     /// The test's name.
     pub name: String,
-    /// Whether everything was as expected.
+    /// Whether the score had every value that the test expects.
     pub passed: bool,
-    /// What was not, a sentence each.
+    /// One sentence for each value that differs from what the test expects. Empty if the test passed.
     pub failures: Vec<String>,
 }
 
 impl Report {
-    /// Whether the document is a model whose tests all pass. Warnings do not matter.
+    /// Whether the document has no errors and all its tests pass. Warnings do not matter.
     pub fn passed(&self) -> bool {
         self.errors.is_empty() && self.tests.iter().all(|test| test.passed)
     }
 }
 
-/// Checks a model document. `seen` are the types of events that a log has ever held; none if there is no log to ask.
+/// Checks a model document. `seen` are the types of events in the log, to warn of types that never came;
+/// `None` if there is no log.
 pub fn check(document: &Value, seen: Option<&BTreeSet<String>>) -> Report {
     match Model::parse(document) {
         Err(errors) => Report { errors, ..Report::default() },

@@ -1,4 +1,5 @@
-//! Grades, bands and thresholds that no lead can reach.
+//! Warnings about grades, bands and thresholds that no lead can reach, and about MQL thresholds that are left
+//! out.
 
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub(super) fn warnings(model: &Model, attainable: &Attainable) -> Vec<Mistake> {
     warnings
 }
 
-/// Says what holds where the document leaves it open when a lead stops being an MQL.
+/// Warns of `mql` without `leave` or without `dwell`, and says what then holds.
 pub(super) fn defaults(document: &Value, model: &Model) -> Vec<Mistake> {
     let Some(Mql { enter, leave, .. }) = model.mql() else { return Vec::new() };
     let open = [
@@ -33,15 +34,15 @@ pub(super) fn defaults(document: &Value, model: &Model) -> Vec<Mistake> {
             "leave",
             "no_leave",
             format!(
-                "add `leave`, below `enter`; without it a lead stops being an MQL below {enter}, where it became one, and a \
-                 score that goes up and down there makes it one again and again"
+                "add a `leave` below `enter`; without `leave`, a lead stops being an MQL as soon as its score is below {enter}, \
+                 and a score that moves around {enter} makes the lead an MQL again and again"
             ),
         ),
         (
             "dwell",
             "no_dwell",
             format!(
-                "add `dwell`, such as 1d; without it a lead stops being an MQL in the moment in which its score falls below \
+                "add `dwell`, such as 1d; without `dwell`, a lead stops being an MQL at once when its score falls below \
                  {leave}"
             ),
         ),
@@ -58,13 +59,13 @@ fn warn_of_scale(pointer: &str, scale: &Scale, range: Range, warnings: &mut Vec<
     for (i, step) in scale.steps().iter().enumerate() {
         if covered {
             let message = format!(
-                "raise the step above or remove `{}`; no lead can be so low by the rules",
+                "raise `from` of the step above, or remove `{}`; the rules alone give no lead so few points",
                 step.label
             );
             warnings.push(warning(format!("{pointer}/{i}"), "unreachable_label", message));
         } else if let Some(from) = step.from.filter(|from| *from > range.max) {
             let message = format!(
-                "let `{}` begin at {} or below; by the rules no lead can have {from}",
+                "let `{}` begin at {} or below; the rules alone give no lead {from} points",
                 step.label, range.max
             );
             warnings.push(warning(format!("{pointer}/{i}/from"), "unreachable_label", message));
@@ -82,13 +83,13 @@ fn warn_of_thresholds(mql: &Mql, attainable: &Attainable, score: Milli, warnings
     ];
     for (key, threshold, most) in thresholds {
         if threshold.is_some_and(|threshold| threshold > most) {
-            let message = format!("write {most} or less; no lead can have more without an adjustment");
+            let message = format!("write {most} or less; the rules alone give no lead more points");
             warnings.push(warning(format!("/mql/{key}"), "threshold_unreachable", message));
         }
     }
     if mql.enter < mql.leave {
         let message = format!(
-            "write {} or less; between the two a lead would enter and leave at every look",
+            "write {} or less; a lead with a score between the two would become an MQL and stop being one at every check",
             mql.enter
         );
         warnings.push(warning("/mql/leave".to_owned(), "leave_above_enter", message));

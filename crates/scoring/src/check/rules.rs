@@ -1,4 +1,4 @@
-//! What is suspicious about rules and groups.
+//! Warnings about rules and groups.
 
 use super::attainable::{Attainable, GroupBounds, RuleBounds, beyond_considered};
 use super::{derived, warning};
@@ -27,7 +27,8 @@ fn warn_of_group(pointer: &str, group: &Group, bounds: &GroupBounds, warnings: &
         warn_of_rule(&pointer, rule, rule_bounds, warnings);
         derived::warn_of_rule(&pointer, &rule.kind, warnings);
         if group.take == Take::Best && never_best(i, group, bounds) {
-            let message = "raise its points or remove it; another rule of the group always weighs more";
+            let message =
+                "raise the rule's points or remove the rule; another rule of the group always weighs more";
             warnings.push(warning(pointer, "never_best", message));
         }
     }
@@ -38,18 +39,22 @@ fn warn_of_group(pointer: &str, group: &Group, bounds: &GroupBounds, warnings: &
 
 fn warn_of_rule(pointer: &str, rule: &Rule, bounds: &RuleBounds, warnings: &mut Vec<Mistake>) {
     if rule.points == Milli::ZERO {
-        let message = "give it points other than 0, or remove it";
+        let message = "give the rule points other than 0, or remove the rule";
         warnings.push(warning(format!("{pointer}/points"), "zero_points", message));
     }
     match &rule.kind {
         RuleKind::Event(event)
             if event.limit.as_ref().is_some_and(|limit| beyond_considered(limit.count)) =>
         {
-            let message = format!("write at most {MAX_OCCURRENCES}; more events are never considered");
+            let message = format!(
+                "write at most {MAX_OCCURRENCES}; a rule considers only the {MAX_OCCURRENCES} newest events"
+            );
             warnings.push(warning(format!("{pointer}/limit/count"), "limit_without_effect", message));
         }
         RuleKind::Count(count) if beyond_considered(count.at_least) => {
-            let message = format!("write at most {MAX_OCCURRENCES}; more events are never considered");
+            let message = format!(
+                "write at most {MAX_OCCURRENCES}; a rule considers only the {MAX_OCCURRENCES} newest events"
+            );
             warnings.push(warning(format!("{pointer}/at_least/count"), "count_never_reached", message));
         }
         _ => {}
@@ -62,7 +67,7 @@ fn warn_of_rule(pointer: &str, rule: &Rule, bounds: &RuleBounds, warnings: &mut 
         _ => Vec::new(),
     };
     for (key, _) in expires.iter().filter(|(_, given)| *given && rule.points < Milli::ZERO) {
-        let message = "leave it out if this should be held against a lead for good; as it is, the score rises by itself \
+        let message = "leave this key out if the negative points should stay for good; with this key the score rises by itself \
                        with time";
         warnings.push(warning(format!("{pointer}/{key}"), "negative_expires", message));
     }
@@ -71,7 +76,7 @@ fn warn_of_rule(pointer: &str, rule: &Rule, bounds: &RuleBounds, warnings: &mut 
     }
 }
 
-/// Warns of a cap that nothing can meet, and of one that holds whatever happens.
+/// Warns of a cap that the points never reach, and of a cap that fixes the points at one value.
 fn warn_of_caps(
     pointer: &str,
     min: Option<Milli>,
@@ -87,16 +92,19 @@ fn warn_of_caps(
         let Some(cap) = cap else { continue };
         let Range { min, max } = reach;
         if never {
-            let message = format!("leave out `{key}`: between {min} and {max}, {cap} is never met");
+            let message =
+                format!("leave out `{key}`: the points lie between {min} and {max} and never reach {cap}");
             warnings.push(warning(format!("{pointer}/{key}"), "cap_never_met", message));
         } else if always {
-            let message = format!("change `{key}`: between {min} and {max}, it is always {cap}");
+            let message = format!(
+                "change `{key}`: the points lie between {min} and {max}, so `{key}` always makes them {cap}"
+            );
             warnings.push(warning(format!("{pointer}/{key}"), "cap_always_met", message));
         }
     }
 }
 
-/// Whether it is certain that another rule of a group is taken before this one.
+/// Whether another rule of the group certainly weighs more than this rule whenever this rule pays.
 fn never_best(place: usize, group: &Group, bounds: &GroupBounds) -> bool {
     let (Some(rule), Some(own)) = (group.rules.get(place), bounds.rules.get(place)) else { return false };
     let rivals = group.rules.iter().zip(&bounds.rules).enumerate().filter(|(i, _)| *i != place);
@@ -107,7 +115,7 @@ fn never_best(place: usize, group: &Group, bounds: &GroupBounds) -> bool {
         })
 }
 
-/// Whether two attribute rules without caps hold together.
+/// Whether two rules are attribute rules without caps that have the same condition.
 fn same_condition(rule: &Rule, rival: &Rule) -> bool {
     let uncapped = |rule: &Rule| rule.min.is_none() && rule.max.is_none();
     match (&rule.kind, &rival.kind) {

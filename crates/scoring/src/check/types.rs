@@ -1,4 +1,4 @@
-//! Types of events that a log has never held.
+//! Warnings about event types that the log has never held.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use crate::event_type;
 use crate::mistake::Mistake;
 use crate::model::{Dimension, Model};
 
-/// How much two types must have in common, 0 to 1, for one to be taken for a slip of the other.
+/// The likeness from which a type counts as a misspelling of another: 0 (nothing in common) to 1 (equal).
 const ALIKE: f64 = 0.5;
 
-/// Warns of each type that the model names and that is not among those seen. A log without events has nothing to say.
+/// Warns of each type that the model names and the log has never held. An empty log gives no warnings.
 pub(super) fn warnings(model: &Model, seen: &BTreeSet<String>) -> Vec<Mistake> {
     if seen.is_empty() {
         return Vec::new();
@@ -34,21 +34,22 @@ pub(super) fn warnings(model: &Model, seen: &BTreeSet<String>) -> Vec<Mistake> {
 fn warn_of_types(pointer: &str, types: &[String], seen: &BTreeSet<String>, warnings: &mut Vec<Mistake>) {
     for kind in types.iter().filter(|kind| !seen.contains(*kind)) {
         let advice = match nearest(kind, seen) {
-            Some(near) => format!("write `{near}` if that is meant"),
-            None => "look whether something sends it".to_owned(),
+            Some(near) => format!("write `{near}` if you mean that type"),
+            None => "check that a sender sends this type".to_owned(),
         };
-        let message = format!("{advice}; no event of the type `{kind}` has ever come");
+        let message = format!("{advice}; the log has no event of the type `{kind}`");
         warnings.push(warning(pointer.to_owned(), "never_seen", message));
     }
 }
 
-/// The type seen or commonly sent that is most like another, if any is. A type that is commonly sent is no slip.
+/// The type of the log or of [`COMMON_TYPES`] that is most like `kind`; `None` if no type is like it. A
+/// common type is never taken for a misspelling.
 fn nearest<'a>(kind: &str, seen: &'a BTreeSet<String>) -> Option<&'a str> {
     if COMMON_TYPES.contains(&kind) {
         return None;
     }
     let likeness = |other: &'a str| (strsim::normalized_damerau_levenshtein(kind, other), other);
-    // Of two that are equally alike, the last is taken: one that has come.
+    // `max_by` takes the last of equals. Types of the log come last, so they win over common types.
     let known = COMMON_TYPES.into_iter().chain(seen.iter().map(String::as_str));
     let alike = known.map(likeness).filter(|(likeness, _)| *likeness >= ALIKE);
     alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, nearest)| nearest)

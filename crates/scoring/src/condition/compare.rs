@@ -1,4 +1,4 @@
-//! Equality of a field's value and a rule's: texts without case, numbers as exact decimals.
+//! Compares a field's value with a rule's value: texts without regard to case, numbers as exact decimals.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::decimal::{Decimal, Numeral};
 
-/// The string in Unicode lower case; free of charge when it is plain ASCII and already so.
+/// The string in Unicode lower case. Borrows the string if it is ASCII without capitals.
 pub(crate) fn lower(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
         Cow::Borrowed(text)
@@ -19,18 +19,18 @@ pub(crate) fn lower(text: &str) -> Cow<'_, str> {
 /// What a rule compares a field's value with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Literal {
-    /// A number. A text that is written as a number is compared with it as that number.
+    /// A number. A field's text that is written as a number is compared as that number.
     Number(Numeral),
-    /// A text, in lower case. No number equals it.
+    /// A text, in lower case. No JSON number equals a text.
     Text(String),
     /// True or false.
     Boolean(bool),
-    /// Null, a list or an object. Only documents that were stored before these were refused have such a value.
+    /// Null, a list or an object. Only stored documents from before these values were refused have them.
     Other(Value),
 }
 
 impl Literal {
-    /// Whether a field's value, which is not null, equals it.
+    /// Whether a field's value equals this literal. The value is never null.
     pub(crate) fn equals(&self, value: &Value) -> bool {
         match self {
             Self::Number(number) => number.order(value) == Some(Ordering::Equal),
@@ -41,7 +41,7 @@ impl Literal {
     }
 }
 
-/// Whether two values are equal at any depth. Those of different types are not.
+/// Whether two values are equal at every depth. Values of different types are never equal.
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::String(a), Value::String(b)) => lower(a) == lower(b),

@@ -1,4 +1,5 @@
-//! Which conditions no value can meet together. What is not certain counts as possible.
+//! Finds two conditions that no value can meet together. If that is not certain, the conditions count as
+//! compatible.
 
 use std::cmp::Ordering;
 
@@ -7,8 +8,8 @@ use serde_json::Value;
 use super::{Condition, Literal, Operand, Order, Test};
 
 impl Condition {
-    /// Whether it is certain that this condition and another never hold of the same attributes. Only tests of one field are
-    /// looked at.
+    /// Whether this condition and another certainly never hold for the same attributes. Only two tests of the
+    /// same field are compared; otherwise the answer is false.
     pub(crate) fn excludes(&self, other: &Condition) -> bool {
         match (self, other) {
             (Self::Field { path, test }, Self::Field { path: its_path, test: its_test }) => {
@@ -20,10 +21,11 @@ impl Condition {
 }
 
 impl Test {
-    /// Whether no value meets this test and another. It is asked in both orders.
+    /// Whether this test certainly excludes another. Callers ask in both orders, because the check is not
+    /// symmetric.
     fn rules_out(&self, other: &Test) -> bool {
         match self {
-            // Of a field that is unknown, every other test is false.
+            // Every other test is false for an unknown field.
             Self::Exists(false) => *other != Self::Exists(false),
             Self::Eq(literal) => !literal.may_meet(other),
             Self::In(literals) => literals.iter().all(|literal| !literal.may_meet(other)),
@@ -37,7 +39,7 @@ impl Test {
 }
 
 impl Literal {
-    /// Whether a value that equals it may meet a test.
+    /// Whether a value that equals this literal may meet a test.
     fn may_meet(&self, test: &Test) -> bool {
         match (self, test) {
             (_, Test::Exists(exists)) => *exists,
@@ -48,7 +50,7 @@ impl Literal {
             (Self::Number(number), Test::Ne(Self::Number(other))) => {
                 other.order(&number.value()) != Some(Ordering::Equal)
             }
-            // How a date-time is written in other letters is not known.
+            // The literal is in lower case, so the original spelling of a date-time is not known here.
             (Self::Text(_), Test::Ordered(_, Operand::Instant(_)))
             | (Self::Number(_) | Self::Other(_), _) => true,
             (Self::Text(literal), test) => test.holds(Some(&Value::from(literal.as_str()))),
@@ -70,15 +72,15 @@ impl Literal {
 }
 
 impl Operand {
-    /// Whether a value may lie in the first order to this operand, and in the second to the other. No value is a number and a
-    /// date-time.
+    /// Whether one value may be in the first order to this operand and in the second order to the other
+    /// operand. A value is never both a number and a date-time, so operands of different kinds give false.
     fn may_lie(&self, orders: (Order, Order), other: &Operand) -> bool {
         let between = match (self, other) {
             (Self::Number(a), Self::Number(b)) => a.order(&b.value()),
             (Self::Instant(a), Self::Instant(b)) => Some(b.cmp(a)),
             _ => return false,
         };
-        // How the other operand lies to this one, as this order has it.
+        // Both orders point the same way (both upper or both lower bounds), so some value meets both.
         let same_way = matches!(
             orders,
             (Order::Gt | Order::Gte, Order::Gt | Order::Gte)

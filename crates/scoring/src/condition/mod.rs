@@ -1,9 +1,10 @@
 //! Conditions on a profile or on an event's properties.
 //!
-//! A field that is absent or null is unknown: every test but `exists` is then false, the negative ones too.
-//! Texts compare in Unicode lower case, numbers as exact decimals, date-times as instants; values of different types
-//! are neither equal nor ordered. With one exception: where the rule's own value is a number, a text that is written as a
-//! JSON number without an exponent counts as that number.
+//! A field that is absent or null is unknown. Every test of an unknown field is false, also `ne` and
+//! `not_in`; only `exists: false` holds. Texts compare in Unicode lower case, numbers as exact decimals,
+//! date-times as instants. Values of different types are neither equal nor ordered, with one exception: if
+//! the rule's value is a number, a text that is written as a JSON number without an exponent counts as that
+//! number.
 
 mod compare;
 mod contradiction;
@@ -16,49 +17,50 @@ use crate::time::Instant;
 pub use compare::Literal;
 pub(crate) use compare::lower;
 
-/// How deep conditions may nest; a lone field is one level.
+/// The most levels that conditions may nest; a single field is one level.
 pub const MAX_DEPTH: usize = 8;
 
-/// A condition, ready to be asked. Made by [`crate::Model::parse`], or alone by [`Condition::parse`].
+/// A condition, ready to be evaluated. [`crate::Model::parse`] reads conditions within a model,
+/// [`Condition::parse`] reads a single one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
-    /// Every one holds; true when there is none.
+    /// Holds if every condition holds; true for an empty list.
     All(Vec<Condition>),
-    /// At least one holds; false when there is none.
+    /// Holds if at least one condition holds; false for an empty list.
     Any(Vec<Condition>),
-    /// It does not hold.
+    /// Holds if the condition does not hold.
     Not(Box<Condition>),
     /// A test of one field.
     Field {
         /// The keys that lead to the field, object by object.
         path: Vec<String>,
-        /// What is asked of its value.
+        /// The test of the field's value.
         test: Test,
     },
 }
 
-/// What is asked of a field's value. Strings within are in lower case.
+/// A test of a field's value. Texts in a test are in lower case.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Test {
-    /// Known (true) or unknown (false).
+    /// The field is known (`true`) or unknown (`false`).
     Exists(bool),
-    /// Equal.
+    /// The value is equal.
     Eq(Literal),
-    /// Known and not equal.
+    /// The field is known and its value is not equal.
     Ne(Literal),
-    /// Equal to one.
+    /// The value is equal to one of these.
     In(Vec<Literal>),
-    /// Known and equal to none.
+    /// The field is known and its value is equal to none of these.
     NotIn(Vec<Literal>),
-    /// Ordered so against a number or a date-time.
+    /// The value is in this order to a number or a date-time.
     Ordered(Order, Operand),
-    /// A string with this substring, or an array with this element.
+    /// The value is a text with this part, or a list with this element.
     Contains(Literal),
-    /// A string that begins so.
+    /// The value is a text that begins with this.
     StartsWith(String),
-    /// A string that ends so.
+    /// The value is a text that ends with this.
     EndsWith(String),
-    /// A string that matches as a whole: `*` is any run of characters, `?` any one character.
+    /// The value is a text that matches as a whole: `*` is any run of characters, `?` any single character.
     Glob(WildMatch),
 }
 
@@ -75,7 +77,7 @@ pub enum Order {
     Gte,
 }
 
-/// What a value can be ordered against.
+/// The number or date-time that a value is ordered against.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {
     /// A number.
@@ -85,7 +87,8 @@ pub enum Operand {
 }
 
 impl Condition {
-    /// The fields that it asks for, by the first of the keys that lead to each.
+    /// The fields that the condition tests, each by the first key of its path. A field may occur more than
+    /// once.
     pub fn fields(&self) -> Vec<&str> {
         match self {
             Self::All(conditions) | Self::Any(conditions) => {
@@ -96,7 +99,7 @@ impl Condition {
         }
     }
 
-    /// Whether it holds for these attributes.
+    /// Whether the condition holds for these attributes.
     pub fn holds(&self, attributes: &Map<String, Value>) -> bool {
         match self {
             Self::All(conditions) => conditions.iter().all(|c| c.holds(attributes)),
@@ -115,7 +118,7 @@ fn find<'a>(attributes: &'a Map<String, Value>, path: &[String]) -> Option<&'a V
 }
 
 impl Test {
-    /// Whether it holds for a field's value; none: it is unknown.
+    /// Whether the test holds for a field's value; `None` is an unknown field.
     pub(crate) fn holds(&self, value: Option<&Value>) -> bool {
         let Some(value) = value else { return *self == Self::Exists(false) };
         match self {

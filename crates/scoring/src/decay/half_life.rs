@@ -1,8 +1,8 @@
-//! 2^(-x) in fixed point: no float enters a score.
+//! 2^(-x) in fixed point, so that no float enters a score.
 
 use crate::time::Span;
 
-/// `ROOTS[k]` is 2^(-1/2^k), in units of 2^-64; each is the square root of the one before.
+/// `ROOTS[k]` is 2^(-1/2^k), in units of 2^-64; each root is the square root of the root before.
 const ROOTS: [u128; 64] = {
     let mut roots = [1_u128 << 63; 64];
     let mut k = 1;
@@ -13,11 +13,12 @@ const ROOTS: [u128; 64] = {
     roots
 };
 
-/// A million times 2^(-steps days / half-life), rounded half away from zero.
+/// The factor after `steps` days in millionths: 1 000 000 × 2^(-steps days / half-life), rounded half away
+/// from zero.
 pub(super) fn factor(steps: i64, half_life: Span) -> u32 {
     let age = i128::from(steps) * i128::from(Span::DAY.0);
     let (halvings, rest) = (age / i128::from(half_life.0), age % i128::from(half_life.0));
-    // 2^20 > 1 000 000, and one more halving makes a half: from the 21st on nothing can be left.
+    // 1 000 000 / 2^21 is below a half, so from the 21st halving on the factor rounds to 0.
     let Some(halvings) = u32::try_from(halvings).ok().filter(|halvings| *halvings < 21) else { return 0 };
     let mut power: u128 = 1 << 64;
     let mut fraction = rest.unsigned_abs();
@@ -34,10 +35,11 @@ pub(super) fn factor(steps: i64, half_life: Span) -> u32 {
     u32::try_from(rounded).unwrap_or(super::WHOLE)
 }
 
-/// How many days are looked up instead of computed: eleven years.
+/// How many days have their factor in a table: about eleven years. Later factors are computed.
 pub(super) const TABLED_DAYS: i64 = 4_096;
 
-/// The factor, looked up where the table reaches. A table that ends in 0 reaches for ever.
+/// The factor after `steps` days, from the table if the table reaches so far. After a table that ends in 0
+/// the factor stays 0.
 pub(super) fn tabled(steps: i64, half_life: Span, factors: &[u32]) -> u32 {
     match usize::try_from(steps).ok().and_then(|step| factors.get(step)) {
         Some(factor) => *factor,
@@ -46,7 +48,7 @@ pub(super) fn tabled(steps: i64, half_life: Span, factors: &[u32]) -> u32 {
     }
 }
 
-/// The first step after `steps` whose factor differs; `None` if none ever does.
+/// The first step after `steps` with another factor; `None` if the factor never changes again.
 pub(super) fn next_step(steps: i64, half_life: Span, factors: &[u32]) -> Option<i64> {
     let now = tabled(steps, half_life, factors);
     if now == 0 {

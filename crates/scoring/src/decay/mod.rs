@@ -1,4 +1,5 @@
-//! Decay: how much an occurrence is still worth at its age, in steps, as a factor in millionths.
+//! Decay: a factor in millionths that says what an occurrence is still worth at its age. Factors change in
+//! steps.
 
 mod half_life;
 
@@ -7,37 +8,37 @@ use std::sync::Arc;
 
 use crate::time::{Instant, Span};
 
-/// The whole: a factor of one, in millionths.
+/// A factor of one, in millionths: all points are left.
 pub const WHOLE: u32 = 1_000_000;
 
 /// A decay curve, compiled.
 ///
 /// | curve | factor after `n` whole steps of the age |
 /// |---|---|
-/// | compound | the one before it times `keep`, rounded to a millionth each time |
-/// | linear | a million less `n` times `lose`, and no less than 0 |
-/// | half-life | in steps of a day, a million times 2^(-n days / half-life), rounded |
+/// | compound | the factor of the step before, times `keep`, rounded to a millionth at every step |
+/// | linear | 1 000 000 − `n` × `lose`, and at least 0 |
+/// | half-life | 1 000 000 × 2^(-`n` days / half-life), rounded; a step is a day |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decay {
-    /// Keeps a share of itself at every step.
+    /// Keeps the same share of the factor at every step.
     Compound {
         /// How long a step is.
         every: Span,
-        /// Factor by step until it changes no more.
+        /// The factor by step, in millionths, up to the step from which the factor stays the same.
         factors: Arc<[u32]>,
     },
-    /// Loses the same at every step.
+    /// Loses the same number of millionths at every step.
     Linear {
         /// How long a step is.
         every: Span,
         /// Millionths lost at a step.
         lose: u32,
     },
-    /// Halves in every `half_life`, by daily steps.
+    /// Halves in every `half_life`, in daily steps.
     HalfLife {
-        /// The age at which half is left.
+        /// The age at which half of the points is left.
         half_life: Span,
-        /// Factor by day, until nothing is left or for the first years.
+        /// The factor by day, in millionths, until it is 0; at most for the first 4 096 days.
         factors: Arc<[u32]>,
     },
 }
@@ -56,12 +57,13 @@ impl Decay {
         Self::HalfLife { half_life, factors: factors.into() }
     }
 
-    /// The factor at this age (not negative), in millionths.
+    /// The factor in millionths at an age that is not negative.
     pub fn factor(&self, age: Span) -> u32 {
         self.after(age.0 / self.step().0)
     }
 
-    /// When the factor of what occurred at `at` next differs from its factor at `as_of`; `None` if never.
+    /// The first instant after `as_of` at which an occurrence at `at` has another factor; `None` if the
+    /// factor never changes again.
     pub fn next_change(&self, at: Instant, as_of: Instant) -> Option<Instant> {
         let steps = as_of.since(at).0 / self.step().0;
         let next = match self {
@@ -97,9 +99,10 @@ impl Decay {
     }
 }
 
-/// The tables of compound curves, each made once for all rules that keep the same share.
+/// The tables of compound curves. Rules that keep the same share have one table together.
 ///
-/// A table ends at its fixed point: 625 000 steps at most (`keep` of 0.999998), a few hundred as a rule.
+/// A table ends where the factor no longer changes: after 625 000 steps at most (a `keep` of 0.999998),
+/// usually after a few hundred.
 #[derive(Debug, Default)]
 pub(crate) struct CompoundTables(HashMap<u32, Arc<[u32]>>);
 

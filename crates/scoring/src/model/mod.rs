@@ -1,4 +1,4 @@
-//! The model: dimensions of groups of rules, compiled for evaluation.
+//! The scoring model: dimensions that have groups of rules, compiled for evaluation.
 
 mod mql;
 mod parse;
@@ -21,8 +21,8 @@ pub use rule::{Count, EventRule, Limit, MAX_OCCURRENCES, Matching, Repeat, Rule,
 pub use scale::{Grades, Scale, Step};
 pub use test::{Expectation, Test};
 
-/// The JSON Schema (draft 2020-12) of a model document, for editors and generators of clients. It takes every document
-/// that [`Model::parse`] takes, and refuses what a schema can refuse.
+/// The JSON Schema (draft 2020-12) of a model document, for editors and client generators. The schema accepts
+/// every document that [`Model::parse`] accepts, and refuses what a schema can refuse.
 pub const SCHEMA: &str = include_str!("schema.json");
 
 /// The most rules in one model.
@@ -43,7 +43,7 @@ impl Dimension {
     /// Both, in the order in which they are evaluated and listed.
     pub const ALL: [Self; 2] = [Self::Fit, Self::Engagement];
 
-    /// Its key in a model document.
+    /// The key of the dimension in a model document.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Fit => "fit",
@@ -52,52 +52,52 @@ impl Dimension {
     }
 }
 
-/// The least and the most that something may be worth.
+/// The least and the most points that a part of a model may be worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// The least.
+    /// The least points.
     pub min: Milli,
-    /// The most; not below `min`.
+    /// The most points; not below `min`.
     pub max: Milli,
 }
 
 /// The groups of one dimension.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
-    /// What the sum of its groups is held within.
+    /// The range that the sum of the groups is held within.
     pub range: Range,
-    /// In document order.
+    /// The groups, in document order.
     pub groups: Vec<Group>,
 }
 
-/// How a group is made of its rules.
+/// How the points of a group are computed from its rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Take {
-    /// All of them.
+    /// The sum of all rules.
     #[default]
     Sum,
-    /// The one with the largest absolute value, the first on a tie.
+    /// The rule with the largest absolute value; the first rule on a tie.
     Best,
 }
 
 /// Rules that are capped and weighted together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// Unique in the model.
+    /// The name, unique in the model.
     pub name: String,
-    /// In document order.
+    /// The rules, in document order.
     pub rules: Vec<Rule>,
-    /// How it is made of its rules.
+    /// How the group's points are computed from its rules.
     pub take: Take,
-    /// The least it may be worth, before its weight.
+    /// The least points that the group may be worth, before its weight.
     pub min: Option<Milli>,
-    /// The most it may be worth, before its weight.
+    /// The most points that the group may be worth, before its weight.
     pub max: Option<Milli>,
-    /// What it is multiplied by, in thousandths: 1000 is once.
+    /// The weight in thousandths, 0 to 1 000 000; 1000 leaves the points as they are.
     pub weight: u32,
 }
 
-/// What of a rule has to know about an event: where its occurrences go and which of them match.
+/// The part of a rule that the tally needs when an event is added.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Listener {
     pub(crate) rule: usize,
@@ -106,7 +106,7 @@ pub(crate) struct Listener {
     pub(crate) keep: usize,
 }
 
-/// A model document that has been read, checked and compiled.
+/// A scoring model: a document that has been read, checked and compiled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     pub(crate) name: String,
@@ -124,16 +124,19 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a model document and finds every mistake in it, not only the first.
+    /// Reads a model document.
+    ///
+    /// # Errors
+    /// Every mistake in the document, not only the first.
     pub fn parse(document: &Value) -> Result<Self, Vec<Mistake>> {
         parse::model(document)
     }
 
-    /// Reads a document that was accepted once. Conditions whose operand [`Model::parse`] refuses by now, such as
-    /// `contains: [a, b]`, mean what they always meant, so that a model that is live stays so.
+    /// Reads a document that an earlier release accepted. [`Model::parse`] now refuses some operands, such as
+    /// `contains: [a, b]`. Here such operands keep their old meaning, so a live model stays valid.
     ///
     /// # Errors
-    /// Every other mistake.
+    /// Every mistake other than a refused operand.
     pub fn parse_stored(document: &Value) -> Result<Self, Vec<Mistake>> {
         parse::stored_model(document)
     }
@@ -143,12 +146,12 @@ impl Model {
         &self.name
     }
 
-    /// What the model is for, if it says so.
+    /// The description in the document, if there is one.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// What the published score is held within.
+    /// The range that the score is held within.
     pub fn score_range(&self) -> Range {
         self.range
     }
@@ -162,7 +165,8 @@ impl Model {
         }
     }
 
-    /// Every rule with its dimension and group, in document order and by its index.
+    /// Every rule with its dimension and group, in the order of the rules' indexes: first fit, then
+    /// engagement, each in document order.
     pub fn rules(&self) -> impl Iterator<Item = (Dimension, &Group, &Rule)> {
         Dimension::ALL.into_iter().flat_map(move |dimension| {
             let groups = self.section(dimension).groups.iter();
@@ -170,40 +174,41 @@ impl Model {
         })
     }
 
-    /// What the dimensions are graded by.
+    /// The scales of the grades.
     pub fn grades(&self) -> &Grades {
         &self.grades
     }
 
-    /// What the published score is banded by.
+    /// The scale of the bands.
     pub fn bands(&self) -> &Scale {
         &self.bands
     }
 
-    /// The thresholds of the lifecycle; without them only a hand-raise makes an MQL.
+    /// The thresholds for an MQL; without thresholds only a hand-raise makes a lead an MQL.
     pub fn mql(&self) -> Option<&Mql> {
         self.mql.as_ref()
     }
 
-    /// Types of events by which a person asks to be contacted.
+    /// The event types that are hand-raises.
     pub fn hand_raise(&self) -> &[String] {
         &self.hand_raise
     }
 
-    /// The properties of events that rules ask for, by the first of the keys that lead to each; those of adjustments
-    /// are read besides.
+    /// The properties of events that conditions of rules read, each by the first key of its path. The
+    /// properties of adjustments are not included.
     pub fn properties_read(&self) -> BTreeSet<&str> {
         let conditions = self.listeners.values().flatten().filter_map(|one| one.condition.as_deref());
         conditions.flat_map(Condition::fields).collect()
     }
 
-    /// The tests that the document brings.
+    /// The document's own tests.
     pub fn tests(&self) -> &[Test] {
         &self.tests
     }
 
-    /// A digest of what a tally depends on: dimensions and hand-raises. Tallies of models with the same one fit
-    /// each other; after any other change of the model they are to be made anew by replay.
+    /// A digest of the parts of the model that a tally depends on: dimensions and hand-raises. A tally fits
+    /// every model with the same fingerprint. If the fingerprint differs, the tally must be computed again by
+    /// replay.
     pub fn fingerprint(&self) -> u32 {
         self.fingerprint
     }

@@ -7,46 +7,46 @@ use crate::decay::Decay;
 use crate::points::Milli;
 use crate::time::Span;
 
-/// However many match, only so many of a rule's newest occurrences are ever considered. This bounds a tally.
+/// The most occurrences that a rule considers: its newest ones. This bounds the size of a tally.
 pub const MAX_OCCURRENCES: usize = 200;
 
-/// How many occurrences count when a rule names no limit.
+/// How many occurrences count for an event rule without a limit.
 const DEFAULT_LIMIT: usize = 100;
 
-/// What is known about a lead, and what it is worth.
+/// One rule of a model: what must be true of a lead, and the points for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// Unique in its group.
+    /// The name, unique in the group.
     pub name: String,
-    /// What it pays, once or for each occurrence.
+    /// The points that the rule pays, once or for each occurrence.
     pub points: Milli,
-    /// The least it may be worth.
+    /// The least points that the rule may be worth.
     pub min: Option<Milli>,
-    /// The most it may be worth.
+    /// The most points that the rule may be worth.
     pub max: Option<Milli>,
-    /// What it pays for.
+    /// The kind of the rule: what the rule pays for.
     pub kind: RuleKind,
-    /// Its place among all rules of the model.
+    /// The rule's place among all rules of the model, from 0.
     pub(crate) index: usize,
 }
 
 /// What a rule pays for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RuleKind {
-    /// The profile meets a condition.
+    /// Pays while the profile meets a condition.
     Attribute {
         /// The condition.
         when: Condition,
     },
-    /// Each of certain events.
+    /// Pays for each matching event.
     Event(EventRule),
-    /// So many of certain events.
+    /// Pays once while there are enough matching events.
     Count(Count),
-    /// Nothing having happened for a while.
+    /// Pays when a lead has had no activity for a while.
     Inactivity {
-        /// For how long at least.
+        /// How long the lead must have had no activity.
         quiet_for: Span,
-        /// Whether it pays again as the quiet goes on.
+        /// How the rule pays again while there is still no activity; `None` if it pays only once.
         repeat: Option<Repeat>,
     },
 }
@@ -54,56 +54,56 @@ pub enum RuleKind {
 /// Which events a rule is about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matching {
-    /// Events of any of these types. Every type is allowed, those that are no activity too.
+    /// The types of the events. Types that are no activity are allowed too.
     pub types: Vec<String>,
-    /// Only those whose properties meet this.
+    /// The condition that the properties must meet, if any.
     pub condition: Option<Arc<Condition>>,
 }
 
-/// A rule that pays for each of its counted occurrences.
+/// A rule that pays for each occurrence that counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRule {
-    /// Which events.
+    /// Which events match.
     pub matching: Matching,
-    /// Only those younger than this.
+    /// Only events younger than this count; `None` if events of any age count.
     pub window: Option<Span>,
-    /// Only so many.
+    /// How many occurrences count; `None` for the newest 100.
     pub limit: Option<Limit>,
-    /// What age leaves of them.
+    /// The decay of the points with the age of an event; `None` if the points stay.
     pub decay: Option<Decay>,
 }
 
-/// How many occurrences count.
+/// How many occurrences count, in all or in a stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// At most so many.
+    /// The most occurrences that count; at least 1.
     pub count: u32,
-    /// In every span of this length; in all if there is none.
+    /// The length of time in which at most `count` occurrences count; `None` if `count` is for all of them.
     pub per: Option<Span>,
 }
 
 /// A rule that pays while there are enough events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Count {
-    /// Which events.
+    /// Which events match.
     pub matching: Matching,
-    /// How many it takes.
+    /// How many matching events the rule needs; at least 1.
     pub at_least: u32,
-    /// Only those younger than this.
+    /// Only events younger than this count; `None` if events of any age count.
     pub within: Option<Span>,
 }
 
-/// How inactivity pays again.
+/// How often an inactivity rule pays again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
-    /// After each of these.
+    /// The time from one payment to the next.
     pub every: Span,
-    /// So many times more.
+    /// How many times the rule pays again after the first payment; 1 to 10 000.
     pub times: u32,
 }
 
 impl Rule {
-    /// Which events the rule is about, if it is about events.
+    /// Which events the rule is about; `None` for attribute and inactivity rules.
     pub fn matching(&self) -> Option<&Matching> {
         match &self.kind {
             RuleKind::Event(rule) => Some(&rule.matching),
@@ -112,7 +112,7 @@ impl Rule {
         }
     }
 
-    /// Events of this age or older no longer matter to the rule.
+    /// The age from which events no longer matter to the rule; `None` if every age matters.
     pub(crate) fn horizon(&self) -> Option<Span> {
         match &self.kind {
             RuleKind::Event(rule) => rule.window,
@@ -125,7 +125,7 @@ impl Rule {
     pub(crate) fn keep(&self) -> usize {
         match &self.kind {
             RuleKind::Event(rule) if rule.limit.as_ref().is_some_and(|limit| limit.per.is_some()) => {
-                // One more event may make room for an older one, so all that are considered are kept.
+                // A new event can change which older events count, so keep all that a rule considers.
                 MAX_OCCURRENCES
             }
             RuleKind::Event(rule) => rule.most(),

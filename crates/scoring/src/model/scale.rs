@@ -3,21 +3,22 @@
 use crate::model::Dimension;
 use crate::points::Milli;
 
-/// A label and the points it begins at.
+/// A label and the points from which the label holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What it is called.
+    /// The label, such as `A` or `hot`.
     pub label: String,
-    /// From how many points on (these included); only the last step has none.
+    /// The points from which the label holds, inclusive; `None` only for the last step.
     pub from: Option<Milli>,
 }
 
-/// Steps from the highest to the lowest: each `from` is below the one before, and the last has none.
+/// Steps from the highest to the lowest. Each `from` is below the `from` of the step before; the last step
+/// has no `from`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scale(pub(crate) Vec<Step>);
 
 impl Scale {
-    /// From the highest to the lowest.
+    /// The steps, from the highest to the lowest.
     pub fn steps(&self) -> &[Step] {
         &self.0
     }
@@ -28,7 +29,7 @@ impl Scale {
     }
 }
 
-/// A scale for each dimension; a grade is a label of each, fit first: `A1`.
+/// The scales of both dimensions. A grade is the label of fit followed by the label of engagement: `A1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grades {
     pub(crate) fit: Scale,

@@ -1,4 +1,4 @@
-//! The tests that a model document brings.
+//! A model document's own tests.
 
 use serde_json::{Map, Value};
 
@@ -6,30 +6,29 @@ use crate::event::Event;
 use crate::points::Milli;
 use crate::time::Instant;
 
-/// One test: what the model must make of a profile and events.
+/// One test: the score that the model must give for a profile and events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Test {
-    /// What it shows.
+    /// The name: what the test shows.
     pub name: String,
     /// The profile; empty if not given.
     pub profile: Map<String, Value>,
-    /// The events. One without an id is given its place in the list.
+    /// The events. An event without an id gets its place in the list, from 0, as its id.
     pub events: Vec<Event>,
     /// The instant of the score.
     pub as_of: Instant,
-    /// What must come out.
+    /// The expected score.
     pub expect: Expectation,
 }
 
-/// What a test expects; what is not named may be anything.
+/// The values that a test expects of a score. A value of `None` is not checked.
 ///
-/// As everywhere outside of rules, `score` is the published integer and the other numbers are milli-points:
-/// `{"score": 13, "raw": 12500}`.
+/// `score` is in whole points; the other numbers are milli-points: `{"score": 13, "raw": 12500}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
-    /// The published score.
+    /// The published score, in whole points.
     pub score: Option<i64>,
-    /// Before the score is clamped.
+    /// The raw score, before it is clamped.
     pub raw: Option<Milli>,
     /// The fit dimension.
     pub fit: Option<Milli>,

@@ -1,7 +1,7 @@
-//! The company, folded key by key.
+//! The attribute `company`, folded key by key.
 //!
-//! An object states each of its keys. Null states null for every key, those too of which an older fact comes late. A value
-//! of another type removes no key; such a value is the company while no key is known.
+//! An object sets each of its keys. Null removes every key, also a key whose older fact comes late. A value
+//! of another type removes no key; it is the company's value only while no key is known.
 
 use std::collections::BTreeMap;
 
@@ -11,19 +11,19 @@ use super::COMPANY;
 use super::fact::Dated;
 use crate::time::Instant;
 
-/// What is known of the company.
+/// The facts about the company.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Company {
-    /// Of each key the newest fact, if that stands against `cleared`; null for a key that was removed.
+    /// The newest fact of each key, unless `cleared` is newer. The value is null for a key that was removed.
     pub(super) keys: BTreeMap<String, Dated>,
-    /// The newest fact that states null for every key.
+    /// The newest fact that sets the whole company to null.
     pub(super) cleared: Option<Dated>,
-    /// The newest value that is no object, null too.
+    /// The newest fact whose value is no object; the value may be null.
     pub(super) whole: Option<Dated>,
 }
 
 impl Company {
-    /// Folds what an event says in. Whether the company changed.
+    /// Folds in the value of one event. Returns whether the company changed.
     pub(super) fn state(&mut self, value: &Value, at: Instant, event_id: &str) -> bool {
         let before = self.onto(None);
         let fact = |value: &Value| Dated { value: value.clone(), at, event_id: event_id.to_owned() };
@@ -48,12 +48,12 @@ impl Company {
         fact.compete(&mut self.cleared);
     }
 
-    /// Whether nothing was ever said of it.
+    /// Whether no event has ever set the company.
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.whole.is_none()
     }
 
-    /// An older company, changed by what is known.
+    /// The value of `company` after these facts are applied to an older value; `None` if nothing is known.
     pub(super) fn onto(&self, older: Option<Value>) -> Option<Value> {
         if self.is_empty() {
             return older;
@@ -70,13 +70,14 @@ impl Company {
         self.whole.as_ref().map_or(older, |whole| Some(whole.value.clone())).filter(|whole| !whole.is_null())
     }
 
-    /// Every fact that is kept.
+    /// All stored facts, by key; facts about the whole company come under `company`.
     pub(super) fn facts(&self) -> impl Iterator<Item = (&str, &Dated)> {
         let keys = self.keys.iter().map(|(key, fact)| (key.as_str(), fact));
         keys.chain(self.whole.iter().chain(&self.cleared).map(|fact| (COMPANY, fact)))
     }
 
-    /// The facts by which it stands, by name.
+    /// The facts that make the current value, by name, such as `company.industry`. Removed keys have the
+    /// value null.
     pub(super) fn known(&self) -> impl Iterator<Item = (String, &Dated)> {
         let has_keys = self.keys.values().any(|fact| !fact.value.is_null());
         let whole = self.whole.iter().filter(move |_| !has_keys).map(|fact| (COMPANY.to_owned(), fact));

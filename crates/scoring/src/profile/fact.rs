@@ -1,4 +1,4 @@
-//! One value that was said, and which of two wins.
+//! A dated value of an attribute, and the rule which of two values wins.
 
 use std::cmp::Ordering;
 
@@ -8,37 +8,39 @@ use serde_json::{Map, Value};
 use crate::decimal::Decimal;
 use crate::time::Instant;
 
-/// An attribute's value and where it comes from.
+/// An attribute's value with its date and its event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dated {
-    /// Null if the attribute was removed: that is kept, so that an older value that comes late stays removed.
+    /// The value; null if the attribute was removed. The null is stored, so that an older value that comes
+    /// late does not bring the attribute back.
     pub value: Value,
-    /// When it was set.
+    /// When the value was set: the `occurred_at` of the event.
     pub at: Instant,
-    /// By which event.
+    /// The id of the event that set the value.
     pub event_id: String,
 }
 
 impl Dated {
-    /// Whether it stands against another fact; against itself, too.
+    /// Whether this fact wins against another. A fact wins against an equal one.
     pub(super) fn outlasts(&self, other: &Dated) -> bool {
         let said = |fact: &Dated| fact.value.to_string();
         (self.at, self.event_id.as_str())
             .cmp(&(other.at, other.event_id.as_str()))
             .then_with(|| compact(&self.value).cmp(&compact(&other.value)))
-            // 1 and 1.0 are one number; the one that is kept is the same in every order.
+            // 1 and 1.0 are equal in compact form. The order of their JSON texts decides, so the result does
+            // not depend on the order of the events.
             .then_with(|| said(self).cmp(&said(other)))
             != Ordering::Less
     }
 
-    /// Replaces a fact by this one, if this one wins.
+    /// Replaces `before` by this fact, unless `before` wins.
     pub(super) fn compete(self, before: &mut Option<Dated>) {
         if before.as_ref().is_none_or(|before| !before.outlasts(&self)) {
             *before = Some(self);
         }
     }
 
-    /// Sets or removes an attribute.
+    /// Sets the attribute in `attributes`, or removes it if the value is null.
     pub(super) fn enter(&self, attributes: &mut Map<String, Value>, name: &str) {
         if self.value.is_null() {
             attributes.remove(name);
@@ -48,8 +50,8 @@ impl Dated {
     }
 }
 
-/// A value as compact JSON text: no white space, keys in the order of their code points, numbers in their shortest decimal
-/// form. Texts of one kind compare by code points, as bytes of UTF-8 do.
+/// A value as compact JSON text: no white space, keys sorted by code points, numbers in their shortest
+/// decimal form.
 fn compact(value: &Value) -> String {
     let list = |parts: Vec<String>| parts.join(",");
     match value {

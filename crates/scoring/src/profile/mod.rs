@@ -1,13 +1,16 @@
 //! The profile: a fold of the traits that events carry.
 //!
-//! Of each attribute the newest fact wins: by `occurred_at`, then by the greater event id, then by the greater value as
-//! compact JSON text (two identities of one lead may each have an event of that id). Null removes, and competes as a value
-//! does. So traits may come in any order and late. Only events that count state anything: see [`EventRef::facts`].
+//! The newest fact of an attribute wins, by `occurred_at`. If two facts have the same instant, the greater
+//! event id wins. If the ids are equal too, the greater value as compact JSON text wins: two identities of
+//! one lead may each have an event with the same id. Null removes the attribute, and competes like a value.
+//! So traits may come late and in any order. Only events that count change the profile: see
+//! [`EventRef::facts`].
 //!
-//! Two attributes are folded key by key. Of `company` each key is an attribute of its own, since several sources describe
-//! one company. What was derived from traits when they arrived is recorded with them, as the members of `derived`; each
-//! member is an attribute too, `derived.email_kind` for one, so an event that says nothing of an address leaves alone what is
-//! known of it. A trait that only bears such a name is no derived attribute and is ignored.
+//! Two attributes are folded key by key. Each key of `company` is an attribute of its own, because several
+//! sources may describe one company. The trait `derived` has what the service derived from the other traits
+//! when the event arrived. Each of its keys is an attribute of its own, such as `derived.email_kind`. So an
+//! event without an address does not change what was derived from an earlier address. A trait whose own name
+//! begins with `derived.` is ignored.
 //!
 //! [`EventRef::facts`]: crate::EventRef::facts
 
@@ -23,23 +26,23 @@ use crate::time::Instant;
 use company::Company;
 pub use fact::Dated;
 
-/// Where derived attributes stand.
+/// The attribute that contains the derived attributes.
 pub const DERIVED: &str = "derived";
-/// How the names of derived attributes begin.
+/// The prefix of the names of derived attributes.
 const OF_DERIVED: &str = "derived.";
 /// The attribute that is folded key by key.
 const COMPANY: &str = "company";
 
-/// Attributes with when and by which event each was set.
+/// The newest fact of every attribute, with its date and event.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fold {
-    /// All but the company.
+    /// The facts of all attributes but `company`, by name.
     attributes: BTreeMap<String, Dated>,
     company: Company,
 }
 
 impl Fold {
-    /// Folds the traits of one event in. Whether any value of the profile changed.
+    /// Folds in the traits of one event. Returns whether any value of the profile changed.
     pub fn apply(&mut self, traits: &Map<String, Value>, at: Instant, event_id: &str) -> bool {
         let mut changed = false;
         for (attribute, value) in traits {
@@ -67,25 +70,26 @@ impl Fold {
         changed
     }
 
-    /// Every fact that is kept, those that removed an attribute too, by the name of the attribute. A key of the company is
-    /// named without `company.`.
+    /// All stored facts, by the name of the attribute, also facts that removed an attribute. A key of the
+    /// company has its name without `company.`.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Dated)> {
         let attributes = self.attributes.iter().map(|(name, fact)| (name.as_str(), fact));
         attributes.chain(self.company.facts())
     }
 
-    /// Every attribute that is known, by name, with its provenance. A key of the company is named as in `company.industry`.
+    /// Every known attribute by name, with its value, date and event. A key of the company has a name such as
+    /// `company.industry`.
     pub fn known(&self) -> impl Iterator<Item = (String, &Dated)> {
         let attributes = self.attributes.iter().map(|(name, fact)| (name.clone(), fact));
         attributes.chain(self.company.known()).filter(|(_, fact)| !fact.value.is_null())
     }
 
-    /// The attributes as they stand, without those removed.
+    /// The attributes with their current values, without removed attributes.
     pub fn to_profile(&self) -> Map<String, Value> {
         self.onto(Map::new())
     }
 
-    /// A profile that is older than the fold, changed by it.
+    /// The given profile with the facts of this fold applied. The profile counts as older than every fact.
     #[must_use]
     pub fn onto(&self, mut profile: Map<String, Value>) -> Map<String, Value> {
         let company = self.company.onto(profile.remove(COMPANY));

@@ -1,8 +1,8 @@
-//! A fold as it is stored: a JSON object with an entry for each attribute.
+//! The stored form of a fold: a JSON object with an entry for each attribute.
 //!
-//! The entry of the company says as a whole what the company is, for those who read it as any other attribute, and beside
-//! that what it is folded from. Releases that folded the company as one attribute read and write its entry without the
-//! latter: the keys then all have the date of the whole.
+//! The entry of `company` has the whole company as its value, so that older releases can read it as one
+//! attribute. Beside the value, the entry has the facts of the keys. Older releases folded `company` as one
+//! attribute and wrote no such facts. If the facts are missing, all keys get the date of the whole.
 
 use std::collections::BTreeMap;
 

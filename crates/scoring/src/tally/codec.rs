@@ -1,5 +1,6 @@
-//! A tally as bytes: the version of the semantics, the model's fingerprint, the distinct instants as ever larger steps in time, and
-//! everything else as places in that list.
+//! The stored form of a tally, as bytes. It has the version of the semantics, the model's fingerprint, and a
+//! sorted list of the distinct instants. Each instant is stored as the step from the one before it. All other
+//! fields refer to places in this list.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,17 +13,17 @@ use crate::model::Model;
 use crate::points::Milli;
 use crate::time::Instant;
 
-/// The version of the semantics, by which a tally says what it is a tally of: what the rules and the profile make of the same
-/// events. It is a tally's first byte. Raise it with every change of the semantics; a service then replays what it has stored
-/// under a lower one.
+/// The version of the semantics: what the rules and the profile make of the same events. It is the first byte
+/// of a stored tally. Raise the version with every change of the semantics. The service then replays all
+/// states that were stored under a lower version.
 ///
 /// 1: numbers compare as binary floats and never as texts; `company` is one attribute.
-/// 2: numbers compare as exact decimals, also those written as text; `company` is folded key by key; traits of a machine's
-/// events state nothing.
-/// 3: types of events compare in one form, whatever spelling the log or the model has.
+/// 2: numbers compare as exact decimals, also numbers written as text; `company` is folded key by key; traits of
+/// events with the verdict `machine` do not count.
+/// 3: event types compare in one form, in whatever spelling the log or the model has them.
 pub const SEMANTICS: u8 = 3;
 
-/// A place in the list of instants, counted from 1; 0 is none.
+/// A place in the list of instants, counted from 1; 0 means no instant.
 type Place = u32;
 
 #[derive(Serialize, Deserialize)]
@@ -30,11 +31,12 @@ struct Wire {
     semantics: u8,
     fingerprint: [u8; 4],
     first: i64,
-    /// From each instant to the next, with its unit in the two lowest bits.
+    /// The time from each instant to the next. The two lowest bits are the index of the unit in [`UNITS`].
     steps: Vec<u64>,
-    /// By rule: how far on each occurrence is from the one before it (the first from 0).
+    /// By rule: for each occurrence, the difference between its place and the place of the one before (0
+    /// before the first).
     occurrences: Vec<Vec<Place>>,
-    /// By rule, eight to a byte.
+    /// Whether each attribute rule holds: one bit for each rule, eight to a byte.
     holds: Vec<u8>,
     adjustments: Vec<(Place, i64, Place)>,
     reset: Place,
@@ -47,11 +49,11 @@ struct Wire {
 /// Why bytes are not a tally of this model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TallyError {
-    /// Written by a version of this crate that this one does not know.
+    /// The bytes have a version of the semantics that this crate does not know. Replay the log.
     UnknownVersion(u8),
-    /// Made with a model of other rules: make the tally anew by replay.
+    /// The tally was made with a model that has other rules. Replay the log.
     OtherModel,
-    /// Not whole.
+    /// The bytes are not a complete tally. Replay the log.
     Corrupt,
 }
 
@@ -62,7 +64,7 @@ impl fmt::Display for TallyError {
                 write!(f, "the tally has the unknown version {version}; replay the log")
             }
             Self::OtherModel => f.write_str("the tally was made with other rules; replay the log"),
-            Self::Corrupt => f.write_str("the bytes are no tally; replay the log"),
+            Self::Corrupt => f.write_str("the bytes are not a tally; replay the log"),
         }
     }
 }
@@ -70,7 +72,7 @@ impl fmt::Display for TallyError {
 impl std::error::Error for TallyError {}
 
 impl Tally {
-    /// The tally as bytes, a few for each event that it still holds.
+    /// Writes the tally as bytes: a few bytes for each occurrence that the tally holds.
     pub fn encode(&self) -> Vec<u8> {
         let instants: Vec<Instant> = self.instants().into_iter().collect();
         let place = |at: Option<Instant>| -> Place {
@@ -100,17 +102,21 @@ impl Tally {
             hand_raised_at: place(self.hand_raised_at),
             do_not_contact_at: place(self.do_not_contact_at),
         };
-        // Writing to memory cannot fail; were it to, the empty bytes would be refused as corrupt and replayed.
+        // Writing to memory cannot fail. If it did, decoding would refuse the empty bytes as corrupt, and the
+        // log would be replayed.
         postcard::to_allocvec(&wire).unwrap_or_default()
     }
 
-    /// Whether bytes are a tally of older semantics. It may be evaluated, and then says what it said when it was stored; nothing
-    /// may be added to it, for the log has to be replayed.
+    /// Whether the bytes are a tally of older semantics, or empty. Such a tally may be evaluated, and then
+    /// gives the score that it gave when it was stored. Add no events to it: replay the log instead.
     pub fn is_outdated(bytes: &[u8]) -> bool {
         bytes.first().is_none_or(|semantics| *semantics < SEMANTICS)
     }
 
-    /// The tally that [`encode`](Self::encode) wrote, under these semantics or older ones.
+    /// Reads a tally that [`encode`](Self::encode) wrote, under these semantics or older ones.
+    ///
+    /// # Errors
+    /// See [`TallyError`]. After any error, replay the log.
     pub fn decode(model: &Model, bytes: &[u8]) -> Result<Self, TallyError> {
         match bytes.first() {
             Some(1..=SEMANTICS) => {}
@@ -181,7 +187,8 @@ impl Wire {
     }
 }
 
-/// Most clocks tell whole milliseconds or seconds; a step in those is half as long as one in microseconds.
+/// The units of steps, in microseconds. Most clocks give whole milliseconds or seconds, and a step in these
+/// units takes about half the bytes of a step in microseconds.
 const UNITS: [i64; 3] = [1, 1_000, 1_000_000];
 
 fn step((later, earlier): (&Instant, &Instant)) -> u64 {

@@ -1,13 +1,14 @@
-//! The tally: the bounded state that events are added to.
+//! The tally: the bounded state to which events are added.
 //!
-//! A tally holds, for every rule on events, the instants of its newest matching occurrences; which attribute
-//! rules hold; adjustments; the newest reset; and a few newest instants that the lifecycle asks for. All of it is
-//! a function of the *set* of events added, so that order and batching cannot matter. What the caller owes it:
-//! each event is added once, and the model is the one that it was made with.
+//! A tally holds the instants of the newest matching occurrences for every rule on events, which attribute
+//! rules hold, the adjustments, the newest reset, and a few instants that the lifecycle needs. A tally is a
+//! function of the *set* of added events, so order and batching do not matter. The caller must add each event
+//! only once, and must always pass the model with which the tally was made.
 //!
-//! A tally answers for every instant that is neither before its newest event nor before its newest
-//! [`prune`](Tally::prune). For older instants one replays the log: [`crate::evaluate`]. An event that lies ahead
-//! (a clock that is fast) is waited for: it does not count yet, and `next_change_at` is no later than it.
+//! A tally can be evaluated at every instant that is neither before its newest event nor before its newest
+//! [`prune`](Tally::prune). For older instants, replay the log with [`crate::evaluate`]. An event may lie in
+//! the future, for example if a sender's clock is fast. Such an event does not count yet, and
+//! `next_change_at` is no later than the event.
 
 mod codec;
 mod occurrences;
@@ -31,15 +32,15 @@ pub(crate) use occurrences::{Occurrence, Occurrences};
 
 /// The bounded state from which a score is computed.
 ///
-/// `L` labels occurrences: nothing in a tally that is stored, the event's id in one that makes a receipt.
+/// `L` is the label of an occurrence: `()` in a stored tally, the event's id in a tally that makes a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally<L = ()> {
-    /// Of the model that it was made with.
+    /// The fingerprint of the model with which the tally was made.
     fingerprint: u32,
     pub(crate) occurrences: Occurrences<L>,
-    /// By the rule's index: whether an attribute rule holds.
+    /// Whether each attribute rule holds, by the rule's index; false for rules of other kinds.
     pub(crate) holds: Vec<bool>,
-    /// In order.
+    /// The adjustments, sorted by instant.
     pub(crate) adjustments: Vec<(Occurrence<L>, Adjustment)>,
     pub(crate) reset: Option<Instant>,
     pub(crate) last_activity: Option<Occurrence<L>>,
@@ -48,16 +49,16 @@ pub struct Tally<L = ()> {
     do_not_contact_at: Option<Instant>,
 }
 
-/// What one rule gives or takes.
+/// The points that one rule gives or takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contribution<'a> {
-    /// The dimension that the rule stands in.
+    /// The dimension of the rule.
     pub dimension: Dimension,
-    /// The name of its group.
+    /// The name of the rule's group.
     pub group: &'a str,
-    /// Its own name.
+    /// The name of the rule.
     pub rule: &'a str,
-    /// In milli-points, within the rule's own bounds.
+    /// The points in milli-points, within the rule's `min` and `max`.
     pub points: Milli,
 }
 
@@ -118,7 +119,7 @@ impl<L: Copy + Ord> Tally<L> {
         }
     }
 
-    /// Asks the attribute rules about the profile, and remembers their answers.
+    /// Evaluates the attribute rules on the profile, and stores which of them hold.
     pub fn know(&mut self, model: &Model, profile: &Map<String, Value>) {
         for (_, _, rule) in model.rules() {
             if let RuleKind::Attribute { when } = &rule.kind
@@ -134,7 +135,8 @@ impl<L: Copy + Ord> Tally<L> {
         Breakdown::of(model, self, as_of).score(model)
     }
 
-    /// What each rule gives or takes at an instant, within its own bounds; those that do nothing are left out.
+    /// The points of each rule at an instant, within the rule's `min` and `max`. Rules with 0 points are left
+    /// out.
     pub fn contributions<'a>(&self, model: &'a Model, as_of: Instant) -> Vec<Contribution<'a>> {
         let breakdown = Breakdown::of(model, self, as_of);
         let mut contributions = Vec::new();
@@ -154,17 +156,17 @@ impl<L: Copy + Ord> Tally<L> {
         contributions
     }
 
-    /// The newest activity of any kind, suspect ones too.
+    /// The instant of the newest activity, also if its verdict is `suspect`.
     pub fn last_activity(&self) -> Option<Instant> {
         self.last_activity.map(|occurrence| occurrence.at)
     }
 
-    /// The newest activity that a person is thought to have done itself.
+    /// The instant of the newest activity that the person did, with the verdict `human`.
     pub fn last_human_activity(&self) -> Option<Instant> {
         self.last_human_activity
     }
 
-    /// The newest event of one of the model's hand-raise types.
+    /// The instant of the newest event of one of the model's hand-raise types.
     pub fn hand_raised_at(&self) -> Option<Instant> {
         self.hand_raised_at
     }
@@ -174,12 +176,12 @@ impl<L: Copy + Ord> Tally<L> {
         self.do_not_contact_at
     }
 
-    /// Whether the person is not to be contacted: it asked so, and has not raised its hand since.
+    /// Whether the person asked not to be contacted and has not raised a hand since.
     pub fn do_not_contact(&self) -> bool {
         self.do_not_contact_at.is_some_and(|asked| self.hand_raised_at.is_none_or(|raised| raised <= asked))
     }
 
-    /// The first instant after `as_of` at which something that was added begins to count.
+    /// The first instant after `as_of` at which an event that was already added begins to count.
     pub(crate) fn next_ahead(&self, as_of: Instant) -> Option<Instant> {
         let occurrences = self.occurrences.iter().map(|occurrence| occurrence.at);
         let adjusted = self.adjustments.iter().map(|(occurrence, _)| occurrence.at);
@@ -187,7 +189,7 @@ impl<L: Copy + Ord> Tally<L> {
         occurrences.chain(others).filter(|at| *at > as_of).min()
     }
 
-    /// The reset that holds at an instant.
+    /// The newest reset, if it is not after `as_of`.
     pub(crate) fn reset_by(&self, as_of: Instant) -> Option<Instant> {
         self.reset.filter(|reset| *reset <= as_of)
     }
@@ -199,13 +201,14 @@ impl Tally {
         Self::empty(model)
     }
 
-    /// Adds an event, which must not have been added before. What the event says of the profile is not the
-    /// tally's business: fold it, then [`know`](Self::know).
+    /// Adds an event that was not added before. The event's traits are ignored here: fold them into the
+    /// profile, then call [`know`](Self::know).
     pub fn add(&mut self, model: &Model, event: EventRef<'_>) {
         self.add_labelled(model, event, ());
     }
 
-    /// Drops what can never count again at or after `as_of`, which no later evaluation may precede.
+    /// Drops everything that can no longer count at or after `as_of`. After this call, evaluate the tally
+    /// only at `as_of` or later.
     pub fn prune(&mut self, model: &Model, as_of: Instant) {
         let reset = self.reset_by(as_of);
         for (_, _, rule) in model.rules() {
@@ -220,7 +223,7 @@ impl Tally {
         self.join_lasting_adjustments(as_of);
     }
 
-    /// Adjustments that never expire are one sum from the newest of them on.
+    /// Joins the adjustments that have begun and never expire into one, at the instant of the newest of them.
     fn join_lasting_adjustments(&mut self, as_of: Instant) {
         let lasts = |(occurrence, adjustment): &(Occurrence<()>, Adjustment)| {
             adjustment.expires_at.is_none() && occurrence.at <= as_of

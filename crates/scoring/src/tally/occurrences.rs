@@ -1,47 +1,48 @@
-//! The occurrences of every rule in one list: a million tallies may be in memory at once, and a list for each rule of
-//! each would be mostly the lists.
+//! The occurrences of all rules in one list. A million tallies may be in memory at once, and a list for each
+//! rule would cost more memory than the occurrences.
 
 use std::ops::Range;
 
 use crate::time::Instant;
 
-/// Something that happened at an instant. The label says which event it was, where that is wanted.
+/// An event that matched a rule, by its instant. The label tells which event it was, if the caller needs
+/// that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Occurrence<L> {
     pub(crate) at: Instant,
     pub(crate) label: L,
 }
 
-/// What happened, one rule's after the other's, each oldest first.
+/// The occurrences of all rules, rule after rule, each rule's oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Occurrences<L> {
     all: Vec<Occurrence<L>>,
-    /// By the rule's index: where its own end.
+    /// Where the occurrences of each rule end in `all`, by the rule's index.
     ends: Box<[u32]>,
 }
 
 impl<L: Copy + Ord> Occurrences<L> {
-    /// None yet, of so many rules.
+    /// No occurrences, for a model with this number of rules.
     pub(super) fn none(rules: usize) -> Self {
         Self { all: Vec::new(), ends: vec![0; rules].into() }
     }
 
-    /// A rule's own; empty for rules that are not about events.
+    /// The occurrences of a rule, oldest first; empty for rules that are not about events.
     pub(crate) fn of(&self, rule: usize) -> &[Occurrence<L>] {
         self.all.get(self.range(rule)).unwrap_or_default()
     }
 
-    /// Every rule's, in the order of the rules.
+    /// The occurrences of each rule, in the order of the rules.
     pub(super) fn by_rule(&self) -> impl Iterator<Item = &[Occurrence<L>]> {
         (0..self.ends.len()).map(|rule| self.of(rule))
     }
 
-    /// All of them.
+    /// The occurrences of all rules.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Occurrence<L>> {
         self.all.iter()
     }
 
-    /// Adds one to a rule's own, of which only so many of the newest are kept.
+    /// Adds an occurrence to a rule, and keeps only the `keep` newest occurrences of that rule.
     pub(super) fn keep_newest(&mut self, rule: usize, occurrence: Occurrence<L>, keep: usize) {
         let range = self.range(rule);
         let place = self.of(rule).partition_point(|other| *other < occurrence);
@@ -51,7 +52,7 @@ impl<L: Copy + Ord> Occurrences<L> {
         } else if let Some(older) = self.all.get_mut(range).and_then(|own| own.get_mut(..place))
             && !older.is_empty()
         {
-            // The oldest makes room: those before the place move down over it.
+            // The oldest occurrence is dropped: those before the new one's place move down by one.
             older.rotate_left(1);
             if let Some(last) = older.last_mut() {
                 *last = occurrence;
@@ -59,7 +60,7 @@ impl<L: Copy + Ord> Occurrences<L> {
         }
     }
 
-    /// Forgets those of a rule's own that come first and of which this holds.
+    /// Removes occurrences of a rule, from the oldest on, while `gone` holds.
     pub(super) fn forget_while(&mut self, rule: usize, gone: impl Fn(&Occurrence<L>) -> bool) {
         let start = self.range(rule).start;
         let count = self.of(rule).partition_point(gone);

@@ -7,7 +7,7 @@ use super::own::Own;
 use crate::condition::{Condition, MAX_DEPTH};
 use crate::mistake::Mistake;
 
-/// So many conditions of one `all` are compared with one another, so that a long list takes no time.
+/// How many conditions of one `all` are compared with one another. This bounds the time for a long list.
 const MOST_COMPARED: usize = 64;
 
 const OPERATORS: [&str; 13] = [
@@ -27,20 +27,20 @@ const OPERATORS: [&str; 13] = [
 ];
 
 impl Condition {
-    /// Reads a condition that stands by itself, as it stands in a model: an object with `all`, `any`, `not`, or
-    /// `field` and one operator.
+    /// Reads a condition outside a model, in the same form as within a model: an object with `all`, `any`,
+    /// `not`, or `field` and one operator.
     ///
     /// # Errors
-    /// Every mistake, each with its place within the condition.
+    /// Every mistake, each with a pointer to its place within the condition.
     pub fn parse(value: &Value) -> Result<Condition, Vec<Mistake>> {
         read(value, Mistakes::default())
     }
 
-    /// Reads a condition that was accepted once, with the meaning that it had then: see
-    /// [`crate::Model::parse_stored`].
+    /// Reads a condition that an earlier release accepted. Operands that are now refused keep their old
+    /// meaning: see [`crate::Model::parse_stored`].
     ///
     /// # Errors
-    /// Every other mistake.
+    /// Every mistake other than a refused operand.
     pub fn parse_stored(value: &Value) -> Result<Condition, Vec<Mistake>> {
         read(value, Mistakes::of_stored())
     }
@@ -81,13 +81,13 @@ fn at_depth(node: &Node<'_>, depth: usize, mistakes: &mut Mistakes) -> Option<Co
         return all(&nodes, parts, mistakes);
     }
     if parts.is_empty() && !mistakes.are_of_stored() {
-        let message = "write at least one condition; of none, none ever holds";
+        let message = "write at least one condition; an empty `any` never holds";
         return mistakes.wrong(&inner.pointer, "empty", message);
     }
     Some(Condition::Any(parts))
 }
 
-/// Conditions that hold together, unless two of them cannot.
+/// Makes an `all` condition; adds a mistake if no value can meet two of its parts together.
 fn all(nodes: &[Node<'_>], parts: Vec<Condition>, mistakes: &mut Mistakes) -> Option<Condition> {
     let looked_at = if mistakes.are_of_stored() { 0 } else { MOST_COMPARED };
     for (j, (part, node)) in parts.iter().zip(nodes).enumerate().take(looked_at) {

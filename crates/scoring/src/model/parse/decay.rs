@@ -14,7 +14,7 @@ pub(super) fn decay(node: &Node<'_>, tables: &mut CompoundTables, mistakes: &mut
             let keep = object.require("keep", mistakes)?;
             let share = share(&keep, mistakes)?;
             if share.value < 0 || !share.below_one {
-                let message = "write a share to keep from 0 up to, but not, 1";
+                let message = "write a share to keep that is at least 0 and below 1";
                 return mistakes.wrong(&keep.pointer, "out_of_range", message);
             }
             let factors = tables.keeping(u32::try_from(share.value).unwrap_or(WHOLE));
@@ -26,7 +26,7 @@ pub(super) fn decay(node: &Node<'_>, tables: &mut CompoundTables, mistakes: &mut
             let lose = object.require("lose", mistakes)?;
             let share = share(&lose, mistakes)?;
             if !share.above_zero || share.above_one {
-                let message = "write a share to lose above 0 and not above 1";
+                let message = "write a share to lose that is above 0 and at most 1";
                 return mistakes.wrong(&lose.pointer, "out_of_range", message);
             }
             Some(Decay::Linear { every: every?, lose: u32::try_from(share.value).unwrap_or(WHOLE) })
@@ -41,14 +41,14 @@ pub(super) fn decay(node: &Node<'_>, tables: &mut CompoundTables, mistakes: &mut
 }
 
 struct Share {
-    /// In millionths.
+    /// The share in millionths, rounded.
     value: i64,
     above_zero: bool,
     below_one: bool,
     above_one: bool,
 }
 
-/// Reads a share in millionths. Its bounds hold for the number as written, before it is rounded.
+/// Reads a share in millionths. The bounds are checked on the number as written, before rounding.
 fn share(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Share> {
     let number = node.number(mistakes)?;
     let Ok(scaled) = Scaled::read(number, 6) else {

@@ -1,8 +1,9 @@
-//! A digest of what tallies depend on.
+//! A digest of the parts of a document that tallies depend on.
 
 use serde_json::Value;
 
-/// FNV-1a over dimensions and hand-raises, their keys in order, whatever order the document has them in.
+/// The 32-bit FNV-1a hash of `dimensions` and `hand_raise`. Keys are sorted, so their order in the document
+/// does not matter.
 pub(super) fn of(document: &Value) -> u32 {
     let mut digest = 0x811c_9dc5;
     for key in ["dimensions", "hand_raise"] {

@@ -1,7 +1,7 @@
 //! Reads a model document and finds every mistake in it.
 //!
-//! Each reader gives `None` when it has added a mistake. What can be read beside a mistake is read nevertheless,
-//! so that one answer names them all.
+//! A reader returns `None` if it added a mistake. After a mistake the readers go on with the rest of the
+//! document, so one answer names all mistakes.
 
 mod condition;
 mod decay;
@@ -29,7 +29,7 @@ pub(super) fn model(document: &Value) -> Result<Model, Vec<Mistake>> {
     read(document, Mistakes::default())
 }
 
-/// Reads a document that was accepted once, perhaps when less was refused.
+/// Reads a document that an earlier release accepted: see [`Model::parse_stored`].
 pub(super) fn stored_model(document: &Value) -> Result<Model, Vec<Mistake>> {
     read(document, Mistakes::of_stored())
 }
@@ -59,7 +59,7 @@ fn document_node(document: &Value, mistakes: &mut Mistakes) -> Option<Model> {
     let sections = sections?;
     let rule_count = sections.iter().flat_map(|section| &section.groups).map(|group| group.rules.len()).sum();
     if rule_count > MAX_RULES {
-        let message = format!("keep to {MAX_RULES} rules; these are {rule_count}");
+        let message = format!("write at most {MAX_RULES} rules; the document has {rule_count}");
         return mistakes.wrong("/dimensions", "too_many_rules", message);
     }
     Some(Model {
@@ -88,7 +88,7 @@ fn required_range(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Range>
     Some(Range { min: min?, max: max? })
 }
 
-/// What is gathered over the whole of a document while its rules are read.
+/// What the readers collect over the whole document: decay tables, group names and the next rule's index.
 #[derive(Default)]
 pub(super) struct Gathered {
     tables: CompoundTables,

@@ -1,4 +1,4 @@
-//! A value in a document with the pointer to it.
+//! A value in a document with the JSON pointer to it.
 
 use std::str::FromStr;
 
@@ -9,14 +9,14 @@ pub(super) use crate::mistake::Mistakes;
 use crate::points::{DecimalError, Milli};
 use crate::time::{Instant, Span};
 
-/// A value and where it stands.
+/// A value and the JSON pointer to it.
 #[derive(Debug, Clone)]
 pub(super) struct Node<'a> {
     pub(super) value: &'a Value,
     pub(super) pointer: String,
 }
 
-/// An object and where it stands.
+/// An object and the JSON pointer to it.
 #[derive(Debug, Clone)]
 pub(super) struct Object<'a> {
     pub(super) map: &'a Map<String, Value>,
@@ -60,7 +60,7 @@ impl<'a> Node<'a> {
         self.value.as_str().or_else(|| self.wrong_type(mistakes, "a string"))
     }
 
-    /// A string that says something.
+    /// Reads a string that is not empty and not only white space.
     pub(super) fn name(&self, mistakes: &mut Mistakes) -> Option<String> {
         let text = self.string(mistakes)?;
         if text.trim().is_empty() {
@@ -69,15 +69,15 @@ impl<'a> Node<'a> {
         Some(text.to_owned())
     }
 
-    /// A type of events, in its form. Of a document that was accepted once any text is one, though perhaps none that an
-    /// event has.
+    /// Reads an event type and brings it into its form. In a stored document every text is accepted, although
+    /// an event may never have this type.
     pub(super) fn event_type(&self, mistakes: &mut Mistakes) -> Option<String> {
         let kind = event_type::form(self.string(mistakes)?).into_owned();
         if mistakes.are_of_stored() || event_type::is_type(&kind) {
             return Some(kind);
         }
         let message = format!(
-            "write the type as events have it: letters that are no capitals, digits and underscores, 1 to {} bytes, such as \
+            "write an event type of 1 to {} bytes, with letters that are no capitals, digits and underscores, such as \
              demo_requested",
             event_type::LONGEST
         );
@@ -140,7 +140,7 @@ impl<'a> Object<'a> {
             .or_else(|| mistakes.wrong(&child(&self.pointer, key), "missing", format!("add the key `{key}`")))
     }
 
-    /// Refuses, by its name, every key that is not among the known ones.
+    /// Adds a mistake for every key that is not a known key.
     pub(super) fn only(&self, known: &[&str], mistakes: &mut Mistakes) {
         for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
             let message = format!("remove `{key}`; the keys known here are {}", known.join(", "));
@@ -148,8 +148,9 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A key that may be absent: `Some(None)` if it is, `None` if it is there but wrong.
-    #[expect(clippy::option_option, reason = "absent and wrong are different answers")]
+    /// Reads a key that may be absent. Returns `Some(None)` if the key is absent, and `None` if its value has
+    /// a mistake.
+    #[expect(clippy::option_option, reason = "an absent key and a wrong value are different results")]
     pub(super) fn optional<T>(
         &self,
         key: &str,
@@ -166,7 +167,7 @@ impl<'a> Object<'a> {
         self.require("name", mistakes)?.name(mistakes)
     }
 
-    /// The optional `min` and `max`.
+    /// Reads the optional `min` and `max`, and checks that `min` is not above `max`.
     pub(super) fn caps(&self, mistakes: &mut Mistakes) -> Option<(Option<Milli>, Option<Milli>)> {
         let min = self.optional("min", mistakes, Node::points);
         let max = self.optional("max", mistakes, Node::points);

@@ -1,4 +1,4 @@
-//! Reads a rule's own value: what a condition compares a field with.
+//! Reads the value in a condition that a field is compared with.
 
 use serde_json::Value;
 use wildmatch::WildMatch;
@@ -7,7 +7,7 @@ use super::node::{Mistakes, Node};
 use crate::condition::{Literal, Numeral, Operand, Order, Test, lower};
 use crate::time::Instant;
 
-/// The rule's own value, with what asks for it.
+/// The value in a condition, with the condition's operator and field.
 pub(super) struct Own<'a> {
     pub(super) node: Node<'a>,
     pub(super) operator: &'static str,
@@ -33,7 +33,7 @@ impl Own<'_> {
         }
     }
 
-    /// One value that a field can equal.
+    /// Reads one value that a field can be equal to.
     fn literal(&self, node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Literal> {
         match node.value {
             Value::Number(number) => Some(Literal::Number(Numeral::new(number))),
@@ -72,7 +72,7 @@ impl Own<'_> {
         self.node.value.as_bool().or_else(|| self.refuse(&self.node, mistakes))
     }
 
-    /// Refuses the value, or an entry of it.
+    /// Refuses the value, or an entry of a list.
     fn refuse<T>(&self, node: &Node<'_>, mistakes: &mut Mistakes) -> Option<T> {
         let entry = node.pointer != self.node.pointer;
         let code =
@@ -92,7 +92,7 @@ impl Own<'_> {
                 format!("remove null; ask for an unknown field by {{field: {field}, exists: false}}")
             }
             ("in" | "not_in", Value::Array(_)) if entry => {
-                format!("write the values of the inner list into the list of `{operator}` itself")
+                format!("write the values of the inner list directly into the list of `{operator}`")
             }
             ("in" | "not_in", Value::Object(_)) if entry => self.key_by_key(),
             ("in" | "not_in", _) => format!("write a list of values, such as {operator}: [a, b]"),
@@ -101,20 +101,21 @@ impl Own<'_> {
             }
             ("ne", Value::Null) => format!("write {{field: {field}, exists: true}} to ask for a known field"),
             ("eq", Value::Array(_)) => {
-                "write `in` instead of `eq` to name several values; `eq` compares with one".to_owned()
+                "write `in` instead of `eq` to name several values; `eq` compares with one value".to_owned()
             }
             ("ne", Value::Array(_)) => {
-                "write `not_in` instead of `ne` to name several values; `ne` compares with one".to_owned()
+                "write `not_in` instead of `ne` to name several values; `ne` compares with one value"
+                    .to_owned()
             }
             ("eq" | "ne", _) => self.key_by_key(),
             ("contains", Value::Array(_)) => self.one_by_one(),
             ("contains", _) => {
-                "write the text that the field's text holds, or the element that its list has: \
+                "write a text that is part of the field's text, or an element of the field's list: \
                                 a text, a number, true or false"
                     .to_owned()
             }
             (_, Value::Array(_)) => self.one_by_one(),
-            _ => format!("write a text in quotation marks; `{operator}` looks at texts only"),
+            _ => format!("write a text in quotation marks; `{operator}` works only on texts"),
         }
     }
 
@@ -122,7 +123,7 @@ impl Own<'_> {
     fn advice_on_none(&self) -> String {
         let Own { operator, field, .. } = self;
         if *operator == "in" {
-            return "name at least one value; of none, no value is one".to_owned();
+            return "name at least one value; an empty `in` never holds".to_owned();
         }
         format!("name at least one value, or write {{field: {field}, exists: true}} to ask for a known field")
     }
@@ -131,7 +132,7 @@ impl Own<'_> {
         let Own { operator, field, .. } = self;
         format!(
             "write a condition for each value, {{any: [{{field: {field}, {operator}: a}}, {{field: {field}, {operator}: b}}]}}; \
-             `{operator}` takes one"
+             `{operator}` takes one value"
         )
     }
 

@@ -1,4 +1,4 @@
-//! Reads rules: the kind is told by the keys.
+//! Reads rules. The keys of a rule tell its kind.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::node::{Mistakes, Node, Object};
 use super::{Gathered, condition, decay};
 use crate::model::{Count, EventRule, Limit, Matching, Repeat, Rule, RuleKind};
 
-/// So many repeats at most, so that no sum can overflow.
+/// The most repeats of an inactivity rule. This keeps sums from overflowing.
 const MAX_REPEATS: u32 = 10_000;
 
 const EVERY_KIND: [&str; 4] = ["name", "points", "min", "max"];
@@ -51,7 +51,7 @@ fn kind(object: &Object<'_>, gathered: &mut Gathered, mistakes: &mut Mistakes) -
         _ => mistakes.wrong(
             &object.pointer,
             "ambiguous_kind",
-            "keep one of `when`, `event` and `inactive`; a rule is of one kind",
+            "keep only one of `when`, `event` and `inactive`; a rule has one kind",
         ),
     }
 }
@@ -107,17 +107,17 @@ fn matching(object: &Object<'_>, mistakes: &mut Mistakes) -> Option<Matching> {
     Some(Matching { types: types?, condition: condition?.map(Arc::new) })
 }
 
-/// At least one event type: of none, no event could ever be.
+/// Reads a list of at least one event type: a rule with an empty list would never match an event.
 fn some_types(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Vec<String>> {
     let types = types(node, mistakes)?;
     if types.is_empty() && !mistakes.are_of_stored() {
-        let message = "name at least one type; of none, no event can be";
+        let message = "name at least one type; an empty list never matches an event";
         return mistakes.wrong(&node.pointer, "empty", message);
     }
     Some(types)
 }
 
-/// Event types; one that is named twice counts once.
+/// Reads a list of event types, without repetitions.
 pub(super) fn types(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Vec<String>> {
     let entries = node.list(mistakes)?;
     let names: Vec<_> = entries.iter().map(|entry| entry.event_type(mistakes)).collect();

@@ -24,7 +24,7 @@ pub(super) fn scale(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Scale> {
     let mut labels = BTreeSet::new();
     for (entry, step) in entries.iter().zip(&steps) {
         if !labels.insert(&step.label) {
-            let message = format!("give each step its own label; `{}` stands twice", step.label);
+            let message = format!("give each step its own label; `{}` is used twice", step.label);
             mistakes.add(&format!("{}/label", entry.pointer), "duplicate_label", message);
         }
     }
@@ -33,7 +33,7 @@ pub(super) fn scale(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Scale> {
             && lower >= higher
         {
             let message =
-                format!("let `{label}` begin below {higher}: the steps must fall, the highest first");
+                format!("let `{label}` begin below {higher}: write the steps from the highest to the lowest");
             mistakes.add(&format!("{}/from", entry.pointer), "not_falling", message);
         }
     }
@@ -46,7 +46,7 @@ fn step(node: &Node<'_>, is_last: bool, mistakes: &mut Mistakes) -> Option<Step>
     let label = object.require("label", mistakes).and_then(|node| node.name(mistakes));
     let from = if is_last {
         if let Some(from) = object.get("from") {
-            let message = "remove `from`: the last label is for whatever lies below the others";
+            let message = "remove `from`: the last label is for all points below the other labels";
             return mistakes.wrong(&from.pointer, "last_has_from", message);
         }
         None
