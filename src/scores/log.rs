@@ -1,4 +1,4 @@
-//! Reading the log: what a replay starts from.
+//! Reads the events and attributes from which leads are replayed.
 
 use std::collections::HashMap;
 
@@ -9,16 +9,16 @@ use sqlx::PgConnection;
 use super::store;
 use crate::platform::{clock::to_instant, ids::LeadId, json::Stored};
 
-/// Everything that counts for one lead.
+/// The events that count for a lead, and the attributes that follow from them.
 #[derive(Debug, Default)]
 pub struct History {
-    /// Its events, oldest first.
+    /// The lead's events, oldest first.
     pub events: Vec<Event>,
-    /// Its attributes, with their provenance.
+    /// The lead's attributes, each with its date and event.
     pub profile: Fold,
 }
 
-/// Reads the whole logs of some leads; one that has no events gets an empty history.
+/// Reads the whole logs of some leads. A lead without events gets an empty history.
 pub async fn read(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<HashMap<LeadId, History>> {
     let mut histories: HashMap<LeadId, History> =
         leads.iter().map(|lead| (*lead, History::default())).collect();
@@ -35,7 +35,7 @@ pub async fn read(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Has
 
 /// Reads the whole log of a lead.
 pub async fn read_one(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<History> {
-    Ok(read(conn, &[lead]).await?.remove(&lead).expect("every lead that is asked for gets a history"))
+    Ok(read(conn, &[lead]).await?.remove(&lead).expect("`read` returns a history for every given lead"))
 }
 
 impl store::LoggedEvent {
@@ -51,16 +51,17 @@ impl store::LoggedEvent {
     }
 }
 
-/// The fields of an object of an event; of anything else, which no call can have brought, none.
+/// The fields of a stored object of an event. `None` if nothing is stored, or if the stored value is no
+/// object. No call can store such a value.
 fn fields(lead: LeadId, event: &str, stored: Option<Stored>) -> Option<Map<String, Value>> {
     let fields = stored?.into_fields();
     if fields.is_none() {
-        tracing::warn!(lead = %lead.0, event, "what is stored of an event is no object, and is passed over");
+        tracing::warn!(lead = %lead.0, event, "the stored properties or traits of an event are not an object; they are ignored");
     }
     fields
 }
 
-/// The column holds these three words, and no other.
+/// Reads the column `verdict`, which holds only `human`, `suspect` or `machine`.
 fn verdict(text: &str) -> Verdict {
     match text {
         "machine" => Verdict::Machine,

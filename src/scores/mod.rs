@@ -1,13 +1,15 @@
-//! Scores as they are stored: what is stored of a lead equals a replay of its log, always.
+//! Stored scores. The stored state of a lead always equals a replay of its log.
 //!
-//! *Tally*: the bounded state that a lead's events are added to. There is one for each model under which the lead is scored.
-//! *State*: what is stored of a lead under a model, the tally included. [`ModelStates`] holds the states of some leads under one
-//! version of a model: it loads them, adds new events or replays the log, evaluates, and writes what has changed. [`rebuild()`]
-//! makes the states of a version that is being prepared. When states change, and what follows from that, is decided above, in
-//! [`crate::lifecycle`].
+//! *Tally*: the bounded state that a lead's events are added to. There is one for each model under which the
+//! lead is scored. *State*: the tally and the score of a lead under a model, as they are stored.
+//! [`ModelStates`] holds the states of some leads under one version of a model: it loads the states, adds new
+//! events or replays the log, evaluates, and writes the changed states. [`rebuild()`] makes the states of a
+//! version that is being prepared. [`crate::lifecycle`] decides when states change, and what follows from a
+//! change.
 //!
-//! A state is *outdated* if it was made under older semantics ([`scoring::SEMANTICS`]). An outdated state is served as it is, and
-//! no event is added to it. The next change of the lead, or else the sweep `renew`, replays the log, attributes included.
+//! A state is *outdated* if it was made under older semantics ([`scoring::SEMANTICS`]). An outdated state is
+//! served as it is, and no event is added to it. The next change of the lead replays the log, also for the
+//! attributes. If the lead does not change, the sweep `renew` does so.
 
 pub mod api;
 mod log;
@@ -32,55 +34,56 @@ pub(crate) use store::{count_outdated, delete, due, known_since, not_to_be_conta
 
 use crate::{leads::Stage, platform::ids::LeadId};
 
-/// The events that have just entered the log, by the lead for which they count.
+/// The events that are new in the log, by the lead for which they count.
 pub type Additions<'a> = BTreeMap<LeadId, Vec<EventRef<'a>>>;
 
 /// A lead's state under a model, as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
-    /// Whose.
+    /// The lead.
     pub lead_id: LeadId,
     /// The lead's stage.
     pub stage: Stage,
-    /// Whether the person asked not to be contacted, and has not asked for contact since.
+    /// Whether the person must not be contacted on any channel.
     pub do_not_contact: bool,
-    /// As published.
+    /// The published score, in whole points.
     pub score: i32,
-    /// In milli-points, before the score's own bounds.
+    /// The raw score in milli-points, before the bounds of the score.
     pub raw: i64,
-    /// In milli-points.
+    /// The fit, in milli-points.
     pub fit: i64,
-    /// In milli-points.
+    /// The engagement, in milli-points.
     pub engagement: i64,
-    /// Such as `A1`.
+    /// The grade, such as `A1`.
     pub grade: String,
-    /// Such as `hot`.
+    /// The band, such as `hot`.
     pub band: String,
-    /// The instant for which the numbers hold.
+    /// The instant for which the score was computed.
     pub as_of: DateTime<Utc>,
-    /// When the score changes if nothing happens.
+    /// The next instant at which the score may change if nothing happens; `None` if never.
     pub next_change_at: Option<DateTime<Utc>>,
-    /// When to look again: then, or when a dwell ends.
+    /// When the sweep must look at the lead again: at `next_change_at`, or earlier if a dwell or cooldown
+    /// ends.
     pub due_at: Option<DateTime<Utc>>,
-    /// When the person last did something.
+    /// The newest activity that the person did.
     pub last_activity_at: Option<DateTime<Utc>>,
-    /// When the lead first did something: the earliest of its events that count; none: there is no such event.
+    /// The instant of the earliest event that counts; `None` if no event counts.
     pub first_seen_at: Option<DateTime<Utc>>,
-    /// Whether it is an MQL for having asked for sales.
+    /// Whether the lead is an MQL by hand-raise.
     pub hand_raised: bool,
-    /// When the person last asked for sales, by this version.
+    /// The newest hand-raise under this version.
     pub hand_raised_at: Option<DateTime<Utc>>,
-    /// When anything changed that a reader sees.
+    /// When a visible value of the lead last changed.
     pub updated_at: DateTime<Utc>,
     tally: Vec<u8>,
 }
 
-/// Whether some lead has an outdated state. The lead's attributes may then be of older semantics too.
+/// Whether any lead has an outdated state. The attributes of such a lead may be of older semantics too.
 pub async fn any_outdated(conn: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(!store::outdated(conn, 1).await?.is_empty())
 }
 
-/// For how long the score that is due longest has been waiting to be brought up to date.
+/// How long the longest overdue score has been waiting for its update; zero if no score is overdue.
 pub async fn overdue(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<TimeDelta> {
     let oldest = store::oldest_due(conn).await?;
     Ok(oldest.map_or(TimeDelta::zero(), |due| (now - due).max(TimeDelta::zero())))

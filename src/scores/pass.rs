@@ -1,12 +1,13 @@
-//! The tallies of many leads from one reading of the log, in the order in which it lies on disk.
+//! Makes the tallies of many leads in one pass over the log, in the order of the log on disk.
 //!
-//! To read one lead's events after the other's is to jump about the disk, and a tally does not ask for their order. So a
-//! pass notes for many leads which row each has under the live version, its *mark*, and whose each identity's events
-//! are; then it adds every event of the log to the tally of the lead for which it counts.
+//! Reading the events lead by lead would need random access to the disk. A tally does not depend on the order
+//! of events, so a pass can read them in disk order. A pass first notes, for many leads, the spans of their
+//! identities and a *mark*: which version of its row each lead has under the live model. Then the pass adds
+//! every event of the log to the tally of the lead for which the event counts.
 //!
-//! Whatever changes what counts for a lead writes that row anew, in the same transaction. So a lead that has its mark still
-//! when it is locked has the events that it had when the pass began, all of them were there to be read, and its tally is
-//! whole. Every other lead is replayed by itself.
+//! Every transaction that changes which events count for a lead also writes the lead's row. So if a locked
+//! lead still has its mark, its events are the same as when the pass began. The pass has read all of them,
+//! and the tally is complete. All other leads are replayed one by one.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -36,29 +37,29 @@ use crate::{
     },
 };
 
-/// How many leads a pass is about. With twenty events each they take about 0.7 KB apiece.
+/// The most leads of one pass. A lead with twenty events takes about 0.7 KB of memory.
 const LEADS: usize = 1_000_000;
 /// How many leads are noted in one step.
 const NOTED: usize = 25_000;
-/// How many pages of the log are read in one statement: 8 MiB.
+/// How many pages of the log one statement reads: 8 MiB.
 const PAGES: usize = 1_024;
 
-/// A reading of the log that is under way, or done.
+/// A pass over the log that is under way or done.
 #[derive(Debug)]
 pub struct Pass {
     version: Arc<Version>,
-    /// The version under whose rows the leads are marked.
+    /// The live version. The marks are those of its rows.
     live: ModelId,
-    /// The lead after whom it begins.
+    /// The pass is for leads with a greater id than this.
     after: LeadId,
-    /// In the order of their ids.
+    /// The leads of the pass, in the order of their ids.
     leads: Vec<Entry>,
     whose: HashMap<IdentityId, Whose>,
-    /// None while leads are being noted.
+    /// The file and the length of the log; `None` while leads are being noted.
     log: Option<Log>,
     /// How many pages of the log have been read.
     read: i64,
-    /// Read last, and not added yet.
+    /// Events that were read but are not yet added to the tallies.
     waiting: Vec<CountedEvents>,
 }
 
@@ -66,11 +67,11 @@ pub struct Pass {
 struct Entry {
     lead: LeadId,
     mark: Mark,
-    /// None once it has been taken.
+    /// `None` after [`Pass::take`] has handed the tally over.
     tally: Option<Tally>,
 }
 
-/// For whom an identity's events count, by the places of the leads.
+/// The leads for which an identity's events count, by stretch of time. Leads are places in [`Pass::leads`].
 #[derive(Debug)]
 enum Whose {
     One(Stretch),
@@ -84,7 +85,7 @@ struct Stretch {
     place: usize,
 }
 
-/// Tallies that hold if the leads still have their marks.
+/// Tallies with the marks of their leads. A tally is valid if its lead still has the mark.
 #[derive(Debug, Default)]
 pub struct Prepared {
     live: Option<ModelId>,
@@ -92,7 +93,7 @@ pub struct Prepared {
 }
 
 impl Pass {
-    /// A pass for the leads after one. It knows nobody yet.
+    /// A pass that has not begun, for the leads with a greater id than `lead`, or for all leads.
     pub fn after(version: Arc<Version>, live: ModelId, lead: Option<LeadId>) -> Pass {
         Pass {
             version,
@@ -106,13 +107,13 @@ impl Pass {
         }
     }
 
-    /// Whether it is of use to somebody who has come so far with a version.
+    /// Whether the pass is useful for a rebuild of this version that has come as far as the lead `last`.
     pub fn serves(&self, version: ModelId, last: Option<LeadId>) -> bool {
         self.version.id == version
             && (self.log.is_none() || self.leads.last().is_some_and(|entry| last < Some(entry.lead)))
     }
 
-    /// How much of the log has been read: 0 to 1.
+    /// The share of the log that has been read: 0 to 1.
     pub fn share(&self) -> f32 {
         if self.is_done() {
             1.0
@@ -126,14 +127,14 @@ impl Pass {
         self.log.as_ref().is_some_and(|log| self.read >= log.pages)
     }
 
-    /// Whether there is nobody after the lead where it began.
+    /// Whether the pass found no leads.
     pub fn is_empty(&self) -> bool {
         self.log.is_some() && self.leads.is_empty()
     }
 
-    /// The next step: notes more leads, or reads more of the log, on several connections side by side. None if the log was
-    /// moved to another file meanwhile (`vacuum full`): then the pages read and those to come are not one whole, and a
-    /// new pass must begin.
+    /// Does the next step: notes more leads, or reads more of the log on `lanes` connections at once. Returns
+    /// `None` if the log has moved to another file since the pass began (`vacuum full`). The pages of the two
+    /// files do not fit together, so a new pass must begin.
     pub async fn go_on(self, pool: &PgPool, lanes: usize) -> sqlx::Result<Option<Pass>> {
         match self.log {
             None => Ok(Some(self.note(&mut *pool.acquire().await?).await?)),
@@ -141,8 +142,8 @@ impl Pass {
         }
     }
 
-    /// Notes the next leads, with their marks first: what changes after that changes the mark too. After the last of
-    /// them, how long the log is: what the marks stand for is in it.
+    /// Notes the next leads. Marks are read before spans, so that a later change also changes the mark. After
+    /// the last lead, notes the length of the log, so that the log holds all events that the marks stand for.
     async fn note(mut self, conn: &mut PgConnection) -> sqlx::Result<Pass> {
         let before = self.leads.len();
         let after = self.leads.last().map_or(self.after, |entry| entry.lead);
@@ -165,7 +166,7 @@ impl Pass {
     async fn note_spans(&mut self, conn: &mut PgConnection, after: LeadId, last: LeadId) -> sqlx::Result<()> {
         let mut spans = store::spans_between(conn, after, last);
         while let Some(span) = spans.try_next().await? {
-            // A lead that came meanwhile was born with a state.
+            // The lead was created after the leads were noted. A new lead gets its state at once.
             let Ok(place) = self.leads.binary_search_by_key(&span.lead_id, |entry| entry.lead) else {
                 continue;
             };
@@ -178,7 +179,7 @@ impl Pass {
         Ok(())
     }
 
-    /// Reads the next pages, and meanwhile, on another thread, adds what was read before.
+    /// Reads the next pages. At the same time another thread adds the events that were read before.
     async fn read_on(self, pool: &PgPool, lanes: usize, file: i64, pages: i64) -> sqlx::Result<Option<Pass>> {
         let asked = Asked::by(&self.version.model);
         let stretches: Vec<i64> = (self.read..pages).step_by(PAGES).take(lanes).collect();
@@ -208,7 +209,7 @@ impl Pass {
     fn add(&mut self, events: CountedEvents) {
         let Pass { version, leads, whose, .. } = self;
         let (mut adding, asked) = (Adding::under(&version.model), Asked::by(&version.model));
-        // Apart from the adding, so that the processor can look for many at once.
+        // A loop of its own, so that the processor can look up many identities at once.
         let places: Vec<Option<usize>> = events
             .identities
             .iter()
@@ -232,7 +233,7 @@ impl Pass {
         }
     }
 
-    /// Hands over the tallies of some leads.
+    /// Takes the tallies of some leads out of the pass.
     pub fn take(&mut self, leads: &[LeadId]) -> Prepared {
         let taken = leads.iter().filter_map(|lead| {
             let place = self.leads.binary_search_by_key(lead, |entry| entry.lead).ok()?;
@@ -243,7 +244,8 @@ impl Pass {
     }
 }
 
-/// What the thread that adds has done. Its panic goes on here; it is stopped only with the service.
+/// Unwraps the result of the thread that adds events, and passes its panic on. The thread is only cancelled
+/// when the service stops.
 fn added(pass: Result<Pass, JoinError>) -> sqlx::Result<Pass> {
     pass.map_err(|error| match error.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
@@ -259,8 +261,9 @@ impl Whose {
         }
     }
 
-    /// Whose an event of an instant is: as noted last, where an identity moved while leads were being noted. From whom it
-    /// moved has lost its mark.
+    /// Returns the place of the lead that owns an event at this instant. If the identity moved while leads
+    /// were being noted, the span that was noted last wins. The old owner's mark no longer matches, so that
+    /// lead is replayed.
     fn at(&self, at: DateTime<Utc>) -> Option<usize> {
         let holds = |stretch: &&Stretch| stretch.since <= at && stretch.until.is_none_or(|until| at < until);
         match self {
@@ -272,13 +275,13 @@ impl Whose {
 }
 
 impl Prepared {
-    /// The tallies that are whole. The leads are locked, and `live` is the version that is live now.
+    /// The tallies that are complete. The leads must be locked, and `live` must be the current live version.
     pub(super) async fn whole(
         self,
         conn: &mut PgConnection,
         live: ModelId,
     ) -> sqlx::Result<BTreeMap<LeadId, Tally>> {
-        // Rows under another version may not have been kept up.
+        // The marks are from rows of another version, and those rows may no longer be updated.
         if self.tallies.is_empty() || self.live != Some(live) {
             return Ok(BTreeMap::new());
         }

@@ -1,4 +1,4 @@
-//! What is known of leads while they are brought up to date, whatever the model.
+//! Leads' attributes and logs while their states are brought up to date. They do not depend on the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,38 +12,43 @@ use crate::{
     platform::{ids::LeadId, json},
 };
 
-/// How many attributes a lead may have, removed ones too: each event that describes the lead reads and writes all of them.
+/// The most attributes that a lead may have, removed ones included. The number is bounded because each event
+/// with traits reads and writes all attributes of the lead.
 pub const MOST_ATTRIBUTES: usize = 1_000;
-/// How large they may be together, in bytes.
+/// The most bytes that all attributes of a lead may have together.
 pub const MOST_BYTES: usize = 256 * 1024;
 
-/// How many times as much a lead may have that is joined from several, by an event or by hand: two full leads may be one person, and a
-/// device after the other must not make a lead that grows without end.
+/// The factor by which a lead that was joined from several may exceed the limits. Two full leads may be one
+/// person. But a lead must not grow without end as one device after another joins it.
 const JOINED: usize = 2;
 
-/// The leads that a transaction is about, by id.
+/// The leads of a transaction, by id.
 #[derive(Default)]
 pub struct People(BTreeMap<LeadId, Person>);
 
-/// A lead's attributes in the making, and its log where that was read.
+/// A lead's new attributes, and its log if the log was read.
 #[derive(Default)]
 pub(crate) struct Person {
     pub(crate) profile: Fold,
-    /// A value of the profile has changed: attribute rules must be asked again.
+    /// Whether a value of the profile may have changed, so that attribute rules must be evaluated again.
     pub(crate) reworded: bool,
-    /// Something was said of the person, if only the same again later: the date counts when an older event comes late.
+    /// Whether an event described the person, even with the same values. The newer date must be stored too,
+    /// because it wins over an older event that comes late.
     described: bool,
-    /// The names of the attributes that have another value than was stored.
+    /// The names of the attributes whose values differ from the stored ones.
     pub(crate) changed: Vec<String>,
-    /// A reader sees something new of it besides: an identity has joined, or it was said what the person agrees to.
+    /// Whether something else changed that a reader sees: a new identity, or a word about consent.
     pub(crate) named: bool,
-    /// All that counts for it, what is new included; for those that are replayed.
+    /// The whole log, new events included, if the lead is replayed.
     pub(crate) history: Option<History>,
 }
 
 impl People {
-    /// Reads what is needed: the logs of `stale` leads, and the attributes of those of whom something new is said. Of the
-    /// stale ones those that are `outdated` have the identities that they had: their attributes may be the same anew.
+    /// Reads the logs of `stale` leads, and the attributes of leads that new events describe. `outdated` are
+    /// stale leads whose identities did not change, so a replay may give them the same attributes as before.
+    ///
+    /// # Errors
+    /// [`StateError::Overfull`] if new events would give a lead too many attributes.
     pub(crate) async fn load(
         conn: &mut PgConnection,
         locked: &LockedLeads,
@@ -93,10 +98,10 @@ impl People {
         Ok(people)
     }
 
-    /// Gives a lead the attributes of its log.
+    /// Gives a lead its log, and the attributes that follow from the log.
     fn replay(&mut self, lead: LeadId, mut history: History, before: Option<&Fold>, outdated: bool) {
         let person = self.0.entry(lead).or_default();
-        // What moved away may have left nothing behind, and that is to be written too.
+        // If identities moved away, the profile may now be empty, and the empty profile must be written too.
         person.described = true;
         person.profile = std::mem::take(&mut history.profile);
         let stored = || before.map(Fold::to_profile).unwrap_or_default();
@@ -104,7 +109,8 @@ impl People {
         person.history = Some(history);
     }
 
-    /// Leads as they are known, `asked` with their attributes.
+    /// The locked leads as they are stored. The leads `asked` get their attributes, and their attribute rules
+    /// are evaluated.
     pub(crate) async fn known(
         conn: &mut PgConnection,
         locked: &LockedLeads,
@@ -126,12 +132,12 @@ impl People {
         self.0.get(&lead)
     }
 
-    /// The attributes of a lead of which something is said in this change.
+    /// The attributes of a lead, if an event of this change described the lead.
     pub(crate) fn described(&self, lead: LeadId) -> Option<&Fold> {
         self.get(lead).filter(|person| person.described).map(|person| &person.profile)
     }
 
-    /// Writes the attributes of those of whom something was said.
+    /// Writes the attributes of the leads that events of this change described.
     pub(crate) async fn write(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
         let (leads, attributes): (Vec<LeadId>, Vec<Value>) = self
             .0
@@ -146,7 +152,7 @@ impl People {
 }
 
 impl People {
-    /// Writes the words of those leads that may be found by others than before.
+    /// Writes the search words of the leads whose words may have changed.
     pub(crate) async fn write_words(
         &self,
         conn: &mut PgConnection,
@@ -172,8 +178,8 @@ impl People {
 }
 
 impl Person {
-    /// Folds in what is said of a person; the ids of the events that would give the lead more attributes than it may have.
-    /// What such an event says is left out.
+    /// Folds in the traits of new events. Returns the ids of the events that would give the lead too many
+    /// attributes. The traits of such events are left out.
     fn describe<'a>(&mut self, news: &[EventRef<'a>]) -> Vec<&'a str> {
         let mut full = Vec::new();
         for event in news {
@@ -195,7 +201,7 @@ impl Person {
 }
 
 impl History {
-    /// The person without what is new, by the log that has it already.
+    /// The person before the new events. The log must contain the new events already.
     fn before(&self, news: &[EventRef<'_>]) -> Person {
         let new: BTreeSet<&str> = news.iter().map(|event| event.id).collect();
         let mut profile = Fold::default();
@@ -208,7 +214,7 @@ impl History {
     }
 }
 
-/// Whether a lead has room for all that an event says, even if nothing of it is known yet.
+/// Whether a lead has room for all traits of an event, even if every trait is a new attribute.
 fn fits(profile: &Fold, traits: &Map<String, Value>) -> bool {
     let (attributes, bytes) = extent(profile);
     let more: usize = traits.iter().map(|(name, value)| name.len() + json::size(value) + 2).sum();
@@ -216,7 +222,8 @@ fn fits(profile: &Fold, traits: &Map<String, Value>) -> bool {
     attributes + more / 3 <= MOST_ATTRIBUTES && bytes + more <= MOST_BYTES
 }
 
-/// Whether a lead that was joined has more than two full leads, and more than it had.
+/// Whether a joined lead exceeds twice the limits ([`MOST_ATTRIBUTES`], [`MOST_BYTES`]) and has more than
+/// before.
 pub fn is_swollen(before: Option<&Fold>, after: &Fold) -> bool {
     let (attributes, bytes) = extent(after);
     let (had, had_bytes) = before.map(extent).unwrap_or_default();
@@ -224,8 +231,8 @@ pub fn is_swollen(before: Option<&Fold>, after: &Fold) -> bool {
         || (bytes > JOINED * MOST_BYTES && bytes > had_bytes)
 }
 
-/// Whether a lead would have more attributes than it may, and more than it has. A lead that has too many, since it was
-/// joined from several, can still be told what changes none of that.
+/// Whether a lead would exceed the limits and have more than before. A lead that exceeds them already,
+/// because it was joined from several, may still get traits that do not make it larger.
 fn exceeds(before: &Fold, after: &Fold) -> bool {
     let (attributes, bytes) = extent(after);
     if attributes <= MOST_ATTRIBUTES && bytes <= MOST_BYTES {
@@ -235,25 +242,25 @@ fn exceeds(before: &Fold, after: &Fold) -> bool {
     (attributes > MOST_ATTRIBUTES && attributes > had) || (bytes > MOST_BYTES && bytes > had_bytes)
 }
 
-/// How many attributes there are, removed ones too, and about how many bytes they have.
+/// The number of attributes, removed ones included, and about how many bytes they have together.
 fn extent(fold: &Fold) -> (usize, usize) {
     fold.iter().fold((0, 0), |(attributes, bytes), (name, dated)| {
         (attributes + 1, bytes + name.len() + json::size(&dated.value))
     })
 }
 
-/// What would give leads more attributes than they may have.
+/// The events and joins that would give leads too many attributes.
 #[derive(Debug, Default, thiserror::Error)]
-#[error("a lead would have more attributes than it may")]
+#[error("a lead would have too many or too large attributes")]
 pub struct Overfull {
-    /// Events that say too much of a lead, by the lead and the event's id.
+    /// Events whose traits do not fit, by lead and event id.
     pub events: BTreeSet<(LeadId, String)>,
-    /// Leads that would be joined from too many.
+    /// Leads that would become too large because leads are joined.
     pub joined: BTreeSet<LeadId>,
 }
 
 impl Overfull {
-    /// Notes what of a lead's news is too much, by its whole log.
+    /// Notes which new events of a replayed lead do not fit, and whether the lead became too large.
     fn extend(
         &mut self,
         lead: LeadId,
@@ -270,7 +277,7 @@ impl Overfull {
     }
 }
 
-/// Why states were not made.
+/// Why the states could not be computed.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Events would give a lead too many attributes: roll back, and begin again without them.
@@ -282,7 +289,7 @@ pub enum StateError {
 }
 
 impl StateError {
-    /// The error of a change without new events.
+    /// The error as a database error, for a change without new events.
     pub(crate) fn without_events(self) -> sqlx::Error {
         match self {
             StateError::Database(error) => error,
@@ -291,8 +298,7 @@ impl StateError {
     }
 }
 
-/// The attributes as they are stored, of those whose attributes may change: something new is said of them, or they are
-/// replayed.
+/// The stored attributes of the leads that new events describe or that are replayed.
 async fn stored(
     conn: &mut PgConnection,
     additions: &Additions<'_>,
@@ -310,8 +316,8 @@ async fn stored(
     Ok(rows.into_iter().map(|row| (row.lead_id, row.attributes)).collect())
 }
 
-/// The names of the attributes whose values differ. Of an object that stays one, such as `company` or what was derived, the
-/// members that do: `company.domain`.
+/// The names of the attributes whose values differ. If both values are objects, such as `company` or
+/// `derived`, names the members that differ: `company.domain`.
 fn differing(before: &Fold, after: &Fold) -> Vec<String> {
     let (before, after) = (before.to_profile(), after.to_profile());
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();

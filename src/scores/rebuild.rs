@@ -1,4 +1,4 @@
-//! The states of a version that is being prepared, from the log.
+//! Rebuild: makes the states of a version that is being prepared, from the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +20,8 @@ use crate::{
     platform::{clock::to_instant, ids::LeadId, json::Stored},
 };
 
-/// Gives locked leads a state under a version: from the tallies prepared for them where those are whole, else each from
-/// its log; those that have a state keep it. Stages stay as they are.
+/// Gives locked leads a state under a version. Uses the tally from `prepared` if the tally is complete, and
+/// else replays the lead's log. Leads that have a current state keep it. Stages do not change.
 pub async fn rebuild(
     conn: &mut PgConnection,
     scored: &Scored,
@@ -49,7 +49,8 @@ pub async fn rebuild(
     Ok(())
 }
 
-/// Adds the events of the log to the tallies as they come from the database: a tally does not ask for their order.
+/// Adds the events of leads' logs to their tallies, in the order in which the database returns them. A tally
+/// does not depend on the order.
 async fn replay(conn: &mut PgConnection, states: &mut ModelStates<'_>, leads: &[LeadId]) -> sqlx::Result<()> {
     if leads.is_empty() {
         return Ok(());
@@ -72,7 +73,7 @@ async fn replay(conn: &mut PgConnection, states: &mut ModelStates<'_>, leads: &[
     Ok(())
 }
 
-/// An event as it is read: with all its properties, or with those of the fields asked for that it has.
+/// An event as read from the log: with all its properties, or with up to three of them.
 pub(super) struct Read<'a> {
     pub(super) kind: &'a str,
     pub(super) at: DateTime<Utc>,
@@ -81,11 +82,12 @@ pub(super) struct Read<'a> {
     pub(super) all: Option<&'a Map<String, Value>>,
 }
 
-/// Adds events as they are read to tallies.
+/// Adds events that were read from the log to tallies.
 pub(super) struct Adding<'a> {
     pub(super) model: &'a Model,
     names: Vec<&'a str>,
-    /// Of one event after the other; a field that it lacks is null, which says the same.
+    /// The properties of the current event. Reused for every event; a missing field is null, which means the
+    /// same.
     properties: Map<String, Value>,
 }
 
@@ -95,7 +97,7 @@ impl<'a> Adding<'a> {
         Adding { model, names, properties: Map::new() }
     }
 
-    /// Adds one.
+    /// Adds an event to a tally.
     pub(super) fn add(&mut self, tally: &mut Tally, event: Read<'_>) {
         for (name, value) in self.names.iter().zip(event.found) {
             let value = value.unwrap_or_default();
@@ -117,7 +119,7 @@ impl<'a> Adding<'a> {
 }
 
 impl Asked {
-    /// What a model reads.
+    /// The properties that the rules of a model read.
     pub(super) fn by(model: &Model) -> Asked {
         let mut read = model.properties_read().into_iter().map(str::to_owned);
         let fields = [read.next(), read.next(), read.next()];

@@ -24,44 +24,44 @@ use crate::{
     },
 };
 
-/// The states of some leads under one version: what is stored, and what each state becomes.
+/// The states of some leads under one version: the stored states and the new ones.
 pub(crate) struct ModelStates<'a> {
     pub(super) version: &'a Version,
-    /// By lead.
+    /// The states, by lead.
     pub(crate) states: BTreeMap<LeadId, PendingState>,
-    /// By the tallies with everything new in them.
+    /// The scores with all new events, by lead; empty before [`ModelStates::add_or_replay`].
     scores: BTreeMap<LeadId, Score>,
 }
 
-/// What states are computed from.
+/// The inputs from which states are computed.
 #[derive(Clone, Copy)]
 pub(crate) struct StateInputs<'a> {
     /// The instant of the change.
     pub(crate) now: DateTime<Utc>,
     /// The locked leads.
     pub(crate) leads: &'a LockedLeads,
-    /// The leads' attributes, and their logs where those were read.
+    /// The leads' attributes, and the logs of leads that are replayed.
     pub(crate) people: &'a People,
     /// The new events.
     pub(crate) additions: &'a Additions<'a>,
 }
 
-/// One lead's state in the making, beside what is stored.
+/// A lead's new state while it is computed, and its stored state.
 pub(crate) struct PendingState {
-    /// The tally.
+    /// The tally; new events are added by [`ModelStates::add_or_replay`].
     pub(crate) tally: Tally,
-    /// When the lead first did something; as stored, until everything new is in it.
+    /// The instant of the earliest event that counts. The stored value until the new events are added.
     first_seen_at: Option<DateTime<Utc>>,
-    /// The lead is to be replayed from the log.
+    /// Whether the lead must be replayed from the log.
     stale: bool,
-    /// The lead is to be replayed only because its state was made under older semantics.
+    /// Whether the lead must be replayed only because its state is of older semantics.
     outdated: bool,
     stored: Option<StateRow>,
 }
 
 impl<'a> ModelStates<'a> {
-    /// Loads what is stored. A lead that the version does not cover yet and that has no state is left out: the rebuild makes
-    /// the lead's first state.
+    /// Loads the stored states. A lead without a state that the version does not cover yet is left out,
+    /// because the rebuild makes the lead's first state.
     pub(crate) async fn load(
         conn: &mut PgConnection,
         version: &'a Version,
@@ -92,8 +92,8 @@ impl<'a> ModelStates<'a> {
         Ok(ModelStates { version, states, scores: BTreeMap::new() })
     }
 
-    /// The leads that are to be replayed from the log: other events count for the lead than before, or the stored tally
-    /// cannot be read or is outdated.
+    /// The leads that must be replayed from the log. Either other events count for the lead than before, or
+    /// the stored tally is missing, unreadable or outdated.
     pub(crate) fn stale(&self) -> impl Iterator<Item = LeadId> {
         self.states.iter().filter(|(_, state)| state.stale).map(|(lead, _)| *lead)
     }
@@ -103,8 +103,8 @@ impl<'a> ModelStates<'a> {
         self.states.iter().filter(|(_, state)| state.outdated).map(|(lead, _)| *lead)
     }
 
-    /// The tally that an outdated state would have had before the new events, under today's semantics. None: the state is not
-    /// outdated.
+    /// The tally that an outdated state would have had before the new events, under the current semantics;
+    /// `None` if the state is not outdated.
     pub(crate) fn renewed(&self, lead: LeadId, given: StateInputs<'_>) -> Option<Tally> {
         let state = self.states.get(&lead).filter(|state| state.outdated)?;
         let history = given.people.get(lead)?.history.as_ref()?;
@@ -120,20 +120,20 @@ impl<'a> ModelStates<'a> {
         Some(scoring::replay(&self.version.model, &Map::new(), &events, as_of))
     }
 
-    /// The tally of a lead that is to be replayed from the log.
+    /// The tally of a lead that must be replayed from the log; `None` for other leads.
     pub(crate) fn tally(&mut self, lead: LeadId) -> Option<&mut Tally> {
         self.states.get_mut(&lead).filter(|state| state.stale).map(|state| &mut state.tally)
     }
 
-    /// Gives a lead that is to be replayed the tally of the lead's log.
+    /// Sets the tally of a lead that must be replayed. Other leads keep their tallies.
     pub(crate) fn put(&mut self, lead: LeadId, tally: Tally) {
         if let Some(own) = self.tally(lead) {
             *own = tally;
         }
     }
 
-    /// Notes when leads that are to be replayed first did something, as known from another version. That does not depend on
-    /// the model.
+    /// Sets the instant of the earliest event of leads that must be replayed, as known from another version.
+    /// The instant does not depend on the model.
     pub(crate) fn saw_first(&mut self, seen: &HashMap<LeadId, Option<DateTime<Utc>>>) {
         for (lead, state) in self.states.iter_mut().filter(|(_, state)| state.stale) {
             state.first_seen_at = seen.get(lead).copied().flatten();
@@ -158,7 +158,7 @@ impl<'a> ModelStates<'a> {
                         .for_each(|event| state.add(model, *event));
                 }
             }
-            // An empty profile decides attribute rules too.
+            // A lead without a stored state needs this too: attribute rules may hold for an empty profile.
             if person.reworded || state.stale || state.stored.is_none() {
                 state.tally.know(model, &person.profile.to_profile());
             }
@@ -173,7 +173,7 @@ impl<'a> ModelStates<'a> {
         self.scores.iter().filter_map(|(lead, score)| Some((*lead, self.states.get(lead)?, score)))
     }
 
-    /// What was stored of a lead.
+    /// The stored state of a lead.
     pub(crate) fn stored(&self, lead: LeadId) -> Option<&StateRow> {
         self.states.get(&lead)?.stored.as_ref()
     }
@@ -183,7 +183,8 @@ impl<'a> ModelStates<'a> {
         tally.evaluate(&self.version.model, to_instant(as_of))
     }
 
-    /// Writes the states that have changed. The states of all leads.
+    /// Writes the states that have changed. Returns the states of all leads. `dwells` has the instants at
+    /// which a dwell or cooldown ends.
     pub(crate) async fn write(
         &self,
         conn: &mut PgConnection,
@@ -234,17 +235,17 @@ impl PendingState {
         self.stored.as_ref().map_or(now, |stored| stored.as_of.max(now))
     }
 
-    /// The tally as it is stored, if nobody has looked at the lead's stage since the version went live.
+    /// The stored tally, if the lead's stage has not been decided since the version went live.
     pub(crate) fn awaiting(&self, lead: LeadId, settling: &Settling) -> Option<&Tally> {
         (self.stored.is_some() && !self.stale && settling.awaits(lead)).then_some(&self.tally)
     }
 
-    /// Whether the person was not to be contacted, by what is stored.
+    /// Whether the person must not be contacted, by the stored state.
     pub(crate) fn was_silent(&self) -> bool {
         self.stored.as_ref().is_some_and(|stored| stored.do_not_contact)
     }
 
-    /// Whether the person did something that is not in what is stored.
+    /// Whether the person did something newer than the last activity of the stored state.
     pub(crate) fn is_active(&self) -> bool {
         let known = self.stored.as_ref().and_then(|stored| stored.last_activity_at);
         self.tally.last_human_activity().map(to_utc) > known
@@ -289,7 +290,7 @@ impl PendingState {
 }
 
 impl StateRow {
-    /// Whether a state says the same as what is stored. The instant may differ, because a score holds until it changes.
+    /// Whether a state equals the stored one. `as_of` may differ, because a score holds until it changes.
     fn says(&self, state: &State) -> bool {
         self.tally == state.tally
             && (self.score, self.raw) == (state.score, state.raw)

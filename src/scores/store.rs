@@ -34,7 +34,7 @@ pub(crate) struct StateRow {
     pub(crate) updated_at: DateTime<Utc>,
 }
 
-/// When some leads first did something, by what is stored under a version.
+/// The instant of the earliest event that counts of some leads, from their stored states under a version.
 pub(super) async fn first_seen(
     conn: &mut PgConnection,
     model: ModelId,
@@ -70,12 +70,12 @@ pub(super) async fn states_of(
     .await
 }
 
-/// The passage of an MQL that became one by the thresholds.
+/// The current passage of a lead that became an MQL by score.
 pub(super) struct PassageRow {
     pub(super) below_since: Option<DateTime<Utc>>,
 }
 
-/// The passage under way of a lead that is an MQL by the thresholds; none of any other.
+/// Reads the current passage of a lead that is an MQL by score; `None` for any other lead.
 pub(super) async fn passage_by_threshold(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -90,7 +90,7 @@ pub(super) async fn passage_by_threshold(
     .await
 }
 
-/// The columns of `score` for a number of leads, side by side as `unnest` takes them.
+/// The columns of `score` for some leads, as parallel lists for `unnest`.
 #[derive(Default)]
 struct Columns {
     leads: Vec<LeadId>,
@@ -214,7 +214,7 @@ pub(super) async fn update(conn: &mut PgConnection, model: ModelId, states: &[&S
     )
 }
 
-/// Forgets the states of leads that have no identity left.
+/// Deletes the states of leads that have no identity left, under all versions.
 pub(crate) async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     if leads.is_empty() {
         return Ok(());
@@ -229,8 +229,8 @@ pub(crate) async fn delete(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::R
     Ok(())
 }
 
-/// The leads whose score changes under one of the versions, or whose dwell ends, by now without an event; longest due
-/// first.
+/// The leads that are due: by now their score changes without an event under one of the versions, or a dwell
+/// or cooldown ends. The longest overdue first.
 pub(crate) async fn due(
     conn: &mut PgConnection,
     models: &[ModelId],
@@ -248,7 +248,7 @@ pub(crate) async fn due(
     .await
 }
 
-/// The next leads that have a state of older semantics under a version that leads are scored by, each once.
+/// The first leads, by id, that have an outdated state under a version by which leads are scored.
 pub(crate) async fn outdated(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- scores::outdated
@@ -262,7 +262,7 @@ pub(crate) async fn outdated(conn: &mut PgConnection, limit: i64) -> sqlx::Resul
     .await
 }
 
-/// How many leads have a state of older semantics.
+/// How many leads have an outdated state.
 pub(crate) async fn count_outdated(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"-- scores::count_outdated
@@ -274,7 +274,7 @@ pub(crate) async fn count_outdated(conn: &mut PgConnection) -> sqlx::Result<i64>
     .await
 }
 
-/// When the score that is due longest was, or will be, due.
+/// The earliest `due_at` of all scores, in the past or in the future; `None` if no score has one.
 pub(super) async fn oldest_due(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         r#"-- scores::oldest_due
@@ -287,7 +287,7 @@ pub(super) async fn oldest_due(conn: &mut PgConnection) -> sqlx::Result<Option<D
     .await
 }
 
-/// Those of some leads that are not to be contacted.
+/// The leads among the given ones that must not be contacted.
 pub(crate) async fn not_to_be_contacted(
     conn: &mut PgConnection,
     model: ModelId,
@@ -303,7 +303,7 @@ pub(crate) async fn not_to_be_contacted(
     .await
 }
 
-/// Since when it is known who some leads are; those that were known from the start are left out.
+/// When some anonymous leads were identified. Leads that were identified from the start are left out.
 pub(crate) async fn known_since(
     conn: &mut PgConnection,
     leads: &[LeadId],

@@ -1,4 +1,4 @@
-//! `/v1/leads/{id}/score`: the receipt, what it would be if, and how it goes on.
+//! `/v1/leads/{id}/score`: the receipt, the what-if and the series.
 
 mod receipt;
 mod series;
@@ -30,21 +30,22 @@ where
         .routes(routes!(series::get_series))
 }
 
-/// Up to how many events a score is computed on the spot: that takes less than a millisecond.
+/// The most events for which a score is computed on the request's own thread. This takes less than a
+/// millisecond.
 const FEW: usize = 100;
 
-/// What a score is computed from: a lead's log, and the rules.
+/// The input of a computation: a lead's log and a version of a model.
 struct Case {
     lead_id: LeadId,
     model: Arc<Version>,
-    /// Whether leads are kept by this version.
+    /// Whether `model` is the live version.
     live: bool,
-    /// Oldest first.
+    /// The events that count for the lead, oldest first.
     events: Vec<Event>,
 }
 
 impl Case {
-    /// Computes a score, aside if there is much to compute it from.
+    /// Runs a computation, on another thread if the lead has more than [`FEW`] events.
     async fn score<T: Send + 'static>(
         self,
         work: impl FnOnce(Case) -> T + Send + 'static,
@@ -53,7 +54,10 @@ impl Case {
     }
 }
 
-/// Reads a lead's log, and the version of a model that is asked for; the live one if none is.
+/// Reads a lead's log and the given version of a model, or the live version if `version` is `None`.
+///
+/// # Errors
+/// 404 if the lead or the version does not exist.
 async fn open(models: &Models, id: LeadId, version: Option<ModelId>) -> Result<Case, Problem> {
     let mut conn = models.db.acquire().await?;
     let live = models.live.current(&mut conn).await?;

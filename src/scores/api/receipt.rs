@@ -24,30 +24,32 @@ use crate::{
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GetReceipt {
-    /// Any instant, past or to come (RFC 3339); now if absent.
+    /// The instant of the score, in the past or in the future (RFC 3339); now if absent.
     #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     as_of: Option<Instant>,
-    /// Any version of a model; the live one if absent.
+    /// The version of a model by which the score is computed; the live version if absent.
     model: Option<ModelId>,
 }
 
-/// A score with the lines that add up to it.
+/// A lead's score with its receipt.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReceiptView {
-    /// Whose.
+    /// The lead.
     lead_id: LeadId,
-    /// By which version of a model.
+    /// The version of the model by which the score was computed.
     model_version: ModelId,
-    /// The score and its pieces.
+    /// The score and its parts.
     #[serde(flatten)]
     score: Score,
-    /// The lines: every rule with its occurrences, and whatever each bound and weight took or gave.
+    /// The receipt: a line for every rule with its events, and for every adjustment, bound, weight or
+    /// rounding that changed the points.
     receipt: Receipt,
 }
 
-/// The receipt: from which events and attributes a lead's score comes, line by line.
+/// Returns a lead's score with its receipt: which events and attributes give which points.
 ///
-/// It is computed from the log, for any instant and any version of a model; its lines add up to the score exactly.
+/// The score is computed from the log, for any instant and any version of a model. The lines of the receipt
+/// add up to the score exactly.
 #[utoipa::path(get, path = "/v1/leads/{id}/score", tag = "Leads", params(("id" = LeadId, Path), GetReceipt),
     responses((status = 200, body = ReceiptView)))]
 pub(super) async fn get_receipt(

@@ -1,4 +1,4 @@
-//! `GET /v1/leads/{id}/score/series`: the score over time, past and to come.
+//! `GET /v1/leads/{id}/score/series`: the score over time, in the past and in the future.
 
 use axum::extract::State;
 use scoring::{
@@ -27,45 +27,47 @@ use crate::{
     },
 };
 
-/// How many points and how many changes one answer holds.
+/// The most points, and the most changes, in one answer.
 const MOST_POINTS: i64 = 1_000;
-/// How many points come if no step is asked for.
+/// About how many points an answer has if the query has no `step`.
 const USUAL_POINTS: i64 = 90;
-/// How far the series reaches to either side if nothing is asked for.
+/// How far the series reaches before and after now if the query has no `from` or `to`.
 const USUAL_REACH: Span = Span(30 * Span::DAY.0);
-/// Steps that are not asked for are whole seconds.
+/// A second in microseconds. A step that the service chooses is in whole seconds.
 const SECOND: i64 = 1_000_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GetSeries {
-    /// From when on (RFC 3339); 30 days ago if absent.
+    /// The first instant of the series (RFC 3339); 30 days ago if absent.
     #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     from: Option<Instant>,
-    /// Until when (RFC 3339); 30 days ahead if absent.
+    /// The end of the series (RFC 3339), inclusive; 30 days from now if absent.
     #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     to: Option<Instant>,
-    /// How far the points lie apart, such as `6h` or `1d`; about 90 points if absent. At most 1000 points.
+    /// The time from one point to the next, such as `6h` or `1d`. If absent, the answer has about 90 points.
+    /// A step that would give more than 1000 points is refused.
     step: Option<String>,
-    /// Any version of a model; the live one if absent.
+    /// The version of a model by which the scores are computed; the live version if absent.
     model: Option<ModelId>,
 }
 
 /// A lead's score over time.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Series {
-    /// Whose.
+    /// The lead.
     lead_id: LeadId,
-    /// By which version of a model.
+    /// The version of the model by which the scores were computed.
     model_version: ModelId,
-    /// The score at equal distances, oldest first.
+    /// The score from `from` on, at every `step`, oldest first.
     points: Vec<Point>,
-    /// Where between the first instant and the last the published score, the band or the grade changes, oldest first.
+    /// The changes of the published score, the band or the grade after `from` and up to `to`, oldest first.
+    /// At most 1000.
     changes: Vec<ChangeView>,
-    /// Whether these are all the changes; no more than 1000 are given.
+    /// Whether `changes` has all changes of this stretch of time.
     changes_complete: bool,
-    /// What comes if nothing happens.
+    /// How the score goes on if nothing happens.
     outlook: Outlook,
 }
 
@@ -79,39 +81,40 @@ struct Point {
     engagement: Milli,
     band: String,
     grade: String,
-    /// Whether it is still to come: so it will be if nothing happens until then.
+    /// Whether the instant lies in the future. A future score assumes that nothing happens until then.
     forecast: bool,
 }
 
-/// A change of what is published.
+/// A change of the published score, the band or the grade.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChangeView {
     at: Instant,
-    /// The score until then.
+    /// The score before the change.
     from: i64,
-    /// The score from then on.
+    /// The score after the change.
     to: i64,
-    /// The band from then on.
+    /// The band after the change.
     band: String,
-    /// The grade from then on.
+    /// The grade after the change.
     grade: String,
-    /// Whether it is still to come.
+    /// Whether the change lies in the future. A future change assumes that nothing happens until then.
     forecast: bool,
 }
 
-/// What comes if nothing happens.
+/// How the score goes on if nothing happens.
 #[derive(Debug, Serialize, ToSchema)]
 struct Outlook {
-    /// When the score may change.
+    /// The next instant at which the score may change; null if never.
     next_change_at: Option<Instant>,
-    /// When the score of an MQL is, or was, first below `leave`.
+    /// When the score of an MQL first falls, or fell, below `leave`. Null in the same cases as `mql_until`,
+    /// and if the score stays at `leave` or above.
     falls_below_leave_at: Option<Instant>,
-    /// When an MQL stops being one: the dwell is over. Null for one that raised a hand, for a lead that is no MQL, by
-    /// a model that is not live, and if it does not come within two years.
+    /// When the dwell ends and the lead stops being an MQL. Null if this does not happen within two years.
+    /// Also null for an MQL by hand-raise, for a lead that is no MQL, and for a version that is not live.
     mql_until: Option<Instant>,
 }
 
-/// Which instants, seen from now.
+/// The instants of a series: from `from` to `to` in steps, and the instant of the request.
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     from: Instant,
@@ -120,10 +123,11 @@ struct Plan {
     now: Instant,
 }
 
-/// The score over time: the past from the log as it is now, the time to come if nothing happens.
+/// Returns a lead's score over time. The past is computed from the log as it is now. The future assumes that
+/// nothing happens.
 ///
-/// `changes` has the exact instants at which the published score, band or grade changes, `outlook` how long an MQL stays
-/// one. Each point is what the receipt says for its instant.
+/// `changes` has the exact instants at which the published score, band or grade changes. `outlook` says how
+/// long an MQL stays an MQL. Each point equals the score of the receipt for its instant.
 #[utoipa::path(get, path = "/v1/leads/{id}/score/series", tag = "Leads", params(("id" = LeadId, Path), GetSeries),
     responses((status = 200, body = Series)))]
 pub(super) async fn get_series(
@@ -139,7 +143,7 @@ pub(super) async fn get_series(
     } else {
         None
     };
-    // A thousand evaluations are no work for a thread that others wait for.
+    // A thousand evaluations would make other requests on this thread wait.
     let computed = aside(move || {
         let (points, changes, outlook) = compute(&case.model.model, &case.events, plan, passage.as_ref());
         Series {
@@ -159,7 +163,7 @@ fn plan(query: &GetSeries, now: Instant) -> Result<Plan, Problem> {
     let to = query.to.or_else(|| now.plus(USUAL_REACH)).unwrap_or(Instant::LAST);
     let length = to.since(from).0;
     if length < 0 {
-        return Err(Problem::parameter(format!("to: it ends ({to}) before it begins ({from})")));
+        return Err(Problem::parameter(format!("to: the series ends ({to}) before it begins ({from})")));
     }
     let step = match &query.step {
         Some(text) => text.parse().map_err(|error| Problem::parameter(format!("step: {error}")))?,
@@ -168,8 +172,8 @@ fn plan(query: &GetSeries, now: Instant) -> Result<Plan, Problem> {
     let points = length / step.0 + 1;
     if points > MOST_POINTS {
         let message = format!(
-            "step: {step} makes {points} points of this stretch, and at most {MOST_POINTS} are given; ask for a longer \
-             step or a shorter stretch"
+            "step: a step of {step} gives {points} points, and an answer has at most {MOST_POINTS}; ask for a longer \
+             step or a shorter time"
         );
         return Err(Problem::parameter(message));
     }

@@ -1,4 +1,4 @@
-//! `POST /v1/leads/{id}/score/what-if`: the receipt, had more happened.
+//! `POST /v1/leads/{id}/score/what-if`: the receipt that a lead would have if more had happened.
 
 use std::collections::HashSet;
 
@@ -25,63 +25,66 @@ use crate::{
     },
 };
 
-/// How many events one may suppose.
+/// The most events in one what-if.
 const MOST_EVENTS: usize = 1_000;
-/// Sorts after every id that a sender gives: what is supposed of the person holds against what was said before.
+/// The event id of the supposed traits. It sorts after every id of a sender, so that the supposed traits win
+/// over traits of the same instant.
 const LAST_ID: &str = "\u{10ffff}what-if";
 
-/// What shall be supposed.
+/// The events and traits to suppose.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WhatIf {
-    /// Events that did not happen, at most 1000. Repeated ids count once.
+    /// Events to suppose, at most 1000. Of several events with the same id, only the first counts.
     #[serde(default)]
     events: Vec<Supposed>,
-    /// Attributes that the lead does not have; null removes one. What follows from them is derived as of an event that
-    /// arrives now.
+    /// Attributes to suppose; null removes an attribute. Derived attributes are computed from these traits,
+    /// as for an event that arrives now.
     traits: Option<Map<String, Value>>,
-    /// For which instant; now if absent.
+    /// The instant of the score (RFC 3339); now if absent.
     #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     as_of: Option<Instant>,
-    /// Any version of a model; the live one if absent.
+    /// The version of a model by which the score is computed; the live version if absent.
     model: Option<ModelId>,
 }
 
-/// An event that did not happen.
+/// An event to suppose.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Supposed {
-    /// By which the receipt names it; one is made if absent.
+    /// The id by which the receipt names the event; made up if absent. It must not be the id of an event that
+    /// the lead has.
     id: Option<String>,
-    /// What might happen, in snake case.
+    /// The event type, in snake_case.
     #[serde(rename = "type")]
     kind: String,
-    /// When; the instant of the score if absent.
+    /// When the event happens (RFC 3339); the instant of the score if absent.
     #[schema(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     occurred_at: Option<Instant>,
-    /// Who causes it: `human` unless said otherwise, `suspect` or `machine`.
+    /// Who causes the event: `human`, `suspect` or `machine`; `human` if absent.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     verdict: Verdict,
-    /// What is particular to the type.
+    /// What the event says about itself.
     #[serde(default)]
     properties: Map<String, Value>,
-    /// What it says of the person.
+    /// What the event says about the person: attributes to set; null removes an attribute.
     traits: Option<Map<String, Value>>,
 }
 
-/// The receipt as it would be, and the score as it is.
+/// The receipt with the supposed events and traits, and the score without them.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Supposition {
     #[serde(flatten)]
     after: ReceiptView,
-    /// The score at the same instant without what was supposed.
+    /// The score at the same instant without the supposed events and traits.
     before: Score,
 }
 
-/// The receipt as it would be if more had happened or the lead were another; writes nothing.
+/// Returns the receipt that a lead would have with more events or other attributes. Nothing is stored.
 ///
-/// The log with what is supposed added to it, by the same computation as the receipt.
+/// The supposed events are added to the lead's log, and the supposed traits to its profile. Then the receipt
+/// is computed as usual.
 #[utoipa::path(post, path = "/v1/leads/{id}/score/what-if", tag = "Leads", params(("id" = LeadId, Path)),
     request_body = WhatIf, responses((status = 200, body = Supposition)))]
 pub(super) async fn ask_what_if(
@@ -91,7 +94,7 @@ pub(super) async fn ask_what_if(
     Large(body): Large<WhatIf>,
 ) -> Result<Json<Supposition>, Problem> {
     if body.events.len() > MOST_EVENTS {
-        let message = format!("suppose at most {MOST_EVENTS} events at once");
+        let message = format!("write at most {MOST_EVENTS} events");
         return Err(mistake("/events", "too_many", &message));
     }
     let case = open(&models, id, body.model).await?;
@@ -100,7 +103,7 @@ pub(super) async fn ask_what_if(
 }
 
 impl Case {
-    /// The score with what is supposed, and without.
+    /// Computes the score with the supposed events and traits, and without them.
     fn compare(mut self, supposed: WhatIf, as_of: Instant) -> Result<Supposition, Problem> {
         let before = scoring::evaluate(&self.model.model, &Map::new(), &self.events, as_of).score;
         self.suppose(supposed.events, as_of)?;
@@ -109,12 +112,15 @@ impl Case {
         Ok(Supposition { after: ReceiptView::of(&self, after), before })
     }
 
-    /// Adds to the log the events that are supposed.
+    /// Adds the supposed events to the log.
+    ///
+    /// # Errors
+    /// 422 if an id is that of an event of the lead.
     fn suppose(&mut self, events: Vec<Supposed>, as_of: Instant) -> Result<(), Problem> {
         let known: HashSet<&str> = self.events.iter().map(|event| event.id.as_str()).collect();
         let clash = |event: &Supposed| event.id.as_deref().is_some_and(|id| known.contains(id));
         if let Some(index) = events.iter().position(clash) {
-            let message = "the lead has an event with this id; give another, or none";
+            let message = "write another id or leave it out; the lead has an event with this id";
             return Err(mistake(&format!("/events/{index}/id"), "known_id", message));
         }
         let mut seen = HashSet::new();
@@ -127,8 +133,9 @@ impl Case {
         Ok(())
     }
 
-    /// The attributes at an instant, with traits that are supposed on top. No event says these, for it would count in the rules
-    /// that name its type; so the log's own traits are taken out of the events and into the attributes.
+    /// Returns the attributes at an instant with the supposed traits applied. An event that carries these
+    /// traits would count for rules on its type. So instead, all traits of the log are moved from the events
+    /// into the attributes.
     fn suppose_traits(&mut self, traits: Map<String, Value>, as_of: Instant) -> Map<String, Value> {
         let mut fold = Fold::default();
         for event in self.events.iter().filter(|event| event.occurred_at <= as_of) {

@@ -1,4 +1,5 @@
-//! SQL that reads the log: events that count, page by page or lead by lead, and whose they are.
+//! SQL that reads the log: the events that count, page by page or lead by lead, and the spans that say for
+//! which lead.
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
@@ -21,7 +22,7 @@ pub(in crate::scores) struct LoggedEvent {
     pub(in crate::scores) traits: Option<Stored>,
 }
 
-/// The events that count for some leads, each lead's oldest first; those that wait are left out.
+/// The events of some leads, each lead's oldest first. Held events, which wait for a verdict, are left out.
 pub(in crate::scores) async fn events_of(
     conn: &mut PgConnection,
     leads: &[LeadId],
@@ -40,30 +41,31 @@ pub(in crate::scores) async fn events_of(
     .await
 }
 
-/// An event of a lead, as far as a tally asks.
+/// An event of a lead, with the fields that a tally needs.
 pub(in crate::scores) struct CountedEvent {
     pub(in crate::scores) lead_id: LeadId,
     pub(in crate::scores) kind: String,
     pub(in crate::scores) occurred_at: DateTime<Utc>,
-    /// Or suspect.
+    /// Whether the verdict is `human`; false is `suspect`.
     pub(in crate::scores) human: bool,
-    /// Those of the fields asked for that it has.
+    /// The properties that [`Asked::fields`] names, if the event has them.
     pub(in crate::scores) first: Option<Stored>,
     pub(in crate::scores) second: Option<Stored>,
     pub(in crate::scores) third: Option<Stored>,
-    /// All, where they are asked for.
+    /// All properties, if [`Asked::all`] is set or the event is an adjustment.
     pub(in crate::scores) properties: Option<Stored>,
 }
 
-/// Which properties of events are to be read.
+/// The properties of events that a statement reads.
 pub(in crate::scores) struct Asked {
-    /// Single fields, of every event: to read one out of many properties takes a tenth of the time.
+    /// Single properties, for every event. Reading one of many properties takes a tenth of the time of
+    /// reading all.
     pub(in crate::scores) fields: [Option<String>; 3],
-    /// All properties, of the events of every type; else only of adjustments.
+    /// Whether all properties of every event are read. If not, all properties are read only of adjustments.
     pub(in crate::scores) all: bool,
 }
 
-/// The events that count for some leads, in no order.
+/// The events that count for some leads, in no particular order.
 pub(in crate::scores) fn counted_events_of<'a>(
     conn: &'a mut PgConnection,
     leads: &'a [LeadId],
@@ -87,23 +89,25 @@ pub(in crate::scores) fn counted_events_of<'a>(
     .fetch(conn)
 }
 
-/// Events that count, as lists: to read a hundred thousand rows one by one takes twice the time.
+/// Events that count, as parallel lists. Reading a hundred thousand rows one by one would take twice the
+/// time.
 #[derive(Debug)]
 pub(in crate::scores) struct CountedEvents {
     pub(in crate::scores) identities: Vec<IdentityId>,
-    /// One after the other, with a space between, which no type has.
+    /// The event types, separated by a space; no type has a space.
     pub(in crate::scores) kinds: String,
     pub(in crate::scores) occurred_at: Vec<DateTime<Utc>>,
     pub(in crate::scores) human: Vec<bool>,
-    /// Of each event the first field asked for; none if none was.
+    /// The first property of [`Asked::fields`] for each event; `None` if no property was asked for.
     pub(in crate::scores) first: Option<Vec<Option<Stored>>>,
     pub(in crate::scores) second: Option<Vec<Option<Stored>>>,
     pub(in crate::scores) third: Option<Vec<Option<Stored>>>,
-    /// Of those events alone whose properties are asked for whole.
+    /// All properties, only of the events for which all were asked for.
     pub(in crate::scores) properties: Option<Vec<Stored>>,
 }
 
-/// The events that count for whomever, from a page of the log to before another; none if there are none.
+/// The events that count for any lead, from a page of the log up to but not including another; `None` if
+/// there are no events.
 pub(in crate::scores) async fn counted_events_between(
     conn: &mut PgConnection,
     from: i64,
@@ -135,7 +139,7 @@ pub(in crate::scores) async fn counted_events_between(
     .await
 }
 
-/// Where the log lies, and how many pages it has. Another file has other pages.
+/// The file of the log and its number of pages. If the file changes, all page numbers change.
 #[derive(Debug)]
 pub(in crate::scores) struct Log {
     pub(in crate::scores) file: i64,
@@ -153,7 +157,8 @@ pub(in crate::scores) async fn log(conn: &mut PgConnection) -> sqlx::Result<Log>
     .await
 }
 
-/// Tells one writing of a lead's row from every other: the id of the transaction that wrote it. None without a row.
+/// The id of the transaction that wrote a lead's row. It changes whenever the row is written. `None` if the
+/// lead has no row.
 pub(in crate::scores) type Mark = Option<i64>;
 
 /// A lead with its mark.
@@ -186,8 +191,9 @@ pub(in crate::scores) async fn marked_after(
 
 /// The marks of leads under a version.
 ///
-/// Here, and wherever states are looked up by lead, the version is asked for by a `select`, so that the planner does not
-/// see which: of one that is new its statistics say that it has no states, and it would read them all to find a few.
+/// Every lookup of states by lead passes the version as a `select`, which hides its value from the planner.
+/// For a new version the statistics say that it has no states, and the planner would then read all its states
+/// to find a few.
 pub(in crate::scores) async fn marks_of(
     conn: &mut PgConnection,
     model: ModelId,
@@ -205,7 +211,7 @@ pub(in crate::scores) async fn marks_of(
     .await
 }
 
-/// Whose an identity's events are in a stretch of time.
+/// A span: the lead for which an identity's events count in a stretch of time.
 pub(in crate::scores) struct SpanRow {
     pub(in crate::scores) identity_id: IdentityId,
     pub(in crate::scores) since: DateTime<Utc>,
@@ -213,7 +219,7 @@ pub(in crate::scores) struct SpanRow {
     pub(in crate::scores) lead_id: LeadId,
 }
 
-/// The spans of the leads after one, up to another.
+/// The spans of leads with ids above `after`, up to `last` inclusive.
 pub(in crate::scores) fn spans_between(
     conn: &mut PgConnection,
     after: LeadId,
