@@ -16,8 +16,8 @@ use super::{
     Stage,
     consent::{self, store::SuppressedRow},
     identity::{Identity, Kind},
-    store,
-    view::{self, Filter, LeadView, Place, Sort},
+    store::{self, Filter, Place, Sort},
+    view::{self, LeadView},
     words,
 };
 use crate::{
@@ -160,7 +160,7 @@ async fn list_leads(
     let filter = filter(query)?;
     let mut conn = models.db.acquire().await?;
     let live = models.live.current(&mut conn).await?;
-    let rows = view::list(&mut conn, live.id, &filter, sort, after, i64::from(limit) + 1).await?;
+    let rows = store::list(&mut conn, live.id, &filter, sort, after, i64::from(limit) + 1).await?;
     let page = Page::of(rows, limit, |row| Place::of(row, sort));
     let data = view::shown(&mut conn, page.data).await?;
     Ok(Page { data, has_more: page.has_more, next_cursor: page.next_cursor }.respond(&uri))

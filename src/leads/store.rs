@@ -1,6 +1,7 @@
 //! SQL of leads.
 
 mod identities;
+mod listing;
 mod profiles;
 mod respelling;
 mod words;
@@ -13,6 +14,7 @@ pub(super) use identities::{
     identities_following, insert_identities, insert_links, insert_spans, links_of, lock_identities,
     move_homes, move_spans, replace_spans, spans_of, with_identities,
 };
+pub(crate) use listing::{Filter, Place, Sort, list};
 pub(crate) use profiles::{delete_profiles, profiles_of, upsert_profiles};
 pub(super) use profiles::{facts_logged, profile_versions, replace_profile};
 pub(super) use respelling::{

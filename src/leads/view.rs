@@ -1,7 +1,6 @@
 //! A lead as readers see it.
 
 use chrono::{DateTime, Utc};
-use scoring::Instant;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
@@ -12,12 +11,8 @@ use super::{
     attributes::read as read_attributes,
     consent::{Channels, Said, Word, of_one},
     identity::{Identity, Kind},
-    store,
 };
-use crate::platform::{
-    clock::{to_instant, to_utc},
-    ids::{LeadId, ModelId},
-};
+use crate::platform::ids::{LeadId, ModelId};
 
 /// A lead with its score. Points other than `score` are in milli-points (1000 = one point).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -164,78 +159,6 @@ impl LeadView {
     }
 }
 
-/// How many leads are few.
-const FEW: i64 = 5_000;
-
-/// What a list of leads is narrowed to.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    /// Any of these; of every stage if there is none. The same with bands and grades.
-    pub(crate) stages: Vec<&'static str>,
-    pub(crate) bands: Vec<String>,
-    pub(crate) grades: Vec<String>,
-    pub(crate) min_score: Option<i32>,
-    pub(crate) owner: Option<String>,
-    pub(crate) updated_since: Option<DateTime<Utc>>,
-    pub(crate) identity: Option<crate::platform::ids::IdentityId>,
-    /// What their words must answer, as [`question`](super::words::question) writes it.
-    pub(crate) question: Option<String>,
-}
-
-/// By what a list of leads is sorted; ties by id, in the same direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub(crate) enum Sort {
-    /// Best first.
-    #[default]
-    ScoreDown,
-    /// Worst first.
-    ScoreUp,
-    /// Changed last first.
-    UpdatedDown,
-    /// Changed longest ago first: what a sync wants.
-    UpdatedUp,
-    /// Newest first.
-    CreatedDown,
-    /// Oldest first.
-    CreatedUp,
-}
-
-impl Sort {
-    /// Reads `score`, `-score`, `updated_at`, …
-    pub(crate) fn parse(text: &str) -> Option<Sort> {
-        Some(match text {
-            "-score" => Sort::ScoreDown,
-            "score" => Sort::ScoreUp,
-            "-updated_at" => Sort::UpdatedDown,
-            "updated_at" => Sort::UpdatedUp,
-            "-created_at" => Sort::CreatedDown,
-            "created_at" => Sort::CreatedUp,
-            _ => return None,
-        })
-    }
-}
-
-/// A place in a list of one order: everything that it may be sorted by.
-#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Place {
-    sort: Sort,
-    score: i32,
-    updated_at: Instant,
-    id: LeadId,
-}
-
-impl Place {
-    /// Where a row stands.
-    pub(crate) fn of(row: &LeadRow, sort: Sort) -> Place {
-        Place { sort, score: row.score, updated_at: to_instant(row.updated_at), id: row.id }
-    }
-
-    /// The order in which it is a place.
-    pub(crate) fn sort(&self) -> Sort {
-        self.sort
-    }
-}
-
 /// Who a lead is, and how it stands: the columns that every reading of leads has. The user id shown is one that
 /// is no former id of another; the e-mail is the one in the profile, if it is among the lead's own.
 macro_rules! lead_rows {
@@ -288,119 +211,4 @@ pub(crate) async fn find(
     )
     .fetch_optional(conn)
     .await
-}
-
-macro_rules! list {
-    ($conn:expr, $model:expr, ($filter:expr, $few:expr), $place:expr, $limit:expr, $order:tt) => {
-        lead_rows!(
-            ["where s.model_id = $1
-                and (cardinality($2::text[]) = 0 or s.stage = any($2))
-                and (cardinality($3::text[]) = 0 or s.band = any($3))
-                and (cardinality($4::text[]) = 0 or s.grade = any($4))
-                and ($5::integer is null or s.score >= $5)
-                and ($6::timestamptz is null or s.updated_at >= $6)
-                and ($7::text is null or p.attributes -> 'owner' ->> 'value' = $7)
-                and ($8::uuid is null or s.lead_id in (select lead_id from identity_span where identity_id = $8))
-                and ($9::uuid[] is null or s.lead_id = any($9))
-                and ($14::text is null or exists (
-                    select from lead_words w where w.lead_id = s.lead_id and w.words @@ $14::text::tsquery
-                ))
-                and ($10::uuid is null or " + $order + " limit $13"],
-            $model as ModelId,
-            &$filter.stages as &[&str],
-            &$filter.bands,
-            &$filter.grades,
-            $filter.min_score,
-            $filter.updated_since,
-            $filter.owner.as_deref(),
-            $filter.identity as Option<crate::platform::ids::IdentityId>,
-            $few as Option<&[LeadId]>,
-            $place.map(|place| place.id) as Option<LeadId>,
-            $place.map(|place| place.score),
-            $place.map(|place| to_utc(place.updated_at)),
-            $limit,
-            $filter.question.as_deref().filter(|_| $few.is_none())
-        )
-        .fetch_all($conn)
-        .await
-    };
-}
-
-/// The leads that answer a question, if they are few: they are then looked up one by one. Of many, the list soon meets enough
-/// of them in its own order.
-async fn few(conn: &mut PgConnection, question: Option<&str>) -> sqlx::Result<Option<Vec<LeadId>>> {
-    let Some(question) = question else { return Ok(None) };
-    if question.is_empty() {
-        return Ok(Some(Vec::new()));
-    }
-    let found = store::answering(conn, question, FEW + 1).await?;
-    Ok((i64::try_from(found.len()).unwrap_or(i64::MAX) <= FEW).then_some(found))
-}
-
-/// Leads of a model after a place in the order, at most `limit`.
-pub(crate) async fn list(
-    conn: &mut PgConnection,
-    model: ModelId,
-    filter: &Filter,
-    sort: Sort,
-    after: Option<Place>,
-    limit: i64,
-) -> sqlx::Result<Vec<LeadRow>> {
-    let place = after.as_ref();
-    let few = few(conn, filter.question.as_deref()).await?;
-    let few = few.as_deref();
-    if few.is_some_and(<[LeadId]>::is_empty) {
-        return Ok(Vec::new());
-    }
-    match sort {
-        Sort::ScoreDown => list!(
-            conn,
-            model,
-            (filter, few),
-            place,
-            limit,
-            "(s.score, s.lead_id) < ($11, $10) or $12::timestamptz is null) order by s.score desc, s.lead_id desc"
-        ),
-        Sort::ScoreUp => list!(
-            conn,
-            model,
-            (filter, few),
-            place,
-            limit,
-            "(s.score, s.lead_id) > ($11, $10) or $12::timestamptz is null) order by s.score, s.lead_id"
-        ),
-        Sort::UpdatedDown => list!(
-            conn,
-            model,
-            (filter, few),
-            place,
-            limit,
-            "(s.updated_at, s.lead_id) < ($12, $10) or $11::integer is null)
-                order by s.updated_at desc, s.lead_id desc"
-        ),
-        Sort::UpdatedUp => list!(
-            conn,
-            model,
-            (filter, few),
-            place,
-            limit,
-            "(s.updated_at, s.lead_id) > ($12, $10) or $11::integer is null) order by s.updated_at, s.lead_id"
-        ),
-        Sort::CreatedDown => list!(
-            conn,
-            model,
-            (filter, few),
-            place,
-            limit,
-            "s.lead_id < $10 or $11::integer is null or $12::timestamptz is null) order by s.lead_id desc"
-        ),
-        Sort::CreatedUp => list!(
-            conn,
-            model,
-            (filter, few),
-            place,
-            limit,
-            "s.lead_id > $10 or $11::integer is null or $12::timestamptz is null) order by s.lead_id"
-        ),
-    }
 }

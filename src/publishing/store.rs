@@ -1,10 +1,18 @@
 //! SQL of the versions that leads are scored by.
 
+mod removing;
+mod steps;
+mod switching;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use super::KEPT;
+pub(super) use removing::{delete, drop, dropped, kept_too_long, remove_rollback_states, remove_states};
+pub(super) use steps::{
+    complete_settling, complete_shadow, hold, next_rebuild, next_settling, rebuilt, settled,
+};
+pub(super) use switching::{Switch, kept, note_rollback, rolled_back_by, switch};
+
 use crate::platform::ids::{LeadId, ModelId};
 
 /// Why leads are scored by a version.
@@ -68,44 +76,11 @@ macro_rules! runs {
         )
     };
 }
+use runs;
 
 /// Reads how far a version has come. `None` if leads are not scored by it and no states are left.
 pub(super) async fn find(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<Run>> {
     runs!("where model_id = $1", id as ModelId).fetch_optional(conn).await
-}
-
-/// Reads and locks the oldest unfinished rebuild that no other instance works on.
-pub(super) async fn next_rebuild(
-    conn: &mut PgConnection,
-    runner: Uuid,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Option<Run>> {
-    runs!(
-        "where rebuilt_at is null and dropped_at is null
-            and (runner is null or runner = $1 or runner_until <= $2)
-        order by started_at limit 1 for update skip locked",
-        runner,
-        now
-    )
-    .fetch_optional(conn)
-    .await
-}
-
-/// Reads and locks the live version, if stages still have to be decided and no other instance works on that.
-pub(super) async fn next_settling(
-    conn: &mut PgConnection,
-    runner: Uuid,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Option<Run>> {
-    runs!(
-        "where live_since is not null and settled_at is null
-            and (runner is null or runner = $1 or runner_until <= $2)
-        for update skip locked",
-        runner,
-        now
-    )
-    .fetch_optional(conn)
-    .await
 }
 
 /// Reads which version is being published, if one is.
@@ -113,16 +88,6 @@ pub(super) async fn preparing(conn: &mut PgConnection) -> sqlx::Result<Option<Mo
     sqlx::query_scalar!(
         "-- publishing::preparing
         select model_id from scored_model where purpose = 'publish' and rebuilt_at is null and dropped_at is null"
-    )
-    .fetch_optional(conn)
-    .await
-}
-
-/// Reads the version that is kept for a rollback, if one is.
-pub(super) async fn kept(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId>> {
-    sqlx::query_scalar!(
-        "-- publishing::kept
-        select model_id from scored_model where kept_until is not null and dropped_at is null"
     )
     .fetch_optional(conn)
     .await
@@ -183,280 +148,6 @@ pub(super) async fn purpose_to_shadow(conn: &mut PgConnection, id: ModelId) -> s
     sqlx::query!(
         "-- publishing::purpose_to_shadow
         update scored_model set purpose = 'shadow', kept_until = null where model_id = $1",
-        id as ModelId
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Notes that the leads up to `last` have a state. Does nothing if another instance has noted progress in the
-/// meantime.
-pub(super) async fn rebuilt(conn: &mut PgConnection, run: &Run, last: LeadId, more: i64) -> sqlx::Result<()> {
-    sqlx::query!(
-        "-- publishing::rebuilt
-        update scored_model set rebuilt = rebuilt + $2, rebuilt_to = $3
-        where model_id = $1 and rebuilt_to is not distinct from $4",
-        run.model_id as ModelId,
-        more,
-        last as LeadId,
-        run.rebuilt_to as Option<LeadId>
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Notes that the stages of the leads up to `last` have been decided.
-pub(super) async fn settled(conn: &mut PgConnection, run: &Run, last: LeadId, more: i64) -> sqlx::Result<()> {
-    sqlx::query!(
-        "-- publishing::settled
-        update scored_model set settled = settled + $2, settled_to = $3 where model_id = $1",
-        run.model_id as ModelId,
-        more,
-        last as LeadId
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Holds a run for this instance until an instant. Other instances leave the run alone until then.
-pub(super) async fn hold(
-    conn: &mut PgConnection,
-    run: &Run,
-    log_read: f32,
-    runner: Uuid,
-    now: DateTime<Utc>,
-    until: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "-- publishing::hold
-        update scored_model set runner = $2, runner_until = $4, log_read = $5::real,
-            runner_since = case when runner = $2 and (log_read < 1) = ($5::real < 1) then runner_since else $3 end,
-            runner_from = case when runner = $2 and (log_read < 1) = ($5::real < 1) then runner_from else rebuilt + settled end
-        where model_id = $1",
-        run.model_id as ModelId,
-        runner,
-        now,
-        until,
-        log_read
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Notes that every lead has a state under a version in shadow.
-pub(super) async fn complete_shadow(
-    conn: &mut PgConnection,
-    id: ModelId,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "-- publishing::complete_shadow
-        update scored_model set rebuilt_at = $2, runner = null, runner_until = null where model_id = $1",
-        id as ModelId,
-        now
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Notes that every lead's stage has been decided.
-pub(super) async fn complete_settling(
-    conn: &mut PgConnection,
-    id: ModelId,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "-- publishing::complete_settling
-        update scored_model set settled_at = $2, runner = null, runner_until = null where model_id = $1",
-        id as ModelId,
-        now
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Why another version becomes live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Switch {
-    /// The version is published.
-    Publish,
-    /// The live version is rolled back.
-    Rollback,
-}
-
-/// Makes another version live. The version that was live is kept for a rollback, and the version that was
-/// kept before is dropped.
-pub(super) async fn switch(
-    conn: &mut PgConnection,
-    to: ModelId,
-    how: Switch,
-    offers: bool,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let kept_until = now + KEPT;
-    sqlx::query!(
-        "-- publishing::switch (drop the one before)
-        update scored_model set dropped_at = $2
-        where kept_until is not null and dropped_at is null and model_id <> $1",
-        to as ModelId,
-        now
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "-- publishing::switch (unkeep)
-        update scored_model set kept_until = null where model_id = $1",
-        to as ModelId
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "-- publishing::switch (keep)
-        update scored_model set live_since = null, kept_until = $1, settled = 0, settled_to = null, settled_at = null,
-            runner = null, runner_until = null
-        where live_since is not null",
-        kept_until
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "-- publishing::switch (retire)
-        update scoring_model set state = 'retired' where state = 'published'"
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "-- publishing::switch (live)
-        update scored_model set purpose = 'publish', offers = $3, rebuilt_at = coalesce(rebuilt_at, $2),
-            live_since = $2, runner = null, runner_until = null,
-            era = (select max(era) from scored_model) + case when $4 then 1 else 0 end
-        where model_id = $1",
-        to as ModelId,
-        now,
-        offers,
-        how == Switch::Publish
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "-- publishing::switch (publish)
-        update scoring_model set state = 'published', published_at = $2 where id = $1",
-        to as ModelId,
-        now
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Notes the idempotency key of the call that made a version live again.
-pub(super) async fn note_rollback(
-    conn: &mut PgConnection,
-    to: ModelId,
-    request_key: Option<&str>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "-- publishing::note_rollback
-        update scored_model set rollback_key = $2 where model_id = $1",
-        to as ModelId,
-        request_key
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Reads the version that a call with this idempotency key made live again.
-pub(super) async fn rolled_back_by(
-    conn: &mut PgConnection,
-    request_key: &str,
-) -> sqlx::Result<Option<ModelId>> {
-    sqlx::query_scalar!(
-        "-- publishing::rolled_back_by
-        select model_id from scored_model where rollback_key = $1 limit 1",
-        request_key
-    )
-    .fetch_optional(conn)
-    .await
-}
-
-/// Ends the scoring by a version. Its states are removed later.
-pub(super) async fn drop(conn: &mut PgConnection, id: ModelId, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!(
-        "-- publishing::drop
-        update scored_model set dropped_at = $2 where model_id = $1",
-        id as ModelId,
-        now
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Reads the kept versions whose time for a rollback has ended.
-pub(super) async fn kept_too_long(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<ModelId>> {
-    sqlx::query_scalar!(
-        "-- publishing::kept_too_long
-        select model_id from scored_model where kept_until <= $1 and dropped_at is null",
-        now
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Reads and locks a version whose states must be removed.
-pub(super) async fn dropped(conn: &mut PgConnection) -> sqlx::Result<Option<ModelId>> {
-    sqlx::query_scalar!(
-        "-- publishing::dropped
-        select model_id from scored_model where dropped_at is not null limit 1 for update skip locked"
-    )
-    .fetch_optional(conn)
-    .await
-}
-
-/// Removes at most `at_most` of a version's states. Returns how many were removed.
-pub(super) async fn remove_states(conn: &mut PgConnection, id: ModelId, at_most: i64) -> sqlx::Result<u64> {
-    let done = sqlx::query!(
-        "-- publishing::remove_states
-        delete from score where model_id = $1
-            and lead_id = any(array(select lead_id from score where model_id = $1 limit $2))",
-        id as ModelId,
-        at_most
-    )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
-}
-
-/// Removes at most `at_most` of a version's notes for a rollback. Returns how many were removed.
-pub(super) async fn remove_rollback_states(
-    conn: &mut PgConnection,
-    id: ModelId,
-    at_most: i64,
-) -> sqlx::Result<u64> {
-    let done = sqlx::query!(
-        "-- publishing::remove_rollback_states
-        delete from rollback_state where model_id = $1
-            and lead_id = any(array(select lead_id from rollback_state where model_id = $1 limit $2))",
-        id as ModelId,
-        at_most
-    )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
-}
-
-/// Deletes the record that leads were scored by a version.
-pub(super) async fn delete(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "-- publishing::delete
-        delete from scored_model where model_id = $1",
         id as ModelId
     )
     .execute(conn)
