@@ -44,19 +44,21 @@ where
         .routes(routes!(list_suppressions))
 }
 
-/// An address that is not to be written to.
+/// An e-mail address that must not be written to.
 #[derive(Debug, Serialize, ToSchema)]
 struct Suppression {
     /// The address.
     email: String,
-    /// Why: `bounced`, `withdrawn` or `complained`; null if the person asked not to be contacted at all, and nothing else.
+    /// The reason: `bounced`, `withdrawn` or `complained`. Null if the only reason is that the person asked
+    /// not to be contacted on any channel.
     #[schema(value_type = Option<consent::State>)]
     state: Option<consent::State>,
-    /// Since when it is in this state.
+    /// Since when the address is in this state.
     since: Option<DateTime<Utc>>,
-    /// Whether the person asked not to be contacted at all.
+    /// Whether the person asked not to be contacted on any channel.
     do_not_contact: bool,
-    /// Whose it is; null if nobody has named it otherwise.
+    /// The lead of the address; null if the address was named only in passing, such as in a provider's
+    /// report.
     lead_id: Option<LeadId>,
 }
 
@@ -66,14 +68,15 @@ struct Suppression {
 struct ListSuppressions {
     /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The `next_cursor` of the page before; the first page if absent.
     cursor: Option<String>,
 }
 
-/// The addresses that are not to be written to, whoever they belong to, each once and in no order that says anything.
+/// Lists the e-mail addresses that must not be written to, each once and in no particular order.
 ///
-/// Mails bounced there for good; or the person unsubscribed, called it spam, or asked not to be contacted, by whichever of
-/// its identities: then all of its addresses are on the list. An address is on it whether or not it is a lead's.
+/// An address is on the list if a mail to it bounced hard. All addresses of a person are on the list if the
+/// person unsubscribed, called a mail spam, or asked not to be contacted, by any identity. An address is also
+/// listed if it belongs to no lead.
 #[utoipa::path(get, path = "/v1/suppressions", tag = "Leads", params(ListSuppressions),
     security(("key" = ["read"])), responses((status = 200, body = Page<Suppression>)))]
 async fn list_suppressions(
@@ -102,42 +105,44 @@ impl From<SuppressedRow> for Suppression {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListLeads {
-    /// Only leads at one of these stages: several with commas, or the parameter several times.
+    /// Only leads at one of these stages. Write several with commas, or repeat the parameter.
     #[serde(default)]
     #[param(value_type = Option<Vec<Stage>>)]
     stage: Many<Stage>,
-    /// Only leads in one of these bands.
+    /// Only leads in one of these bands, such as `hot`. Write several with commas, or repeat the parameter.
     #[serde(default)]
     #[param(value_type = Option<Vec<String>>)]
     band: Many<String>,
-    /// Only leads of one of these grades.
+    /// Only leads with one of these grades, such as `A1`. Write several with commas, or repeat the parameter.
     #[serde(default)]
     #[param(value_type = Option<Vec<String>>)]
     grade: Many<String>,
-    /// Only leads with at least this score.
+    /// Only leads with at least this published score, in whole points.
     min_score: Option<i32>,
-    /// Only leads whose attribute `owner` is this.
+    /// Only leads whose attribute `owner` is this text.
     owner: Option<String>,
     /// Only leads that changed at or after this instant (RFC 3339).
     #[param(value_type = Option<chrono::DateTime<chrono::Utc>>)]
     updated_since: Option<Instant>,
     /// Only the lead with this e-mail address.
     email: Option<String>,
-    /// Only leads that have, for each of these words, a word that begins so: in their names, their company and its domain,
-    /// their e-mail addresses or their user ids. Case and accents do not matter.
+    /// Only leads that match each of these words. A lead matches if a word of its name, company, company
+    /// domain, e-mail addresses or user ids begins with the given word. Case and accents do not matter.
     #[param(example = "campbell north")]
     q: Option<String>,
-    /// `score`, `updated_at` or `created_at`; with `-` in front, greatest first. `-score` if absent.
+    /// The order: `score`, `updated_at` or `created_at`, lowest or oldest first; with `-` in front, highest
+    /// or newest first. `-score` if absent.
     sort: Option<String>,
     /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The `next_cursor` of the page before; the first page if absent.
     cursor: Option<String>,
 }
 
-/// Leads, best first unless asked otherwise.
+/// Lists leads, by default those with the highest score first.
 ///
-/// Scores are as stored, which the background keeps to the second; `GET /v1/leads/{id}` is exact as of now.
+/// The list shows stored scores. If a score changes only because time passes, the service updates the stored
+/// score within about a second. `GET /v1/leads/{id}` returns the score as of now.
 #[utoipa::path(get, path = "/v1/leads", tag = "Leads", params(ListLeads),
     responses((status = 200, body = Page<LeadView>)))]
 async fn list_leads(
@@ -150,12 +155,16 @@ async fn list_leads(
     let sort = match query.sort.as_deref() {
         None => Sort::default(),
         Some(text) => Sort::parse(text).ok_or_else(|| {
-            Problem::parameter("sort is score, updated_at or created_at, with - in front for greatest first")
+            Problem::parameter(
+                "sort: write score, updated_at or created_at, with - in front for highest or newest first",
+            )
         })?,
     };
     let after: Option<Place> = query.cursor.as_deref().map(page::decode).transpose()?;
     if after.is_some_and(|place| place.sort() != sort) {
-        return Err(Problem::parameter("the cursor belongs to another order; start without a cursor"));
+        return Err(Problem::parameter(
+            "cursor: it belongs to a list with another `sort`; start without a cursor",
+        ));
     }
     let filter = filter(query)?;
     let mut conn = models.db.acquire().await?;
@@ -166,9 +175,9 @@ async fn list_leads(
     Ok(Page { data, has_more: page.has_more, next_cursor: page.next_cursor }.respond(&uri))
 }
 
-/// One lead, scored as of now.
+/// Returns one lead, with its score as of now.
 ///
-/// A lead that was merged into another is answered with that other.
+/// For a lead that was merged into another, returns that other lead.
 #[utoipa::path(get, path = "/v1/leads/{id}", tag = "Leads", params(("id" = LeadId, Path)),
     responses((status = 200, body = LeadView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_lead(
@@ -180,24 +189,30 @@ async fn get_lead(
     Ok(tagged(&headers, &current(&models, id).await?))
 }
 
-/// By what a lead is known elsewhere.
+/// The kind of identity by which a lead is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum By {
-    /// What the customer's own system calls it: its `user_id`.
+    /// The user id: the id that your own system gives the person.
     ExternalId,
     /// An e-mail address, in upper or lower case.
     Email,
 }
 
 impl By {
-    /// The identity that a value is.
+    /// Reads a value as an identity of this kind.
+    ///
+    /// # Errors
+    /// 400 if the value is no such identity.
     pub(crate) fn identity(self, value: &str) -> Result<Identity, Problem> {
         let (kind, name) = self.kind();
         Identity::parse(kind, value).map_err(|why| Problem::parameter(format!("{name}: {why}")))
     }
 
-    /// The same, where somebody is to be known by it from now on: a placeholder is refused.
+    /// Reads a value as an identity that a lead will get from now on.
+    ///
+    /// # Errors
+    /// 400 if the value is no such identity, or a placeholder such as `undefined`.
     pub(crate) fn identity_of_somebody(self, value: &str) -> Result<Identity, Problem> {
         let (kind, name) = self.kind();
         Identity::of_somebody(kind, value).map_err(|why| Problem::parameter(format!("{name}: {why}")))
@@ -211,7 +226,7 @@ impl By {
     }
 }
 
-/// One lead, by what it is known as elsewhere, scored as of now.
+/// Returns the lead of a user id or an e-mail address, with its score as of now.
 #[utoipa::path(get, path = "/v1/leads/by/{by}/{value}", tag = "Leads",
     params(("by" = inline(By), Path), ("value" = String, Path, description = "Percent-encoded.")),
     responses((status = 200, body = LeadView), (status = 304, description = "Unchanged since the given ETag")))]
@@ -225,7 +240,7 @@ async fn get_lead_by(
     Ok(tagged(&headers, &lead))
 }
 
-/// The lead that an identity is of, scored as of now; none if nobody ever named it.
+/// The lead of an identity, with its score as of now; `None` if the identity has no lead.
 pub(crate) async fn find(models: &Models, identity: &Identity) -> Result<Option<LeadView>, Problem> {
     let lead = store::lead_of(&mut *models.db.acquire().await?, identity.id()).await?;
     match lead {
@@ -234,7 +249,7 @@ pub(crate) async fn find(models: &Models, identity: &Identity) -> Result<Option<
     }
 }
 
-/// A lead, or the one that it was joined with, scored as of now.
+/// A lead, or the lead into which it was merged, with its score as of now.
 pub(crate) async fn current(models: &Models, id: LeadId) -> Result<LeadView, Problem> {
     let mut conn = models.db.acquire().await?;
     let live = models.live.current(&mut conn).await?;
@@ -249,7 +264,7 @@ pub(crate) async fn current(models: &Models, id: LeadId) -> Result<LeadView, Pro
 }
 
 impl LeadView {
-    /// The same lead with its score at another instant.
+    /// Replaces the score of the lead by a score at another instant.
     fn score_as(&mut self, score: &scoring::Score) {
         self.score = published(score.score);
         (self.raw, self.fit, self.engagement) = (score.raw.0, score.fit.0, score.engagement.0);

@@ -1,7 +1,8 @@
-//! What is stored of leads' attributes: a cache of what the log says of them.
+//! The stored attributes of leads: a cache of the log.
 //!
-//! A row that cannot be read, because something else has written it, costs nothing but the time to read the lead's log: whoever
-//! asks for attributes gets what the log says. That is stored in the place of the row, and told in the service's log.
+//! A row may be unreadable, for example if another program has written it. Then the attributes are computed
+//! from the lead's log again, which takes time but loses nothing. The result replaces the row, and a warning
+//! is logged.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +17,12 @@ use sqlx::{
 use super::store;
 use crate::platform::{clock::to_instant, ids::LeadId, json::Stored};
 
-/// A lead's attributes with their provenance, as they are stored.
+/// A lead's stored attributes, each with its date and event.
 #[derive(Debug, Clone)]
 pub(crate) enum Attributes {
-    /// In the form in which this release writes them.
+    /// The attributes, in a form that this release can read.
     Read(Fold),
-    /// In no form that it knows, and why.
+    /// The stored form is unknown to this release; the text says why.
     Unreadable(String),
 }
 
@@ -33,7 +34,7 @@ impl Attributes {
         }
     }
 
-    /// Whether they have to come from the log.
+    /// Whether the attributes must be computed from the log.
     pub(crate) fn are_unreadable(&self) -> bool {
         matches!(self, Attributes::Unreadable(_))
     }
@@ -55,7 +56,7 @@ impl<'r> Decode<'r, Postgres> for Attributes {
     }
 }
 
-/// What is known of leads; those of whom nothing was ever said are left out.
+/// Reads the attributes of leads. Leads without attributes are left out.
 pub(crate) async fn attributes_of(
     conn: &mut PgConnection,
     leads: &[LeadId],
@@ -67,7 +68,7 @@ pub(crate) async fn attributes_of(
     read(conn, rows.into_iter().map(|row| (row.lead_id, row.attributes)).collect()).await
 }
 
-/// Attributes as they are, of rows as they are stored: those that cannot be read come from the log.
+/// Turns stored rows into attributes. Attributes that cannot be read are computed from the log.
 pub(crate) async fn read(
     conn: &mut PgConnection,
     rows: Vec<(LeadId, Attributes)>,
@@ -88,19 +89,21 @@ pub(crate) async fn read(
     Ok(known)
 }
 
-/// Tells the operator of a row that cannot be read.
+/// Logs a warning for the operator about a row that cannot be read.
 pub(crate) fn tell(lead: LeadId, why: &str) {
     tracing::warn!(
         lead = %lead.0,
         column = "lead_profile.attributes",
         why,
-        "what is stored of a lead cannot be read, and comes from the log"
+        "the stored attributes of a lead cannot be read; they are computed from the log again"
     );
 }
 
-/// Folds the log anew, and stores what comes of it, unless somebody else has stored something meanwhile.
+/// Computes attributes from the log and stores them, unless another transaction has written the row
+/// meanwhile.
 async fn restore(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<BTreeMap<LeadId, Fold>> {
-    // The rows' versions first: what changes the log after that changes the row, too, or says nothing of attributes.
+    // Read the rows' versions before the log. Whoever adds traits to the log later also writes the row, so
+    // its version changes.
     let versions = store::profile_versions(conn, leads).await?;
     let mut folds: BTreeMap<LeadId, Fold> = leads.iter().map(|lead| (*lead, Fold::default())).collect();
     for stated in store::facts_logged(conn, leads).await? {

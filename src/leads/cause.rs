@@ -1,4 +1,4 @@
-//! Why leads move, and the one table of moves.
+//! The causes of passages between stages, and the table of allowed passages.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,49 +12,50 @@ use super::Stage;
 #[derive(strum::IntoStaticStr, strum::EnumIter)]
 #[strum(serialize_all = "snake_case")]
 pub enum Cause {
-    /// A user id or e-mail became known.
+    /// A user id or an e-mail address of the lead became known.
     Identified,
-    /// Two leads turned out to be one, and the stage that was further on holds.
+    /// Two leads became one, and the lead took the stage that is further on.
     Merge,
-    /// They are two again, and each stands where it stood.
+    /// A merge was undone, and the lead returned to its earlier stage.
     Unmerge,
-    /// Score, fit and engagement reached what the model asks.
+    /// Score, fit and engagement reached the model's thresholds.
     Threshold,
     /// The person asked for sales.
     HandRaise,
-    /// The score stayed below what the model asks of one who stays.
+    /// The score stayed below the model's `leave` for the dwell.
     ScoreFell,
-    /// A newly published model counts the same otherwise.
+    /// A newly published model scores the same events differently.
     ModelChange,
-    /// A model was rolled back, and the lead stands again where that model found it.
+    /// A model was rolled back, and the lead returned to the stage that it had before that model.
     Rollback,
-    /// The policy excludes whom it is.
+    /// An exclusion of the policy matches the lead.
     Excluded,
-    /// The policy makes an SQL of whoever is as ripe as this without asking.
+    /// The policy makes such an MQL an SQL without asking sales.
     Policy,
     /// Sales did not answer before the handoff expired.
     Expired,
-    /// Sales took it.
+    /// Sales accepted the lead.
     Accepted,
-    /// Sales did not take it.
+    /// Sales rejected the lead.
     Rejected,
-    /// Sales sent it back to ripen.
+    /// Sales recycled the lead: sent it back to ripen.
     Recycled,
-    /// What became of it was recorded.
+    /// An outcome was recorded: `opportunity`, `won` or `lost`.
     Outcome,
-    /// What was recorded before was wrong.
+    /// A recorded outcome was wrong and was corrected.
     Correction,
-    /// A person decided so.
+    /// A person moved the lead by hand.
     Person,
 }
 
 impl Cause {
-    /// The word for it, as stored.
+    /// The cause in `snake_case`, as it is stored.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// The table: whether a lead may pass from one stage to another for this reason. What is not here does not happen.
+    /// The table of passages: whether a lead may pass from one stage to another for this cause. All other
+    /// passages are refused.
     pub fn allows(self, from: Stage, to: Stage) -> bool {
         use Stage::{Anonymous, Customer, Disqualified, Lead, Lost, Mql, Opportunity, Recycled, Sql};
         match self {
@@ -62,11 +63,11 @@ impl Cause {
             Cause::Merge => to.depth() > from.depth(),
             Cause::Unmerge => from != to,
             Cause::Threshold => matches!((from, to), (Lead | Recycled, Mql)),
-            // Who was lost and asks again of its own accord is not kept waiting.
+            // A lost lead that asks for sales again becomes an MQL at once.
             Cause::HandRaise => matches!((from, to), (Lead | Recycled | Lost, Mql)),
             Cause::ScoreFell | Cause::Excluded => matches!((from, to), (Mql, Lead)),
             Cause::ModelChange => matches!((from, to), (Lead | Recycled | Lost, Mql) | (Mql, Lead)),
-            // The way back of every move that a model makes by itself.
+            // The reverse of every passage that a model causes.
             Cause::Rollback => {
                 let decided = [Lead, Recycled, Lost, Mql, Sql];
                 from != to && decided.contains(&from) && decided.contains(&to)

@@ -1,4 +1,4 @@
-//! Identities, and how the facts that join them say whose an event is.
+//! Identities, and the fold of the facts that join them.
 
 use std::fmt;
 
@@ -11,38 +11,39 @@ use crate::platform::{
     spelling,
 };
 
-/// How long a user id or anonymous id may be, in bytes.
+/// The most bytes of a user id or anonymous id.
 pub const LONGEST_ID: usize = 512;
-/// How long an e-mail address may be, in bytes (RFC 5321).
+/// The most bytes of an e-mail address (RFC 5321).
 pub const LONGEST_EMAIL: usize = 254;
 
-/// The three kinds, weakest first: a weaker one follows a stronger one, never the other way round.
+/// The three kinds of identity, the weakest first. A weaker identity follows a stronger one, never the other
+/// way round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum Kind {
-    /// A browser or device before anybody said who uses it.
+    /// The id of a browser or device whose user is not known yet.
     AnonymousId,
-    /// An address: lower case, its domain in ASCII.
+    /// An e-mail address, in lower case, with its domain in ASCII.
     Email,
-    /// What the customer's own system calls the person.
+    /// The id that the customer's own system gives the person.
     UserId,
 }
 
 impl Kind {
-    /// The kind of which this is the word.
+    /// Reads a kind from its `snake_case` word; `None` for any other text.
     pub fn named(word: &str) -> Option<Kind> {
         word.parse().ok()
     }
 
-    /// The word for it, as stored.
+    /// The kind in `snake_case`, as it is stored.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// One user id, e-mail or anonymous id.
+/// One user id, e-mail address or anonymous id, in its normal form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     kind: Kind,
@@ -50,33 +51,33 @@ pub struct Identity {
     id: IdentityId,
 }
 
-/// Why a text is no identity.
+/// Why a text is not an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAnIdentity {
-    /// Empty, or nothing that anybody sees.
+    /// The text is empty, or has only invisible characters.
     #[error("it is empty")]
     Empty,
-    /// Longer than is stored.
+    /// The text is longer than [`LONGEST_ID`] or [`LONGEST_EMAIL`].
     #[error("it is too long")]
     TooLong,
-    /// Holds a control character.
-    #[error("it holds a control character")]
+    /// The text has a control character.
+    #[error("it has a control character")]
     ControlCharacter,
-    /// Not of the form of an e-mail address.
+    /// The text does not have the form of an e-mail address.
     #[error("it does not read like an e-mail address")]
     NotAnAddress,
-    /// What programs write where they know nobody, such as `undefined`.
-    #[error("it is a placeholder that stands for nobody; leave it out where nobody is known")]
+    /// The text is a placeholder, such as `undefined`.
+    #[error("it is a placeholder and names nobody; leave it out if you do not know who it is")]
     Placeholder,
 }
 
 impl Identity {
-    /// Reads an identity, however it is written: the value is its one normal form. That of an id is [`spelling::id`]; that of
-    /// an address is lower case with its domain in ASCII, without what nobody sees, without `mailto:` and without a name
-    /// around it.
+    /// Reads an identity and brings it into its normal form. The normal form of an id is [`spelling::id`].
+    /// The normal form of an address is in lower case with its domain in ASCII, without invisible characters,
+    /// without `mailto:` and without a name around it.
     pub fn parse(kind: Kind, text: &str) -> Result<Identity, NotAnIdentity> {
         let longest = if kind == Kind::Email { LONGEST_EMAIL } else { LONGEST_ID };
-        // What is longer than this by any reading is not read.
+        // A text this long is too long in any normal form, so do not spend time on it.
         if text.len() > 8 * longest {
             return Err(NotAnIdentity::TooLong);
         }
@@ -94,17 +95,20 @@ impl Identity {
         Ok(Identity { kind, id: id_of(kind, &value), value })
     }
 
-    /// Reads an identity by which somebody is to be known: a placeholder is none.
+    /// Reads an identity that names a person.
+    ///
+    /// # Errors
+    /// Those of [`Identity::parse`], and [`NotAnIdentity::Placeholder`] for a placeholder.
     pub fn of_somebody(kind: Kind, text: &str) -> Result<Identity, NotAnIdentity> {
         match Identity::parse(kind, text) {
             Ok(identity) if identity.is_placeholder() => Err(NotAnIdentity::Placeholder),
-            // `null` is no address, and nobody's.
+            // `null` is not an address, but it is a placeholder.
             Err(NotAnIdentity::NotAnAddress) if placeholder::is_id(text) => Err(NotAnIdentity::Placeholder),
             read => read,
         }
     }
 
-    /// Whether it is what programs write where they know nobody.
+    /// Whether the identity is a placeholder.
     pub fn is_placeholder(&self) -> bool {
         match self.kind {
             Kind::Email => placeholder::is_address(&self.value),
@@ -112,17 +116,17 @@ impl Identity {
         }
     }
 
-    /// Its kind.
+    /// The kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Its value, normalised.
+    /// The value in its normal form.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// The hash by which it is known.
+    /// The id: a hash of kind and value.
     pub fn id(&self) -> IdentityId {
         self.id
     }
@@ -138,8 +142,8 @@ fn id_of(kind: Kind, value: &str) -> IdentityId {
     IdentityId(hashed(&[b"identity", kind.as_str().as_bytes(), value.as_bytes()]))
 }
 
-/// The normal form of an address that [`spelling::plain`] has read. A domain that is none on the internet stays as it is
-/// written, in lower case: providers tell of such addresses too.
+/// The normal form of an address that [`spelling::plain`] has read. A domain that cannot exist on the
+/// internet is only put into lower case, because providers report such addresses too.
 fn address(text: &str) -> Result<String, NotAnIdentity> {
     let (local, domain) = bare(text).rsplit_once('@').ok_or(NotAnIdentity::NotAnAddress)?;
     let domain =
@@ -168,7 +172,7 @@ fn bare(text: &str) -> &str {
     }
 }
 
-/// What a link to an address begins with.
+/// The scheme of a link to an e-mail address.
 const LINK: &str = "mailto:";
 
 /// Reads the identities that an event gives, and sets placeholders aside.
@@ -178,7 +182,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// Reads one; none if it is a placeholder.
+    /// Reads an identity; `None` if it is a placeholder.
     pub fn read(&mut self, kind: Kind, text: &str) -> Result<Option<Identity>, NotAnIdentity> {
         match Identity::of_somebody(kind, text) {
             Err(NotAnIdentity::Placeholder) => {
@@ -191,18 +195,18 @@ impl Given {
         }
     }
 
-    /// Which kinds were placeholders, in the order in which they were read.
+    /// The kinds that were placeholders, in the order in which they were read.
     pub fn set_aside(self) -> Vec<Kind> {
         self.set_aside
     }
 }
 
-/// The identities that one event names, at least one of the three.
+/// The identities that one event names: at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     principal: Identity,
     links: Vec<(Identity, Identity)>,
-    /// The address named, also where it joins nobody.
+    /// The e-mail address that the event names, also if it is in no link.
     email: Option<String>,
     creates: bool,
     /// The kinds of identities that were placeholders.
@@ -210,8 +214,9 @@ pub struct Named {
 }
 
 impl Named {
-    /// Sorts out what an event names. The strongest is its *principal*: the one that the event hangs on. Where
-    /// the event `joins` (an identify), the others follow the principal from then on.
+    /// Orders the identities that an event names. The strongest is the *principal*: the event hangs on it. If
+    /// the event `joins` (an identify), the other identities follow the principal from then on. `None` if no
+    /// identity is given.
     pub fn new(
         user_id: Option<Identity>,
         email: Option<Identity>,
@@ -226,7 +231,8 @@ impl Named {
         Some(Named { principal, links, email: address, creates: true, set_aside: Vec::new() })
     }
 
-    /// Sorts out what an event of a type names. An identify joins all; what happened to a mail is of its address.
+    /// Orders the identities that an event of this type names. An `identify` joins all of them. An event
+    /// about a mail hangs on the e-mail address.
     pub fn by(
         kind: &str,
         user_id: Option<Identity>,
@@ -239,40 +245,40 @@ impl Named {
         }
     }
 
-    /// One identity alone.
+    /// A single identity.
     pub fn one(identity: Identity) -> Named {
         let email = Some(&identity).filter(|one| one.kind == Kind::Email).map(|one| one.value.clone());
         Named { principal: identity, links: Vec::new(), email, creates: true, set_aside: Vec::new() }
     }
 
-    /// One identity alone, of which no lead is made if there is none: what is said of it waits in the log until
-    /// somebody names it otherwise.
+    /// A single identity that is named only in passing. If the identity has no lead, none is made, and the
+    /// event waits in the log until an event names the identity in another way.
     pub fn in_passing(identity: Identity) -> Named {
         Named { creates: false, ..Named::one(identity) }
     }
 
-    /// Whom something names that happened to a mail: it hangs on the address, and the address follows the user id that
-    /// is named beside it.
+    /// The identities of an event about a mail. The event hangs on the address, and the address follows the
+    /// user id, if one is given.
     fn of_mail(email: Identity, user_id: Option<Identity>) -> Named {
         let links = user_id.into_iter().map(|user| (email.clone(), user)).collect();
         Named { links, ..Named::one(email) }
     }
 
-    /// An alias: everything known under the former ids belongs to `user_id`. A former one may be a device's id as well, so that
-    /// it is a user's is not said by this: as a user id it joins once somebody is known by it.
+    /// An alias: everything known under the former ids belongs to `user_id`. A former id may be a device's id
+    /// instead of a user id. So as a user id it is joined only once somebody is known by it.
     pub fn alias(user_id: Identity, former: impl IntoIterator<Item = Identity>) -> Named {
         let former = former.into_iter().filter(|one| *one != user_id);
         let links = former.map(|one| (one, user_id.clone())).collect();
         Named { principal: user_id, links, email: None, creates: true, set_aside: Vec::new() }
     }
 
-    /// The same, beside placeholders of these kinds.
+    /// The same identities, with a note that the event also had placeholders of these kinds.
     #[must_use]
     pub fn beside(self, set_aside: Vec<Kind>) -> Named {
         Named { set_aside, ..self }
     }
 
-    /// The kinds of identities beside these that were placeholders.
+    /// The kinds for which the event had a placeholder.
     pub fn set_aside(&self) -> &[Kind] {
         &self.set_aside
     }
@@ -282,22 +288,23 @@ impl Named {
         &self.principal
     }
 
-    /// Which identity follows which, weaker first.
+    /// The links: pairs of an identity and the identity that it follows.
     pub fn links(&self) -> &[(Identity, Identity)] {
         &self.links
     }
 
-    /// Whether whoever is named becomes a lead by it.
+    /// Whether the event makes leads of identities that have none; false if they are named only in passing.
     pub fn creates(&self) -> bool {
         self.creates
     }
 
-    /// The e-mail address named, if there is one, also beside a user id that it does not join.
+    /// The e-mail address that the event names, if any, also if the address is in no link.
     pub fn email(&self) -> Option<&str> {
         self.email.as_deref()
     }
 
-    /// Those of the identities named that are known by it, if it makes known: not a former user id, which may be none.
+    /// The identities that somebody is known by after this event. None if they are named only in passing. The
+    /// former user ids of an alias are left out, because they may be no user ids.
     pub fn known_by_it(&self) -> impl Iterator<Item = &Identity> {
         let is_former = |one: &Identity| {
             one.kind == Kind::UserId
@@ -307,17 +314,17 @@ impl Named {
         self.all().filter(move |one| self.creates && !is_former(one))
     }
 
-    /// All identities named, the principal first.
+    /// All identities of the event, the principal first.
     pub fn all(&self) -> impl Iterator<Item = &Identity> {
         let linked = self.links.iter().flat_map(|(weaker, stronger)| [weaker, stronger]);
         std::iter::once(&self.principal).chain(linked.filter(|one| **one != self.principal))
     }
 }
 
-/// A dated fact: from `at` on, somebody said that an identity follows `parent`.
+/// A dated link: from `at` on, an identity follows `parent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fact {
-    /// When.
+    /// The instant of the event that made the link.
     pub at: DateTime<Utc>,
     /// The stronger identity.
     pub parent: IdentityId,
@@ -326,24 +333,25 @@ pub struct Fact {
 /// A stretch of time in which an identity follows one parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Following {
-    /// From here, inclusive.
+    /// The beginning, inclusive.
     pub since: DateTime<Utc>,
-    /// To here, exclusive; none: open.
+    /// The end, exclusive; `None` if the stretch is open.
     pub until: Option<DateTime<Utc>>,
-    /// Whom.
+    /// The stronger identity.
     pub parent: IdentityId,
 }
 
-/// From when on a first span counts: before anything that is taken.
+/// The beginning of a first span, before every event that the service accepts.
 pub fn beginning() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
 }
 
-/// Folds an identity's facts into whom it follows when. It depends on the facts alone, not on their order.
+/// Computes whom an identity follows in which stretch of time, from its links. The order of the links does
+/// not matter.
 ///
-/// A device follows whoever identified on it last; what it did before the first identify counts for that first
-/// person. An e-mail address belongs to whoever claimed it first: a later claim by another is a conflict, not a
-/// merge.
+/// A device follows the person who identified on it last. What happened on the device before the first
+/// identify counts for that first person. An e-mail address belongs to the user id that claimed it first. A
+/// later claim by another user id is a conflict and changes nothing.
 pub fn fold(kind: Kind, facts: &mut [Fact]) -> Vec<Following> {
     facts.sort_unstable();
     let mut spans: Vec<Following> = Vec::new();
@@ -351,7 +359,7 @@ pub fn fold(kind: Kind, facts: &mut [Fact]) -> Vec<Following> {
         let since = if spans.is_empty() { beginning() } else { fact.at };
         match spans.last_mut() {
             Some(last) if last.parent == fact.parent || kind != Kind::AnonymousId => continue,
-            // Two claims at one instant: the greater parent has it.
+            // Of two claims at one instant, the one with the greater parent id wins.
             Some(last) if last.since == since => {
                 last.parent = fact.parent;
                 continue;

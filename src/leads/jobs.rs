@@ -1,14 +1,15 @@
-//! The words of leads that were there before the rules by which words are made.
+//! The sweep that makes the search words of all leads again after the rules for words have changed.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{lock_rows, store, words};
 use crate::{models::Models, platform::sweep::Sweep};
 
-/// Of how many leads the words are made in one transaction.
+/// How many leads get their words in one transaction.
 const AT_ONCE: i64 = 500;
 
-/// Makes the words of all leads anew, in the order of their ids, when the rules are newer than what is stored.
+/// Makes the search words of all leads again, in the order of their ids, if the stored words are of older
+/// rules.
 #[derive(Debug)]
 pub struct MakeWords;
 
@@ -25,7 +26,7 @@ impl Sweep for MakeWords {
             return Ok(0);
         }
         let leads = store::after(&mut tx, made.last, AT_ONCE).await?;
-        // What a writer changes meanwhile, it writes the words of itself.
+        // A writer that changes a lead meanwhile writes the lead's words itself.
         let locked = lock_rows(&mut tx, &leads).await?;
         let present: Vec<_> =
             locked.iter().filter(|lead| lead.merged_into.is_none()).map(|lead| lead.id).collect();

@@ -1,4 +1,4 @@
-//! Joining identities: the facts of who follows whom are recorded, and the spans that they change are moved.
+//! Joins identities: records links and moves the spans that the links change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::platform::ids::{IdentityId, LeadId};
 
-/// Records who was said to follow whom, and moves the spans that this changes, and those that what was said before changes only
-/// now.
+/// Records the links of new events, and moves the spans that these links change. `waiting` are links of
+/// earlier aliases that take effect only now.
 pub(super) async fn link(
     conn: &mut PgConnection,
     mentions: &[Mention<'_>],
@@ -32,7 +32,7 @@ pub(super) async fn link(
     if facts.is_empty() {
         return Ok(());
     }
-    // E-mails before devices: a device may follow an e-mail that itself has just come to follow a user id.
+    // E-mail addresses before devices: a device may follow an address that only now follows a user id.
     facts.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
     facts.dedup();
     let children: Vec<IdentityId> = facts.iter().map(|(_, child, _)| *child).collect();
@@ -44,7 +44,7 @@ pub(super) async fn link(
     let mut changing = Changing::default();
     for (_, child, fact) in facts.iter().filter(|(kind, ..)| *kind == Kind::UserId) {
         if !locked.spans.contains_key(child) {
-            // As a user, nobody is known by it yet.
+            // Nobody is known by this user id yet, so the alias waits.
             continue;
         }
         changing.load_parents(conn, locked, &[*fact]).await?;
@@ -63,8 +63,8 @@ pub(super) async fn link(
     changing.write(conn, locked, now).await
 }
 
-/// The identities whose spans these facts may change: not those that already follow, at all times, the one that
-/// every fact names.
+/// The identities whose spans these links may change. An identity that already follows the same parent at all
+/// times is left out.
 fn news(facts: &[(Kind, IdentityId, Fact)], locked: &LockedLeads) -> Vec<(Kind, IdentityId)> {
     let unchanged = |child: &IdentityId, parent: IdentityId| match locked.spans.get(child).map(Vec::as_slice)
     {
@@ -80,15 +80,15 @@ fn news(facts: &[(Kind, IdentityId, Fact)], locked: &LockedLeads) -> Vec<(Kind, 
     refold
 }
 
-/// A lead loses identities that were at home there.
+/// A lead that loses identities whose home it was, and where they went.
 #[derive(Clone, Copy)]
 struct Loss {
-    /// The lead for which they counted: itself, unless it was merged into another.
+    /// The lead for which the identities counted: the home itself, unless it was merged into another lead.
     lead: LeadId,
     heir: IdentityOwner,
 }
 
-/// The spans that are to be written, and the leads that lose or gain by it.
+/// The spans to write, and the leads that lose or gain identities.
 #[derive(Default)]
 pub(super) struct Changing {
     spans: BTreeMap<IdentityId, Vec<Span>>,
@@ -97,8 +97,8 @@ pub(super) struct Changing {
 }
 
 impl Changing {
-    /// Gives an identity new spans; if it stays with its lead, only the fact of following is new. Those that it has
-    /// already, as when an alias is repeated, change nothing.
+    /// Gives an identity new spans. If the spans are the same as before, as when an alias is repeated,
+    /// nothing changes. If only the parent is new, the lead is not replayed.
     pub(super) fn set(&mut self, locked: &mut LockedLeads, identity: IdentityId, spans: Vec<Span>) {
         if locked.spans.get(&identity) == Some(&spans) {
             return;
@@ -121,7 +121,7 @@ impl Changing {
         self.spans.insert(identity, spans);
     }
 
-    /// An alias: the two user ids are one person, so their leads are one.
+    /// Joins the leads of two user ids, because an alias says that they are one person.
     pub(super) async fn join_leads(
         &mut self,
         conn: &mut PgConnection,
@@ -141,8 +141,8 @@ impl Changing {
         Ok(())
     }
 
-    /// Two identities that stand for themselves are one: the lead that came later becomes the other. Comes back where that
-    /// is.
+    /// Joins two identities that follow nobody. The later lead goes into the earlier one. Returns the owner
+    /// that remains.
     pub(super) async fn unite(
         &mut self,
         conn: &mut PgConnection,
@@ -154,7 +154,8 @@ impl Changing {
         self.bring_home(conn, locked, from, into).await
     }
 
-    /// Has everything that is at home at one lead be at home at another; which of the two that was.
+    /// Moves everything whose home is one lead to the home of the other. Returns the owner that everything
+    /// moved to.
     async fn bring_home(
         &mut self,
         conn: &mut PgConnection,
@@ -165,7 +166,7 @@ impl Changing {
         if from.home == into.home {
             return Ok(into);
         }
-        // A lead that somebody has merged stays merged: the other comes to it.
+        // A lead that was merged by hand stays merged, so the other lead moves to it.
         let stays = from.lead != from.home && into.lead == into.home;
         let (from, into) = if stays { (into, from) } else { (from, into) };
         self.load(conn, locked, &[], &[from.lead]).await?;
@@ -185,7 +186,7 @@ impl Changing {
         Ok(into)
     }
 
-    /// Notes that an identity is gone that had these spans, and that another has taken its place.
+    /// Notes that an identity with these spans is gone, and that the identity `place` has replaced it.
     pub(super) fn leave(&mut self, locked: &mut LockedLeads, place: IdentityId, before: &[Span]) {
         let taken = locked.spans.get(&place).cloned().unwrap_or_default();
         for span in before {
@@ -197,7 +198,8 @@ impl Changing {
         self.touched.extend(before.iter().map(|span| span.lead_id));
     }
 
-    /// Folds an identity's facts anew; what follows an e-mail goes where the e-mail goes.
+    /// Computes an identity's spans again from its links. Identities that follow an e-mail address move with
+    /// the address.
     pub(super) async fn follow(
         &mut self,
         conn: &mut PgConnection,
@@ -254,7 +256,8 @@ impl Changing {
         Ok(())
     }
 
-    /// Reads and locks what follows these e-mails or belongs to these leads, which the batch need not name.
+    /// Reads and locks the identities that follow these parents or belong to these leads. The batch itself
+    /// may not name them.
     async fn load(
         &mut self,
         conn: &mut PgConnection,
@@ -281,7 +284,7 @@ impl Changing {
         locked.settle(conn).await
     }
 
-    /// Writes the spans, and turns leads left without identities into signposts.
+    /// Writes the spans, and turns leads that have no identity left into signposts.
     pub(super) async fn write(
         self,
         conn: &mut PgConnection,
@@ -319,7 +322,7 @@ impl Changing {
     }
 }
 
-/// What was merged into a lead by hand goes where that lead goes.
+/// Moves what was merged by hand into a lead that is now gone to the lead that took its place.
 async fn bequeath(
     conn: &mut PgConnection,
     locked: &mut LockedLeads,
@@ -334,7 +337,7 @@ async fn bequeath(
     Ok(())
 }
 
-/// Where a lead's identities ended up when several leads became one in the same batch.
+/// The owner with which a lead's identities ended up, if several leads became one in the same batch.
 fn last_heir(left: &BTreeMap<LeadId, Loss>, from: LeadId) -> IdentityOwner {
     let mut heir = left[&from].heir;
     for _ in 0..left.len() {

@@ -1,4 +1,4 @@
-//! The leads that a batch touches, and the spans by which its events find them.
+//! The locked leads of a batch, and the spans that say for which lead its events count.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -12,10 +12,11 @@ use super::{
 };
 use crate::platform::ids::{IdentityId, LeadId};
 
-/// How often identities may move while they are being locked before the batch begins again.
+/// How many times leads are locked and read again because identities moved meanwhile. After that the batch
+/// begins again.
 const ROUNDS: usize = 16;
 
-/// For which lead something counts, and at which it is at home.
+/// The lead for which an identity counts, and its home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IdentityOwner {
     pub(super) lead: LeadId,
@@ -27,7 +28,7 @@ impl IdentityOwner {
         IdentityOwner { lead: span.lead_id, home: span.home }
     }
 
-    /// With a lead that nobody merged.
+    /// The owner for a lead that was not merged: the lead is its own home.
     pub(super) fn at(lead: LeadId) -> IdentityOwner {
         IdentityOwner { lead, home: lead }
     }
@@ -38,21 +39,23 @@ impl IdentityOwner {
 pub struct LockedLeads {
     /// The leads by id.
     pub leads: BTreeMap<LeadId, Lead>,
-    /// Leads whose set of events changed by more than the batch's own: their state must be replayed.
+    /// Leads whose set of events changed by more than the batch's new events. Their states must be replayed.
     pub moved: BTreeSet<LeadId>,
-    /// Leads of which something counts otherwise than it did, so that what made them MQLs may be gone.
+    /// Leads for which the verdict on an earlier event changed, so that the reason why they are MQLs may no
+    /// longer hold.
     pub doubted: BTreeSet<LeadId>,
-    /// Leads that go by another name than before: an identity has joined them.
+    /// Leads whose set of identities changed.
     pub named: BTreeSet<LeadId>,
-    /// Leads of which something was said that a reader sees: what they agree to.
+    /// Leads whose consent may have changed. A reader sees the change.
     pub heard: BTreeSet<LeadId>,
-    /// Leads made just now.
+    /// Leads that this batch creates.
     pub created: HashSet<LeadId>,
-    /// Identities that are given their first lead just now.
+    /// Identities that get their first lead in this batch.
     pub claimed: HashSet<IdentityId>,
-    /// Those among them of which the log may know something already.
+    /// Identities that get their first lead now, although the log may already have events of theirs.
     pub(super) waited: HashSet<IdentityId>,
-    /// Leads that have no identity left, each with the lead for which those count now; their rows are signposts.
+    /// Leads that have no identity left, each with the lead for which these identities count now. The rows of
+    /// these leads are signposts.
     pub gone: BTreeMap<LeadId, LeadId>,
     before: BTreeMap<LeadId, Lead>,
     epochs: HashMap<LeadId, i32>,
@@ -61,50 +64,51 @@ pub struct LockedLeads {
 }
 
 impl LockedLeads {
-    /// Has it be asked anew whether a lead, of which something counts otherwise than it did, is an MQL, and by what.
+    /// Marks a lead for replay, and for a new decision whether it is an MQL and why, because the verdict on
+    /// one of its events changed.
     pub(crate) fn doubt(&mut self, lead: LeadId) {
         self.moved.insert(lead);
         self.doubted.insert(lead);
         self.leads.entry(lead).and_modify(Lead::ask_again);
     }
 
-    /// Nothing yet, about these identities.
+    /// No leads yet, for a batch with these identities.
     pub(super) fn about<'a>(identities: impl Iterator<Item = &'a Identity>) -> LockedLeads {
         let kinds = identities.map(|identity| (identity.id(), identity.kind())).collect();
         LockedLeads { kinds, ..LockedLeads::default() }
     }
 
-    /// These locked leads, signposts included.
+    /// Makes the set from locked leads, signposts included.
     pub(crate) fn holding(leads: impl IntoIterator<Item = Lead>) -> LockedLeads {
         let mut locked = LockedLeads::default();
         leads.into_iter().for_each(|lead| locked.admit(lead));
         locked
     }
 
-    /// These leads, as they are.
+    /// Makes the set from locked leads, without signposts.
     pub(super) fn of(leads: Vec<Lead>) -> LockedLeads {
         let mut locked = LockedLeads::default();
         leads.into_iter().filter(|lead| lead.merged_into.is_none()).for_each(|lead| locked.admit(lead));
         locked
     }
 
-    /// The lead for which an identity's events of an instant count.
+    /// The lead for which an identity's event at an instant counts; `None` if the identity has no lead.
     pub fn lead_at(&self, identity: IdentityId, at: DateTime<Utc>) -> Option<LeadId> {
         let spans = self.spans.get(&identity)?;
         spans.iter().rev().find(|span| span.since <= at).or(spans.first()).map(|span| span.lead_id)
     }
 
-    /// Whom an e-mail address follows; none if it stands for itself or is not known.
+    /// The identity that an e-mail address follows; `None` if it follows nobody or is not known.
     pub fn owner_of(&self, email: IdentityId) -> Option<IdentityId> {
         self.spans.get(&email)?.first()?.parent_id
     }
 
-    /// A lead's row as it was when this batch took it up.
+    /// A lead's row as it was when this batch locked it.
     pub fn before(&self, lead: LeadId) -> Option<&Lead> {
         self.before.get(&lead)
     }
 
-    /// Lets go of leads that need no new state: those neither wanted nor changed.
+    /// Drops the leads that are neither wanted nor changed, because they need no new state.
     pub fn keep(&mut self, wanted: impl Fn(LeadId) -> bool) {
         let LockedLeads { leads, moved, created, gone, before, .. } = self;
         leads.retain(|id, lead| {
@@ -120,7 +124,7 @@ impl LockedLeads {
         if changed.is_empty() { Ok(()) } else { store::update(conn, &changed).await }
     }
 
-    /// Reads the spans of identities, in the place of what was read of them before.
+    /// Reads the spans of identities. They replace spans that were read before.
     pub(super) async fn read(
         &mut self,
         conn: &mut PgConnection,
@@ -139,8 +143,11 @@ impl LockedLeads {
         Ok(())
     }
 
-    /// Locks the leads of all spans read. Where a lead's identities changed between the reading and the lock, they
-    /// are read again, until what is read is locked.
+    /// Locks the leads of all spans that were read. If a lead's identities changed before the lock, reads the
+    /// spans again and locks their leads, until all are locked.
+    ///
+    /// # Errors
+    /// [`ResolveError::Changed`] if identities still move after [`ROUNDS`] rounds.
     pub(super) async fn settle(&mut self, conn: &mut PgConnection) -> Result<(), ResolveError> {
         for _ in 0..ROUNDS {
             let unlocked: BTreeSet<LeadId> = self
@@ -176,12 +183,13 @@ impl LockedLeads {
         self.leads.insert(lead.id, lead);
     }
 
-    /// Where an identity is that has one lead for all time.
+    /// The owner of an identity that has one lead for all time; for other identities, the owner of the first
+    /// span.
     pub(super) fn only_lead(&self, identity: IdentityId) -> Option<IdentityOwner> {
         self.spans.get(&identity)?.first().map(IdentityOwner::of)
     }
 
-    /// Where an identity is that follows nobody.
+    /// The owner of an identity that follows nobody; `None` if the identity follows another or has no span.
     pub(super) fn own_lead(&self, identity: IdentityId) -> Option<IdentityOwner> {
         match self.spans.get(&identity)?.as_slice() {
             [span] if span.parent_id.is_none() => Some(IdentityOwner::of(span)),

@@ -1,13 +1,13 @@
-//! One lead becomes another's: because its identities were joined with another's, or because somebody says so; and the way
-//! back from the latter.
+//! Moves what counts for one lead to another lead: when identities are joined, when leads are merged by hand,
+//! and when a merge is undone.
 
 use sqlx::PgConnection;
 
 use super::{Why, locked::LockedLeads, store};
 use crate::platform::ids::LeadId;
 
-/// Has everything of a locked lead count for another from now on. Where it is at home stays written, and its row stays as
-/// it is, as a signpost.
+/// Merges a locked lead into another. Everything of the lead counts for the other from now on. The homes of
+/// the spans do not change. The lead's row becomes a signpost.
 pub(crate) async fn take_in(
     conn: &mut PgConnection,
     locked: &mut LockedLeads,
@@ -26,7 +26,8 @@ pub(crate) async fn take_in(
     Ok(())
 }
 
-/// Has what counts for a locked lead, and is at home at one of these, count for another, which is a signpost no more.
+/// Undoes a merge. The spans of the locked lead `from` with one of these homes count for `lead` again, which
+/// is then no longer a signpost.
 pub(crate) async fn part(
     conn: &mut PgConnection,
     locked: &mut LockedLeads,
@@ -48,8 +49,8 @@ pub(crate) async fn part(
     Ok(())
 }
 
-/// A lead without identities becomes a signpost to where they are at home now; the lead for which they count takes over
-/// what it brings.
+/// Turns a lead without identities into a signpost to the lead `home`. The lead `heir`, for which the
+/// identities count now, takes over the stage and the waits of the lead.
 pub(crate) fn hand_over(locked: &mut LockedLeads, from: LeadId, home: LeadId, heir: LeadId, why: &Why) {
     locked.moved.remove(&from);
     locked.gone.insert(from, heir);

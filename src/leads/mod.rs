@@ -1,19 +1,20 @@
-//! Who the events are about.
+//! Leads: who the events are about.
 //!
 //! - *Identity*: one user id, e-mail address or anonymous id. Its id is a hash of kind and value, so a request always
 //!   names the same identity. Events hang on identities.
-//! - *Link*: a dated fact that one identity follows another.
-//! - *Span*: for which lead an identity's events count in a stretch of time. Spans are a fold of the links.
+//! - *Link*: a dated fact: one identity follows another, because an event named both.
+//! - *Span*: a stretch of time in which an identity's events count for one lead. Spans are a fold of the
+//!   links.
 //! - *Lead*: the set of spans that point to it.
 //! - *Named in passing*: an identity that has no span. It is no lead yet, and its events wait in the log.
 //! - *Passage*: a move of a lead from one stage to another. [`Cause::allows`] is the table of moves.
-//! - *Home*: the lead that a span would count for if nobody had merged leads by hand. Links lead to homes. A span's
-//!   lead is the end of its home's trail of `merged_into`. So when a merge is undone, an identity that came to a
-//!   merged lead goes back with that lead.
+//! - *Home*: the lead that a span would count for if nobody had merged leads by hand. Links lead to homes.
+//!   The lead of a span is found by following `merged_into` from its home to the end. So when a merge is
+//!   undone, an identity that joined a merged lead goes back with that lead.
 //!
-//! The guarantees: a link never rewrites an event. The result depends on the facts, not on the order in which they
-//! came. A shared device never joins two user ids. A lead without identities stays as a signpost (`merged_into`) to
-//! where they went.
+//! The guarantees: a link never rewrites an event. The result depends on the facts, not on the order in which
+//! they came. A shared device never joins two user ids. A lead without identities stays as a signpost
+//! (`merged_into`) to the lead where its identities went.
 
 pub mod api;
 mod attributes;
@@ -60,56 +61,58 @@ use crate::platform::{
 /// A stretch of time in which an identity's events count for a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
-    /// Whose events.
+    /// The identity.
     pub identity_id: IdentityId,
-    /// From here, inclusive.
+    /// The beginning, inclusive.
     pub since: DateTime<Utc>,
-    /// To here, exclusive; none: open.
+    /// The end, exclusive; `None` if the span is open.
     pub until: Option<DateTime<Utc>>,
-    /// The lead for which they count.
+    /// The lead for which the events count.
     pub lead_id: LeadId,
-    /// The lead for which they would count had nobody merged leads by hand.
+    /// The lead for which the events would count if nobody had merged leads by hand.
     pub home: LeadId,
-    /// The identity that this one follows; none: it stands for itself.
+    /// The identity that this one follows; `None` if it follows nobody.
     pub parent_id: Option<IdentityId>,
 }
 
-/// A lead's own row: what is not a function of its log.
+/// A lead's own row: the fields that do not follow from its log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lead {
-    /// Its id.
+    /// The lead's id.
     pub id: LeadId,
-    /// Where it stands: [`Lead::pass`] alone moves it.
+    /// The stage. Only [`Lead::pass`], a merge and the undoing of a merge or a model change it.
     stage: Stage,
-    /// How many passages into `mql` it has begun.
+    /// How often the lead has become an MQL.
     pub cycle: i32,
-    /// What opened the passage under way; none unless `mql`.
+    /// What made the lead an MQL; `None` if the stage is not `mql`.
     pub mql_by: Option<MqlBy>,
-    /// Since when its score is too low to stay `mql`.
+    /// Since when the score of an MQL is below `leave`.
     pub below_since: Option<DateTime<Utc>>,
-    /// Whether a newly published model brought it there.
+    /// Whether a newly published model brought the score below `leave`.
     pub below_by_model: bool,
-    /// When its last passage ended.
+    /// The last exit: when the lead last left the stages `mql`, `sql`, `opportunity` and `customer`, or was
+    /// recycled.
     pub last_exit_at: Option<DateTime<Utc>>,
-    /// Since when it is to ripen again; none unless `recycled`.
+    /// When the lead was recycled; `None` if the stage is not `recycled`.
     pub recycled_at: Option<DateTime<Utc>>,
-    /// Until when at least, whatever the model says.
+    /// Until when a recycled lead must wait at least, even if the model's cooldown is shorter.
     pub recycled_until: Option<DateTime<Utc>>,
-    /// Since when contact is withheld because it was merged with one that was not to be contacted.
+    /// Since when the lead must not be contacted because it was merged with a lead that must not be
+    /// contacted.
     #[serde(default)]
     pub withheld_at: Option<DateTime<Utc>>,
-    /// How often its set of identities has changed.
+    /// How often the lead's set of identities has changed.
     pub epoch: i32,
-    /// Where its identities went, once it has none.
+    /// The lead where the identities went; set only for a signpost.
     pub merged_into: Option<LeadId>,
-    /// Since when.
+    /// When the lead became a signpost.
     pub merged_at: Option<DateTime<Utc>>,
     #[serde(skip)]
     passed: Vec<Passed>,
 }
 
 impl Lead {
-    /// A lead that has just been seen for the first time.
+    /// A new lead: at the stage `lead` if it is identified, else `anonymous`.
     pub fn new(id: LeadId, identified: bool) -> Lead {
         Lead {
             id,
@@ -129,27 +132,28 @@ impl Lead {
         }
     }
 
-    /// Where it stands.
+    /// The stage.
     pub fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// Whether the person is not to be contacted: it asked so, or somebody said that it is one who did, and has not raised its
-    /// hand since.
+    /// Whether the person must not be contacted on any channel. The person opted out, or was merged with
+    /// someone who did, and has not raised a hand since.
     pub fn do_not_contact(&self, tally: &Tally) -> bool {
         let withheld = self.withheld_at.map(to_instant);
         tally.do_not_contact() || (withheld.is_some() && tally.hand_raised_at() <= withheld)
     }
 
-    /// Forgets that it is an MQL for having raised its hand: whoever looks at its stage next sees whether it has.
+    /// Turns an MQL by hand-raise into an MQL by score. The next decision restores the hand-raise if it still
+    /// counts.
     pub fn ask_again(&mut self) {
         if self.mql_by == Some(MqlBy::HandRaise) {
             self.mql_by = Some(MqlBy::Threshold);
         }
     }
 
-    /// The lead as it would be at a stage, for those who only suppose; whoever keeps a lead moves it by
-    /// [`Lead::pass`].
+    /// The lead as it would be at another stage, for a supposition that is not stored. Use [`Lead::pass`] to
+    /// move a lead.
     #[must_use]
     pub fn supposed_at(self, stage: Stage) -> Lead {
         Lead { stage, ..self }

@@ -1,25 +1,25 @@
-//! The one way in which a lead passes from one stage to another.
+//! Passages: how a lead moves from one stage to another.
 
 use chrono::{DateTime, Utc};
 
 use super::{Cause, Lead, MqlBy, Stage};
 
-/// Where a lead goes, with what belongs to being there.
+/// The stage to which a lead moves, with the values that belong to that stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// Known, and no more.
+    /// The lead is known, but not an MQL.
     Lead,
-    /// Ripe for sales, for this reason.
+    /// An MQL, for this reason.
     Mql(MqlBy),
-    /// Accepted by sales.
+    /// An SQL: accepted by sales.
     Sql,
     /// A deal is being made.
     Opportunity,
     /// Has bought.
     Customer,
-    /// To ripen again; not ripe before this instant, if one is given.
+    /// Sent back to ripen. The lead becomes no MQL before this instant, if one is given.
     Recycled(Option<DateTime<Utc>>),
-    /// Not one to sell to.
+    /// Disqualified: sales will not sell to this lead.
     Disqualified,
     /// The deal was lost.
     Lost,
@@ -41,26 +41,26 @@ impl Target {
     }
 }
 
-/// For what reason a lead moves, when, and on whose word.
+/// Why and when a lead moves, and who decided that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Why {
-    /// The reason.
+    /// The cause.
     pub cause: Cause,
-    /// When.
+    /// The instant of the passage.
     pub at: DateTime<Utc>,
-    /// Who said so; none: the rules.
+    /// The person who decided; `None` if a rule decided.
     pub actor: Option<String>,
-    /// The reason that they gave, as a code or in words.
+    /// The reason that the person gave, as a code or in words.
     pub reason: Option<String>,
 }
 
 impl Why {
-    /// The rules have it so.
+    /// A passage that a rule decided.
     pub fn rule(cause: Cause, at: DateTime<Utc>) -> Why {
         Why { cause, at, actor: None, reason: None }
     }
 
-    /// A person has it so.
+    /// A passage that a person decided.
     pub fn said(cause: Cause, at: DateTime<Utc>, actor: &str, reason: Option<&str>) -> Why {
         Why { cause, at, actor: Some(actor.to_owned()), reason: reason.map(str::to_owned) }
     }
@@ -73,26 +73,29 @@ pub struct Passed {
     pub from: Stage,
     /// The stage entered.
     pub to: Stage,
-    /// How many passages into `mql` the lead had begun then, this one included.
+    /// How often the lead had become an MQL, this passage included.
     pub cycle: i32,
-    /// For what reason.
+    /// Why and when the lead moved, and who decided that.
     pub why: Why,
 }
 
-/// The table has no such move.
+/// The passage is refused, because [`Cause::allows`] does not allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no lead goes from {} to {} because of {}", .from.as_str(), .to.as_str(), .cause.as_str())]
+#[error("a lead cannot move from {} to {} with the cause {}", .from.as_str(), .to.as_str(), .cause.as_str())]
 pub struct NotAllowed {
-    /// Where the lead stands.
+    /// The lead's stage.
     pub from: Stage,
-    /// Where it was to go.
+    /// The stage to which the lead should move.
     pub to: Stage,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
 }
 
 impl Lead {
-    /// Moves the lead, if the table has the move. Nothing else changes a stage.
+    /// Moves the lead to another stage.
+    ///
+    /// # Errors
+    /// [`NotAllowed`] if [`Cause::allows`] does not allow the passage. The lead does not change then.
     pub fn pass(&mut self, target: Target, why: Why) -> Result<(), NotAllowed> {
         let (from, to, at) = (self.stage, target.stage(), why.at);
         if !why.cause.allows(from, to) {
@@ -116,7 +119,7 @@ impl Lead {
         Ok(())
     }
 
-    /// Somebody has said who it is.
+    /// Moves an anonymous lead to the stage `lead`, because the person is now known.
     pub(crate) fn identify(&mut self, at: DateTime<Utc>) {
         if self.stage == Stage::Anonymous {
             let passed = self.pass(Target::Lead, Why::rule(Cause::Identified, at));
@@ -124,8 +127,8 @@ impl Lead {
         }
     }
 
-    /// Takes over what another lead brings that turned out to be this one: the stage that is further on, the stronger
-    /// reason, the longer wait.
+    /// Takes over the state of another lead that was joined into this one. Of the two leads, the stage that
+    /// is further on holds, and the stronger reason and the longer wait.
     pub(crate) fn take_over(&mut self, gone: &Lead, why: &Why) {
         if gone.stage != Stage::Anonymous {
             self.identify(why.at);
@@ -152,7 +155,7 @@ impl Lead {
         }
     }
 
-    /// Stands as it stood before it took another over, which is another again.
+    /// Restores the row as it was before another lead was merged into this one.
     pub(crate) fn give_back(&mut self, before: &Lead, why: &Why) {
         let (from, to) = (self.stage, before.stage);
         let Lead { id, epoch, merged_into, merged_at, .. } = *self;
@@ -163,7 +166,7 @@ impl Lead {
         }
     }
 
-    /// Whether the lead stands as another row says: its stage, its passage, and what its next passage waits for.
+    /// Whether the lead has the same stage, cycle, reason, last exit and waits as another row.
     pub(crate) fn stands_as(&self, other: &Lead) -> bool {
         let state = |lead: &Lead| {
             let Lead { stage, cycle, mql_by, last_exit_at, recycled_at, recycled_until, .. } = *lead;
@@ -172,13 +175,14 @@ impl Lead {
         state(self) == state(other)
     }
 
-    /// Stands as it stood before a model moved it. A word against contact that came since stays.
+    /// Restores the row as it was before a model moved the lead. `withheld_at` stays, so a request not to be
+    /// contacted is not lost.
     pub(crate) fn put_back(&mut self, stood: &Lead, why: &Why) {
         let withheld_at = self.withheld_at;
         self.give_back(&Lead { withheld_at, ..stood.clone() }, why);
     }
 
-    /// The moves made since this was asked last.
+    /// Takes the passages that were made since the last call.
     pub fn take_passed(&mut self) -> Vec<Passed> {
         std::mem::take(&mut self.passed)
     }
@@ -190,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    /// The table, written down a second time: cause, from, to.
+    /// The table of passages, written a second time: cause, from, to.
     const EXPECTED: &str = "
         identified: anonymous > lead
         threshold: lead recycled > mql

@@ -1,9 +1,10 @@
-//! What programs write where they know nobody. As an id it would make one person of everybody whom they do not know.
+//! Placeholders: texts that programs write where they know nobody. If a placeholder were an id, all unknown
+//! people would become one lead.
 
 use crate::platform::spelling;
 
-/// Words that stand for nobody, in lower case: how languages write nothing, what libraries and tag managers send before
-/// somebody is known, and names of fields that were never filled in.
+/// Placeholder words in lower case, sorted. They are the null values of languages, what libraries and tag
+/// managers send for unknown users, and names of fields that were never filled in.
 const WORDS: [&str; 41] = [
     "(none)",
     "(not provided)",
@@ -48,19 +49,19 @@ const WORDS: [&str; 41] = [
     "void",
 ];
 
-/// What stands before the @ only where a template was filled in with nothing. Guests and people called Anonymous have
-/// mailboxes.
+/// Local parts of addresses that only come from a template without a value. Other words, such as `guest` or
+/// `anonymous`, may be real mailboxes.
 const LOCAL_PARTS: [&str; 6] = ["[object object]", "nan", "null", "undefined", "(null)", "<nil>"];
 
-/// What surrounds the name of a field in the template languages of mails and tag managers.
+/// The delimiters of fields in the template languages of mails and tag managers.
 const TEMPLATES: [(&str, &str); 6] =
     [("{{", "}}"), ("${", "}"), ("*|", "|*"), ("%%", "%%"), ("<%", "%>"), ("[%", "%]")];
 
-/// What programs put around such a word: quotation marks, brackets, and half a template.
+/// Characters that programs put around placeholder words: quotation marks, brackets and parts of templates.
 const AROUND: [char; 12] = ['"', '\'', '`', '(', ')', '[', ']', '{', '}', '<', '>', '%'];
 
-/// Whether a user id or an anonymous id is a placeholder: one of these words, in any case, in quotation marks, in brackets or
-/// not; a UUID or a number of zeros alone; or a field of a template that was not filled in.
+/// Whether a user id or an anonymous id is a placeholder. That is one of [`WORDS`] in any case, perhaps in
+/// quotation marks or brackets; a UUID or number of zeros only; or a template field that was not filled in.
 pub(super) fn is_id(text: &str) -> bool {
     let word = spelling::lower(text);
     let word = word.trim_matches(['"', '\'', '`']).trim();
@@ -75,7 +76,8 @@ pub(super) fn is_id(text: &str) -> bool {
         || TEMPLATES.into_iter().any(template)
 }
 
-/// Whether an address, in its normal form, is a placeholder: such a word stands before the @, or on both sides.
+/// Whether an address in its normal form is a placeholder: its local part is one of [`LOCAL_PARTS`], or both
+/// sides of the @ are placeholders.
 pub(super) fn is_address(address: &str) -> bool {
     let Some((local, domain)) = address.rsplit_once('@') else { return false };
     LOCAL_PARTS.contains(&local) || (is_id(local) && is_id(domain))

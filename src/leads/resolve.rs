@@ -1,8 +1,8 @@
-//! From what a batch of events names to the leads for which they count, creating and joining leads on the way.
+//! Finds the leads for which a batch of events counts. Creates and joins leads where the events require it.
 //!
-//! Identities are read without a lock, then their leads are locked in id order. A lead's `epoch` counts the changes
-//! to its identities: if one moved between the read and the lock, what was read is read again. From then on nobody
-//! else can move them.
+//! Identities are read without a lock, then their leads are locked in id order. A lead's `epoch` counts the
+//! changes to its identities: if an identity moved between the read and the lock, the spans are read again.
+//! Once the leads are locked, no other transaction can move their identities.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -21,19 +21,19 @@ use crate::platform::{
     ids::{EventKey, IdentityId, Ids, LeadId},
 };
 
-/// What one event names, and when it happened.
+/// The identities of one event, and when it happened.
 #[derive(Debug, Clone, Copy)]
 pub struct Mention<'a> {
     /// The identities.
     pub named: &'a Named,
     /// When the event occurred.
     pub at: DateTime<Utc>,
-    /// Whether the event is new, so that what it says of who follows whom is a new fact.
+    /// Whether the event is new. Only a new event makes links.
     pub new: bool,
 }
 
 impl<'a> Mention<'a> {
-    /// Whether it says anything new of who follows whom.
+    /// Whether the event makes links.
     pub fn joins(&self) -> bool {
         !self.links().is_empty()
     }
@@ -50,11 +50,11 @@ impl<'a> Mention<'a> {
 /// Why leads could not be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// Somebody else changed the same identities meanwhile: roll back and begin again.
+    /// Another transaction changed the same identities meanwhile. Roll back and begin again.
     #[error("the identities changed while they were being read")]
     Changed,
-    /// These events would give a lead more attributes than it may have: roll back, and begin again without them.
-    #[error("a lead would have more attributes than it may")]
+    /// These events would give a lead too many attributes. Roll back and begin again without them.
+    #[error("a lead would have too many or too large attributes")]
     Overfull(Vec<(IdentityId, EventKey)>),
     /// The database failed.
     #[error(transparent)]
@@ -71,7 +71,8 @@ impl Contended for ResolveError {
     }
 }
 
-/// Resolves what a batch names; every lead in the answer is locked until the transaction ends.
+/// Finds, creates and joins the leads of a batch. Every lead in the result is locked until the transaction
+/// ends.
 pub async fn resolve(
     conn: &mut PgConnection,
     ids: &Ids,
@@ -94,7 +95,7 @@ pub async fn resolve(
     Ok(locked)
 }
 
-/// Locks the leads of those of these identities that are known, and creates nothing.
+/// Locks the leads of the given identities. Identities without a lead are passed over; nothing is created.
 pub async fn look_up<'a>(
     conn: &mut PgConnection,
     identities: impl Iterator<Item = &'a Identity>,
@@ -107,14 +108,14 @@ pub async fn look_up<'a>(
     Ok(locked)
 }
 
-/// Locks leads by their ids, in that order; signposts to where a lead's identities went are left out.
+/// Locks leads in the order of their ids. Signposts are left out.
 pub async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<LockedLeads> {
     Ok(LockedLeads::of(store::lock(conn, leads).await?))
 }
 
-/// Locks a lead, or the one that it was joined with in the end; none if there is no such lead.
+/// Locks a lead, or the lead at the end of its signposts. Returns `None` if there is no such lead.
 pub async fn lock_heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<(LeadId, LockedLeads)>> {
-    // Where it leads may change until the heir is locked.
+    // The signposts may change until the heir is locked.
     while let Some(heir) = store::trail(conn, lead).await?.pop() {
         let found = store::lock(conn, &[heir]).await?;
         if store::trail(conn, lead).await?.pop() == Some(heir) {
@@ -124,7 +125,7 @@ pub async fn lock_heir(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Op
     Ok(None)
 }
 
-/// Locks leads as [`lock`] does, passing over those that somebody else is at work on.
+/// Locks leads as [`lock`] does, but passes over leads that another transaction has locked.
 pub async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<LockedLeads> {
     Ok(LockedLeads::of(store::lock_free(conn, leads).await?))
 }
@@ -133,8 +134,8 @@ fn distinct<'a>(mentions: &[Mention<'a>]) -> BTreeMap<IdentityId, &'a Identity> 
     mentions.iter().flat_map(Mention::identities).map(|identity| (identity.id(), identity)).collect()
 }
 
-/// Claims the identities that have no lead, and gives back those to which nobody else can give one before we are done.
-/// Where somebody else was first, this has waited for them and reads what they made.
+/// Claims identities that have no lead. Returns those that no other transaction can give a lead until this
+/// one ends. If another transaction was first, waits for it and reads the spans that it made.
 async fn claim<'a>(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -148,7 +149,8 @@ async fn claim<'a>(
     let known = missing.iter().map(|identity| identity.id()).filter(|identity| !new.contains(identity));
     let known: Vec<IdentityId> = known.collect();
     locked.read(conn, &known).await?;
-    // Named in passing, so far. Whoever adds to their logs or gives them a lead holds their rows.
+    // These identities were named only in passing so far. A transaction that adds events to them or gives
+    // them a lead locks their rows.
     let waiting: Vec<IdentityId> =
         known.into_iter().filter(|identity| !locked.spans.contains_key(identity)).collect();
     if !waiting.is_empty() {
@@ -160,9 +162,9 @@ async fn claim<'a>(
     Ok(missing.iter().copied().filter(ours).collect())
 }
 
-/// Gives what was claimed its first spans, unless it was named only in passing. An identity that stands for itself gets a
-/// lead: that of an identity which is about to follow it, if there is one, else a new one. One that follows another gets
-/// its spans from [`link`].
+/// Gives claimed identities their first spans, unless they were named only in passing. An identity that
+/// follows nobody gets the lead of an identity that is about to follow it, or else a new lead. An identity
+/// that follows another gets its spans from [`link`].
 async fn create(
     conn: &mut PgConnection,
     ids: &Ids,
@@ -179,7 +181,8 @@ async fn create(
     missing.retain(|identity| known.contains(&identity.id()));
     locked.claimed = missing.iter().map(|identity| identity.id()).collect();
     let links = links_by_child(mentions);
-    // Those that nobody speaks for come first; a former user id then takes the lead of the one it is an alias of.
+    // Identities without a link come first, so that a former user id can take the lead of the user id that it
+    // is an alias of.
     missing.retain(|identity| identity.kind() == Kind::UserId || !links.contains_key(&identity.id()));
     missing.sort_by_key(|identity| links.contains_key(&identity.id()));
     let mut adopted = adoptions(&links, locked);
@@ -215,7 +218,7 @@ async fn create(
     Ok(())
 }
 
-/// What aliases have said of former user ids by which somebody is known only now.
+/// The links of earlier aliases whose former user id becomes known only in this batch.
 async fn waiting_aliases(
     conn: &mut PgConnection,
     locked: &LockedLeads,
@@ -244,8 +247,8 @@ fn links_by_child(mentions: &[Mention<'_>]) -> Links {
     links
 }
 
-/// Which new identity takes over the lead of an existing one that is about to follow it, so that a visitor who
-/// identifies stays the lead that it was.
+/// The new identities that take over the lead of an existing identity that is about to follow them. So a
+/// visitor who identifies stays the same lead.
 fn adoptions(links: &Links, locked: &LockedLeads) -> HashMap<IdentityId, IdentityOwner> {
     let mut adopted = HashMap::new();
     for (child, (kind, facts)) in links {
@@ -257,7 +260,7 @@ fn adoptions(links: &Links, locked: &LockedLeads) -> HashMap<IdentityId, Identit
     adopted
 }
 
-/// A lead with a user id or an e-mail is no longer anonymous.
+/// Moves leads that have a user id or an e-mail address out of the stage `anonymous`.
 fn identify(locked: &mut LockedLeads, now: DateTime<Utc>) {
     for (identity, spans) in &locked.spans {
         if locked.kinds.get(identity).is_none_or(|kind| *kind == Kind::AnonymousId) {

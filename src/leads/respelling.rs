@@ -1,8 +1,9 @@
-//! An identity that is kept under another form than its normal one gets that: it is renamed, or joined with the identity
-//! that has the form already, as if there had been one from the start.
+//! Brings an identity that an earlier release stored in another form into its normal form. The identity is
+//! renamed, or joined with the identity that already has the normal form.
 //!
-//! Its facts (links, words of consent) become facts of the normal form. The spans of that identity, and of whatever follows
-//! it, are folded from them anew; leads that are left without identities become signposts, as by any other join.
+//! The links and words of consent of the old form become those of the normal form. The spans of the normal
+//! form, and of all identities that follow it, are computed again from the links. Leads that have no identity
+//! left become signposts, as with every join.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,18 +19,19 @@ use super::{
 };
 use crate::platform::ids::IdentityId;
 
-/// An identity that is to get its normal form, held until the transaction ends.
+/// An identity that must get its normal form. Its row is locked until the transaction ends.
 #[derive(Debug)]
 pub struct Respelling {
-    /// The identity as it is kept.
+    /// The id of the identity in its old form.
     pub old: IdentityId,
-    /// Its normal form.
+    /// The identity in its normal form.
     pub new: Identity,
 }
 
 impl Respelling {
-    /// Holds an identity by its id; none if it has its normal form, or none that it could get. A placeholder stays what it
-    /// is: what is known of it is of many people, and of nobody.
+    /// Locks an identity by its id. Returns `None` if it already has its normal form, cannot get one, or is a
+    /// placeholder. A placeholder stays as it is, because its events belong to many people and to no single
+    /// person.
     pub async fn hold(
         conn: &mut PgConnection,
         old: IdentityId,
@@ -45,8 +47,8 @@ impl Respelling {
         Ok(Some(Respelling { old, new }))
     }
 
-    /// Has all that is known of the identity be known of its normal form. The leads that this touches come back, locked;
-    /// those that changed are to be replayed.
+    /// Moves everything that is stored for the old form to the normal form. Returns the affected leads,
+    /// locked. Leads in `moved` must be replayed.
     pub async fn carry_out(
         &self,
         conn: &mut PgConnection,
@@ -79,7 +81,7 @@ impl Respelling {
         Ok(locked)
     }
 
-    /// Gives the normal form its spans: `before` are those of the old one.
+    /// Gives the normal form its spans. `before` are the spans of the old form.
     async fn take_over(
         &self,
         conn: &mut PgConnection,
@@ -123,7 +125,7 @@ impl Respelling {
         Ok(())
     }
 
-    /// Has the normal form follow whom the facts of both say.
+    /// Computes whom the normal form follows, from the links of both forms.
     async fn follow(
         &self,
         conn: &mut PgConnection,
@@ -146,7 +148,7 @@ impl Respelling {
     }
 }
 
-/// Has whatever was said to follow an identity do so: by its facts, of which some name another parent now.
+/// Computes the spans of a follower again from its links, because some of its links now have another parent.
 async fn follow_again(
     conn: &mut PgConnection,
     changing: &mut Changing,
@@ -155,7 +157,7 @@ async fn follow_again(
     parent: IdentityId,
 ) -> Result<(), ResolveError> {
     if !locked.spans.contains_key(&follower) {
-        // A former user id by which nobody is known.
+        // Nobody is known by this former user id.
         return Ok(());
     }
     if kind == Kind::UserId {

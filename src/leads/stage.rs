@@ -1,46 +1,47 @@
-//! Where a lead stands between marketing and sales.
+//! The stages of a lead between marketing and sales.
 
 use serde::{Deserialize, Serialize};
 
-/// The stages, from stranger to customer and out again.
+/// The stage of a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::EnumIter)]
 #[strum(serialize_all = "snake_case")]
 pub enum Stage {
-    /// Nobody knows who it is.
+    /// Nobody knows who the person is.
     Anonymous,
-    /// Known by a user id or an e-mail.
+    /// The person is known by a user id or an e-mail address.
     Lead,
-    /// Marketing-qualified: ripe for sales.
+    /// Marketing qualified lead: ripe to be called by sales.
     Mql,
-    /// Sales-qualified: accepted by sales.
+    /// Sales qualified lead: accepted by sales.
     Sql,
     /// A deal is being made.
     Opportunity,
-    /// Has bought.
+    /// The person or company has bought.
     Customer,
     /// Sent back by sales, to ripen again.
     Recycled,
-    /// Not one to sell to.
+    /// Sales will not sell to this lead.
     Disqualified,
     /// The deal was lost.
     Lost,
 }
 
 impl Stage {
-    /// The word for it, as stored.
+    /// The stage in `snake_case`, as it is stored.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Whether nobody is at work on the lead: what it did before it came here makes no MQL of it again.
+    /// Whether the stage is none of `mql`, `sql`, `opportunity` and `customer`. What a lead did before it
+    /// came to such a stage cannot make it an MQL again.
     pub fn is_out(self) -> bool {
         matches!(self, Stage::Anonymous | Stage::Lead | Stage::Recycled | Stage::Disqualified | Stage::Lost)
     }
 
-    /// How far a lead has come: of two leads that turn out to be one, the stage that is further holds.
+    /// How far on a stage is, from 0. When two leads become one, the stage with the greater depth holds.
     pub fn depth(self) -> u8 {
         match self {
             Stage::Anonymous => 0,
@@ -56,7 +57,7 @@ impl Stage {
     }
 }
 
-/// What opened a passage into `mql`; of two leads that turn out to be one, the stronger reason holds.
+/// What made a lead an MQL, the weakest reason first. When two leads become one, the stronger reason holds.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema,
 )]
@@ -65,23 +66,24 @@ impl Stage {
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum MqlBy {
-    /// A newly published model counts the same otherwise; sales is not offered it before the person does something.
+    /// A newly published model scores the same events differently. The lead is not offered to sales before
+    /// the person does something.
     ModelChange,
     /// The score and its dimensions reached the model's thresholds.
     Threshold,
-    /// A colleague vouches for it.
+    /// A person made the lead an MQL by hand.
     Person,
-    /// The person asked for sales.
+    /// A hand-raise: the person asked for sales.
     HandRaise,
 }
 
 impl MqlBy {
-    /// The word for it, as stored.
+    /// The reason in `snake_case`, as it is stored.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Whether such an MQL stops being one when its score stays too low.
+    /// Whether such an MQL stops being an MQL when its score stays below `leave`.
     pub fn leaves_by_score(self) -> bool {
         matches!(self, MqlBy::ModelChange | MqlBy::Threshold)
     }

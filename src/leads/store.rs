@@ -60,7 +60,7 @@ macro_rules! stored_leads {
     };
 }
 
-/// A lead as it is stored.
+/// A row of the table `lead`.
 struct LeadRow {
     id: LeadId,
     stage: Stage,
@@ -98,17 +98,17 @@ impl LeadRow {
     }
 }
 
-/// Reads a lead as it is, without a lock.
+/// Reads a lead without a lock; `None` if there is no such lead.
 pub(crate) async fn read(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Option<Lead>> {
     stored_leads!("", &[lead] as &[LeadId]).fetch_optional(conn).await
 }
 
-/// Locks leads in id order and reads them as they then are.
+/// Locks leads in the order of their ids, then reads them.
 pub(crate) async fn lock(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Lead>> {
     stored_leads!("for no key update", leads as &[LeadId]).fetch_all(conn).await
 }
 
-/// The same, passing over leads that somebody else has locked.
+/// Locks and reads leads as [`lock`] does, but passes over leads that another transaction has locked.
 pub(crate) async fn lock_free(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<Lead>> {
     stored_leads!("for no key update skip locked", leads as &[LeadId]).fetch_all(conn).await
 }
@@ -159,7 +159,7 @@ pub(crate) async fn update(conn: &mut PgConnection, leads: &[&Lead]) -> sqlx::Re
     Ok(())
 }
 
-/// A lead, the one that it was merged into, and so on to the one that it is now; none if there is no such lead.
+/// A lead, the lead into which it was merged, and so on to the last heir. Empty if there is no such lead.
 pub(crate) async fn trail(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<LeadId>> {
     sqlx::query_scalar!(
         r#"-- leads::trail
@@ -170,7 +170,7 @@ pub(crate) async fn trail(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result
     .await
 }
 
-/// A lead, and all that were merged into it, the earliest first.
+/// A lead and all leads that were merged into it, the earliest merge first.
 pub(crate) async fn family(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<Lead>> {
     sqlx::query_as!(
         LeadRow,
@@ -187,7 +187,8 @@ pub(crate) async fn family(conn: &mut PgConnection, lead: LeadId) -> sqlx::Resul
     .await
 }
 
-/// Has a signpost of which nobody is at home any more point to where they went, unless that way leads back to it.
+/// Points a signpost that is no identity's home any more to the lead where its identities went, unless the
+/// new trail would lead back to the signpost.
 pub(super) async fn redirect(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -207,7 +208,7 @@ pub(super) async fn redirect(
     Ok(())
 }
 
-/// The next leads in the order of their ids.
+/// The next leads with ids above `last`, in the order of their ids, without signposts.
 pub(crate) async fn after(
     conn: &mut PgConnection,
     last: Option<LeadId>,

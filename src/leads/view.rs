@@ -1,4 +1,4 @@
-//! A lead as readers see it.
+//! The lead as the API returns it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -18,67 +18,68 @@ use crate::platform::ids::{LeadId, ModelId};
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Lead)]
 pub(crate) struct LeadView {
-    /// The lead.
+    /// The lead's id.
     pub id: LeadId,
-    /// What the customer's own system calls it.
+    /// The user id: the id that your own system gives the person.
     pub user_id: Option<String>,
-    /// Its e-mail address.
+    /// An e-mail address of the lead: the one in its attributes, if it belongs to the lead, else another.
     pub email: Option<String>,
-    /// Where it stands.
+    /// The stage.
     pub stage: Stage,
-    /// What made it an MQL, while it is one.
+    /// What made the lead an MQL; null if the stage is not `mql`.
     pub qualified_by: Option<MqlBy>,
-    /// How many passages into `mql` it has begun.
+    /// How often the lead has become an MQL.
     pub cycle: i32,
-    /// The score, 0 to 100 unless the model says otherwise.
+    /// The published score in whole points, within the bounds of the model (0 to 100 in every shipped model).
     pub score: i32,
-    /// Before the score's own bounds.
+    /// The raw score in milli-points, before the bounds of the score.
     pub raw: i64,
-    /// Who it is.
+    /// The fit in milli-points: points for who the lead is.
     pub fit: i64,
-    /// What it did.
+    /// The engagement in milli-points: points for what the lead does.
     pub engagement: i64,
-    /// Such as `A1`: the grades of fit and engagement.
+    /// The grade: the label of fit followed by the label of engagement, such as `A1`.
     pub grade: String,
-    /// Such as `hot`.
+    /// The band of the score, such as `hot`.
     pub band: String,
-    /// When the score changes if nothing happens.
+    /// The next instant at which the score may change if nothing happens; null if never.
     pub next_change_at: Option<DateTime<Utc>>,
-    /// The version of the model by which it is scored.
+    /// The version of the model by which the lead is scored.
     pub model_version: ModelId,
-    /// Its attributes.
+    /// The attributes of the lead.
     pub profile: Map<String, Value>,
-    /// Whether it may be contacted.
+    /// Whether the lead may be contacted.
     pub consent: Consent,
-    /// When the person last did something.
+    /// The newest activity that the person did; null if there is none.
     pub last_activity_at: Option<DateTime<Utc>>,
-    /// When the person first did something: the earliest of the events that count, also of those that came late. Null:
-    /// there is no such event.
+    /// The instant of the earliest event that counts, also if the event came late; null if no event counts.
     pub first_seen_at: Option<DateTime<Utc>>,
-    /// When the lead came here.
+    /// When the service created the lead.
     pub created_at: DateTime<Utc>,
-    /// When its score, stage, attributes or identities last changed; activity alone does not count.
+    /// When the score, stage, attributes, identities or consent last changed. Activity that changes none of
+    /// these does not count.
     pub updated_at: DateTime<Utc>,
 }
 
 /// Whether a person may be contacted.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Consent {
-    /// The person asked not to be contacted, and has not asked for contact since.
+    /// Whether the person must not be contacted on any channel. The person asked for that and has not raised
+    /// a hand since.
     pub do_not_contact: bool,
-    /// What was last said of single channels, the most restrictive of the lead's identities; those of which nothing was
-    /// said are left out.
+    /// The consent by channel: `email`, `phone`, `sms` or `post`. If the lead's identities differ, the most
+    /// restrictive word is shown. Channels that were never mentioned are absent.
     #[schema(value_type = std::collections::HashMap<String, Word>)]
     pub channels: Channels,
 }
 
-/// A lead as a statement of this room returns it.
+/// A lead as the statements of this room return it.
 #[derive(Debug)]
 pub(crate) struct LeadRow {
-    /// Its id.
+    /// The lead's id.
     pub id: LeadId,
     pub(crate) user_id: Option<String>,
-    /// Its own addresses before those that came by a merge.
+    /// The e-mail addresses. The lead's own come before those from a merge.
     pub(crate) emails: Option<Vec<String>>,
     pub(crate) stage: Stage,
     pub(crate) qualified_by: Option<MqlBy>,
@@ -102,7 +103,7 @@ pub(crate) struct LeadRow {
 }
 
 impl LeadRow {
-    /// The address that the lead shows: the one in its attributes, if it is among its own, else the first.
+    /// The address that the API shows: the one in the attributes, if it belongs to the lead, else the first.
     fn email(&mut self, profile: &Map<String, Value>) -> Option<String> {
         let mut emails = self.emails.take()?;
         let said = profile.get("email").and_then(Value::as_str);
@@ -111,13 +112,14 @@ impl LeadRow {
         (!emails.is_empty()).then(|| emails.swap_remove(place.unwrap_or(0)))
     }
 
-    /// The state that its score is computed from.
+    /// The stored tally, from which the score is computed.
     pub(crate) fn tally(&self) -> &[u8] {
         &self.tally
     }
 }
 
-/// Leads as readers see them, in the order in which they are given. Attributes that cannot be read come from the log.
+/// Turns rows into leads as the API returns them, in the same order. Attributes that cannot be read are
+/// computed from the log.
 pub(crate) async fn shown(conn: &mut PgConnection, mut rows: Vec<LeadRow>) -> sqlx::Result<Vec<LeadView>> {
     let stored = rows.iter_mut().filter_map(|row| Some((row.id, row.attributes.take()?))).collect();
     let mut known = read_attributes(conn, stored).await?;
@@ -159,8 +161,8 @@ impl LeadView {
     }
 }
 
-/// Who a lead is, and how it stands: the columns that every reading of leads has. The user id shown is one that
-/// is no former id of another; the e-mail is the one in the profile, if it is among the lead's own.
+/// Selects leads with their scores, attributes, names and consent: the columns that all statements on leads
+/// share. The user id shown is preferably one that follows no other user id.
 macro_rules! lead_rows {
     ([$($rest:tt)+], $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
@@ -196,7 +198,8 @@ macro_rules! lead_rows {
 }
 pub(crate) use lead_rows;
 
-/// One lead under a model; none if there is no such lead. Follows the signposts of leads that were merged.
+/// Reads one lead under a model, or the lead at the end of its signposts. Returns `None` if there is no such
+/// lead.
 pub(crate) async fn find(
     conn: &mut PgConnection,
     model: ModelId,

@@ -1,7 +1,9 @@
-//! The words by which a lead is found: of its names, its company, its addresses and user ids.
+//! Search words: the words of a lead's names, company, e-mail addresses and user ids, by which the lead is
+//! found.
 //!
-//! Words are compared in lower case and without accents. The words of a lead are a function of its attributes and
-//! identities; what is stored of them equals that function, always. [`VERSION`] counts the changes to this function.
+//! Words are compared in lower case and without accents. The words of a lead are a function of its attributes
+//! and identities; the stored words always equal the result of this function. [`VERSION`] counts the changes
+//! to this function.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,19 +15,20 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use super::{attributes::attributes_of, store};
 use crate::platform::{ids::LeadId, spelling};
 
-/// The version of these rules. Counted up, it has the words of all leads made anew.
+/// The version of these rules. After a higher version is installed, the sweep `make_words` makes the words of
+/// all leads again.
 pub(crate) const VERSION: i32 = 2;
 
-/// How long a word may be, in characters; what is longer is cut.
+/// The most characters of a word; the rest is cut off.
 const LONGEST: usize = 60;
-/// How many words a lead may have; what comes later in the alphabet is left out.
+/// The most words of a lead. Words that come later in the alphabet are left out.
 const MOST: usize = 200;
-/// How long a label of a domain may be, in bytes.
+/// The most bytes of a domain label.
 const LONGEST_LABEL: usize = 63;
-/// Up to how many characters a beginning is an entry of its own.
+/// Beginnings of words up to this many characters are stored as entries of their own.
 const SHORT: usize = 2;
 
-/// The attributes whose words count, as profiles name them.
+/// The attributes whose words count.
 const ATTRIBUTES: [&str; 11] = [
     "company",
     "companyName",
@@ -39,10 +42,10 @@ const ATTRIBUTES: [&str; 11] = [
     "last_name",
     "name",
 ];
-/// The members that count of an attribute that is an object.
+/// The members whose words count, if an attribute is an object.
 const MEMBERS: [&str; 2] = ["domain", "name"];
 
-/// Whether the words of a lead depend on an attribute; of an object's member, `company.name`.
+/// Whether the words of a lead depend on an attribute. A member of an object is named as in `company.name`.
 pub fn counts(attribute: &str) -> bool {
     attribute == "derived.company_domain"
         || match attribute.split_once('.') {
@@ -51,7 +54,8 @@ pub fn counts(attribute: &str) -> bool {
         }
 }
 
-/// Makes the words of locked leads, whose attributes are given where they are at hand, and writes those that changed.
+/// Makes the words of locked leads and writes the words that changed. `profiles` has the attributes that the
+/// caller already knows; the others are read.
 pub async fn write_words(
     conn: &mut PgConnection,
     leads: &[LeadId],
@@ -97,7 +101,7 @@ fn of(profile: &Fold, identities: &[String]) -> BTreeSet<String> {
     found.into_iter().take(MOST).collect()
 }
 
-/// What is stored of words: them and their beginnings, with a space between.
+/// The stored form of words: the words and their short beginnings, separated by spaces.
 fn entries(words: &BTreeSet<String>) -> String {
     let beginnings = words.iter().flat_map(|word| (1..=SHORT).map(move |length| beginning(word, length)));
     let entries: BTreeSet<&str> = words.iter().map(String::as_str).chain(beginnings).collect();
@@ -108,8 +112,8 @@ fn beginning(word: &str, length: usize) -> &str {
     word.char_indices().nth(length).map_or(word, |(end, _)| &word[..end])
 }
 
-/// The question for leads that have, for each word of a text, a word that begins so; empty if there is no word in it, which
-/// no lead answers.
+/// The search question (a `tsquery`) for leads that have, for each word of a text, a word with this
+/// beginning. Empty if the text has no words; no lead matches then.
 pub(crate) fn question(text: &str) -> String {
     let parts: Vec<String> = split(text)
         .into_iter()
@@ -118,8 +122,8 @@ pub(crate) fn question(text: &str) -> String {
     parts.join(" & ")
 }
 
-/// A text in lower case with the labels of its domains as people write them: `bücher` for `xn--bcher-kva`. What is in no
-/// Punycode, or longer than a label, stays as it is.
+/// Decodes Punycode labels in a text in lower case: `xn--bcher-kva` becomes `bücher`. Other words, and words
+/// longer than a label, stay as they are.
 fn legible(text: &str) -> String {
     let label = |part: &str| {
         let coded = part.strip_prefix("xn--").filter(|_| part.len() <= LONGEST_LABEL)?;
@@ -135,8 +139,8 @@ fn legible(text: &str) -> String {
     })
 }
 
-/// The words of a text: letters and digits that stand together, in lower case and without accents. What nobody sees and an
-/// apostrophe part no word, and a label of a domain in Punycode is read.
+/// The words of a text: runs of letters and digits, in lower case and without accents. Invisible characters
+/// and apostrophes do not split a word. Punycode labels are decoded.
 fn split(text: &str) -> BTreeSet<String> {
     let plain = spelling::lower(&legible(&spelling::lower(text)));
     let mut folded = String::with_capacity(plain.len());
@@ -152,7 +156,8 @@ fn split(text: &str) -> BTreeSet<String> {
     words.map(|word| beginning(word, LONGEST).to_owned()).collect()
 }
 
-/// Letters that Unicode does not part into a letter and an accent, as people without them on their keyboard write them.
+/// Letters that Unicode does not decompose into a letter and an accent, with the letters that people type
+/// instead.
 fn apart(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ß' => "ss",
@@ -163,7 +168,7 @@ fn apart(letter: char) -> Option<&'static str> {
         'đ' | 'ð' => "d",
         'þ' => "th",
         'ı' => "i",
-        // At the end of a word it is written otherwise.
+        // The form of the letter σ at the end of a word.
         'ς' => "σ",
         _ => return None,
     })

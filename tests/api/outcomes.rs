@@ -121,7 +121,7 @@ async fn what_cannot_have_become_of_a_lead_is_refused() {
 
         for (lead, body, says) in [
             (plain.as_str(), json!({"outcome": "lost", "reason": "price"}), "Sales never had the lead"),
-            (stranger, won(1), "no lead goes from anonymous to customer"),
+            (stranger, won(1), "cannot move from anonymous to customer"),
             (&offered, won(1), "is open; accept, reject or recycle it first"),
             (
                 &customer,

@@ -1,6 +1,7 @@
-//! What people agree to, by channel: a gate of its own, which no score opens.
+//! Consent: whether a person agrees to be contacted, by channel. No score overrides consent.
 //!
-//! Each identity's *consent* for a channel follows from its words and their instants, whatever order they came in:
+//! Each identity's *consent* for a channel follows from its words and their instants. The order in which the
+//! words arrive does not matter:
 //!
 //! - **A refusal stands until the person agrees later.** A grant for one list of mails answers a refusal of that list
 //!   only. A grant without a list answers everything before it.
@@ -8,8 +9,9 @@
 //! - **A refusal holds even if a machine may have caused it**: a scanner that follows the unsubscribe link has
 //!   unsubscribed the address. Only a person can grant.
 //!
-//! A lead's consent is the most restrictive of its identities', so joining two people never permits what one of them
-//! refused. On a device that several people used, each person has the words of their own time.
+//! A lead's consent is the most restrictive consent of its identities. So joining two people never permits
+//! what one of them refused. On a device that several people used, a word counts for the person who used the
+//! device then.
 
 pub(super) mod store;
 
@@ -27,10 +29,10 @@ use crate::platform::ids::{EventKey, IdentityId, LeadId};
 /// The type of the event by which somebody records a consent.
 pub const CONSENT_CHANGED: &str = "consent_changed";
 
-/// How much of a list's name is kept, in characters.
+/// The most characters of a list's name that are stored; the rest is cut off.
 const LONGEST_LIST: usize = 100;
 
-/// A way to reach somebody.
+/// A channel on which a person can be contacted.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, ToSchema,
 )]
@@ -47,7 +49,7 @@ pub enum Channel {
     Post,
 }
 
-/// What was last said of a channel, the least restrictive first.
+/// The state of a channel, from the least to the most restrictive.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, ToSchema,
 )]
@@ -57,60 +59,60 @@ pub enum Channel {
 pub enum State {
     /// The person agreed.
     Granted,
-    /// Mails do not arrive there.
+    /// A mail to the address bounced hard.
     Bounced,
-    /// The person said no, or took back a yes.
+    /// The person refused, or took back a grant.
     Withdrawn,
-    /// The person called it spam.
+    /// The person called a mail spam.
     Complained,
 }
 
-/// What was said of a channel, and when.
+/// The state of a channel, with the date of the event that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Word {
-    /// What.
+    /// The state.
     pub state: State,
-    /// When the event happened that said so.
+    /// When the event happened that gave this state.
     pub since: DateTime<Utc>,
 }
 
-/// What is known of some channels; nothing was said of the others.
+/// The words that hold, by channel. A channel that was never mentioned is absent.
 pub type Channels = BTreeMap<Channel, Word>;
 
 /// A word of one identity on a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Said {
-    /// Whose consent.
+    /// The identity whose consent it is.
     pub identity: IdentityId,
-    /// For what.
+    /// The channel.
     pub channel: Channel,
-    /// What was said.
+    /// The state and its date.
     #[serde(flatten)]
     pub word: Word,
-    /// The one list of mails of which it was said; none: of the whole channel.
+    /// The list of mails that the word is about; `None` if the word is about the whole channel.
     pub list: Option<String>,
 }
 
-/// What one event said of a channel.
+/// A word with the event that said it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// What was said.
+    /// The word.
     pub said: Said,
-    /// By which event.
+    /// The event.
     pub event: EventKey,
 }
 
-/// Enters what events said; what is known already stays once.
+/// Stores words. A word that is stored already is not stored again.
 pub async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
     if facts.is_empty() { Ok(()) } else { store::enter(conn, facts).await }
 }
 
-/// Takes back what an event said: it was not a person who said so.
+/// Deletes the word of an event, because the event was not caused by a person.
 pub async fn forget(conn: &mut PgConnection, fact: &Fact) -> sqlx::Result<()> {
     store::forget(conn, fact.said.identity, fact.event).await
 }
 
-/// How each channel of some leads stands, of those of which anything was said.
+/// The words that hold for some leads, by channel. Leads and channels without words are left out.
 pub async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<BTreeMap<LeadId, Channels>> {
     let mut said: BTreeMap<LeadId, Vec<Said>> = BTreeMap::new();
     if leads.is_empty() {
@@ -124,13 +126,14 @@ pub async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result
     Ok(said.into_iter().map(|(lead, words)| (lead, of_one(words))).collect())
 }
 
-/// Whether a word holds of whom this is thought: anybody may refuse, a person alone may agree.
+/// Whether a word of an event with this verdict holds. A refusal or bounce holds with any verdict; a grant
+/// does not hold if a machine caused it.
 pub fn holds(state: State, verdict: Verdict) -> bool {
     state != State::Granted || verdict != Verdict::Machine
 }
 
-/// What an event says of a channel, if anything. Its property `list`, a text or a whole number, narrows a yes or a no to
-/// one list of mails of its `provider`.
+/// Reads the word of an event; `None` if the event is not about consent. The event's property `list`, a text
+/// or a whole number, narrows a grant or a refusal to one list of mails of the property `provider`.
 pub fn fact(
     identity: IdentityId,
     event: EventKey,
@@ -161,7 +164,7 @@ fn state(kind: &str, properties: &Map<String, Value>) -> Option<(Channel, State)
     }
 }
 
-/// The name of the list that properties name: unique among providers.
+/// The list's name in the properties, with the provider in front, so that it is unique among providers.
 fn list(properties: &Map<String, Value>) -> Option<String> {
     let name = match properties.get("list")? {
         Value::String(name) if !name.trim().is_empty() => name.clone(),
@@ -172,8 +175,8 @@ fn list(properties: &Map<String, Value>) -> Option<String> {
     Some(format!("{provider}/{name}").chars().take(LONGEST_LIST).collect())
 }
 
-/// What holds for one who goes by several identities: of each the word that stands, and of those the most restrictive, by
-/// channel.
+/// The word that holds on each channel for a person with several identities. For each identity the current
+/// word is found; of these the most restrictive holds.
 pub fn of_one(words: impl IntoIterator<Item = Said>) -> Channels {
     let mut of_each: BTreeMap<(IdentityId, Channel), Vec<Said>> = BTreeMap::new();
     for said in words {
@@ -190,8 +193,9 @@ pub fn of_one(words: impl IntoIterator<Item = Said>) -> Channels {
     channels
 }
 
-/// The word that stands of all that one identity said of one channel: the newest no that no later yes answers; else the
-/// newest bounce that none answers; else the newest yes. Of two of one instant the more restrictive stands.
+/// The current word of one identity on one channel. It is the newest refusal without a later grant that
+/// answers it; else the newest bounce without a later grant; else the newest grant. Of two words at one
+/// instant the more restrictive wins.
 fn current(words: &[Said]) -> Option<Word> {
     let mut newest_yes: BTreeMap<Option<&str>, DateTime<Utc>> = BTreeMap::new();
     for said in words.iter().filter(|said| said.word.state == State::Granted) {
@@ -208,7 +212,7 @@ fn current(words: &[Said]) -> Option<Word> {
 }
 
 impl State {
-    /// Of what kind a word is, the one that stands against the others last.
+    /// The kind of a word. A greater kind wins over a smaller one.
     fn kind(self) -> Kind {
         match self {
             State::Granted => Kind::Yes,

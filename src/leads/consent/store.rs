@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::{Channel, Fact, State};
 use crate::platform::ids::{EventKey, IdentityId, LeadId, ModelId};
 
-/// Enters facts; those that are there stay once.
+/// Inserts words. Words that are stored already stay as they are.
 pub(super) async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Result<()> {
     let identities: Vec<IdentityId> = facts.iter().map(|fact| fact.said.identity).collect();
     let channels: Vec<Channel> = facts.iter().map(|fact| fact.said.channel).collect();
@@ -31,7 +31,7 @@ pub(super) async fn enter(conn: &mut PgConnection, facts: &[Fact]) -> sqlx::Resu
     Ok(())
 }
 
-/// Removes what an event said.
+/// Deletes the words of an event.
 pub(super) async fn forget(
     conn: &mut PgConnection,
     identity: IdentityId,
@@ -58,7 +58,7 @@ pub(super) struct WordRow {
     pub(super) list: Option<String>,
 }
 
-/// Every word that was said for some leads, by each identity in the time in which it was theirs.
+/// All words that count for some leads: those of each identity in the spans in which it counts for the lead.
 pub(super) async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<WordRow>> {
     sqlx::query_as!(
         WordRow,
@@ -75,7 +75,7 @@ pub(super) async fn of_leads(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx:
     .await
 }
 
-/// An address that is not to be written to.
+/// An e-mail address that must not be written to.
 pub(in crate::leads) struct SuppressedRow {
     pub(in crate::leads) identity_id: IdentityId,
     pub(in crate::leads) address: String,
@@ -85,9 +85,9 @@ pub(in crate::leads) struct SuppressedRow {
     pub(in crate::leads) lead_id: Option<LeadId>,
 }
 
-/// The addresses that are not to be written to, in the order of their ids, after one. What was said by one of a person's
-/// identities holds for all of its addresses, but for a bounce, which is of the address alone. Which word of an identity
-/// stands is decided here as `current` decides it.
+/// The addresses that must not be written to, with ids above `after`, in the order of their ids. A refusal by
+/// one identity holds for all addresses of the person. A bounce holds for its own address only. The statement
+/// picks the current word of an identity by the same rule as `current` in Rust.
 pub(in crate::leads) async fn suppressed(
     conn: &mut PgConnection,
     live: ModelId,

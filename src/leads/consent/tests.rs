@@ -1,4 +1,4 @@
-//! What holds of what was said of a channel.
+//! Tests: which word holds for a channel.
 
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -18,12 +18,12 @@ fn said(number: u128, channel: Channel, word: Word) -> Said {
     Said { identity: identity(number), channel, word, list: None }
 }
 
-/// How mails stand for whom these words are of.
+/// The word that holds for mails, for a person with these words.
 fn mails(words: &[Said]) -> Option<Word> {
     of_one(words.iter().cloned()).get(&Channel::Email).copied()
 }
 
-/// How mails stand for an identity that said this.
+/// The word that holds for mails, for one identity with these words.
 fn stands(words: &[Word]) -> Word {
     mails(&words.iter().map(|word| said(1, Channel::Email, *word)).collect::<Vec<_>>()).unwrap()
 }
@@ -121,7 +121,7 @@ fn a_full_mailbox_says_nothing_of_consent() {
     assert_eq!(state("email_bounced", &Map::new()), Some((Channel::Email, State::Bounced)));
 }
 
-/// Words of one person's identities on mails, several of them at one instant.
+/// Words on mails by the identities of one person; some have the same instant.
 fn words() -> impl Strategy<Value = Vec<Said>> {
     let state =
         prop::sample::select(vec![State::Granted, State::Bounced, State::Withdrawn, State::Complained]);
@@ -138,7 +138,8 @@ fn refuses(state: State) -> bool {
     state >= State::Withdrawn
 }
 
-/// Whether this yes answers that no: said later, by the same identity, and of all mails or of the same list.
+/// Whether a grant answers a refusal: it is later, by the same identity, and for all mails or for the same
+/// list.
 fn answers(yes: &Said, no: &Said) -> bool {
     yes.word.state == State::Granted
         && yes.identity == no.identity

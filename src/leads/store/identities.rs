@@ -1,4 +1,4 @@
-//! SQL of identities, of the links between them, and of whose they are.
+//! SQL of identities, links and spans.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -11,7 +11,7 @@ use crate::{
     platform::ids::{IdentityId, LeadId},
 };
 
-/// A span as it is read, with the epoch of its lead at that moment.
+/// A span with the epoch of its lead when the span was read.
 pub(in crate::leads) struct SpanRow {
     pub(in crate::leads) identity_id: IdentityId,
     pub(in crate::leads) since: DateTime<Utc>,
@@ -52,7 +52,7 @@ pub(in crate::leads) async fn spans_of(
     .await
 }
 
-/// The identities that follow one of these, and those of these leads.
+/// The identities that follow one of these parents, and the identities of these leads.
 pub(in crate::leads) async fn identities_following(
     conn: &mut PgConnection,
     parents: &[IdentityId],
@@ -70,7 +70,7 @@ pub(in crate::leads) async fn identities_following(
     .await
 }
 
-/// Creates identities, and says which of them were not there yet.
+/// Creates identities. Returns the ids of those that did not exist yet.
 pub(in crate::leads) async fn insert_identities(
     conn: &mut PgConnection,
     identities: &[&Identity],
@@ -95,7 +95,7 @@ pub(in crate::leads) async fn insert_identities(
     .await
 }
 
-/// Sees to it that an identity is known, as one that was named in passing.
+/// Creates an identity without a span, as named in passing, unless it exists.
 pub(crate) async fn know(
     conn: &mut PgConnection,
     identity: &Identity,
@@ -105,7 +105,7 @@ pub(crate) async fn know(
     Ok(())
 }
 
-/// Holds the rows of identities until the transaction ends.
+/// Locks the rows of identities until the transaction ends.
 pub(in crate::leads) async fn lock_identities(
     conn: &mut PgConnection,
     identities: &[IdentityId],
@@ -120,7 +120,7 @@ pub(in crate::leads) async fn lock_identities(
     Ok(())
 }
 
-/// Puts these spans in the place of all that the same identities had.
+/// Replaces all spans of these identities by the given spans.
 pub(in crate::leads) async fn replace_spans(conn: &mut PgConnection, spans: &[Span]) -> sqlx::Result<()> {
     let identities: Vec<IdentityId> = spans.iter().map(|span| span.identity_id).collect();
     sqlx::query!(
@@ -158,8 +158,9 @@ pub(in crate::leads) async fn insert_spans(conn: &mut PgConnection, spans: &[Spa
     Ok(())
 }
 
-/// Records that identities were said to belong together; what was said before at the same instant stays once. Of an
-/// `address` only the first claim of each parent can matter, and SDKs repeat it with every event: a later one is let go.
+/// Stores links. A link that is stored already at the same instant is not stored again. For an e-mail address
+/// (`addresses`) only the first link to each parent matters, and SDKs repeat the link with every event. So
+/// later links of an address to the same parent are dropped.
 pub(in crate::leads) async fn insert_links(
     conn: &mut PgConnection,
     children: &[IdentityId],
@@ -187,7 +188,7 @@ pub(in crate::leads) async fn insert_links(
     Ok(())
 }
 
-/// A fact about an identity.
+/// A link: from `at` on, an identity follows a parent.
 pub(in crate::leads) struct LinkRow {
     pub(in crate::leads) identity_id: IdentityId,
     pub(in crate::leads) at: DateTime<Utc>,
@@ -208,7 +209,8 @@ pub(in crate::leads) async fn links_of(
     .await
 }
 
-/// Of which of these leads, each with the one that its identities count for, an identity is left whose home it is.
+/// The homes among the given leads that still have an identity. `leads` has, for each home, the lead for
+/// which its identities count.
 pub(in crate::leads) async fn with_identities(
     conn: &mut PgConnection,
     homes: &[LeadId],
@@ -227,7 +229,7 @@ pub(in crate::leads) async fn with_identities(
     .await
 }
 
-/// Has everything that counts for a lead count for another; its home stays what it is.
+/// Makes all spans of a lead count for another lead. Their homes do not change.
 pub(in crate::leads) async fn move_spans(
     conn: &mut PgConnection,
     from: LeadId,
@@ -245,7 +247,7 @@ pub(in crate::leads) async fn move_spans(
     Ok(())
 }
 
-/// Has what counts for a lead, and is at home at one of these, count for another.
+/// Makes the spans of a lead that have one of these homes count for another lead.
 pub(in crate::leads) async fn move_homes(
     conn: &mut PgConnection,
     from: LeadId,
@@ -265,16 +267,16 @@ pub(in crate::leads) async fn move_homes(
     Ok(())
 }
 
-/// A lead at which identities are at home.
+/// A lead that is the home of identities.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Home {
     /// The lead.
     pub(crate) lead: LeadId,
-    /// One of them is a user id or e-mail.
+    /// Whether one of these identities is a user id or an e-mail address.
     pub(crate) identified: bool,
 }
 
-/// Where the identities are at home that count for a lead.
+/// The homes of the identities that count for a lead.
 pub(crate) async fn homes_of(conn: &mut PgConnection, lead: LeadId) -> sqlx::Result<Vec<Home>> {
     sqlx::query_as!(
         Home,
@@ -306,7 +308,7 @@ pub(crate) async fn emails_of(
     Ok(rows.into_iter().map(|row| (row.lead_id, row.value)).collect())
 }
 
-/// An identity as it is stored.
+/// A row of the table `identity`.
 struct IdentityRow {
     kind: String,
     value: String,
@@ -321,7 +323,7 @@ impl IdentityRow {
     }
 }
 
-/// The identity of this hash, or the one that it has become; none if nobody ever named it.
+/// The identity with this id, or the identity that replaced it; `None` if no event ever named it.
 pub(crate) async fn identity(conn: &mut PgConnection, id: IdentityId) -> sqlx::Result<Option<Identity>> {
     let found = sqlx::query_as!(
         IdentityRow,
@@ -335,7 +337,8 @@ pub(crate) async fn identity(conn: &mut PgConnection, id: IdentityId) -> sqlx::R
     found.map(IdentityRow::identity).transpose()
 }
 
-/// The id by which an identity is known now that had this one.
+/// The current id of an identity that may have been renamed. Returns the given id if the identity was not
+/// renamed.
 pub(crate) async fn known_as(conn: &mut PgConnection, id: IdentityId) -> sqlx::Result<IdentityId> {
     sqlx::query_scalar!(
         r#"-- leads::known_as
@@ -346,9 +349,10 @@ pub(crate) async fn known_as(conn: &mut PgConnection, id: IdentityId) -> sqlx::R
     .await
 }
 
-/// How an event names a lead that is to count for it from now on: by its strongest identity, which is a user id, else
-/// an e-mail, else an anonymous id; of several of a kind one that follows no other. Those come first that are at `home` at the
-/// lead that was asked for, which may have been merged into this one; those that came by a merge come last.
+/// The identity by which a new event must name a lead, so that the event counts for the lead. This is the
+/// strongest identity: a user id, else an e-mail address, else an anonymous id. Identities that follow nobody
+/// come before others of their kind. Identities whose home is `home` (the lead of the request, which may have
+/// been merged into this one) come first; other identities from a merge come last.
 pub(crate) async fn named(
     conn: &mut PgConnection,
     lead: LeadId,
@@ -371,7 +375,7 @@ pub(crate) async fn named(
     Ok(strongest.map(IdentityRow::identity).transpose()?.map(Named::one))
 }
 
-/// The lead for which an identity's events count from now on; none if nobody ever named it.
+/// The lead for which an identity's events count from now on; `None` if the identity has no lead.
 pub(crate) async fn lead_of(conn: &mut PgConnection, identity: IdentityId) -> sqlx::Result<Option<LeadId>> {
     let spans = spans_of(conn, &[identity]).await?;
     Ok(spans.last().map(|span| span.lead_id))

@@ -1,4 +1,4 @@
-//! Lists of leads: filtered, in an order, from a place on.
+//! SQL of lists of leads: filtered, in an order, after a place.
 
 use chrono::{DateTime, Utc};
 use scoring::Instant;
@@ -16,13 +16,14 @@ use crate::{
     },
 };
 
-/// How many leads are few.
+/// Up to how many matching leads a search looks up the leads one by one.
 const FEW: i64 = 5_000;
 
-/// What a list of leads is narrowed to.
+/// The conditions that the leads of a list meet.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    /// Any of these; of every stage if there is none. The same with bands and grades.
+    /// Leads at any of these stages, or at every stage if the list is empty. Bands and grades work the same
+    /// way.
     pub(crate) stages: Vec<&'static str>,
     pub(crate) bands: Vec<String>,
     pub(crate) grades: Vec<String>,
@@ -30,21 +31,22 @@ pub(crate) struct Filter {
     pub(crate) owner: Option<String>,
     pub(crate) updated_since: Option<DateTime<Utc>>,
     pub(crate) identity: Option<IdentityId>,
-    /// What their words must answer, as [`question`](crate::leads::words::question) writes it.
+    /// The search question that the leads' words must match, as [`question`](crate::leads::words::question)
+    /// writes it.
     pub(crate) question: Option<String>,
 }
 
-/// By what a list of leads is sorted; ties by id, in the same direction.
+/// The order of a list of leads. Ties are sorted by id, in the same direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Sort {
-    /// Best first.
+    /// Highest score first.
     #[default]
     ScoreDown,
-    /// Worst first.
+    /// Lowest score first.
     ScoreUp,
-    /// Changed last first.
+    /// Last changed first.
     UpdatedDown,
-    /// Changed longest ago first: what a sync wants.
+    /// Longest unchanged first, for a sync.
     UpdatedUp,
     /// Newest first.
     CreatedDown,
@@ -67,7 +69,7 @@ impl Sort {
     }
 }
 
-/// A place in a list of one order: everything that it may be sorted by.
+/// A place in a list: the order, and the values of the row by which the list may be sorted.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Place {
     sort: Sort,
@@ -77,12 +79,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Where a row stands.
+    /// The place of a row in a list with this order.
     pub(crate) fn of(row: &LeadRow, sort: Sort) -> Place {
         Place { sort, score: row.score, updated_at: to_instant(row.updated_at), id: row.id }
     }
 
-    /// The order in which it is a place.
+    /// The order of the list.
     pub(crate) fn sort(&self) -> Sort {
         self.sort
     }
@@ -124,8 +126,8 @@ macro_rules! list {
     };
 }
 
-/// The leads that answer a question, if they are few: they are then looked up one by one. Of many, the list soon meets enough
-/// of them in its own order.
+/// The leads that match a question, if there are at most [`FEW`]. They are then looked up one by one. If more
+/// leads match, the list soon meets enough of them in its own order, so `None` is returned.
 async fn few(conn: &mut PgConnection, question: Option<&str>) -> sqlx::Result<Option<Vec<LeadId>>> {
     let Some(question) = question else { return Ok(None) };
     if question.is_empty() {
@@ -135,7 +137,7 @@ async fn few(conn: &mut PgConnection, question: Option<&str>) -> sqlx::Result<Op
     Ok((i64::try_from(found.len()).unwrap_or(i64::MAX) <= FEW).then_some(found))
 }
 
-/// Leads of a model after a place in the order, at most `limit`.
+/// Lists at most `limit` leads under a model, after a place in the order.
 pub(crate) async fn list(
     conn: &mut PgConnection,
     model: ModelId,

@@ -10,7 +10,7 @@ use crate::{
     platform::{ids::LeadId, json::Stored},
 };
 
-/// Forgets what was computed for leads that have no identity left.
+/// Deletes the attributes and search words of leads that have no identity left.
 pub(crate) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<()> {
     sqlx::query!(
         "-- leads::delete_profiles
@@ -23,7 +23,7 @@ pub(crate) async fn delete_profiles(conn: &mut PgConnection, leads: &[LeadId]) -
     Ok(())
 }
 
-/// A lead's attributes with their provenance.
+/// A lead's stored attributes.
 pub(crate) struct ProfileRow {
     pub(crate) lead_id: LeadId,
     pub(crate) attributes: Attributes,
@@ -40,7 +40,7 @@ pub(crate) async fn profiles_of(conn: &mut PgConnection, leads: &[LeadId]) -> sq
     .await
 }
 
-/// Which version of each row is stored.
+/// The current version of each lead's row: the id of the transaction that wrote it.
 pub(crate) async fn profile_versions(
     conn: &mut PgConnection,
     leads: &[LeadId],
@@ -55,7 +55,7 @@ pub(crate) async fn profile_versions(
     Ok(rows.into_iter().map(|row| (row.lead_id, row.version)).collect())
 }
 
-/// Something that the log says of a lead's attributes.
+/// The traits of an event.
 pub(crate) struct FactRow {
     pub(crate) lead_id: LeadId,
     pub(crate) id: String,
@@ -63,7 +63,7 @@ pub(crate) struct FactRow {
     pub(crate) traits: Stored,
 }
 
-/// All that the log says of leads' attributes, of each lead the oldest first.
+/// The traits of all events that count for some leads, each lead's oldest first.
 pub(crate) async fn facts_logged(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx::Result<Vec<FactRow>> {
     sqlx::query_as!(
         FactRow,
@@ -78,7 +78,7 @@ pub(crate) async fn facts_logged(conn: &mut PgConnection, leads: &[LeadId]) -> s
     .await
 }
 
-/// Writes a lead's attributes if what is stored is still the row of this version.
+/// Writes a lead's attributes, if the stored row still has this version.
 pub(crate) async fn replace_profile(
     conn: &mut PgConnection,
     lead: LeadId,

@@ -1,4 +1,4 @@
-//! SQL of identities that get their normal form.
+//! SQL that brings identities into their normal form.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -8,7 +8,7 @@ use crate::{
     platform::ids::IdentityId,
 };
 
-/// Creates the normal form of an identity, if it is not there yet, as old as that identity.
+/// Creates the normal form of an identity, unless it exists, with the creation date of the old form.
 pub(in crate::leads) async fn insert_normal_identity(
     conn: &mut PgConnection,
     old: IdentityId,
@@ -31,7 +31,8 @@ pub(in crate::leads) async fn insert_normal_identity(
     Ok(())
 }
 
-/// The identities that were ever said to follow one of these: former user ids, then addresses, then devices.
+/// The identities that have a link to one of these parents: former user ids first, then e-mail addresses,
+/// then devices.
 pub(in crate::leads) async fn followers(
     conn: &mut PgConnection,
     parents: &[IdentityId],
@@ -48,7 +49,7 @@ pub(in crate::leads) async fn followers(
     Ok(rows.into_iter().filter_map(|row| Some((Kind::named(&row.kind)?, row.id))).collect())
 }
 
-/// Has what was said of who follows whom, and what was said of channels, be said of the new identity.
+/// Moves the links and the words of consent of an identity to another identity.
 pub(in crate::leads) async fn rename_facts(
     conn: &mut PgConnection,
     old: IdentityId,
@@ -93,7 +94,7 @@ pub(in crate::leads) async fn rename_facts(
     Ok(())
 }
 
-/// Has the spans that follow an identity follow another, and removes its own.
+/// Makes the spans that follow an identity follow another identity, and deletes the identity's own spans.
 pub(in crate::leads) async fn rename_spans(
     conn: &mut PgConnection,
     old: IdentityId,
@@ -117,7 +118,7 @@ pub(in crate::leads) async fn rename_spans(
     Ok(())
 }
 
-/// Remembers by which id an identity was known: links in mails that are out carry it.
+/// Stores the former id of an identity, because links in mails that were already sent carry it.
 pub(in crate::leads) async fn remember_former(
     conn: &mut PgConnection,
     old: IdentityId,
@@ -143,7 +144,7 @@ pub(in crate::leads) async fn remember_former(
     Ok(())
 }
 
-/// Removes an identity of which nothing is known any more.
+/// Deletes an identity that nothing refers to any more.
 pub(in crate::leads) async fn forget_identity(
     conn: &mut PgConnection,
     identity: IdentityId,

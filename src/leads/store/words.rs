@@ -23,8 +23,8 @@ pub(crate) async fn names_of(conn: &mut PgConnection, leads: &[LeadId]) -> sqlx:
     .await
 }
 
-/// Writes the words of leads, each lead's with a space between them, where they are others than those stored.
-/// A lead that never had a word has no row.
+/// Writes the words of leads that differ from the stored ones. Each lead's words are separated by spaces. A
+/// lead that never had a word has no row.
 pub(crate) async fn write_words(
     conn: &mut PgConnection,
     leads: &[LeadId],
@@ -46,7 +46,7 @@ pub(crate) async fn write_words(
     Ok(())
 }
 
-/// Leads that answer a question, in no order, at most `limit`.
+/// At most `limit` leads whose words match a question, in no particular order.
 pub(crate) async fn answering(
     conn: &mut PgConnection,
     question: &str,
@@ -62,13 +62,14 @@ pub(crate) async fn answering(
     .await
 }
 
-/// By which version of the rules the words of all leads were made, and up to which lead they were made by newer ones.
+/// The progress of making words. All words are of at least this version of the rules; words up to the lead
+/// `last` are of a newer version.
 pub(crate) struct MadeRow {
     pub(crate) version: i32,
     pub(crate) last: Option<LeadId>,
 }
 
-/// Waits for whoever makes words anew just now.
+/// Locks and reads the progress. Waits while another instance makes words.
 pub(crate) async fn lock_made(conn: &mut PgConnection) -> sqlx::Result<MadeRow> {
     sqlx::query_as!(
         MadeRow,

@@ -1,29 +1,31 @@
-//! The domain by which a company is known.
+//! Derives the domain of a company.
 
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
 use super::lists;
 
-/// Suffixes that stand for none on the public internet, for documentation and tests (RFC 2606). Rules are tried out with them.
+/// Suffixes for documentation and tests that do not exist on the internet (RFC 2606). They are accepted, so
+/// that people can try out rules.
 const RESERVED: [&str; 2] = ["example", "test"];
-/// How long a label and a whole name may be.
+/// The most bytes of a label and of a whole domain name.
 const LONGEST: (usize, usize) = (63, 253);
 
-/// What is said of a company's place on the web, the surest first.
+/// The traits that name a company's website, the most reliable first.
 pub(super) fn places(traits: &Map<String, Value>) -> [Option<&Value>; 3] {
     let company = traits.get("company").and_then(Value::as_object);
     let of = |field: &str| company?.get(field);
     [of("domain"), of("website"), traits.get("website")]
 }
 
-/// Whether the company is taken back. One that is described without a place is mostly the one that is known: a group's call
-/// often has a name alone.
+/// Whether the traits remove the company (`company` is null). A company without a website does not remove the
+/// known domain, because a `group` call often gives only the name of the same company.
 pub(super) fn is_gone(traits: &Map<String, Value>) -> bool {
     traits.get("company").is_some_and(Value::is_null)
 }
 
-/// The company's domain by what is said of its website, with or without `https://` and path. None if it is nobody's own.
+/// The company's domain, from a website with or without `https://` and path. `None` if the domain is not the
+/// company's own, such as a page on a social network.
 pub(super) fn domain(website: &str) -> Option<String> {
     let url = match Url::parse(website) {
         Ok(url) if url.has_host() => url,
@@ -35,14 +37,14 @@ pub(super) fn domain(website: &str) -> Option<String> {
     own.then(|| registrable(host))?
 }
 
-/// What of a domain somebody has registered: all above is a registry's, all below is theirs. None if it is a registry's, or
-/// no place on the internet.
+/// The registrable part of a domain: one label below the public suffix. `None` if the domain is a public
+/// suffix itself, or cannot exist on the internet.
 pub(super) fn registrable(domain: &str) -> Option<String> {
     is_public(domain).then(|| psl::domain_str(domain).map(str::to_owned))?
 }
 
-/// Whether a domain, in lower case and ASCII, can be one on the internet: a registry gives out names under its suffix, and
-/// its labels are those of hosts.
+/// Whether a domain in lower case and ASCII can exist on the internet: its suffix is a public suffix, and its
+/// labels are valid host labels.
 pub(super) fn is_public(domain: &str) -> bool {
     let (label_most, most) = LONGEST;
     let is_label = |label: &str| {

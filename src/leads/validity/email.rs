@@ -1,24 +1,25 @@
-//! E-mail addresses: whether one can be one, and whose it is likely to be.
+//! E-mail addresses: whether a text can be an address, and what kind of address it is.
 
 use super::{company, lists};
 use crate::platform::spelling;
 use email_address::{EmailAddress, Options};
 
-/// As in RFC 5322, without what nobody types into a form: display names, bare hosts and addresses of machines.
+/// The syntax of RFC 5322, but without what nobody types into a form: display names, host names without a
+/// dot, and IP addresses as domains.
 const SYNTAX: Options =
     Options { minimum_sub_domains: 2, allow_domain_literal: false, allow_display_text: false };
 
-/// Whose an address is likely to be.
+/// The kind of an address: whose address it probably is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum Kind {
-    /// A person's at a company: what none of the others is.
+    /// The address of a person at a company: every address that is of no other kind.
     Work,
-    /// Anybody's, at a provider of free mail or of access to the internet.
+    /// An address at a provider of free mail or of internet access, where anybody gets a mailbox.
     Free,
-    /// Nobody's: made to be thrown away.
+    /// An address that a service hands out to be thrown away.
     Disposable,
-    /// A desk's at a company, such as `info@` or `sales@`.
+    /// A desk address at a company, such as `info@` or `sales@`.
     Role,
 }
 
@@ -27,7 +28,8 @@ impl Kind {
         self.into()
     }
 
-    /// The domain decides before the name: `info@` at a provider of free mail says nothing of a company.
+    /// The kind of an address. The domain is checked before the local part, because `info@` at a free mail
+    /// provider is no desk of a company.
     fn of(local: &str, domain: &str) -> Kind {
         let desk = local.split('+').next().unwrap_or_default().to_lowercase();
         if lists::is_disposable(domain) {
@@ -42,16 +44,16 @@ impl Kind {
     }
 }
 
-/// A text that can be an address.
+/// A valid e-mail address.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Address {
-    /// What stands after the @, in lower case and ASCII.
+    /// The domain, in lower case and ASCII.
     pub(super) domain: String,
     pub(super) kind: Kind,
 }
 
 impl Address {
-    /// Reads an address; none if the text can be none.
+    /// Reads an address; `None` if the text cannot be an address.
     pub(super) fn parse(text: &str) -> Option<Address> {
         let address = EmailAddress::parse_with_options(text, SYNTAX).ok()?;
         let domain = spelling::domain(address.domain())?;
@@ -59,7 +61,7 @@ impl Address {
         company::is_public(&domain).then_some(Address { domain, kind })
     }
 
-    /// The domain of the company whose address it is.
+    /// The domain of the company, for work and desk addresses; `None` for other kinds.
     pub(super) fn company(&self) -> Option<String> {
         matches!(self.kind, Kind::Work | Kind::Role).then(|| company::registrable(&self.domain))?
     }

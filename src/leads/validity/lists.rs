@@ -1,4 +1,4 @@
-//! The lists; each file says where it comes from.
+//! The lists of domains and desk names. Each file says where it comes from.
 
 use std::{collections::HashSet, iter::successors, sync::LazyLock};
 
@@ -11,26 +11,28 @@ fn entries(list: &'static str) -> HashSet<&'static str> {
     list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 }
 
-/// Whether addresses at a domain, in lower case, are made to be thrown away.
+/// Whether addresses at a domain are disposable. The domain must be in lower case.
 pub(super) fn is_disposable(domain: &str) -> bool {
     is_under(&DISPOSABLE, domain)
 }
 
-/// Whether anybody gets a mailbox at a domain, in lower case.
+/// Whether anybody gets a mailbox at a domain. The domain must be in lower case.
 pub(super) fn is_free(domain: &str) -> bool {
     is_under(&FREE, domain)
 }
 
-/// Whether what is at a domain, in lower case, is a page at somebody else's.
+/// Whether a domain hosts pages of other people and companies, such as a social network. The domain must be
+/// in lower case.
 pub(super) fn is_page_host(domain: &str) -> bool {
     is_under(&HOSTS, domain)
 }
 
-/// Whether a name, in lower case, is that of a desk and not of a person: `sales`, `sales-team`, `sales2`, `sales.uk`.
+/// Whether a local part is that of a desk and not of a person: `sales`, `sales-team`, `sales2`, `sales.uk`.
+/// The local part must be in lower case.
 pub(super) fn is_role(name: &str) -> bool {
     let is_letter = |part: &&str| part.chars().count() == 1 && part.chars().all(char::is_alphabetic);
     let parts: Vec<&str> = name.split(['.', '-', '_']).filter(|part| !part.is_empty()).collect();
-    // Beside a letter stands the surname that it is short for a first name of: `b.rand` is no brand.
+    // A single letter is the initial of a first name: `b.rand` is a person called Rand, not `brand`.
     if parts.len() > 1 && parts.iter().any(is_letter) {
         return false;
     }

@@ -1,11 +1,13 @@
-//! What an address, a phone number and a website show by themselves: the *derived* attributes.
+//! Derived attributes: what an e-mail address, a phone number and a website show by themselves.
 //!
-//! They are found when an event arrives, and recorded with its traits under `derived`. The lists of mail domains
-//! differ from release to release. If scores asked the lists when they are computed, each stored score would differ
-//! from a replay of its log after an upgrade. So the answer of the lists at arrival is part of the event. A `derived`
-//! that a sender writes is dropped, so nobody can claim of an address what it is not.
+//! Derived attributes are computed when an event arrives, and stored with its traits under `derived`. The
+//! lists of mail domains differ from release to release. If scores used the lists when they are computed, a
+//! stored score would differ from a replay of its log after an upgrade. So the result at arrival is part of
+//! the event. A trait `derived` from a sender is dropped, so a sender cannot make false claims about an
+//! address.
 //!
-//! Nothing is sent anywhere, and nobody is asked whether a mailbox exists: the text alone decides.
+//! Only the text decides. The service sends nothing to other servers and does not check whether a mailbox
+//! exists.
 
 mod company;
 mod email;
@@ -18,8 +20,8 @@ use serde_json::{Map, Value, json};
 
 use crate::platform::spelling;
 
-/// An event's traits with what follows from them, for the log. `address` is the e-mail address by which an event that
-/// describes a person names it; a trait `email` holds against it.
+/// Returns an event's traits with the derived attributes, for the log; `None` if there are neither. `address`
+/// is the e-mail address by which the event names the person. A trait `email` wins over `address`.
 pub fn record(traits: Option<Map<String, Value>>, address: Option<&str>) -> Option<Map<String, Value>> {
     let mut traits = traits.unwrap_or_default();
     traits.remove(DERIVED);
@@ -30,7 +32,7 @@ pub fn record(traits: Option<Map<String, Value>>, address: Option<&str>) -> Opti
     Some(traits).filter(|traits| !traits.is_empty())
 }
 
-/// What follows from traits; null where what was known before follows no longer.
+/// The attributes that are derived from traits. Null removes a derived attribute that no longer holds.
 fn derive(traits: &Map<String, Value>, address: Option<&str>) -> Map<String, Value> {
     let mut derived = Map::new();
     let mut put = |name: &str, value: Value| derived.insert(name.to_owned(), value);
@@ -59,11 +61,11 @@ fn derive(traits: &Map<String, Value>, address: Option<&str>) -> Map<String, Val
     derived
 }
 
-/// What an event says of an attribute.
+/// What an event says about an attribute.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Nothing,
-    /// It is null, or blank, as forms send what was not filled in.
+    /// The attribute is null or blank. Forms send blank texts for fields that nobody filled in.
     Gone,
     Text(String),
 }
@@ -78,7 +80,7 @@ impl Said {
         }
     }
 
-    /// As it is read.
+    /// Reads a text without invisible characters and outer white space.
     fn in_text(text: &str) -> Said {
         match spelling::plain(text) {
             text if text.is_empty() => Said::Gone,

@@ -1,21 +1,23 @@
-//! Phone numbers: whether one can be one.
+//! Phone numbers: whether a text can be a phone number.
 //!
-//! Looked at are the signs, the number of digits as E.164 bounds it, and whether somebody just ran a finger over the keys. Which
-//! numbers a country has given out is not asked: few forms ask for the country, and a number as it is dialled at home would be
-//! taken for wrong.
+//! The check looks at the characters, at the number of digits (bounded by E.164), and at whether the digits
+//! are only filler. It does not use the numbering plans of countries. Few forms ask for the country, and
+//! without the country a valid national number would look wrong.
 
 use std::{ops::RangeInclusive, sync::LazyLock};
 
 use regex::Regex;
 
-/// A subscriber's number in the smallest plans, and the most that E.164 allows.
+/// How many digits a number may have: from a subscriber's number in the smallest plans to the most that E.164
+/// allows.
 const DIGITS: RangeInclusive<usize> = 7..=15;
-/// How many digits a subscriber's number often has within its area.
+/// How many digits a number often has without its area code.
 const LOCAL: usize = 7;
-/// And together with its area's.
+/// How many digits a number often has with its area code.
 const NATIONAL: usize = 10;
 
-/// A number with its signs; then perhaps an extension, `ext. 12`, `x12`, `#12`, `;ext=12`, and a remark, `(mobile)`.
+/// The form of a number: digits and separators, then perhaps an extension (`ext. 12`, `x12`, `#12`,
+/// `;ext=12`) and a remark (`(mobile)`).
 static WRITTEN: LazyLock<Regex> = LazyLock::new(|| {
     let number = r"(?<number>\(?\+?[0-9(][0-9\s./()\p{Pd}\u{2212}]*?)";
     let extension = r"(?:[\s,;]*(?:extension|ext|x|\#)[\s.:=]*[0-9]+)?";
@@ -33,8 +35,8 @@ pub(super) fn is_possible(text: &str) -> bool {
         .is_some_and(|digits| DIGITS.contains(&digits.len()) && !is_filler(&digits))
 }
 
-/// Whether nobody has such a number, however it looks: it only counts on or repeats itself, with or without the digits of a
-/// country before it, or it ends in what fingers do first: 0000000, 1234567, 7654321.
+/// Whether the digits are filler and no real number. They only count up or down or repeat a pattern, with or
+/// without a country code, or they end in a typical filler: 0000000, 1234567, 7654321.
 fn is_filler(digits: &[u32]) -> bool {
     let last = |most: usize| &digits[digits.len().saturating_sub(most)..];
     let local = last(LOCAL);
@@ -44,7 +46,7 @@ fn is_filler(digits: &[u32]) -> bool {
         || fingers_first
 }
 
-/// 1234567890, 9876543.
+/// Whether each digit is one more, or one less, than the digit before: 1234567890, 9876543.
 fn counts_on(digits: &[u32]) -> bool {
     steps(digits, 1) || steps(digits, 9)
 }
@@ -53,7 +55,8 @@ fn steps(digits: &[u32], step: u32) -> bool {
     digits.windows(2).all(|pair| (pair[0] + step) % 10 == pair[1])
 }
 
-/// At least three times the same, but for the last digit: 1212121212, 1231231234, 0000001.
+/// Whether the digits, without the last one, repeat a pattern at least three times: 1212121212, 1231231234,
+/// 0000001.
 fn repeats(digits: &[u32]) -> bool {
     let all = &digits[..digits.len() - 1];
     (1..=all.len() / 3).any(|period| all[period..].iter().zip(all).all(|(digit, before)| digit == before))

@@ -55,7 +55,7 @@ struct Supposed {
     /// The id by which the receipt names the event; made up if absent. It must not be the id of an event that
     /// the lead has.
     id: Option<String>,
-    /// The event type, in snake_case.
+    /// The event type, in `snake_case`.
     #[serde(rename = "type")]
     kind: String,
     /// When the event happens (RFC 3339); the instant of the score if absent.
