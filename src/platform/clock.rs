@@ -13,32 +13,34 @@ use scoring::Instant;
 pub enum Clock {
     /// The machine's clock.
     System,
-    /// Stands still (microseconds UTC since 1970) until somebody moves it.
+    /// A clock for tests, in microseconds UTC since 1970. The clock stands still until a test moves it.
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at an instant.
+    /// Makes a clock that stands still at an instant.
     pub fn manual(at: DateTime<Utc>) -> Clock {
         Clock::Manual(Arc::new(AtomicI64::new(at.timestamp_micros())))
     }
 
-    /// Now, to the microsecond.
+    /// Returns the present instant, in whole microseconds.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
-            #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+            #[expect(clippy::disallowed_methods, reason = "only this function reads the machine's clock")]
             Clock::System => whole_micros(Utc::now()),
             Clock::Manual(micros) => from_micros(micros.load(Ordering::SeqCst)),
         }
     }
 
-    /// Where a manual clock stands; none: time passes. What must agree between instances asks the database's clock, and
-    /// this first.
+    /// Returns the instant of a manual clock, and `None` for the machine's clock.
+    ///
+    /// Code that must agree on the time with other instances uses this instant if there is one, and else the database's
+    /// clock.
     pub fn stands_at(&self) -> Option<DateTime<Utc>> {
         matches!(self, Clock::Manual(_)).then(|| self.now())
     }
 
-    /// Moves a manual clock forward; the machine's clock moves by itself.
+    /// Moves a manual clock forward. Does nothing to the machine's clock.
     pub fn advance(&self, by: TimeDelta) {
         if let Clock::Manual(micros) = self {
             micros.fetch_add(
@@ -49,18 +51,20 @@ impl Clock {
     }
 }
 
-/// The database's and the core's resolution.
+/// Cuts an instant to whole microseconds, the resolution of the database and of the scoring core.
 fn whole_micros(at: DateTime<Utc>) -> DateTime<Utc> {
     from_micros(at.timestamp_micros())
 }
 
-/// An instant of the scoring core as a date-time. Instants outside chrono's range (± 262 000 years) do not
-/// occur: events are refused long before.
+/// Converts an instant of the scoring core to a date-time.
+///
+/// An instant outside chrono's range (± 262 000 years) becomes the latest date-time. This does not occur: the service
+/// refuses events with such instants.
 pub fn to_utc(at: Instant) -> DateTime<Utc> {
     from_micros(at.as_micros())
 }
 
-/// A date-time as an instant of the scoring core.
+/// Converts a date-time to an instant of the scoring core (microseconds UTC since 1970).
 pub fn to_instant(at: DateTime<Utc>) -> Instant {
     Instant::from_micros(at.timestamp_micros())
 }

@@ -35,7 +35,7 @@ id!(
     IdentityId
 );
 id!(
-    /// An event within its identity: a hash of the id that its sender gave it.
+    /// An event of one identity: a hash of the id that the sender gave the event.
     EventKey
 );
 id!(
@@ -43,11 +43,11 @@ id!(
     ModelId
 );
 id!(
-    /// An API key's record; not the key.
+    /// The record of an API key. It is not the key itself.
     KeyId
 );
 id!(
-    /// Something that happened to a lead.
+    /// A change: something that happened to a lead.
     ChangeId
 );
 id!(
@@ -59,7 +59,7 @@ id!(
     DeliveryId
 );
 id!(
-    /// An account at an e-mail provider.
+    /// A mail source: an account at an e-mail provider that reports to the service.
     SourceId
 );
 id!(
@@ -71,7 +71,7 @@ id!(
     HandoffId
 );
 id!(
-    /// What became of a lead, as somebody recorded it.
+    /// An outcome of a lead, as somebody recorded it.
     OutcomeId
 );
 id!(
@@ -80,13 +80,13 @@ id!(
 );
 
 impl EventKey {
-    /// The key under which an event with this id is known, for ever.
+    /// Returns the key of an event with this id. The key never changes.
     pub fn of(id: &str) -> EventKey {
         EventKey(hashed(&[b"event", id.as_bytes()]))
     }
 }
 
-/// The UUIDv8 that a list of parts hashes to (SHA-256, cut to 122 bits).
+/// Hashes a list of parts to a UUIDv8 (SHA-256, cut to 122 bits).
 pub fn hashed(parts: &[&[u8]]) -> Uuid {
     let digest = digest(parts);
     let mut bytes = [0; 16];
@@ -94,7 +94,7 @@ pub fn hashed(parts: &[&[u8]]) -> Uuid {
     Uuid::new_v8(bytes)
 }
 
-/// The least UUIDv7 that is made at an instant: ids of rows that were made before are smaller.
+/// Returns the smallest UUIDv7 of an instant. Ids that were made before the instant are smaller.
 pub fn first_at(at: DateTime<Utc>) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis(at), &[0; 10]).into_uuid()
 }
@@ -103,7 +103,8 @@ fn millis(at: DateTime<Utc>) -> u64 {
     u64::try_from(at.timestamp_millis()).unwrap_or(0)
 }
 
-/// SHA-256 over the parts, each preceded by its length so that no two lists of parts agree by accident.
+/// Returns the SHA-256 of a list of parts. Each part is preceded by its length, so that two different lists never give
+/// the same input.
 pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
@@ -113,7 +114,7 @@ pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Makes new ids: UUIDv7 from the service's clock and a generator that tests can seed.
+/// Makes new ids (UUIDv7) from the service's clock and a random generator. Tests can seed the generator.
 #[derive(Debug)]
 pub struct Ids {
     clock: Clock,
@@ -121,24 +122,24 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Ids that nobody can guess.
+    /// Makes ids that nobody can guess.
     pub fn random(clock: Clock) -> Ids {
         Ids { clock, generator: Mutex::new(StdRng::from_rng(&mut rand::rng())) }
     }
 
-    /// The same ids every time, for tests.
+    /// Makes the same ids every time, for tests.
     pub fn seeded(clock: Clock, seed: u64) -> Ids {
         Ids { clock, generator: Mutex::new(StdRng::seed_from_u64(seed)) }
     }
 
-    /// A new UUIDv7.
+    /// Makes a new UUIDv7.
     pub fn next(&self) -> Uuid {
         let mut tail = [0; 10];
         self.fill(&mut tail);
         uuid::Builder::from_unix_timestamp_millis(millis(self.clock.now()), &tail).into_uuid()
     }
 
-    /// Random bytes, for keys and tokens.
+    /// Fills a slice with random bytes, for keys and tokens.
     pub fn fill(&self, bytes: &mut [u8]) {
         self.generator.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill_bytes(bytes);
     }

@@ -4,8 +4,8 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use url::Host;
 
-/// Characters that nobody sees and that Unicode does not count among the format characters: the combining grapheme joiner,
-/// fillers of Hangul and Khmer, and variation selectors (`Default_Ignorable_Code_Point`).
+/// Invisible characters that Unicode does not count among the format characters: the combining grapheme joiner, fillers
+/// of Hangul and Khmer, and variation selectors (`Default_Ignorable_Code_Point`).
 const UNSEEN: [(char, char); 9] = [
     ('\u{34f}', '\u{34f}'),
     ('\u{115f}', '\u{1160}'),
@@ -18,46 +18,46 @@ const UNSEEN: [(char, char); 9] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// Text without the characters that nobody sees: byte order marks, joiners, soft hyphens, marks of direction.
+/// Returns a text without its invisible characters: byte order marks, joiners, soft hyphens, marks of direction.
 fn seen(text: &str) -> impl Iterator<Item = char> {
     let unseen = |c: char| UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&c));
     text.chars().filter(move |c| c.general_category() != GeneralCategory::Format && !unseen(*c))
 }
 
-/// An id that a machine made: without what nobody sees and without white space around it, in NFC. Upper and lower case stay
-/// apart.
+/// Normalises an id that a machine made: without invisible characters, without white space around it, in NFC. Upper and
+/// lower case stay different.
 pub fn id(text: &str) -> String {
     if text.is_ascii() { text.trim().to_owned() } else { trimmed(seen(text).nfc().collect()) }
 }
 
-/// Text that a person typed or copied: without what nobody sees and without white space around it, each letter and digit in
-/// its usual form (NFKC). Upper and lower case stay.
+/// Normalises a text that a person typed or copied: without invisible characters, without white space around it, each
+/// letter and digit in its usual form (NFKC). Upper and lower case stay.
 pub fn plain(text: &str) -> String {
     if text.is_ascii() { text.trim().to_owned() } else { trimmed(seen(text).nfkc().collect()) }
 }
 
-/// The same in lower case.
+/// Normalises a text as [`plain`] does, in lower case.
 pub fn lower(text: &str) -> String {
     plain(&plain(text).to_lowercase())
 }
 
-/// A domain as the internet writes it: lower case and ASCII (IDNA, UTS 46), without a dot at the end. None if the text is no
+/// Normalises a domain: lower case and ASCII (IDNA, UTS 46), without a dot at the end. `None` if the text is not a
 /// domain.
 pub fn domain(text: &str) -> Option<String> {
     let text = lower(text);
     let text = text.trim_end_matches('.');
-    // The parser of hosts reads `%2e` as a dot; a domain holds no per cent sign.
+    // The parser of hosts reads `%2e` as a dot, but a domain contains no per cent sign.
     match Host::parse(text) {
         Ok(Host::Domain(domain)) if !text.contains('%') => Some(domain.trim_end_matches('.').to_owned()),
         _ => None,
     }
 }
 
-/// How many digits a number may have that is read as an id.
+/// How many digits a number may have to be read as an id.
 const MOST_DIGITS: usize = 512;
 
-/// A JSON number as an id: every digit of its value, without exponent and without zeros that say nothing, so that `12345.0`,
-/// `1.2345e4` and `12345` are one. None if that takes more than 512 digits.
+/// Writes a JSON number as an id: all digits of its value, without an exponent and without superfluous zeros. So
+/// `12345.0`, `1.2345e4` and `12345` are one id. `None` if that takes more than 512 digits.
 pub fn number(json: &str) -> Option<String> {
     let (sign, rest) = json.strip_prefix('-').map_or(("", json), |rest| ("-", rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
@@ -65,7 +65,7 @@ pub fn number(json: &str) -> Option<String> {
     let exponent: i64 = exponent.parse().ok()?;
     let all = format!("{whole}{fraction}");
     let digits = all.trim_start_matches('0');
-    // Where the point stands among the digits that say something.
+    // The position of the decimal point among the digits that count.
     let point = i64::try_from(digits.len()).ok()? - i64::try_from(fraction.len()).ok()? + exponent;
     let digits = digits.trim_end_matches('0');
     if digits.is_empty() {

@@ -14,19 +14,23 @@ use tracing::Instrument;
 
 use crate::platform::{core::Core, db};
 
-/// Something that is done again and again.
+/// Background work that is done again and again.
 pub trait Sweep {
     /// What the sweep works with.
     type State: Clone + Send + Sync + 'static;
-    /// How it is called in logs and metrics.
+    /// The name in logs and metrics.
     const NAME: &'static str;
     /// How long to wait when nothing is due.
     const PERIOD: Duration;
 
-    /// Does what is due, up to a bounded amount; the number of rows seen to. More than none means: again at once.
+    /// Does a bounded amount of what is due, and returns how many rows it handled. If that is more than zero, the next
+    /// run follows at once.
+    ///
+    /// # Errors
+    /// If a statement fails. The next run tries again.
     fn run_once(state: &Self::State) -> impl Future<Output = Result<usize, sqlx::Error>> + Send;
 
-    /// How long to rest after a run that had something to do and took so long.
+    /// Returns how long to rest after a run that handled rows and took `worked`.
     fn rest(_state: &Self::State, _worked: Duration) -> impl Future<Output = Duration> + Send {
         std::future::ready(Duration::ZERO)
     }
@@ -34,7 +38,7 @@ pub trait Sweep {
 
 /// A sweep together with the state that the sweep works with.
 pub struct Job {
-    /// How the sweep is called in logs and metrics.
+    /// The sweep's name in logs and metrics.
     pub name: &'static str,
     period: Duration,
     run_once: Box<RunOnce>,
@@ -51,7 +55,7 @@ impl fmt::Debug for Job {
 }
 
 impl Job {
-    /// The sweep `S` with its state.
+    /// Makes a job of the sweep `S` and its state.
     pub fn of<S: Sweep + 'static>(state: &S::State) -> Job {
         let (running, resting) = (state.clone(), state.clone());
         Job {
@@ -68,7 +72,7 @@ impl Job {
         }
     }
 
-    /// One run. Returns how many rows the run saw to.
+    /// Runs the sweep once, and returns how many rows the run handled.
     pub async fn run_once(&self) -> Result<usize, sqlx::Error> {
         (self.run_once)().await
     }
@@ -87,7 +91,7 @@ impl Job {
                 return;
             }
             let wait = match done {
-                // Instances that started together drift apart.
+                // A random part, so that instances that started together do not stay in step.
                 0 => self.period.mul_f64(rand::rng().random_range(0.9..1.1)),
                 _ => (self.rest)(began.elapsed()).await,
             };
@@ -97,8 +101,8 @@ impl Job {
         }
     }
 
-    /// One run in a task of its own, with a span that has the run's id. A panic is logged, and the next run comes after
-    /// the period.
+    /// Runs the sweep once in a task of its own, in a span with the run's id. If the run panics, the panic is logged
+    /// and the next run follows after the period.
     async fn run(&self, core: &Core) -> usize {
         let span = tracing::info_span!("sweep", name = self.name, run = %core.ids.next());
         let told = span.clone();
@@ -110,18 +114,23 @@ impl Job {
         match ended {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => {
-                told.in_scope(|| tracing::warn!(error = &error as &dyn std::error::Error, "a sweep failed"));
+                told.in_scope(|| {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a sweep failed; it runs again after its period"
+                    )
+                });
                 0
             }
             Err(error) => {
-                told.in_scope(|| tracing::error!(%error, "a sweep ended in a panic"));
+                told.in_scope(|| tracing::error!(%error, "a sweep panicked; it runs again after its period"));
                 0
             }
         }
     }
 }
 
-/// One run of a sweep. A run that collided with another transaction is tried again by the next run.
+/// Runs a sweep once. A collision with another transaction is not an error: the next run tries again at once.
 pub async fn run_once<S: Sweep>(state: &S::State) -> Result<usize, sqlx::Error> {
     match S::run_once(state).await {
         Err(error) if db::is_collision(&error) => Ok(1),

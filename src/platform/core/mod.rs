@@ -25,32 +25,33 @@ pub struct CoreParts {
     pub db: PgPool,
     /// What time it is.
     pub clock: Clock,
-    /// Where new ids come from.
+    /// Makes new ids.
     pub ids: Arc<Ids>,
-    /// How fast background work may go.
+    /// Slows background work down while events come in.
     pub pace: Pace,
-    /// Everything that must finish before the process may end.
+    /// The tasks that must finish before the process may end.
     pub tasks: TaskTracker,
-    /// Cancelled when the service is about to stop. It is no longer ready, but it still serves.
+    /// Cancelled when the service is about to stop. From then on the service still answers, but says that it is not
+    /// ready.
     pub leaving: CancellationToken,
-    /// Cancelled when the service is to stop.
+    /// Cancelled when the service must stop.
     pub stop: CancellationToken,
-    /// This instance of the service, among the instances on the same database.
+    /// The id of this instance, which tells it from other instances on the same database.
     pub instance: Uuid,
     /// The address under which others reach the service, without a slash at the end.
     pub public_url: String,
-    /// For how long changes are kept.
+    /// How long the feed keeps changes.
     pub changes_kept: TimeDelta,
-    /// What is kept of refused items.
+    /// How many refused items are kept, and how long.
     pub rejects: Rejects,
 }
 
-/// What is kept of refused items.
+/// Bounds on the refused items that the service keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct Rejects {
-    /// For how long.
+    /// How long a refused item is kept.
     pub kept: TimeDelta,
-    /// How many.
+    /// How many refused items are kept at most.
     pub most: i64,
 }
 

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-/// How many events the log has taken since the server's figures begin; they lag by a second.
+/// Returns how many events were inserted since Postgres began to count. The figure may be a second old.
 pub(super) async fn events_taken(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"-- core::events_taken

@@ -18,25 +18,30 @@ use serde_json::{Map, Value};
 pub use stored::Stored;
 pub use strict::Strict;
 
-/// How deep objects and arrays of a request may lie in one another. What is kept of a request is kept inside other
-/// documents, a few levels further down; readers of JSON commonly stop at 100 to 128.
+/// How many levels deep objects and arrays of a request may be nested.
+///
+/// The service stores parts of requests inside other documents, which adds a few levels. Many JSON readers stop at 100
+/// to 128 levels.
 pub const DEEPEST: usize = 64;
 
-/// What is said of a key that an object has already, after the key.
+/// The end of the message about a key that an object has twice. The key stands before it.
 pub const REPEATED: &str = "stands twice in one object; send each key once";
 
 /// Why a value cannot be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unstorable {
-    /// A text or a name holds the character NUL, which Postgres does not take.
+    /// A text or a key contains the character NUL, which Postgres cannot store.
     #[error("a text must not contain a NUL character (\\u0000)")]
     Nul,
-    /// Objects and arrays lie too deep in one another.
+    /// Objects and arrays are nested too deeply.
     #[error("objects and arrays are nested too deeply")]
     TooDeep,
 }
 
-/// Reads JSON from outside; the error names the place of what does not fit.
+/// Reads JSON from outside.
+///
+/// # Errors
+/// If the text is not JSON, does not fit `T`, or cannot be stored. The error names the place.
 pub fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let value = serde_path_to_error::deserialize(Strict::new(&mut reader))?;
@@ -45,8 +50,8 @@ pub fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_path_to_error::
     Ok(value)
 }
 
-/// Checks that a value can be kept, with at most `levels` of objects and arrays in one another, and puts its numbers
-/// into the form in which they are read back.
+/// Checks that the database can store a value, and writes its numbers in the form in which the database returns them.
+/// Objects and arrays may be nested at most `levels` deep.
 pub fn storable(value: &mut Value, levels: usize) -> Result<(), Unstorable> {
     match value {
         Value::String(text) => no_nul(text),
@@ -65,7 +70,7 @@ pub fn storable(value: &mut Value, levels: usize) -> Result<(), Unstorable> {
     }
 }
 
-/// The same for the fields of an object; the object itself is the first of the `levels`.
+/// Does the same as [`storable`] for the fields of an object. The object itself is the first of the `levels`.
 pub fn storable_fields(fields: &mut Map<String, Value>, levels: usize) -> Result<(), Unstorable> {
     let within = levels.checked_sub(1).ok_or(Unstorable::TooDeep)?;
     fields.iter_mut().try_for_each(|(name, value)| {
@@ -74,7 +79,7 @@ pub fn storable_fields(fields: &mut Map<String, Value>, levels: usize) -> Result
     })
 }
 
-/// About how many bytes a value has as JSON text.
+/// Estimates the size of a value as JSON text, in bytes.
 pub fn size(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 4,
@@ -87,7 +92,7 @@ pub fn size(value: &Value) -> usize {
     }
 }
 
-/// How many bytes a byte of a text takes in JSON.
+/// Returns how many bytes one byte of a text takes in JSON, with its escape.
 fn escaped(byte: u8) -> usize {
     match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,

@@ -5,22 +5,23 @@
 
 use serde_json::Number;
 
-/// A number that is no integer when it is read.
+/// The form in which the database returns a number that was read as a float.
 pub(super) enum Kept {
-    /// It comes back as an integer.
+    /// As an integer that is not negative.
     Unsigned(u64),
-    /// It comes back as a negative integer.
+    /// As a negative integer.
     Signed(i64),
-    /// It comes back as a float.
+    /// As a float.
     Float(f64),
 }
 
-/// Floats from here on are written with an exponent; smaller ones with a decimal point, which the database keeps.
+/// From this value on, `serde_json` writes a float with an exponent, which Postgres removes. A smaller float has a
+/// decimal point, which Postgres keeps.
 const WITH_EXPONENT: f64 = 1e16;
-/// No 64-bit integer is as large.
+/// A bound above every 64-bit integer.
 const BEYOND_INTEGERS: f64 = 1.9e19;
 
-/// How a float comes back.
+/// Returns the form in which the database returns a float.
 pub(super) fn of_float(float: f64) -> Kept {
     if float == 0.0 {
         return Kept::Float(0.0);
@@ -28,7 +29,7 @@ pub(super) fn of_float(float: f64) -> Kept {
     if !(WITH_EXPONENT..BEYOND_INTEGERS).contains(&float.abs()) {
         return Kept::Float(float);
     }
-    // Its shortest digits, filled up with zeros: what Postgres makes of the exponent.
+    // Rust prints a float in full, without an exponent, as Postgres does.
     let digits = float.to_string();
     match (digits.parse(), digits.parse()) {
         (Ok(number), _) => Kept::Unsigned(number),
@@ -37,7 +38,7 @@ pub(super) fn of_float(float: f64) -> Kept {
     }
 }
 
-/// The number that comes back, if it is another one.
+/// Returns the number that the database returns for a float. `None` for an integer: the database returns it unchanged.
 pub(super) fn kept(number: &Number) -> Option<Number> {
     if !number.is_f64() {
         return None;
@@ -55,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// What Postgres prints of a number: all digits, no exponent.
+    /// Prints a number as Postgres does: all digits, no exponent.
     fn printed(number: &Number) -> String {
         let text = number.to_string();
         match text.split_once('e') {

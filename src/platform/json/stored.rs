@@ -10,23 +10,23 @@ use sqlx::{
     types::Json,
 };
 
-/// How deep objects and arrays are read. What lies deeper is read as null.
+/// How many levels deep objects and arrays are read. A value below that is read as null.
 const DEEPEST_READ: usize = 100;
-/// What stands for a number that no binary float holds.
+/// What is read in place of a number that is too large for a binary float.
 const LARGEST: &str = "1.7976931348623157e308";
 
-/// A value of a `jsonb` column. Reading a [`Value`] never fails: a number beyond every float is read as the largest
-/// float, and what lies more than 100 levels deep as null. The service writes neither.
+/// A value of a `jsonb` column. Reading a [`Value`] never fails. A number beyond every float is read as the largest
+/// float. A value nested more than 100 levels deep is read as null. The service itself writes neither.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stored<T = Value>(pub T);
 
 impl Stored {
-    /// The fields of an object; none if it is none.
+    /// Returns the fields if the value is an object.
     pub fn fields(&self) -> Option<&Map<String, Value>> {
         self.0.as_object()
     }
 
-    /// The same, handed over.
+    /// Returns the fields by value if the value is an object.
     pub fn into_fields(self) -> Option<Map<String, Value>> {
         match self.0 {
             Value::Object(fields) => Some(fields),
@@ -76,7 +76,7 @@ impl<'r, T: DeserializeOwned> Decode<'r, Postgres> for Stored<T> {
     }
 }
 
-/// Reads what Postgres prints.
+/// Reads JSON as Postgres prints it.
 fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(text).or_else(|error| match bounded(text) {
         Some(text) => serde_json::from_slice(&text),
@@ -84,7 +84,7 @@ fn read<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     })
 }
 
-/// The text with everything in bounds that serde cannot read; none if all is.
+/// Replaces everything in a text that serde cannot read. `None` if there is nothing to replace.
 fn bounded(text: &[u8]) -> Option<Vec<u8>> {
     let mut bounded = Vec::with_capacity(text.len());
     let (mut at, mut depth, mut changed) = (0, 0_usize, false);
@@ -117,7 +117,7 @@ fn bounded(text: &[u8]) -> Option<Vec<u8>> {
     changed.then_some(bounded)
 }
 
-/// How long the token at the beginning of a text is: a string, a number, or one byte.
+/// Returns the length of the first token of a text, in bytes. A token is a string, a number, or one byte.
 fn token(text: &[u8]) -> usize {
     let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
     match text.first() {
@@ -135,7 +135,7 @@ fn token(text: &[u8]) -> usize {
     }
 }
 
-/// Whether a token is a number that no float holds.
+/// Whether a token is a number too large for a float.
 fn is_beyond(token: &[u8]) -> bool {
     let number = token.first().is_some_and(|byte| *byte == b'-' || byte.is_ascii_digit());
     let text = std::str::from_utf8(token).unwrap_or_default();

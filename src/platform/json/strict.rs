@@ -15,21 +15,21 @@ use super::{
     number::{Kept, of_float},
 };
 
-/// The keys of an object so far, of which the one that is read must not be.
+/// The keys that an object has had so far, while its next key is read. `None` while anything else is read.
 type Keys<'k> = Option<&'k mut HashSet<String>>;
 
-/// The reader.
+/// A deserializer around another one that refuses what cannot be stored.
 #[derive(Debug)]
 pub struct Strict<'k, D> {
     inner: D,
     /// How many more levels of objects and arrays may follow.
     levels: usize,
-    /// It reads a key beside these.
+    /// The keys that the object has had so far, if a key is read.
     keys: Keys<'k>,
 }
 
 impl<D> Strict<'_, D> {
-    /// A reader of a whole document.
+    /// Makes a reader of a whole document.
     pub fn new(inner: D) -> Self {
         Strict { inner, levels: DEEPEST, keys: None }
     }
@@ -76,7 +76,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     }
 }
 
-/// Stands between a reader and what takes its values.
+/// Wraps the visitor that takes the values, and checks each value first.
 struct Visit<'k, V> {
     inner: V,
     levels: usize,
@@ -172,11 +172,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visit<'_, V> {
     }
 }
 
-/// What lies within an object or an array.
+/// The access to the values within an object or an array.
 struct Access<A> {
     inner: A,
     levels: usize,
-    /// Of an object: its keys so far.
+    /// The keys of the object so far. Empty for an array.
     keys: HashSet<String>,
 }
 
