@@ -1,4 +1,4 @@
-//! Work that keeps a processor busy: done on threads of its own, so that every other call is answered meanwhile.
+//! Work that keeps a processor busy. It runs on other threads, so that all other calls are answered meanwhile.
 
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
@@ -8,17 +8,24 @@ use tokio::{
 
 use super::problem::{Code, Problem};
 
-/// How many pieces of work are done at once; others wait.
+/// How many pieces of work run at once. Others wait.
 const AT_ONCE: usize = 2;
 
-/// From which size on a body is read aside, in bytes: a smaller one takes about a millisecond at most.
+/// Bodies larger than this, in bytes, are read on another thread. A smaller body takes about a millisecond at most.
 const LARGE: usize = 32 * 1024;
 
 static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
-/// Does work that takes more than about a millisecond for the largest body that a call takes.
+/// Runs work on another thread. Use it for work that takes more than about a millisecond on the largest body of the
+/// call. At most two such pieces of work run at once.
+///
+/// # Errors
+/// 503 `overloaded` if the service stops.
+///
+/// # Panics
+/// If the work panics.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    let stopping = || Problem::new(Code::Overloaded, "The service is stopping; try again.");
+    let stopping = || Problem::new(Code::Overloaded, "The service is stopping. Try again.");
     let _turn = TURNS.acquire().await.map_err(|_| stopping())?;
     match spawn_blocking(work).await {
         Ok(done) => Ok(done),
@@ -29,14 +36,14 @@ pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     }
 }
 
-/// Does work on a body of a size, or with what was read of it; aside if the body is large. How many large bodies there are at
-/// once is bounded by what they are paid from.
+/// Does work on a body of `size` bytes, or on what was read from the body. If the body is large, the work runs as in
+/// [`apart`]. The budget of bodies bounds how many large bodies there are at once.
 pub fn in_place<T>(size: usize, work: impl FnOnce() -> T) -> T {
     if size > LARGE { apart(work) } else { work() }
 }
 
-/// Does work of which others are not to wait: while it is done, the other tasks of this thread go on on another. The caller
-/// bounds how much of it is done at once.
+/// Does work while the other tasks of this thread continue on another thread. The caller bounds how much of this work
+/// runs at once.
 pub fn apart<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => block_in_place(work),

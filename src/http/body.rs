@@ -1,8 +1,9 @@
-//! Bodies: read once the caller is known, unpacked as they come, and counted in all before anything is parsed.
+//! Reading of bodies. A body is read after the caller is known, unpacked while it arrives, and counted before it is
+//! parsed.
 //!
-//! Every byte of a body that is kept is paid for from one budget of the instance, until its request is answered. A body for
-//! which the budget has no room is refused with 503 and `Retry-After`, so that no number of requests takes more memory than
-//! the operator gave.
+//! Each instance has one budget of bytes for bodies. A body takes its bytes from the budget until its request is
+//! answered. If the budget has too few bytes left, the request is refused with 503 and `Retry-After`. So no number of
+//! requests takes more memory than the operator gave.
 
 use std::{
     io,
@@ -29,24 +30,24 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::problem::{Code, Problem};
 
-/// How large a body may be, unpacked, in bytes.
+/// How large an unpacked body may be, in bytes.
 pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
-/// How large the JSON of a call may be that does not say otherwise, in bytes: more than any of them can use.
+/// How large the JSON body of a call may be if the call does not say otherwise, in bytes. No such call can use more.
 pub const LARGEST_DOCUMENT: usize = 256 * 1024;
-/// How far back a zstd body may refer, as a power of two: 8 MiB, what RFC 9659 allows on the web. It bounds the
-/// memory that a body can claim.
+/// How far back a zstd body may refer, as a power of two: 8 MiB, which RFC 9659 allows on the web. This bounds the
+/// memory that a body can demand.
 const ZSTD_WINDOW: u32 = 23;
-/// How much is unpacked at once, in bytes.
+/// How many bytes are unpacked at once.
 const AT_ONCE: usize = 64 * 1024;
-/// What unpacking gzip takes besides the body, in bytes.
+/// How much memory unpacking gzip takes besides the body, in bytes.
 const GZIP_STATE: usize = AT_ONCE + 48 * 1024;
-/// What unpacking zstd takes besides the body, in bytes: mostly the window.
+/// How much memory unpacking zstd takes besides the body, in bytes. Most of it is the window.
 const ZSTD_STATE: usize = AT_ONCE + (1 << ZSTD_WINDOW) + 256 * 1024;
 
-/// How much of bodies an instance holds, and how long it waits for them.
+/// How many bytes of bodies an instance holds, and how long it waits for them.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many bytes of bodies may be held at once in all.
+    /// How many bytes of all bodies may be held at once.
     pub in_flight: usize,
     /// How long a whole body may take to arrive.
     pub whole: Duration,
@@ -64,7 +65,7 @@ impl Default for Limits {
     }
 }
 
-/// The budget of bytes from which every body is paid. Cheap to clone.
+/// The bytes that all bodies of an instance may take together. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Budget {
     free: Arc<Semaphore>,
@@ -72,19 +73,19 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of which nothing is used yet.
+    /// Makes a budget with all bytes free.
     pub fn new(limits: Limits) -> Budget {
         Budget { free: Arc::new(Semaphore::new(limits.in_flight)), limits }
     }
 
-    /// How many bytes of bodies are held now.
+    /// Returns how many bytes of bodies are held now.
     pub fn held(&self) -> usize {
         self.limits.in_flight - self.free.available_permits()
     }
 
     fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let busy = || {
-            let message = "The service holds as many bytes of request bodies as it may. Send the body again in a second.";
+            let message = "The service already holds as many bytes of request bodies as it may. Send the request again in a second.";
             Problem::new(Code::Overloaded, message)
         };
         let bytes = u32::try_from(bytes).map_err(|_| busy())?;
@@ -92,7 +93,7 @@ impl Budget {
     }
 }
 
-/// What a request's body has been paid with; the frame holds on to it until the request is answered.
+/// The bytes of the budget that a request's body has taken. [`super::layers`] keeps them until the request is answered.
 #[derive(Debug, Clone)]
 pub(super) struct Paid {
     budget: Budget,
@@ -100,7 +101,7 @@ pub(super) struct Paid {
 }
 
 impl Paid {
-    /// Nothing yet.
+    /// No bytes yet.
     pub(super) fn from(budget: Budget) -> Paid {
         Paid { budget, held: Arc::default() }
     }
@@ -114,11 +115,16 @@ impl Paid {
     }
 }
 
-/// Reads a body to its end, unpacked, if it is at most `most` bytes long.
+/// Reads a body to its end and unpacks it.
+///
+/// # Errors
+/// 413 `too_large` if the unpacked body has more than `most` bytes. 415 if it is packed in another way than gzip or
+/// zstd. 400 `invalid_body` if it ends too early. 503 `overloaded` if the budget has no room, or if the body does not
+/// arrive in time.
 ///
 /// # Panics
 ///
-/// Never: the layer around every call says what the body is paid from.
+/// Never: the layer around every call adds the budget to the request.
 pub async fn read(request: Request, most: usize) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
     let paid = parts.extensions.get::<Paid>().cloned();
@@ -155,20 +161,20 @@ enum Packing {
 }
 
 impl Packing {
-    /// How the headers say that the body is packed, and how many bytes unpacking takes besides the body.
+    /// Reads from the headers how the body is packed. Also returns how many bytes unpacking takes besides the body.
     fn of(headers: &HeaderMap) -> Result<(Packing, usize), Problem> {
         match encoding(headers).as_deref() {
             None => Ok((Packing::None, 0)),
             Some("gzip" | "x-gzip") => Ok((Packing::Gzip, GZIP_STATE)),
             Some("zstd") => Ok((Packing::Zstd, ZSTD_STATE)),
             Some(_) => {
-                let message = "Send the body plain, or with Content-Encoding gzip or zstd.";
+                let message = "Send the body unpacked, or with Content-Encoding gzip or zstd.";
                 Err(Problem::new(Code::UnsupportedMediaType, message))
             }
         }
     }
 
-    /// The body unpacked, all of its members.
+    /// Unpacks the body, with all its members.
     fn open(self, body: Body) -> BoxStream<'static, io::Result<Bytes>> {
         let plain = body.into_data_stream().map_err(io::Error::other);
         match self {
@@ -192,7 +198,7 @@ fn unpacked(decoder: impl AsyncRead + Send + 'static) -> impl Stream<Item = io::
     ReaderStream::with_capacity(decoder, AT_ONCE)
 }
 
-/// How the body is packed, in the header's words; none: not at all.
+/// Returns the encodings that `Content-Encoding` names, in lower case. `None` if the body is not packed.
 fn encoding(headers: &HeaderMap) -> Option<String> {
     let named: Vec<String> = headers
         .get_all(header::CONTENT_ENCODING)
@@ -203,16 +209,16 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
     (!named.is_empty()).then(|| named.join(", "))
 }
 
-/// How long the body is, by the header.
+/// Returns the length of the body that the header announces, in bytes.
 fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn too_large() -> Problem {
-    Problem::new(Code::TooLarge, "The body is too large; send less at once.")
+    Problem::new(Code::TooLarge, "The body is too large. Send less at once.")
 }
 
-/// A client that was only slow is to try again: what is refused as wrong, SDKs throw away.
+/// A slow client should try again. SDKs throw away a request that is refused as wrong, so this is a 503.
 fn stalled() -> Problem {
     Problem::new(Code::Overloaded, "The rest of the body did not arrive in time. Send the request again.")
 }

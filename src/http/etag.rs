@@ -1,4 +1,4 @@
-//! One thing that is read carries a tag, by which a reader asks whether it has changed.
+//! `ETag`s. The answer to a reading has a tag, and a reader can ask whether the thing has changed since.
 
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -14,16 +14,16 @@ use super::{
 };
 use crate::platform::ids::digest;
 
-/// What a change that may be made conditional takes besides; [`require_match`] reads it.
+/// The header `If-Match` of a change that may be conditional. [`require_match`] checks it.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct IfMatch {
-    /// The `ETag` that you have: the change is refused with 412 if the thing is no longer the same.
+    /// The `ETag` that you have. If the resource has changed since, the call changes nothing and answers 412.
     #[param(rename = "If-Match")]
     pub if_match: Option<String>,
 }
 
-/// The answer with an `ETag`, or 304 if the caller has it already.
+/// Answers with a body and its `ETag`, or with 304 if the caller already has this version.
 pub fn tagged(headers: &HeaderMap, body: impl Serialize) -> Response {
     let tag = tag(&body);
     let mut response = if names(headers, &header::IF_NONE_MATCH, &tag) {
@@ -35,7 +35,7 @@ pub fn tagged(headers: &HeaderMap, body: impl Serialize) -> Response {
     response
 }
 
-/// The answer to a change, with the `ETag` under which the thing can be read as it now is.
+/// Adds to the answer of a change the `ETag` of the changed `thing`, as a later reading will have it.
 pub fn stamped(thing: &impl Serialize, mut answer: Response) -> Response {
     set(&mut answer, tag(thing));
     answer
@@ -47,7 +47,10 @@ fn set(response: &mut Response, tag: String) {
     }
 }
 
-/// Refuses to change a thing that is no longer what the caller has seen: 412 if `If-Match` names another tag.
+/// Checks that a thing is still as the caller has seen it.
+///
+/// # Errors
+/// 412 `precondition_failed` if the request has `If-Match`, and `If-Match` names another tag.
 pub fn require_match(headers: &HeaderMap, body: impl Serialize) -> Result<(), Problem> {
     if !headers.contains_key(header::IF_MATCH) || names(headers, &header::IF_MATCH, &tag(&body)) {
         return Ok(());
@@ -62,7 +65,8 @@ fn tag(body: &impl Serialize) -> String {
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&[&content])[..12]))
 }
 
-/// Whether a header names the tag. Proxies that compress answers make tags weak; it is the same thing still.
+/// Whether a header names the tag. A proxy that compresses answers makes tags weak (`W/`). A weak tag counts as the
+/// same tag.
 fn names(headers: &HeaderMap, header: &HeaderName, tag: &str) -> bool {
     let named = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
     named

@@ -24,10 +24,10 @@ use super::{
 };
 use crate::platform::json::{self, Unstorable};
 
-/// How many parameters a query may have.
+/// How many parameters a query string may have.
 const MOST_PARAMETERS: usize = 1_000;
 
-/// A JSON body in, of at most [`LARGEST_DOCUMENT`] bytes, or out.
+/// A JSON body. A request's body may have up to [`LARGEST_DOCUMENT`] bytes.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// A JSON body that may have up to [`LARGEST_BODY`] bytes. What is done with it is work that is done aside.
+/// A JSON body of up to [`LARGEST_BODY`] bytes. The handler must work on it by [`super::aside`].
 #[derive(Debug)]
 pub struct Large<T>(pub T);
 
@@ -60,7 +60,7 @@ async fn json<T: DeserializeOwned>(request: Request, most: usize) -> Result<T, P
     in_place(body.len(), || parse(&body))
 }
 
-/// A JSON body, of at most [`LARGEST_DOCUMENT`] bytes, that may be left out.
+/// A JSON body of up to [`LARGEST_DOCUMENT`] bytes that may be left out. Without a body the value is the default.
 #[derive(Debug)]
 pub struct Optional<T>(pub T);
 
@@ -76,7 +76,7 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for Optional<
     }
 }
 
-/// A body as it came.
+/// A body as it came, unpacked, of up to [`LARGEST_BODY`] bytes.
 #[derive(Debug)]
 pub struct Body(pub Bytes);
 
@@ -113,8 +113,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The same parameters, of one that is given several times the values with commas between them. Where one value is asked for,
-/// that is none that could be meant.
+/// Writes the query anew. If a parameter is given several times, its values are joined by commas. A call that takes one
+/// value then refuses the joined value.
 fn joined<'a>(given: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> String {
     let mut values: Vec<(Cow<'a, str>, String)> = Vec::new();
     let mut places: HashMap<Cow<'a, str>, usize> = HashMap::new();
@@ -131,7 +131,8 @@ fn joined<'a>(given: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Stri
     form_urlencoded::Serializer::new(String::new()).extend_pairs(values).finish()
 }
 
-/// Values of a filter, any of which will do: with commas between them, or the parameter several times. None: no filter.
+/// The values of a filter. A row matches if it has any of them. The caller separates them by commas, or repeats the
+/// parameter. Without values there is no filter.
 #[derive(Debug)]
 pub struct Many<T>(pub Vec<T>);
 
@@ -169,7 +170,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Refuses parameters that hold the one character that the database does not take.
+/// Refuses parameters that contain a NUL character, which the database cannot store.
 fn no_nul<T: AsRef<str>>(given: impl Iterator<Item = (T, T)>) -> Result<(), Problem> {
     for (name, value) in given {
         if name.as_ref().contains('\0') || value.as_ref().contains('\0') {
@@ -180,7 +181,7 @@ fn no_nul<T: AsRef<str>>(given: impl Iterator<Item = (T, T)>) -> Result<(), Prob
     Ok(())
 }
 
-/// What is wrong, without the words by which the framework says what it was doing.
+/// Makes a problem of the framework's message, without the framework's own prefix.
 fn parameter(said: &str) -> Problem {
     Problem::parameter(said.strip_prefix("Invalid URL: ").unwrap_or(said))
 }
@@ -191,7 +192,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-/// Reads JSON; a value that does not fit is named by its place.
+/// Reads a JSON body.
+///
+/// # Errors
+/// 400 `invalid_body` if the text is not JSON. 422 `invalid_request` if a value does not fit. The error names the place
+/// of the value.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     json::read(body).map_err(|error| misfit(&error))
 }
@@ -220,10 +225,10 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     Problem::invalid(summary, vec![Mistake::new(pointer, code, message)])
 }
 
-/// A path as a JSON pointer.
+/// Writes a path as a JSON pointer.
 fn pointer(path: &serde_path_to_error::Path) -> String {
     let mut pointer = String::new();
-    // A key that could not be read has no name: the object in which it stands is the place.
+    // A key that could not be read has no name. The place is then the object that contains the key.
     for segment in path.iter().filter(|segment| !matches!(segment, Segment::Unknown)) {
         pointer.push('/');
         match segment {

@@ -1,6 +1,6 @@
-//! What happens around every call, outermost first: it gets an id, is traced and counted; browsers are told to keep
-//! answers to themselves; failures become problem documents; a panic becomes a failure; and the call itself runs to its end
-//! even when the client has gone.
+//! What happens around every call. In this order, from the outside: the request gets an id, and is traced and counted.
+//! The answer gets headers that protect browsers. A failure becomes a problem document, and a panic becomes a failure.
+//! The call itself runs to its end, even if the client has gone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,9 +27,10 @@ use super::{
 };
 use crate::platform::{core::Core, ids::Ids};
 
-/// How long the id may be that a client gives its request, in characters.
+/// How long a client's own request id may be, in characters.
 const LONGEST_ID: usize = 128;
-/// What every answer says that does not say otherwise: it is what its type says, is not kept, and stands in no frame.
+/// Headers of every answer that does not set them itself. The browser must believe the content type, must not cache the
+/// answer, and must not show it in a frame.
 const GUARDS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CACHE_CONTROL, "no-store"),
@@ -44,7 +45,7 @@ pub fn around<S: Clone + Send + Sync + 'static>(
     bodies: &Budget,
 ) -> Router<S> {
     router
-        .fallback(|| async { Problem::new(Code::NotFound, "There is nothing at this path; see /docs.") })
+        .fallback(|| async { Problem::new(Code::NotFound, "There is nothing at this path. See /docs.") })
         .layer(
             ServiceBuilder::new()
                 .layer(middleware::from_fn(without_odd_id))
@@ -59,7 +60,7 @@ pub fn around<S: Clone + Send + Sync + 'static>(
         )
 }
 
-/// Takes an id away from a request that is not short and plain: it would stand in the log and in the answer.
+/// Removes the client's request id if it is not short and plain. The id would stand in the log and in the answer.
 async fn without_odd_id(mut request: Request, next: Next) -> Response {
     let name = HeaderName::from_static("x-request-id");
     let plain = |value: &HeaderValue| {
@@ -81,7 +82,8 @@ impl MakeRequestId for FreshId {
     }
 }
 
-/// A request's span. Paths may hold addresses and queries keys, so the route stands for them.
+/// Makes the span of a request. It shows the route and not the URL, because paths may contain addresses and queries may
+/// contain keys.
 fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let id =
@@ -89,12 +91,12 @@ fn span<B>(request: &axum::http::Request<B>) -> tracing::Span {
     tracing::info_span!("request", method = method(request.method()), route, id)
 }
 
-/// Notes that an answer is a failure of ours. One that asks to come again later is meant so: the service is stopping, or has
-/// more to do than it can, and who has found that out has said so where it matters.
+/// Logs an answer that is a failure of the service. A 503 is no error here: the service is stopping or overloaded, and
+/// the code that found this has logged it.
 fn failed(class: ServerErrorsFailureClass, latency: Duration, _: &tracing::Span) {
     match class {
         ServerErrorsFailureClass::StatusCode(StatusCode::SERVICE_UNAVAILABLE) => {
-            tracing::debug!(?latency, "not now");
+            tracing::debug!(?latency, "the service asked a client to try again");
         }
         class => tracing::error!(%class, ?latency, "a request failed"),
     }
@@ -111,7 +113,7 @@ async fn counted(request: Request, next: Next) -> Response {
     response
 }
 
-/// The method's name, as far as there are methods here: a client may write anything in its place.
+/// Returns the method's name, or `other`. A client may send anything as its method.
 fn method(method: &Method) -> &'static str {
     const KNOWN: [Method; 7] = [
         Method::GET,
@@ -126,8 +128,8 @@ fn method(method: &Method) -> &'static str {
     KNOWN.iter().position(|known| known == method).map_or("other", |at| NAMES[at])
 }
 
-/// Adds what browsers are to know of an answer. A service that is about to stop has clients come again on new connections,
-/// so that they find another instance.
+/// Adds the headers that protect browsers. When the service is about to stop, the answer also closes the connection, so
+/// that clients connect to another instance.
 async fn guarded(State(core): State<Core>, request: Request, next: Next) -> Response {
     let may_close = request.version() <= Version::HTTP_11;
     let mut response = next.run(request).await;
@@ -144,18 +146,18 @@ async fn guarded(State(core): State<Core>, request: Request, next: Next) -> Resp
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands over the panic")]
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
     let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = said.unwrap_or("no text"), "a request ended in a panic");
-    Problem::new(Code::Internal, "The service failed. Its log has the reason under the request's id.")
+    tracing::error!(panic = said.unwrap_or("no text"), "a request panicked");
+    Problem::new(Code::Internal, "The service failed. The reason stands in its log, under the request's id.")
         .into_response()
 }
 
-/// Lets pages of any site make these calls and read their answers. No other call is for pages of other sites.
+/// Lets pages of any site make these calls and read the answers. Use it only for calls that such pages need.
 pub fn for_any_site<S: Clone + Send + Sync + 'static>(calls: OpenApiRouter<S>) -> OpenApiRouter<S> {
     calls.layer(cors())
 }
 
-/// Browsers send events from any site: the origin is mirrored, since SDKs send credentials along and `*` would not
-/// do; which sites may use a key is the key's own affair.
+/// CORS for calls that browsers make from any site. The answer repeats the request's origin, because SDKs send
+/// credentials, and `*` does not allow these. A key may itself name the sites that may use it.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::mirror_request())
@@ -171,9 +173,9 @@ fn cors() -> CorsLayer {
         .max_age(Duration::from_mins(10))
 }
 
-/// Runs the call in a task of its own: a client that goes away, or a timeout around it, drops the waiting and not
-/// the work. So no transaction is ever dropped half-way, and a stop waits for what has begun. What the body was paid with
-/// is given back at the end.
+/// Runs the call in a task of its own. If the client goes away, or a timeout ends the waiting, the call still runs to
+/// its end. So no transaction is dropped half-way, and a stop waits for what has begun. At the end, the body's bytes go
+/// back to the budget.
 async fn to_completion(
     State((core, bodies)): State<(Core, Budget)>,
     mut request: Request,
@@ -192,7 +194,7 @@ async fn to_completion(
         Ok(response) => response,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Problem::new(Code::Overloaded, "The service is stopping; try again.").into_response(),
+            Err(_) => Problem::new(Code::Overloaded, "The service is stopping. Try again.").into_response(),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! The listener: every connection is bounded in number, time and memory, and all share one router.
 //!
-//! A connection that sends no request, sends the head of one too slowly, or no longer takes its answer is closed. Bodies
-//! have their own bounds ([`super::body`]).
+//! The service closes a connection that sends no request, sends the head of a request too slowly, or no longer takes
+//! its answer. Bodies have their own bounds ([`super::body`]).
 
 use std::{
     io::{self, Write},
@@ -27,18 +27,18 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
-/// How much of a request's head, or of an answer on its way out, a connection may keep, in bytes.
+/// How many bytes a connection may hold of a request's head, or of an answer on its way out.
 const LARGEST_HEAD: u32 = 64 * 1024;
 /// How many requests an HTTP/2 connection may have open at once.
 const MOST_STREAMS: u32 = 100;
-/// How many connections beyond the limit are told so at once; others are only closed.
+/// How many connections beyond the limit get a refusal at the same time. Others are closed without one.
 const MOST_REFUSING: usize = 64;
 /// How long a connection beyond the limit may take to read that it is refused.
 const REFUSING: Duration = Duration::from_secs(1);
-/// How long to wait after the system has refused to accept a connection, as when no file may be opened.
+/// How long to wait after the system could not accept a connection, for example because no more files may be opened.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What is said to a connection beyond the limit, before it is closed.
+/// The answer to a connection beyond the limit, before it is closed.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
     content-type: application/problem+json\r\ncontent-length: 245\r\n\r\n\
     {\"type\":\"urn:leadscore:problem:overloaded\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"overloaded\",\
@@ -50,13 +50,13 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconn
 pub struct Limits {
     /// How many connections may be open at once.
     pub connections: usize,
-    /// How long the head of a request may take from its first byte.
+    /// How long the head of a request may take to arrive, from its first byte.
     pub head: Duration,
-    /// How long a connection may be open without a request, and without taking any of an answer.
+    /// How long a connection may be open without a request and without taking any byte of an answer.
     pub idle: Duration,
 }
 
-/// Serves until `stop`: then nothing new is accepted, and the requests that have begun are answered.
+/// Serves until `stop` is cancelled. Then the service accepts nothing new, and answers the requests that have begun.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
     let connections = Connections {
         router,
@@ -76,7 +76,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             }
         }
     }
-    // What the system has accepted for us already is answered too.
+    // Connections that the system had already accepted are answered too.
     while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
         connections.admit(stream);
     }
@@ -101,7 +101,7 @@ struct Connections {
 
 impl Connections {
     fn admit(&self, stream: TcpStream) {
-        // An answer is small and its client waits for it: it goes out at once.
+        // Sends each answer at once (`TCP_NODELAY`): answers are small, and clients wait for them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
@@ -123,7 +123,8 @@ impl Connections {
     }
 }
 
-/// Says that there is no place, and hears the client out, since one that is cut off while it sends never reads it.
+/// Answers that there is no place, then reads what the client still sends. A client that is cut off while it sends
+/// never reads the answer.
 async fn refuse(stream: TcpStream) -> io::Result<()> {
     let mut stream = stream.into_std()?;
     stream.write_all(BUSY)?;
@@ -134,7 +135,7 @@ async fn refuse(stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves one connection to its end, or to the end of its patience.
+/// Serves one connection until it ends, or until it is overdue.
 async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: &CancellationToken) {
     let pulse = Arc::new(Pulse::new());
     let io = TokioIo::new(Watched { stream, pulse: Arc::clone(&pulse) });
@@ -150,7 +151,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: &Ca
     });
     let builder = builder();
     let mut connection = pin!(builder.serve_connection(io, service));
-    // How often the pulse is felt: a bound is kept to a quarter of the shortest.
+    // How often to check the limits: a quarter of the shorter one.
     let beat = limits.head.min(limits.idle) / 4;
     let (mut stopping, mut closing) = (false, false);
     loop {
@@ -167,7 +168,8 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: &Ca
             }
             () = tokio::time::sleep(beat) => match pulse.overdue(limits) {
                 None => closing = false,
-                // Its other requests may still be answered; one that has none is closed by this at once.
+                // Other requests of the connection may still be answered. A connection without requests is closed by
+                // this at once.
                 Some(Overdue::Idle) if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
@@ -180,7 +182,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: &Ca
 
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // The pulse sees to the time, for HTTP/2 too, and before it is known which of the two is spoken.
+    // `Pulse` keeps the time limits, for HTTP/2 too, and also before it is known which of the two the client speaks.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(LARGEST_HEAD as usize);
     builder
         .http2()
@@ -200,7 +202,7 @@ struct Pulse(Mutex<Doing>);
 struct Doing {
     /// How many requests wait for their answers.
     requests: usize,
-    /// Whether the head of a request has begun to come.
+    /// Whether the head of a request has begun to arrive.
     head: bool,
     since: Instant,
 }
@@ -220,7 +222,7 @@ impl Pulse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something came. Between requests that is the head of the next.
+    /// Notes that bytes came. Between requests, they begin the head of the next request.
     fn came(&self) {
         let mut doing = self.doing();
         if doing.requests == 0 && !doing.head {
@@ -228,7 +230,7 @@ impl Pulse {
         }
     }
 
-    /// Some of an answer was taken.
+    /// Notes that the client took bytes of an answer.
     fn went(&self) {
         let mut doing = self.doing();
         if !doing.head {
@@ -247,7 +249,7 @@ impl Pulse {
     }
 }
 
-/// A request that waits for its answer.
+/// Counts a request as waiting for its answer until it is dropped.
 struct Busy(Arc<Pulse>);
 
 impl Busy {
@@ -267,7 +269,7 @@ impl Drop for Busy {
     }
 }
 
-/// A stream that tells of what comes and goes.
+/// A stream that tells the connection's [`Pulse`] of each read and write.
 struct Watched {
     stream: TcpStream,
     pulse: Arc<Pulse>,

@@ -1,4 +1,4 @@
-//! Lists: one page at a time, by an opaque cursor that keeps its place while the list changes.
+//! Lists in pages. An opaque cursor marks the place of the next page, also while the list changes.
 
 use axum::{
     http::{HeaderValue, Uri, header},
@@ -16,9 +16,9 @@ use super::{
 };
 use crate::platform::json;
 
-/// How many rows a page has when nobody says.
+/// How many rows a page has if the caller sends no `limit`.
 pub const DEFAULT_LIMIT: u16 = 50;
-/// How many rows a page may have.
+/// How many rows a page may have at most.
 pub const MAX_LIMIT: u16 = 500;
 
 /// One page of a list.
@@ -26,14 +26,15 @@ pub const MAX_LIMIT: u16 = 500;
 pub struct Page<T> {
     /// The rows.
     pub data: Vec<T>,
-    /// Whether more follow.
+    /// Whether more rows follow.
     pub has_more: bool,
     /// What to send as `cursor` for the next page; null at the end.
     pub next_cursor: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// Makes a page of rows of which one more than `limit` was asked for; `key` gives a row's place.
+    /// Makes a page of rows. The caller has read one row more than `limit`, if there is one. `key` gives a row's place
+    /// in the list.
     pub fn of<K: Serialize>(mut rows: Vec<T>, limit: u16, key: impl Fn(&T) -> K) -> Page<T> {
         let limit = usize::from(limit);
         let has_more = rows.len() > limit;
@@ -42,7 +43,7 @@ impl<T> Page<T> {
         Page { data: rows, has_more, next_cursor }
     }
 
-    /// The same page with its rows in another shape.
+    /// Returns the page with each row changed by `shape`.
     pub fn map<U>(self, shape: impl FnMut(T) -> U) -> Page<U> {
         Page {
             data: self.data.into_iter().map(shape).collect(),
@@ -53,7 +54,7 @@ impl<T> Page<T> {
 }
 
 impl<T: Serialize> Page<T> {
-    /// The answer, with a `Link: rel="next"` header that generic extractors follow.
+    /// Answers with the page and a header `Link: rel="next"`, which generic extractors follow.
     pub fn respond(self, uri: &Uri) -> Response {
         let link = self.next_cursor.as_ref().and_then(|cursor| link(uri, cursor));
         let mut response = Json(self).into_response();
@@ -64,7 +65,7 @@ impl<T: Serialize> Page<T> {
     }
 }
 
-/// The `Link` header from a page to its next.
+/// Makes the `Link` header from a page to the next one.
 pub fn link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
     let kept =
         uri.query().unwrap_or("").split('&').filter(|part| !part.is_empty() && !part.starts_with("cursor="));
@@ -72,7 +73,10 @@ pub fn link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("<{}?{query}>; rel=\"next\"", uri.path())).ok()
 }
 
-/// The limit that was asked for, within bounds.
+/// Returns the limit that the caller asked for, or the default.
+///
+/// # Errors
+/// 400 `invalid_parameter` if it is not from 1 to 500.
 pub fn limit(asked: Option<u16>) -> Result<u16, Problem> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(limit),
@@ -80,8 +84,10 @@ pub fn limit(asked: Option<u16>) -> Result<u16, Problem> {
     }
 }
 
-/// Reads a cursor that [`Page::of`] or [`encode`] made. What else is sent in its place is refused, whatever it holds: a
-/// key that is read can be asked for in the database.
+/// Reads a cursor that [`Page::of`] or [`encode`] made.
+///
+/// # Errors
+/// 400 `invalid_cursor` for any other text. So a key that was read can always be used in a statement.
 pub fn decode<K: DeserializeOwned>(cursor: &str) -> Result<K, Problem> {
     URL_SAFE_NO_PAD
         .decode(cursor)
@@ -97,7 +103,7 @@ pub fn decode<K: DeserializeOwned>(cursor: &str) -> Result<K, Problem> {
         })
 }
 
-/// Whether every date-time in a key lies in the years 0 to 9999: the database knows fewer years than chrono.
+/// Whether every date-time in a key lies in the years 0 to 9999. The database knows fewer years than chrono.
 fn has_instants_in_range(key: &Value) -> bool {
     match key {
         Value::String(text) => {
@@ -109,11 +115,11 @@ fn has_instants_in_range(key: &Value) -> bool {
     }
 }
 
-/// A cursor that holds a key; [`decode`] reads it.
+/// Makes a cursor of a key. [`decode`] reads it.
 ///
 /// # Panics
 ///
-/// If the key is no plain data.
+/// If the key cannot be written as JSON.
 pub fn encode<K: Serialize>(key: &K) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).expect("a place in a list is plain data"))
 }

@@ -21,7 +21,7 @@ use crate::platform::db;
 #[derive(strum::IntoStaticStr, strum::EnumIter)]
 #[strum(serialize_all = "snake_case")]
 pub enum Code {
-    /// The body is not what the call takes: not JSON, or cut off.
+    /// The body cannot be read: it is not JSON, or was cut off.
     InvalidBody,
     /// The body is JSON, but a field is missing, unknown or of the wrong kind.
     InvalidRequest,
@@ -29,49 +29,49 @@ pub enum Code {
     InvalidParameter,
     /// The cursor is not one that this list gave out; start without one.
     InvalidCursor,
-    /// No key, or one that is not known.
+    /// The request has no key, or an unknown one.
     Unauthorized,
-    /// The key may not do this.
+    /// The key lacks the scope that the call needs.
     MissingScope,
-    /// A page of this origin may not use the key.
+    /// Pages of this origin may not use the key.
     OriginNotAllowed,
-    /// There is nothing here.
+    /// There is nothing at this path, or nothing with this id.
     NotFound,
-    /// The path exists, the method does not.
+    /// The path exists, but does not support this method.
     MethodNotAllowed,
     /// Another request changed the same thing first.
     Conflict,
-    /// The claim is over.
+    /// The claim has ended.
     ClaimEnded,
-    /// The claim goes on, and the token sent is not its own.
+    /// The claim is open, but the token that you sent belongs to another claim.
     WrongToken,
-    /// The lead is no longer one of the queue's: the claim runs out.
+    /// The lead is no longer in the queue. The claim cannot be renewed, and runs out.
     ClaimNotRenewable,
-    /// The rep has, or has had today, as many leads as the queue gives one.
+    /// The rep holds as many leads as the queue allows, or has got as many today as it allows.
     CapReached,
-    /// Something must be found out about the lead first.
+    /// The lead's checklist lacks answers that this call needs.
     CriteriaMissing,
-    /// The thing is no longer what `If-Match` names.
+    /// The resource has changed: `If-Match` names another version.
     PreconditionFailed,
-    /// What follows this cursor is no longer kept.
+    /// The changes after this cursor are no longer kept.
     CursorExpired,
-    /// The body is larger than the call takes.
+    /// The body is larger than the call allows.
     TooLarge,
-    /// The body's media type or encoding is not one that the call takes.
+    /// The call does not accept the body's media type or encoding.
     UnsupportedMediaType,
-    /// The service has more to do than it can; nothing was lost, try again later.
+    /// The service is overloaded, stopping, or without its database. Nothing of the request was done. Try again later.
     Overloaded,
-    /// The service's own fault.
+    /// The service failed. The fault is its own.
     Internal,
 }
 
 impl Code {
-    /// The word itself.
+    /// Returns the code as the API writes it.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// The status that goes with the code.
+    /// Returns the HTTP status of the code.
     pub fn status(self) -> StatusCode {
         match self {
             Code::InvalidBody | Code::InvalidParameter | Code::InvalidCursor => StatusCode::BAD_REQUEST,
@@ -107,7 +107,7 @@ impl Code {
 /// One thing that is wrong with a body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
-    /// JSON pointer to the place.
+    /// JSON pointer to the place in the body.
     pub pointer: String,
     /// What is wrong, as a stable word.
     pub code: String,
@@ -122,27 +122,27 @@ impl From<Mistake> for Violation {
     }
 }
 
-/// What keeps a request from being answered as it was meant.
+/// Why a request failed.
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// A stable word for programs.
     pub code: Code,
     /// What to do, for a person.
     pub message: String,
-    /// What is wrong where, for an invalid body.
+    /// For an invalid body: each mistake with its place. At most 100 are listed.
     pub errors: Vec<Violation>,
-    /// After how many seconds to try again, in the `Retry-After` header.
+    /// After how many seconds the client should try again, for the header `Retry-After`.
     pub retry_after: Option<u32>,
 }
 
-/// A problem document; the answer to every request that fails.
+/// A problem document (RFC 9457): the body of every answer that is a failure.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Document<'a> {
     /// The code as a URI.
     #[serde(rename = "type")]
     kind: String,
-    /// The status in words.
+    /// The HTTP status in words.
     title: &'static str,
     /// The HTTP status.
     status: u16,
@@ -150,22 +150,22 @@ pub struct Document<'a> {
     code: Code,
     /// What to do, for a person.
     message: &'a str,
-    /// The same as `message`, where RFC 9457 has it.
+    /// The same as `message`, under the name that RFC 9457 gives it.
     detail: &'a str,
     /// The request's id, also in the `x-request-id` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
-    /// What is wrong where, for an invalid body.
+    /// For an invalid body: each mistake with its place. At most 100 are listed.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Violation],
 }
 
-/// How many mistakes of a body an answer lists.
+/// How many mistakes of a body an answer lists at most.
 pub const MOST_LISTED: usize = 100;
-/// How long a sentence may be, in bytes: it may quote what the request says.
+/// How long a message may be, in bytes. A message may quote the request.
 const LONGEST_MESSAGE: usize = 4 * 1024;
 
-/// A sentence that is not too long.
+/// Cuts a message that is too long.
 fn short(mut sentence: String) -> String {
     if sentence.len() > LONGEST_MESSAGE {
         sentence.truncate(sentence.floor_char_boundary(LONGEST_MESSAGE));
@@ -176,7 +176,7 @@ fn short(mut sentence: String) -> String {
 }
 
 impl Problem {
-    /// A problem with a sentence that says what to do.
+    /// Makes a problem. The message is a sentence that says what to do.
     pub fn new(code: Code, message: impl Into<String>) -> Problem {
         Problem {
             code,
@@ -186,22 +186,22 @@ impl Problem {
         }
     }
 
-    /// There is no such thing.
+    /// Makes the problem 404 `not_found`. `what` names the kind of thing, such as `lead`.
     pub fn not_found(what: &str) -> Problem {
         Problem::new(Code::NotFound, format!("There is no such {what}."))
     }
 
-    /// A query parameter or part of the path that cannot be read.
+    /// Makes the problem of a wrong query parameter or part of the path: 400 `invalid_parameter`.
     pub fn parameter(message: impl Into<String>) -> Problem {
         Problem::new(Code::InvalidParameter, message)
     }
 
-    /// A body with mistakes in it.
+    /// Makes the problem of a body with mistakes: 422 `invalid_request`.
     pub fn invalid(message: impl Into<String>, mistakes: Vec<Mistake>) -> Problem {
         Problem::new(Code::InvalidRequest, message).listing(mistakes)
     }
 
-    /// The problem with the first [`MOST_LISTED`] of these mistakes.
+    /// Adds the first [`MOST_LISTED`] of these mistakes to the problem.
     #[must_use]
     pub fn listing(self, mistakes: Vec<Mistake>) -> Problem {
         Problem { errors: mistakes.into_iter().take(MOST_LISTED).map(Violation::from).collect(), ..self }
@@ -231,8 +231,8 @@ impl IntoResponse for Problem {
 }
 
 impl From<sqlx::Error> for Problem {
-    /// A database that is away is worth another try. What it does not take, the caller can mend. Anything else is our
-    /// fault, and said only in the log.
+    /// If the database is away, the caller should try again. If the database refused a value, the caller can mend the
+    /// request. Any other error is a fault of the service, and only the log says which.
     fn from(error: sqlx::Error) -> Problem {
         if is_away(&error) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
@@ -250,11 +250,14 @@ impl From<sqlx::Error> for Problem {
             return Problem::new(Code::InvalidRequest, message);
         }
         tracing::error!(error = &error as &dyn std::error::Error, "a statement failed");
-        Problem::new(Code::Internal, "The service failed. Its log has the reason under the request's id.")
+        Problem::new(
+            Code::Internal,
+            "The service failed. The reason stands in its log, under the request's id.",
+        )
     }
 }
 
-/// Whether the database cannot be reached, or says that it is going or not there yet.
+/// Whether the database cannot be reached, is shutting down, or is still starting.
 fn is_away(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::PoolTimedOut
@@ -269,11 +272,11 @@ fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Writes every failure as a problem document: those of handlers, and the bare ones of the frame.
+/// Writes every failure as a problem document: the failures of handlers, and the bare statuses of the frame.
 ///
 /// # Panics
 ///
-/// Never: a problem is plain data.
+/// Never: a problem can always be written as JSON.
 pub async fn render(request: Request, next: Next) -> Response {
     let id = request
         .extensions()
@@ -306,12 +309,12 @@ fn bare_failure(status: StatusCode, response: &Response) -> Option<Problem> {
     }
     let code = Code::of_status(status);
     let message = match code {
-        Code::TooLarge => "The body is too large; send less at once.",
-        Code::UnsupportedMediaType => "Send the body plain, or with Content-Encoding gzip or zstd.",
-        Code::Internal => "The service failed. Its log has the reason under the request's id.",
-        Code::MethodNotAllowed => "This path does not take this method; see /docs.",
-        Code::NotFound => "There is nothing at this path; see /docs.",
-        _ => "The request could not be read; see /docs.",
+        Code::TooLarge => "The body is too large. Send less at once.",
+        Code::UnsupportedMediaType => "Send the body unpacked, or with Content-Encoding gzip or zstd.",
+        Code::Internal => "The service failed. The reason stands in its log, under the request's id.",
+        Code::MethodNotAllowed => "This path does not support this method. See /docs.",
+        Code::NotFound => "There is nothing at this path. See /docs.",
+        _ => "The request cannot be read. See /docs.",
     };
     Some(Problem::new(code, message))
 }

@@ -1,4 +1,5 @@
-//! What people say beside a call: who they are, why, and under which key they would repeat it.
+//! Texts that come with many calls: who made the call, why, and its `Idempotency-Key`.: who they are, why, and under
+//! which key they would repeat it.
 
 use axum::http::HeaderMap;
 use sqlx::error::DatabaseError;
@@ -14,27 +15,28 @@ pub const LONGEST_TEXT: usize = 2_000;
 pub const LONGEST_NAME: usize = 200;
 /// How long the name of a key may be, in characters.
 pub const LONGEST_KEY_NAME: usize = 100;
-/// How long the description of a webhook may be, in characters.
+/// How long the description of a webhook endpoint may be, in characters.
 pub const LONGEST_DESCRIPTION: usize = 500;
 /// How long an `Idempotency-Key` may be, in bytes.
 pub const LONGEST_KEY: usize = 512;
 
-/// How a body is checked: its texts are read, and all mistakes in it are said at once.
+/// Reads the texts of a body and collects every mistake, so that one answer names all of them.
 pub trait Texts: Sized {
-    /// A text that people read, trimmed; one that cannot be stored, or is too long, is a mistake.
+    /// Trims a text that people read. A text is a mistake if it is empty, has more than `longest` characters, or has
+    /// control characters other than line breaks.
     fn text(&mut self, pointer: &str, text: &str, longest: usize) -> String;
 
-    /// The same for a text that may be left out.
+    /// Does the same for a text that may be left out.
     fn note(&mut self, pointer: &str, text: Option<&str>, longest: usize) -> Option<String> {
         text.map(|text| self.text(pointer, text, longest))
     }
 
-    /// Who says it: the name that was given, or else the name of the key.
+    /// Returns the name of the person who made the call: the name in the body, or else the name of the key.
     fn name(&mut self, pointer: &str, name: Option<&str>, of_key: &str) -> String {
         name.map_or_else(|| of_key.to_owned(), |name| self.text(pointer, name, LONGEST_NAME))
     }
 
-    /// All mistakes as one problem, if there is any.
+    /// Returns all mistakes as one problem, if there are any.
     ///
     /// # Errors
     /// 422 `invalid_request`.
@@ -62,29 +64,29 @@ impl Texts for Mistakes {
     }
 }
 
-/// The problem of a body with one thing wrong.
+/// Makes the problem of a body with one mistake: 422 `invalid_request`.
 pub fn mistake(pointer: &str, code: &'static str, message: impl Into<String>) -> Problem {
     let message = message.into();
     let summary = format!("{pointer}: {message}.");
     Problem::invalid(summary, vec![Mistake::new(pointer, code, message)])
 }
 
-/// What a call has made before under its `Idempotency-Key`, and how to go on without its answer.
+/// What an earlier call with the same `Idempotency-Key` has made.
 #[derive(Debug)]
 pub struct MadeBefore {
-    /// What was made, with its id.
+    /// What the earlier call made, with its id.
     pub what: String,
-    /// What the answer showed that is not shown again.
+    /// The part of the earlier answer that is shown only once.
     pub showed: &'static str,
-    /// How to get another of these.
+    /// How to get a new one.
     pub advice: String,
 }
 
-/// What a call has made; or, if its key has made something before, the problem that says what. `find` reads what was made.
+/// Returns what a call has made. If the call's `Idempotency-Key` was used before, `find` reads what it made then.
 ///
 /// # Errors
-/// 409 `conflict` if the key is used. If what the key made is removed at this very moment, 503 `overloaded`: the call may be
-/// made again.
+/// 409 `conflict` if the key was used before; the message says what it made. 503 `overloaded` if that is being removed
+/// at this moment: the same call may be made again.
 pub async fn once<T>(
     made: sqlx::Result<T>,
     request_key: Option<&str>,
@@ -97,24 +99,29 @@ pub async fn once<T>(
             Some(MadeBefore { what, showed, advice }) => Problem::new(
                 Code::Conflict,
                 format!(
-                    "A call with this Idempotency-Key has made {what}, and its answer showed {showed}. If you have not \
-                     got that, {advice}."
+                    "A call with this Idempotency-Key has made {what}, and its answer showed {showed}. If you did not \
+                     receive that, {advice}."
                 ),
             ),
-            None => {
-                Problem::new(Code::Overloaded, "What this Idempotency-Key made is being removed. Try again.")
-            }
+            None => Problem::new(
+                Code::Overloaded,
+                "The resource that this Idempotency-Key made is being removed. Try again.",
+            ),
         }),
         (made, _) => Ok(made?),
     }
 }
 
-/// A header of a request as text; none if the request has no such header, or if its value is no visible ASCII.
+/// Returns a header of a request as text. `None` if the request has no such header, or if the value is not visible
+/// ASCII.
 pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Under which key the caller would repeat the call.
+/// Returns the call's `Idempotency-Key`, if it has one.
+///
+/// # Errors
+/// 400 `invalid_parameter` if it is not 1 to 512 printable ASCII characters.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let fits = |text: &&str| (1..=LONGEST_KEY).contains(&text.len()) && !text.chars().any(char::is_control);

@@ -60,8 +60,8 @@ async fn paths_and_methods_that_do_not_exist_are_problems_too() {
         insta::assert_snapshot!(shown(&answer.json()), @r#"
         {
           "code": "method_not_allowed",
-          "detail": "This path does not take this method; see /docs.",
-          "message": "This path does not take this method; see /docs.",
+          "detail": "This path does not support this method. See /docs.",
+          "message": "This path does not support this method. See /docs.",
           "request_id": "[id]",
           "status": 405,
           "title": "Method Not Allowed",
