@@ -35,7 +35,7 @@ where
     OpenApiRouter::new().routes(routes!(list_keys, create_key)).routes(routes!(revoke_key))
 }
 
-/// A key, without the key itself.
+/// What the service shows of a key: all but the key itself.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Key)]
 struct KeyView {
@@ -45,17 +45,17 @@ struct KeyView {
     prefix: String,
     /// The key's last four characters.
     last_four: String,
-    /// What it may do.
+    /// What the key may do.
     #[schema(value_type = Vec<Scope>)]
     scopes: Vec<String>,
-    /// Origins of web pages that may use it; none: any.
+    /// Origins of web pages that may use the key. If the list is empty, pages of every origin may.
     allowed_origins: Vec<String>,
-    /// Whether each request with it has to be signed.
+    /// Whether each request with the key must be signed.
     signed: bool,
     created_at: DateTime<Utc>,
 }
 
-/// A new key. This is the only time that it is shown.
+/// A new key. The key is shown only in this answer.
 #[derive(Debug, Serialize, ToSchema)]
 struct KeyWithSecret {
     #[serde(flatten)]
@@ -64,25 +64,28 @@ struct KeyWithSecret {
     key: String,
 }
 
-/// A key to be made.
+/// A key to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateKey {
-    /// What to call it, 1 to 100 characters.
+    /// A name for people, 1 to 100 characters.
     name: String,
-    /// What it may do. `ingest` alone makes a write key (`wk_…`), anything else a secret key (`sk_…`).
+    /// What the key may do: one or more scopes. `ingest` alone makes a write key (`wk_…`). Anything else makes a secret
+    /// key (`sk_…`).
     scopes: Vec<Scope>,
-    /// For a write key: origins of web pages that may use it, such as `https://www.example.com`; none: any.
+    /// For a write key: the origins of web pages that may use it, such as `https://www.example.com`. Without any, pages
+    /// of every origin may.
     #[serde(default)]
     allowed_origins: Vec<String>,
-    /// For a write key: nothing is taken with it but what is signed by this secret, in the header `X-Signature`, as Segment and
-    /// Customer.io sign what they send on. Whoever has both may have people erased. 16 to 200 characters.
+    /// For a write key: a secret by which another service signs its requests, such as Segment or Customer.io. The
+    /// signature stands in the header `X-Signature`. The key is then good for signed requests only. Somebody who has
+    /// key and secret can have people erased. 16 to 200 characters of ASCII without spaces.
     #[schema(value_type = Option<String>)]
     signing_secret: Option<SigningSecret>,
 }
 
 impl CreateKey {
-    /// Each scope once, and origins as browsers send them: in lower case.
+    /// Keeps each scope once, and writes origins as browsers send them: in lower case.
     fn normalised(mut self) -> CreateKey {
         self.scopes.sort_unstable();
         self.scopes.dedup();
@@ -95,13 +98,13 @@ impl CreateKey {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListKeys {
-    /// How many rows, 1 to 500.
+    /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
     /// Where to go on: the `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// The keys in use.
+/// Lists the keys in use, oldest first.
 #[utoipa::path(get, path = "/v1/keys", tag = "Operations", params(ListKeys),
     responses((status = 200, body = Page<KeyView>)))]
 async fn list_keys(
@@ -118,10 +121,10 @@ async fn list_keys(
 
 /// Makes a key.
 ///
-/// With `Idempotency-Key`, the same call again makes no second key. Its answer is 409 `conflict` and names the key that was
-/// made; the key itself is shown once and cannot be shown again.
+/// If you repeat the call with the same `Idempotency-Key`, the service makes no second key. It answers 409 `conflict`
+/// and names the key that the first call made. The key itself was shown in the first answer and cannot be shown again.
 #[utoipa::path(post, path = "/v1/keys", tag = "Operations", request_body = CreateKey,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Of the key")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 512 printable ASCII characters")),
     responses((status = 201, body = KeyWithSecret)))]
 async fn create_key(
     State(keys): State<Keys>,
@@ -149,7 +152,7 @@ async fn create_key(
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// The key that a call has made before.
+/// Finds the key that an earlier call with the same idempotency key has made.
 async fn made_before(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<MadeBefore>> {
     let made = store::made_by(conn, request_key).await?;
     Ok(made.map(|(id, last_four)| MadeBefore {
@@ -159,7 +162,7 @@ async fn made_before(conn: &mut PgConnection, request_key: &str) -> sqlx::Result
     }))
 }
 
-/// Revokes a key: it stops working at once, on other instances within a second.
+/// Revokes a key. The key stops working at once, on other instances within a second.
 #[utoipa::path(delete, path = "/v1/keys/{id}", tag = "Operations", params(("id" = KeyId, Path)),
     responses((status = 204)))]
 async fn revoke_key(
@@ -198,7 +201,7 @@ fn validate(body: &CreateKey) -> Result<Prefix, Problem> {
     }
     mistakes
         .unless_any(Some(prefix))
-        .map_err(|found| Problem::invalid("The key cannot be made like this.", found))
+        .map_err(|found| Problem::invalid("The key cannot be made with these values.", found))
 }
 
 fn is_origin(origin: &str) -> bool {

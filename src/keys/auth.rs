@@ -12,7 +12,7 @@ use crate::http::{
     said,
 };
 
-/// What the extractors here ask of the state of the router.
+/// What the extractors need from the router's state.
 pub trait RouterState: Clone + Send + Sync + 'static {
     /// The keys in use.
     fn keys(&self) -> &Keys;
@@ -36,27 +36,31 @@ macro_rules! caller {
 }
 
 caller!(
-    /// May send events.
+    /// A caller whose key may send events.
     Sender,
     Scope::Ingest
 );
 caller!(
-    /// May look at leads, scores, queues and models.
+    /// A caller whose key may read leads, scores, queues and models.
     Reader,
     Scope::Read
 );
 caller!(
-    /// May look, and change leads.
+    /// A caller whose key may read, and may change leads.
     Editor,
     Scope::ReadWrite
 );
 caller!(
-    /// May do everything.
+    /// A caller whose key has the scope `admin`.
     Admin,
     Scope::Admin
 );
 
-/// The record of a presented key, if it is known, has the scope, and is enough by itself.
+/// Returns the record of the key that the caller sent, if the key alone allows the call.
+///
+/// # Errors
+/// 401 `unauthorized` without a known key, or with a key that is only for signed requests. 403 `missing_scope` without
+/// the scope. 403 `origin_not_allowed` on a page whose origin the key does not allow.
 pub async fn authenticate(
     keys: &Keys,
     presented: Option<&str>,
@@ -71,8 +75,12 @@ pub async fn authenticate(
     Ok(key)
 }
 
-/// The record of a presented key, if it is known and has the scope. Whether the request is signed, if it has to be, is the
-/// caller's to see.
+/// Returns the record of the key that the caller sent, if the key has the scope. If the key needs signed requests, the
+/// caller of this function must check the signature.
+///
+/// # Errors
+/// 401 `unauthorized` without a known key. 403 `missing_scope` without the scope. 403 `origin_not_allowed` on a page
+/// whose origin the key does not allow.
 pub async fn recognise(
     keys: &Keys,
     presented: Option<&str>,
@@ -92,12 +100,15 @@ pub async fn recognise(
         && !key.origins.is_empty()
         && !key.origins.iter().any(|allowed| allowed == origin)
     {
-        return Err(Problem::new(Code::OriginNotAllowed, "Pages of this origin may not use this key."));
+        return Err(Problem::new(
+            Code::OriginNotAllowed,
+            "Pages of this origin may not use this key. Add the origin to the key, or use another key.",
+        ));
     }
     Ok(key)
 }
 
-/// The key in the `Authorization` header: Bearer, or Basic with the key as user name.
+/// Returns the key in the header `Authorization`: as Bearer, or as the user name of Basic.
 pub fn presented(headers: &HeaderMap) -> Option<String> {
     let value = said::header(headers, "authorization")?;
     let (scheme, rest) = value.split_once(' ')?;

@@ -25,14 +25,14 @@ pub use store::{Key, NewKey};
 
 use crate::platform::{core::Core, ids::Ids};
 
-/// How short a key given by the operator may be, prefix included.
+/// How short a key that the operator chose may be, in bytes, with its prefix.
 pub const SHORTEST_GIVEN_KEY: usize = 24;
 
 const RANDOM_CHARACTERS: usize = 32;
 const CHECKSUM_CHARACTERS: usize = 6;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The core, and the keys in use. Cheap to clone.
+/// The core and the keys in use. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// What every feature stands on.
@@ -57,39 +57,39 @@ impl Deref for Keys {
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Scope {
-    /// Send events.
+    /// Sends events.
     Ingest,
-    /// Look at leads, scores, queues and models.
+    /// Reads leads, scores, queues and models.
     Read,
-    /// Look, and change leads.
+    /// Reads, and changes leads.
     ReadWrite,
-    /// Everything, keys and models included.
+    /// Allows everything, keys and models included.
     Admin,
 }
 
 impl Scope {
-    /// The word for it.
+    /// Returns the scope as the API writes it.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 
-    /// Whether holding this scope is enough for what `needed` names.
+    /// Whether a key with this scope may do what needs the scope `needed`.
     pub fn covers(self, needed: Scope) -> bool {
         self == needed || self == Scope::Admin || (self == Scope::ReadWrite && needed == Scope::Read)
     }
 }
 
-/// Which of the two kinds of key.
+/// The two kinds of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefix {
-    /// Public; sends events.
+    /// A write key: may stand in a web page, and sends events.
     Write,
-    /// Secret; has scopes.
+    /// A secret key: stays on a server, and has scopes.
     Secret,
 }
 
 impl Prefix {
-    /// How such a key begins.
+    /// Returns the text with which keys of this kind begin.
     pub fn as_str(self) -> &'static str {
         match self {
             Prefix::Write => "wk_",
@@ -98,34 +98,38 @@ impl Prefix {
     }
 }
 
-/// A key in the clear. Shown once, never stored, never logged.
+/// A key in the clear. It is shown once, never stored and never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// A new key.
+    /// Makes a new key.
     pub fn generate(prefix: Prefix, ids: &Ids) -> Secret {
         let mut bytes = [0; RANDOM_CHARACTERS];
         ids.fill(&mut bytes);
-        // A byte modulo 62 leans towards the first eight letters; 32 of them still hold over 180 bits.
+        // A byte modulo 62 prefers the first eight letters. 32 such letters still hold more than 180 bits.
         let body: String =
             bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect();
         Secret(format!("{}{body}{}", prefix.as_str(), checksum(&body)))
     }
 
-    /// A key that the operator chose: `sk_…` or `wk_…`, at least 24 characters, none of them a colon or space.
+    /// Reads a key that the operator chose.
+    ///
+    /// # Errors
+    /// If the key does not begin with the prefix, has fewer than 24 characters, or has a space, a colon, or a character
+    /// beyond ASCII.
     pub fn given(key: &str, prefix: Prefix) -> Result<Secret, String> {
         let plain = key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
         if key.starts_with(prefix.as_str()) && key.len() >= SHORTEST_GIVEN_KEY && plain {
             return Ok(Secret(key.to_owned()));
         }
         Err(format!(
-            "a key here begins with {} and has at least {SHORTEST_GIVEN_KEY} characters, none of them a space or colon",
+            "a key of this service begins with {} and has at least {SHORTEST_GIVEN_KEY} characters of ASCII without spaces and colons",
             prefix.as_str()
         ))
     }
 
-    /// The key itself, for showing once.
+    /// Returns the key itself, to show it once.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -145,17 +149,19 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The keys that this start made, to be shown once.
+/// The keys that this start of the service made, to show them once.
 #[derive(Debug, Default)]
 pub struct Made {
-    /// With every scope.
+    /// A secret key with the scopes `admin` and `ingest`.
     pub admin: Option<Secret>,
-    /// For trackers.
+    /// A write key, for trackers.
     pub write: Option<Secret>,
 }
 
-/// Sees to it that there are an admin and a write key: the operator's own, which replace those given at an
-/// earlier start, or, where there is none of that kind at all, new ones.
+/// Makes sure that there is an admin key and a write key.
+///
+/// A key from the operator's settings replaces the one from earlier settings. Without a key in the settings, and
+/// without any key of that kind, a new key is made. Returns the new keys.
 pub async fn ensure(keys: &Keys, admin: Option<Secret>, write: Option<Secret>) -> Result<Made, sqlx::Error> {
     Ok(Made {
         admin: ensure_one(keys, Prefix::Secret, &[Scope::Admin, Scope::Ingest], admin).await?,
@@ -197,7 +203,7 @@ fn hash_of(key: &str) -> Vec<u8> {
     Sha256::digest(key.as_bytes()).to_vec()
 }
 
-/// Whether a key ends in the checksum that the service gives to the keys that it makes.
+/// Whether a key ends in the checksum of keys that the service made.
 fn has_checksum(key: &str) -> bool {
     let body = [Prefix::Write, Prefix::Secret].iter().find_map(|prefix| key.strip_prefix(prefix.as_str()));
     let parts = body.and_then(|body| body.split_at_checked(body.len().checked_sub(CHECKSUM_CHARACTERS)?));

@@ -1,9 +1,9 @@
-//! Every key in use, held in memory: to know a key, or to know none, asks the database nothing.
+//! Every key in use, held in memory. To recognise or refuse a key, the ring seldom asks the database.
 //!
-//! The ring is read again when it is older than [`BELIEVED`], by one request for all that wait. A key that is not on it is
-//! looked for once more in the database if it has the checksum of a key made here, since another instance may have made it
-//! just now; that too is one reading for all that wait, and there is a rest after it, so that no number of wrong keys keeps
-//! the database busy.
+//! When the ring is older than [`BELIEVED`], one request reads it again for all that wait. Another instance may just
+//! have made a key that is not on the ring. So if an unknown key has the checksum of a key of this service, the ring is
+//! read again, once for all that wait. Between two such readings there is a pause, so that no number of wrong keys
+//! keeps the database busy.
 
 use std::{
     collections::HashMap,
@@ -18,11 +18,11 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{has_checksum, hash_of, store, store::Key};
 use crate::platform::clock::Clock;
 
-/// For how long the ring is believed before the database is asked again.
+/// How long the ring is used before the database is asked again.
 pub const BELIEVED: TimeDelta = TimeDelta::seconds(1);
-/// How long keys that are not on the ring wait at least from one reading to the next.
+/// The shortest pause between two readings for keys that are not on the ring.
 const REST: Duration = Duration::from_millis(50);
-/// How long a key can be, in bytes.
+/// How long a key may be, in bytes.
 const LONGEST: usize = 1_024;
 
 /// The keys in use.
@@ -35,23 +35,23 @@ pub struct KeyRing {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// By their hash.
+    /// The keys by their hash.
     keys: HashMap<Vec<u8>, Key>,
-    /// As of when, if they may be believed.
+    /// When the keys were read. `None` if they must be read again.
     at: Option<DateTime<Utc>>,
     /// When the last reading began.
     began: Option<Instant>,
-    /// How often they were to be forgotten.
+    /// How often [`KeyRing::forget`] was called. A reading that was under way meanwhile does not count as fresh.
     forgotten: u64,
 }
 
 impl KeyRing {
-    /// An empty ring.
+    /// Makes an empty ring.
     pub fn new(clock: Clock) -> KeyRing {
         KeyRing { clock, known: RwLock::default(), reading: Mutex::default() }
     }
 
-    /// The record of a key in the clear; none if it is unknown or revoked.
+    /// Returns the record of a key in the clear. `None` if the key is unknown or revoked.
     pub async fn find(&self, db: &PgPool, presented: &str) -> Result<Option<Key>, sqlx::Error> {
         if presented.len() > LONGEST {
             return Ok(None);
@@ -67,7 +67,7 @@ impl KeyRing {
         Ok(self.known().keys.get(&hash).cloned())
     }
 
-    /// Asks the database again from now on.
+    /// Forgets the keys, so that the next call reads them from the database again.
     pub fn forget(&self) {
         let mut known = self.known_mut();
         known.at = None;
@@ -78,7 +78,7 @@ impl KeyRing {
         self.known().at.is_some_and(|at| self.clock.now() - at < BELIEVED)
     }
 
-    /// Sees to it that the ring is fresh and was read after this instant.
+    /// Reads the ring, unless it is fresh and another request has read it since the instant `asked`.
     async fn read_since(&self, db: &PgPool, asked: Instant) -> Result<(), sqlx::Error> {
         let _one = self.reading.lock().await;
         if self.is_fresh() {

@@ -1,26 +1,27 @@
-//! What other services sign by what they send on to us.
+//! The secrets by which other services sign the requests that they send on to this service.
 
 use std::fmt;
 
 use ring::hmac;
 use serde::Deserialize;
 
-/// How short and how long a signing secret may be, in bytes.
+/// How long a signing secret may be, in bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 16..=200;
 
-/// A secret that a service and we share.
+/// A secret that another service and this service share.
 #[derive(Clone, PartialEq, Eq, Deserialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]
 pub struct SigningSecret(String);
 
 impl SigningSecret {
-    /// Whether it is long enough to be no guess, and of characters that look the same everywhere.
+    /// Whether the secret is hard to guess and has only visible ASCII characters: 16 to 200 of them.
     pub fn is_strong(&self) -> bool {
         LENGTH.contains(&self.0.len()) && self.0.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
-    /// Whether a signature is this secret's of these bytes: HMAC-SHA1 in hexadecimal, as Segment signs.
+    /// Whether this secret gives this signature for these bytes. The signature is HMAC-SHA1 in hexadecimal, as Segment
+    /// signs.
     pub fn signed(&self, signature: &str, bytes: &[u8]) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.0.as_bytes());
         hex::decode(signature).is_ok_and(|signature| hmac::verify(&key, bytes, &signature).is_ok())

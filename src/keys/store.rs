@@ -6,29 +6,29 @@ use sqlx::PgConnection;
 use super::{Prefix, Scope, Secret, SigningSecret};
 use crate::platform::ids::{Ids, KeyId};
 
-/// What is known of a key.
+/// A key as it is stored, without the key itself.
 #[derive(Debug, Clone)]
 pub struct Key {
-    /// Its record.
+    /// The id of the record.
     pub id: KeyId,
-    /// What a person calls it.
+    /// The name that a person gave the key.
     pub name: String,
     /// `wk_` or `sk_`.
     pub prefix: String,
-    /// Its last four characters.
+    /// The key's last four characters.
     pub last_four: String,
-    /// What it may do, as stored.
+    /// The scopes, as stored.
     pub scopes: Vec<String>,
-    /// Origins of web pages that may use it; none: any.
+    /// Origins of web pages that may use the key. Empty: every origin.
     pub origins: Vec<String>,
-    /// What each request with it is signed by; none: the key alone is enough.
+    /// The secret by which each request with the key must be signed. `None`: the key alone is enough.
     pub signing_secret: Option<SigningSecret>,
-    /// When it was made.
+    /// When the key was made.
     pub created_at: DateTime<Utc>,
 }
 
 impl Key {
-    /// Whether the key may do what `needed` names.
+    /// Whether the key may do what needs the scope `needed`.
     pub fn may(&self, needed: Scope) -> bool {
         [Scope::Ingest, Scope::Read, Scope::ReadWrite, Scope::Admin]
             .into_iter()
@@ -36,7 +36,7 @@ impl Key {
     }
 }
 
-/// A key with its hash.
+/// A row of the table, with the key's hash.
 struct Row {
     hash: Vec<u8>,
     id: KeyId,
@@ -49,24 +49,24 @@ struct Row {
     created_at: DateTime<Utc>,
 }
 
-/// A key to be made.
+/// A key to make.
 #[derive(Debug)]
 pub struct NewKey<'a> {
-    /// What a person calls it.
+    /// The name that a person gave the key.
     pub name: &'a str,
-    /// What it may do.
+    /// The scopes.
     pub scopes: &'a [Scope],
-    /// Origins of web pages that may use it; none: any.
+    /// Origins of web pages that may use the key. Empty: every origin.
     pub origins: &'a [String],
-    /// What each request with it is to be signed by; none: the key alone is enough.
+    /// The secret by which each request with the key must be signed. `None`: the key alone is enough.
     pub signing_secret: Option<&'a SigningSecret>,
-    /// Whether the operator's settings gave it.
+    /// Whether the key comes from the operator's settings.
     pub environment: bool,
-    /// The idempotency key of the call that makes it. A second key under it violates a constraint.
+    /// The idempotency key of the call that makes the key. A second key under it violates a constraint.
     pub request_key: Option<&'a str>,
 }
 
-/// Lets one starting instance at a time look for keys and make them.
+/// Locks the table, so that only one starting instance at a time looks for keys and makes them.
 pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         "-- keys::lock
@@ -77,7 +77,7 @@ pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Every key in use, by its hash.
+/// Reads every key in use, with its hash.
 pub(super) async fn in_use(conn: &mut PgConnection) -> sqlx::Result<Vec<(Vec<u8>, Key)>> {
     let rows = sqlx::query_as!(
         Row,
@@ -94,6 +94,7 @@ pub(super) async fn in_use(conn: &mut PgConnection) -> sqlx::Result<Vec<(Vec<u8>
     Ok(rows.into_iter().map(key).collect())
 }
 
+/// Whether there is a key of this kind in use.
 pub(super) async fn any(conn: &mut PgConnection, prefix: Prefix) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"-- keys::any
@@ -104,7 +105,7 @@ pub(super) async fn any(conn: &mut PgConnection, prefix: Prefix) -> sqlx::Result
     .await
 }
 
-/// The keys in use, newest last.
+/// Reads the keys in use after `after`, oldest first.
 pub(super) async fn list(
     conn: &mut PgConnection,
     after: Option<KeyId>,
@@ -123,7 +124,7 @@ pub(super) async fn list(
     .await
 }
 
-/// Makes a key; one that is there already (given again by the operator) comes back into use.
+/// Stores a key. If the operator gives a revoked key again, the key comes back into use.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     ids: &Ids,
@@ -157,7 +158,7 @@ pub(super) async fn insert(
     .await
 }
 
-/// The key that a call with this idempotency key has made, and its last four characters.
+/// Finds the key that a call with this idempotency key has made, with its last four characters.
 pub(super) async fn made_by(
     conn: &mut PgConnection,
     request_key: &str,
@@ -172,7 +173,7 @@ pub(super) async fn made_by(
     Ok(row.map(|row| (row.id, row.last_four)))
 }
 
-/// Revokes what the operator's settings gave before and no longer name.
+/// Revokes the keys of earlier settings that the settings no longer name.
 pub(super) async fn revoke_given(
     conn: &mut PgConnection,
     prefix: Prefix,
@@ -192,7 +193,7 @@ pub(super) async fn revoke_given(
     Ok(())
 }
 
-/// Revokes a key, and forgets what its requests were signed by; false if there is none of this id in use.
+/// Revokes a key and removes its signing secret. Returns false if no key in use has this id.
 pub(super) async fn revoke(conn: &mut PgConnection, id: KeyId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "-- keys::revoke
