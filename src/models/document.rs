@@ -1,7 +1,7 @@
 //! Model documents as people write them: YAML with the keys of the JSON.
 //!
-//! A short YAML text can keep a reader busy for minutes: by nesting, and by aliases that repeat aliases. So it is measured
-//! before it is read.
+//! A short YAML text can keep a parser busy for minutes, by nesting or by aliases that repeat aliases. So the text is
+//! measured before it is parsed.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::platform::json;
 
 /// How large a document may be, in bytes. The models that come with the service have up to 21 KB.
 pub const LARGEST: usize = 512 * 1024;
-/// How many values a document may have. What an alias repeats counts each time.
+/// How many values a document may have. The values that an alias repeats count each time.
 pub const MOST_VALUES: usize = 100_000;
 
 /// Why a document cannot be read.
@@ -21,34 +21,34 @@ pub enum Unreadable {
     /// It is too large.
     #[error("a model has at most {LARGEST} bytes")]
     TooLarge,
-    /// Its lists and objects lie too deep in one another.
+    /// Its lists and objects are nested too deeply.
     #[error("lists and objects may be at most {} levels deep", json::DEEPEST)]
     TooDeep,
-    /// It has too many values, or an alias stands within what it repeats.
-    #[error("a model has at most {MOST_VALUES} values, counting each time what an alias repeats")]
+    /// It has too many values, or an alias stands inside the value that it repeats.
+    #[error("a model has at most {MOST_VALUES} values; the values that an alias repeats count each time")]
     TooManyValues,
-    /// It is no YAML.
+    /// It is not YAML.
     #[error(transparent)]
     NoYaml(#[from] ScanError),
-    /// It is YAML, but no document of JSON's values.
+    /// It is YAML, but JSON cannot express its values.
     #[error(transparent)]
     NoDocument(#[from] yaml_serde::Error),
 }
 
-/// Reads a document in YAML (of which JSON is a part).
+/// Reads a document in YAML. JSON is YAML too.
 pub fn from_yaml(text: &str) -> Result<Value, Unreadable> {
     measure(text)?;
-    // By way of YAML's own values, which refuse a key that stands twice.
+    // By way of YAML's own values, because these refuse a key that stands twice.
     let document: yaml_serde::Value = yaml_serde::from_str(text)?;
     Ok(yaml_serde::from_value(document)?)
 }
 
-/// Refuses a text that would take long to read, at the first place that shows it.
+/// Refuses a text that would take long to parse. Stops at the first place that shows this.
 fn measure(text: &str) -> Result<(), Unreadable> {
     if text.len() > LARGEST {
         return Err(Unreadable::TooLarge);
     }
-    // What is open: its anchor, and how many values came before it.
+    // For each open list or object: its anchor, and how many values came before it.
     let mut open: Vec<(usize, usize)> = Vec::new();
     let mut sizes: HashMap<usize, usize> = HashMap::new();
     let mut values = 0_usize;

@@ -1,4 +1,4 @@
-//! Making, changing and discarding drafts. A version that leads are or were scored by never changes.
+//! Adding, replacing and deleting drafts. A version by which leads are or were scored never changes.
 
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -13,17 +13,18 @@ pub(super) enum DraftError {
     NotFound,
     #[error("leads are or were scored by this version")]
     InUse,
-    #[error("the idempotency key is that of another document")]
+    #[error("the idempotency key was used for another document")]
     KeyUsed(ModelId),
-    /// What the caller expected of it does not hold.
+    /// The draft is not as the caller expects it.
     #[error("{}", .0.message)]
     Refused(Problem),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
 
-/// Adds a draft; its version is one more than the last of that name. The same call again, as its idempotency key says, adds
-/// none: `false`, with the draft that the call has added.
+/// Adds a draft. Its version number is one more than the last of its name.
+///
+/// A repeated call, by its idempotency key, adds nothing. It returns `false` and the draft that the first call added.
 pub(super) async fn create(
     models: &Models,
     name: &str,
@@ -36,11 +37,11 @@ pub(super) async fn create(
         let now = models.clock.now();
         match store::insert_draft(&mut conn, id, name, document, request_key, now).await {
             Ok(Some(version)) => return Ok((version, true)),
-            // Another draft of the same name took the number at the same moment.
+            // Another draft of the same name took the number at the same moment. Try the next number.
             Ok(None) => {}
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
                 let Some(key) = request_key else { return Err(sqlx::Error::Database(error).into()) };
-                // Deleted at this very moment: then nothing is in the way any more.
+                // If the first draft was deleted at this moment, the key is free again.
                 let Some(made) = store::made_by(&mut conn, key).await? else { continue };
                 return if made.document == *document {
                     Ok((made, false))
@@ -68,7 +69,7 @@ pub(super) async fn replace(
     Ok(version)
 }
 
-/// Discards a draft, if it is as the caller expects it.
+/// Deletes a draft, if the draft is as the caller expects it.
 pub(super) async fn delete(
     models: &Models,
     id: ModelId,

@@ -30,13 +30,13 @@ use crate::platform::{
     ids::{LeadId, ModelId},
 };
 
-/// The model that a new installation begins with, as a person writes it.
+/// The model with which a new installation begins, as YAML.
 pub const DEFAULT_DOCUMENT: &str = include_str!("../../models/b2b-saas.yaml");
 
-/// How many types of events are noted at most. A log that has held more cannot say which it has not.
+/// How many types of events are noted at most. Of a log with more types, nobody can say which types it has never held.
 pub const MOST_TYPES: usize = 2_000;
 
-/// The types of events that the log has ever held; none if they are too many to be noted.
+/// Returns the types of events that the log has ever held. `None` if there are too many to note them all.
 pub async fn seen_types(conn: &mut PgConnection) -> sqlx::Result<Option<BTreeSet<String>>> {
     let types = store::seen_types(conn).await?;
     Ok((types.len() < MOST_TYPES).then(|| types.into_iter().collect()))
@@ -68,35 +68,32 @@ pub struct Version {
     pub model: Model,
 }
 
-/// A published score as it is stored and shown.
-///
-/// # Panics
-///
-/// Never: a model's bounds lie within a million points.
+/// Converts a published score, in points, to the type in which it is stored and shown.
 pub fn published(score: i64) -> i32 {
     i32::try_from(score).expect("a model's bounds lie within a million points")
 }
 
 impl Version {
-    /// A lead's tally as it is stored. None of one that cannot be read, which is told in the service's log: whoever changes the
-    /// lead replays it.
+    /// Decodes a lead's stored tally. `None` if it cannot be read: this is logged, and the next change of the lead
+    /// replays it.
     pub fn tally(&self, lead: LeadId, stored: &[u8]) -> Option<Tally> {
         Tally::decode(&self.model, stored)
             .inspect_err(|why| {
                 let (lead, model) = (lead.0, self.id.0);
-                tracing::warn!(%lead, %model, column = "score.tally", %why, "what is stored of a lead cannot be read");
+                tracing::warn!(%lead, %model, column = "score.tally", %why, "a lead's stored tally cannot be read; the next change of the lead replays it");
             })
             .ok()
     }
 
-    /// The score of a lead's stored tally at an instant; none if the tally cannot be read.
+    /// Computes the score of a lead's stored tally at an instant. `None` if the tally cannot be read.
     pub fn evaluate(&self, lead: LeadId, tally: &[u8], as_of: DateTime<Utc>) -> Option<Score> {
         Some(self.tally(lead, tally)?.evaluate(&self.model, to_instant(as_of)))
     }
 }
 
 impl Version {
-    /// The rules that give a lead's stored tally the most points at an instant, the largest first: `pricing page +22.5`.
+    /// Returns the rules that give a lead the most points at an instant, at most `most`, the largest first: `pricing
+    /// page +22.5`. Empty if the stored tally cannot be read.
     pub fn reasons(&self, lead: LeadId, tally: &[u8], as_of: DateTime<Utc>, most: usize) -> Vec<String> {
         let Some(tally) = self.tally(lead, tally) else { return Vec::new() };
         let mut given = tally.contributions(&self.model, to_instant(as_of));
@@ -106,59 +103,61 @@ impl Version {
     }
 }
 
-/// The versions under which leads are scored, as a transaction sees them.
+/// The versions under which leads are scored, as one transaction sees them.
 #[derive(Debug, Clone)]
 pub struct Scored {
-    /// The one that decides.
+    /// The live version, which decides.
     pub live: Arc<Version>,
-    /// How far leads' stages have been looked at again since it went live; none: all have.
+    /// How far the leads' stages have been decided again since the live version went live. `None` if all have been.
     pub settling: Option<Settling>,
-    /// Since when it has been.
+    /// Since when the live version has been live.
     pub live_since: DateTime<Utc>,
-    /// How many versions had been published when it was: a rollback is no publishing.
+    /// How many versions had been published when this one went live. A rollback is not a publishing.
     pub era: i32,
-    /// The one to which a rollback goes, if there is one.
+    /// The version that a rollback makes live, if there is one.
     pub kept: Option<ModelId>,
-    /// Those under which leads are scored besides: being prepared, in shadow, or kept for a rollback.
+    /// The other versions under which leads are scored: being prepared, in shadow, or kept for a rollback.
     pub others: Vec<Other>,
 }
 
 impl Scored {
-    /// The ids of all of them.
+    /// Returns the ids of all versions, the live one first.
     pub fn ids(&self) -> Vec<ModelId> {
         std::iter::once(self.live.id).chain(self.others.iter().map(|other| other.version.id)).collect()
     }
 }
 
-/// A version went live a short while ago, and leads' stages are being looked at again in the order of their ids.
+/// The state of the work after a version went live. The service decides the stages of all leads again, in the order of
+/// their ids.
 #[derive(Debug, Clone, Copy)]
 pub struct Settling {
-    /// The last lead that was looked at.
+    /// The last lead whose stage was decided again.
     pub to: Option<LeadId>,
-    /// Whether sales is offered the MQLs that this makes.
+    /// Whether the MQLs that this makes are offered to sales.
     pub offers: bool,
 }
 
-/// A version under which leads are scored though it is not live.
+/// A version under which leads are scored although it is not live.
 #[derive(Debug, Clone)]
 pub struct Other {
-    /// Its rules.
+    /// The version with its rules.
     pub version: Arc<Version>,
-    /// Which leads have a state under it, besides those that came since it is being prepared: they are born with one.
+    /// Which of the leads that existed before have a state under the version. Leads that were created since always have
+    /// one.
     pub covers: Covers,
 }
 
-/// Which of the leads that were there before have a state.
+/// Which of the leads that existed before have a state under a version that is being prepared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Covers {
-    /// Every one.
+    /// All leads.
     All,
-    /// Those up to an id; none: nobody yet.
+    /// The leads up to this id. `None`: no lead yet.
     UpTo(Option<LeadId>),
 }
 
 impl Covers {
-    /// Whether a lead must have a state.
+    /// Whether a lead has a state.
     pub fn includes(self, lead: LeadId) -> bool {
         match self {
             Covers::All => true,
@@ -168,25 +167,33 @@ impl Covers {
 }
 
 impl Settling {
-    /// Whether a lead is still to be looked at.
+    /// Whether the stage of a lead must still be decided again.
     pub fn awaits(&self, lead: LeadId) -> bool {
         self.to.is_none_or(|last| last < lead)
     }
 }
 
-/// Remembers the rules of the versions in use; which those are is asked of the database in every transaction.
+/// Remembers the rules of the versions in use. Each transaction asks the database which versions those are.
 #[derive(Debug, Clone, Default)]
 pub struct Live(Arc<RwLock<Vec<Arc<Version>>>>);
 
 impl Live {
-    /// The live model, as this transaction sees it.
+    /// Returns the live version, as this transaction sees it.
+    ///
+    /// # Errors
+    /// If a statement fails, or the stored model cannot be read.
     pub async fn current(&self, conn: &mut PgConnection) -> sqlx::Result<Arc<Version>> {
         let id = store::live(conn).await?;
         self.version(conn, id).await
     }
 
-    /// All versions under which leads are scored. The transaction was begun by [`begin`], and holds the leads that it
-    /// is about: a lead that is not covered now will not be covered before it is let go.
+    /// Returns all versions under which leads are scored.
+    ///
+    /// The transaction must come from [`begin`], and must hold the locks of its leads. A lead that has no state under a
+    /// version now gets none before its lock is released.
+    ///
+    /// # Errors
+    /// If a statement fails, or a stored model cannot be read.
     pub async fn scored(&self, conn: &mut PgConnection) -> sqlx::Result<Scored> {
         let rows = store::scored(conn).await?;
         let (mut live, mut others) = (None, Vec::with_capacity(rows.len()));
@@ -226,38 +233,39 @@ impl Live {
     }
 }
 
-/// Begins a transaction that changes scores. While it runs, the set of versions under which leads are scored stays as
-/// it is: changing that waits for every such transaction, and later ones wait for the change.
+/// Begins a transaction that changes scores. While it runs, the set of versions under which leads are scored does not
+/// change. A change of the set waits for all such transactions, and later ones wait for the change.
 pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     pool.begin_with(store::BEGIN).await
 }
 
-/// Begins a transaction that changes the set of versions under which leads are scored. It waits until no transaction
-/// that changes scores is under way, and holds up later ones until it ends: keep it short.
+/// Begins a transaction that changes the set of versions under which leads are scored. It waits for all transactions
+/// that change scores, and makes later ones wait until it ends. Keep it short.
 pub async fn begin_change(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     pool.begin_with(store::BEGIN_CHANGE).await
 }
 
-/// How far a version has come in its life.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum VersionState {
-    /// It may still change.
+    /// A draft, which may still change.
     Draft,
-    /// The live one.
+    /// The live version.
     Published,
-    /// It was live.
+    /// It was live before.
     Retired,
 }
 
-/// A version's state and document, locked until the transaction ends; none if there is no such version.
+/// Reads a version's state and document, and locks the version until the transaction ends. `None` if there is no such
+/// version.
 pub async fn lock(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<(VersionState, Value)>> {
     let found = store::find_for_update(conn, id).await?;
     Ok(found.map(|version| (version.state, version.document)))
 }
 
-/// A version's rules; none if there is no such version.
+/// Reads a version with its rules. `None` if there is no such version.
 pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<Arc<Version>>> {
     let Some(document) = store::document(conn, id).await? else { return Ok(None) };
     let said = |mistakes: Vec<Mistake>| {
@@ -269,18 +277,21 @@ pub async fn load(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<A
     })?;
     if let Err(mistakes) = Model::parse(&document) {
         let refused = said(mistakes);
-        tracing::warn!(model = %id, "this version has conditions that a new version could not have; it is used as it is: {refused}");
+        tracing::warn!(model = %id, "this version has mistakes that a new version must not have; leads are scored by it all the same: {refused}");
     }
     Ok(Some(Arc::new(Version { id, model })))
 }
 
-/// Adds a draft; the document must be a model.
+/// Adds a draft.
+///
+/// # Errors
+/// If the document has mistakes, or a statement fails.
 pub async fn add_draft(models: &Models, document: &Value) -> anyhow::Result<ModelId> {
     let model = Model::parse(document).map_err(|mistakes| anyhow!("{mistakes:?}"))?;
     Ok(drafts::create(models, model.name(), document, None).await?.0.id)
 }
 
-/// Publishes the default model where no model is live yet.
+/// Publishes the default model if no model is live yet.
 pub async fn ensure_default(models: &Models) -> anyhow::Result<()> {
     let document: Value = document::from_yaml(DEFAULT_DOCUMENT).context("the default model")?;
     let model = Model::parse(&document).map_err(|mistakes| anyhow!("the default model: {mistakes:?}"))?;

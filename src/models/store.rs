@@ -10,17 +10,17 @@ use super::{
 };
 use crate::platform::ids::{LeadId, ModelId};
 
-/// Begins a transaction that changes scores. The transaction takes the lock of its schema's scores before it reads
-/// anything. Every statement looks rows up by key, so no plan reads all events for the sake of a thousand leads.
+/// Begins a transaction that changes scores. The transaction takes the schema's lock of scores, shared, before it reads
+/// anything. The planner may only look rows up by key, so that no plan reads all events for a thousand leads.
 pub(super) const BEGIN: &str = "begin;
     select pg_advisory_xact_lock_shared(hashtextextended(current_schema(), 7309453671));
     set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";
-/// Begins a transaction that changes which versions leads are scored under. The transaction has the lock of its schema's
-/// scores to itself.
+/// Begins a transaction that changes which versions leads are scored under. The transaction holds the schema's lock of
+/// scores alone.
 pub(super) const BEGIN_CHANGE: &str = "begin;
     select pg_advisory_xact_lock(hashtextextended(current_schema(), 7309453671))";
 
-/// The version that is live.
+/// Reads the id of the live version.
 pub(super) async fn live(conn: &mut PgConnection) -> sqlx::Result<ModelId> {
     sqlx::query_scalar!(
         "-- models::live
@@ -41,7 +41,8 @@ pub(super) async fn document(conn: &mut PgConnection, id: ModelId) -> sqlx::Resu
     .map(|document| document.map(Value::from))
 }
 
-/// Publishes a first version, unless one is live: several instances may try at once.
+/// Publishes a first version, unless a model is live. Several instances may try at once. Returns whether this call did
+/// it.
 pub(super) async fn insert_first(
     conn: &mut PgConnection,
     id: ModelId,
@@ -64,7 +65,7 @@ pub(super) async fn insert_first(
     Ok(done.rows_affected() > 0)
 }
 
-/// Scores leads by the first version; there are none yet.
+/// Notes that leads are scored by the first version. There are no leads yet.
 pub(super) async fn insert_first_scored(
     conn: &mut PgConnection,
     id: ModelId,
@@ -121,7 +122,7 @@ pub(super) async fn scored(conn: &mut PgConnection) -> sqlx::Result<Vec<ScoredRo
     .await
 }
 
-/// Versions with what leads are scored by them for.
+/// Selects versions, each with the role in which leads are scored by it.
 macro_rules! versions {
     ($rest:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
@@ -149,12 +150,12 @@ pub(super) async fn find(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<O
     versions!("where id = $1", id as ModelId).fetch_optional(conn).await
 }
 
-/// A version, locked so that it is not published while it changes.
+/// Reads a version and locks it, so that it is not published while it changes.
 pub(super) async fn find_for_update(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<Option<ModelView>> {
     versions!("where id = $1 for update of scoring_model", id as ModelId).fetch_optional(conn).await
 }
 
-/// Adds a draft under the next number of its name; none if somebody else took that number.
+/// Adds a draft under the next number of its name. `None` if another draft took that number.
 pub(super) async fn insert_draft(
     conn: &mut PgConnection,
     id: ModelId,
@@ -181,12 +182,12 @@ pub(super) async fn insert_draft(
     .await
 }
 
-/// The version that a call with this idempotency key has added.
+/// Reads the version that a call with this idempotency key has added.
 pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<ModelView>> {
     versions!("where request_key = $1", request_key).fetch_optional(conn).await
 }
 
-/// A draft that gets another name becomes the next version of that.
+/// Replaces a draft's document and name. With another name, the draft becomes the next version of that name.
 pub(super) async fn update_draft(
     conn: &mut PgConnection,
     id: ModelId,
@@ -229,7 +230,7 @@ pub(super) async fn seen_types(conn: &mut PgConnection) -> sqlx::Result<Vec<Stri
     .await
 }
 
-/// Whether leads have states under a version.
+/// Whether leads are or were scored by a version.
 pub(super) async fn is_scored(conn: &mut PgConnection, id: ModelId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"-- models::is_scored

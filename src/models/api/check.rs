@@ -1,4 +1,4 @@
-//! What a document says, without a lead: checked, and computed with.
+//! Calls that check a model's document and compute with it. They touch no lead.
 
 use std::collections::HashSet;
 
@@ -24,26 +24,28 @@ use crate::{
     platform::{clock::to_instant, ids::ModelId},
 };
 
-/// A score to be computed.
+/// What a score is computed from.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Evaluate {
-    /// A model's document, or a version's id.
+    /// A model's document, or the id of a version.
     #[schema(value_type = DocumentOrVersion)]
     model: Value,
-    /// The attributes, with what is derived from them as `derived`: no list is asked. Those that events carry come on top.
+    /// The attributes of the profile. Write derived attributes yourself, below `derived`: this call consults no list.
+    /// Traits of the events are added on top.
     #[serde(default)]
     profile: Map<String, Value>,
-    /// The log: `type`, `occurred_at`, and optionally `id`, `properties`, `traits`, `verdict`. Repeated ids count once.
+    /// The events: `type`, `occurred_at`, and optionally `id`, `properties`, `traits`, `verdict`. Events with the same
+    /// `id` count once.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     events: Vec<Event>,
-    /// For which instant; now if absent.
+    /// The instant for which the score is computed; now if absent.
     #[schema(value_type = Option<DateTime<Utc>>)]
     as_of: Option<Instant>,
 }
 
-/// A model's document, or a version's id.
+/// A model's document, or the id of a version.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "documents what `version` tells apart")]
@@ -57,14 +59,14 @@ enum DocumentOrVersion {
 pub(super) struct Evaluated {
     #[serde(flatten)]
     score: Score,
-    /// Every rule with its occurrences, and whatever each bound and weight took or gave.
+    /// Every rule with its occurrences, and how much each bound and weight took or gave.
     receipt: Receipt,
 }
 
-/// Checks a model's document: every mistake with its place, its own tests, and warnings.
+/// Checks a model's document: every mistake with its place, the document's own tests, and warnings.
 ///
-/// The body is the document, in JSON or YAML, or `{"model": document}`. Nothing is stored. A warning names each type of event
-/// in the rules of which no event has ever come, with the most similar type of which one has.
+/// The body is the document, in JSON or YAML, or `{"model": document}`. Nothing is stored. If the rules name a type of
+/// event that the service has never received, a warning names the most similar type that it has received.
 #[utoipa::path(post, path = "/v1/models/check", tag = "Models",
     request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 200, body = Checked)))]
@@ -85,13 +87,13 @@ pub(super) async fn check_model(
 /// What a check found.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Checked {
-    /// Whether the document could be published: no errors, and its tests pass.
+    /// Whether the document can be published: it has no errors, and its tests pass.
     valid: bool,
     #[serde(flatten)]
     report: check::Report,
 }
 
-/// Computes a score from a model, a profile and events; touches no lead.
+/// Computes a score from a model, a profile and events. Touches no lead.
 #[utoipa::path(post, path = "/v1/models/evaluate", tag = "Models", request_body = Evaluate,
     responses((status = 200, body = Evaluated)))]
 pub(super) async fn evaluate_model(
@@ -122,10 +124,10 @@ impl Evaluate {
     }
 }
 
-/// The id in `model`, if it is one and not a document.
+/// Returns the version's id if `model` is one, and nothing if `model` is a document.
 fn version(model: &Value) -> Result<Option<ModelId>, Problem> {
     let Value::String(text) = model else { return Ok(None) };
-    let message = "`model` is a document, or the id of a version";
+    let message = "`model` is a document or the id of a version";
     let mistake = Mistake::new("/model", "invalid", message);
     text.parse().map(|id| Some(ModelId(id))).map_err(|_| Problem::invalid(message, vec![mistake]))
 }

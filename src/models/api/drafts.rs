@@ -1,4 +1,4 @@
-//! Versions in the making.
+//! Calls that add, replace and delete drafts.
 
 use axum::{
     extract::State,
@@ -27,11 +27,12 @@ use crate::{
 
 /// Adds a version of a model, as a draft.
 ///
-/// The body is the document, in JSON or YAML. It must be a model (see `/v1/models/check`); its own tests may still fail, and must
-/// pass when it is published. Versions of one name count up. With `Idempotency-Key`, the same call again adds no second
-/// version, and is answered with the first, and 200; the key with another document is a conflict.
+/// The body is the document, in JSON or YAML. It must be a model without mistakes (see `/v1/models/check`). Its own
+/// tests may still fail; they must pass when the version is published. The versions of one name are numbered from 1. If
+/// you repeat the call with the same `Idempotency-Key`, it adds no second version, and answers 200 with the first one.
+/// The same key with another document is a conflict.
 #[utoipa::path(post, path = "/v1/models", tag = "Models", security(("key" = ["admin"])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Of the version")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 512 printable ASCII characters")),
     request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
     responses((status = 201, body = ModelView, headers(("Location" = String))), (status = 200, body = ModelView)))]
 pub(super) async fn create_draft(
@@ -48,7 +49,7 @@ pub(super) async fn create_draft(
     Ok((status, location, tagged(&HeaderMap::new(), &version)).into_response())
 }
 
-/// Puts another document in the place of a draft's. A version that leads have been scored by never changes.
+/// Replaces the document of a draft. A version by which leads are or were scored never changes.
 #[utoipa::path(put, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path), IfMatch),
     security(("key" = ["admin"])),
     request_body(content((ModelDocument = "application/json"), (String = "application/yaml"))),
@@ -67,7 +68,7 @@ pub(super) async fn replace_draft(
     Ok(tagged(&HeaderMap::new(), &version))
 }
 
-/// Throws a draft away.
+/// Deletes a draft. A version by which leads are or were scored cannot be deleted.
 #[utoipa::path(delete, path = "/v1/models/{id}", tag = "Models", params(("id" = ModelId, Path), IfMatch),
     security(("key" = ["admin"])), responses((status = 204)))]
 pub(super) async fn delete_draft(
@@ -92,12 +93,12 @@ impl From<DraftError> for Problem {
             DraftError::NotFound => Problem::not_found("version of a model"),
             DraftError::InUse => Problem::new(
                 Code::Conflict,
-                "Leads are or were scored by this version, so it never changes; add a new one with POST /v1/models.",
+                "Leads are or were scored by this version, so it cannot change. Add a new one with POST /v1/models.",
             ),
             DraftError::KeyUsed(id) => Problem::new(
                 Code::Conflict,
                 format!(
-                    "A call with this Idempotency-Key has added version {id}, whose document is another; send what is new \
+                    "A call with this Idempotency-Key has added version {id} with another document. Send the new document \
                      under a new key."
                 ),
             ),

@@ -46,12 +46,15 @@ where
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Model)]
 pub(super) struct ModelView {
+    /// The version's id.
     pub(super) id: ModelId,
+    /// The model's name, which its versions share.
     pub(super) name: String,
-    /// Counts up per name.
+    /// The number of the version, from 1 for each name.
     pub(super) version: i32,
+    /// Whether the version is a draft, live, or was live.
     pub(super) state: VersionState,
-    /// What leads are scored by it for, if they are.
+    /// What leads are scored by this version for. Null if they are not scored by it.
     pub(super) role: Option<Role>,
     /// The rules.
     #[schema(value_type = ModelDocument)]
@@ -60,7 +63,7 @@ pub(super) struct ModelView {
     pub(super) published_at: Option<DateTime<Utc>>,
 }
 
-/// A scoring model, as people write it. The description has [`scoring::model::SCHEMA`] in its place.
+/// A scoring model, as people write it. In the API's description, [`scoring::model::SCHEMA`] takes this place.
 #[derive(ToSchema)]
 #[schema(value_type = Object)]
 #[expect(dead_code, reason = "documents what the core reads by hand")]
@@ -71,27 +74,27 @@ pub(super) struct ModelDocument(Value);
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(super) enum Role {
-    /// It decides.
+    /// The live version: its scores decide.
     Live,
-    /// It is to go live, when every lead has a state under it.
+    /// It goes live as soon as every lead has a state under it.
     Preparing,
-    /// It is compared with the live one.
+    /// A shadow: compared with the live version, without consequence.
     Shadow,
-    /// It was live last, and can be gone back to.
+    /// It was live before. A rollback makes it live again.
     Previous,
 }
 
 /// The JSON Schema (draft 2020-12) of a model document, for editors.
 ///
-/// Write `# yaml-language-server: $schema=` and this address into the first line of a file. What a schema cannot say,
-/// such as that no two groups have one name, `/v1/models/check` finds.
+/// Write `# yaml-language-server: $schema=` and this address into the first line of a file. Some mistakes a schema
+/// cannot find, such as two groups with the same name. `/v1/models/check` finds these too.
 #[utoipa::path(get, path = "/v1/models/schema.json", tag = "Models", security(()),
     responses((status = 200, body = Object, content_type = "application/schema+json")))]
 async fn get_model_schema() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/schema+json")], scoring::model::SCHEMA)
 }
 
-/// The versions there are.
+/// A list of versions.
 #[derive(Debug, Serialize, ToSchema)]
 struct ModelList {
     /// Newest first.
@@ -123,13 +126,13 @@ async fn get_model(
     Ok(tagged(&headers, &version))
 }
 
-/// A document with mistakes, which stands at `pointer` of the request's body.
+/// Makes the problem of a model with mistakes. The model stands at `pointer` of the request's body.
 pub(crate) fn refuse(mistakes: &[Mistake], pointer: &str) -> Problem {
     let mistakes = mistakes.iter().map(|mistake| mistake.clone().below(pointer));
     Problem::invalid("The model has mistakes.", mistakes.collect())
 }
 
-/// The document in a body: JSON or YAML, plain or as `{"model": document}`.
+/// Reads the document in a body: JSON or YAML, alone or as `{"model": document}`.
 fn document_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
     if body.len() > document::LARGEST {
         return Err(Problem::new(Code::TooLarge, format!("{}.", document::Unreadable::TooLarge)));
@@ -146,7 +149,7 @@ fn document_of(headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
             if error.inner().is_data() {
                 return unreadable(&error);
             }
-            let hint = "if it is YAML, send it with `Content-Type: application/yaml`";
+            let hint = "if the body is YAML, send it with `Content-Type: application/yaml`";
             unreadable(&format!("{}; {hint}", error.inner()))
         })?
     };
