@@ -1,10 +1,10 @@
 //! The `leadscore` command: what can be asked of the binary.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{config, demo};
+use crate::{config, demo, health, platform::clock::Clock, routes, serve, telemetry};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -50,9 +50,47 @@ pub fn parser() -> clap::Command {
     config::without_empty(CommandLine::command())
 }
 
+/// Does what the command line says, and tells of an error on standard error.
+///
+/// All of the program stands in the library, the runtime too: what the binary's own code awaits would be compiled a second
+/// time for the binary.
+pub fn main() -> ExitCode {
+    match run(asked()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !cli::is_closed_pipe(&error) {
+                let _ = writeln!(std::io::stderr(), "leadscore: {error:#}");
+            }
+            cli::exit_code(&error)
+        }
+    }
+}
+
 /// What was asked; ends the process where the question is wrong, or is one for help.
-#[must_use]
-pub fn asked() -> Command {
+fn asked() -> Command {
     let matches = parser().get_matches();
     CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(settings) => {
+            telemetry::log(settings.log_format);
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve::run(settings))
+        }
+        Command::Demo(settings) => {
+            let (url, data_dir) = (settings.database_url.clone(), settings.data_dir.clone());
+            let play = async |options| demo::run(settings, options).await;
+            let played = serve::on_database(url.as_deref(), &data_dir, play);
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(played)
+        }
+        Command::Client(command) => cli::run(command, Clock::System.now()),
+        Command::Openapi => Ok(std::io::stdout().write_all(routes::openapi().to_yaml().as_bytes())?),
+        Command::Health { listen } => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(health::ask(listen))
+        }
+        Command::PgSupervise { root, grace } => {
+            Ok(private_postgres::supervise(&root, Duration::from_secs_f64(grace))?)
+        }
+    }
 }
