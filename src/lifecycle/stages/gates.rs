@@ -77,8 +77,8 @@ pub fn gate(
     }
 }
 
-/// Returns the leads that the policy excludes, each with its label. `known` gives attributes that are not
-/// stored yet, and goes before the stored ones.
+/// Returns the leads that the policy excludes, each with its label. Attributes from `known` are used instead
+/// of the stored ones, for leads whose new attributes are not stored yet.
 pub async fn excluded<'a>(
     conn: &mut PgConnection,
     policy: &Policy,
