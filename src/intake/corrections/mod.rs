@@ -33,7 +33,7 @@ use crate::{
 pub struct LoggedEvent {
     /// The id that the sender gave the event.
     pub id: String,
-    /// The type of the event, in snake_case.
+    /// The type of the event, in `snake_case`.
     #[serde(rename = "type")]
     pub kind: String,
     /// When the event happened.

@@ -52,7 +52,7 @@ pub struct NewEvent {
     pub id: String,
     /// The hash of the id. With the id of the principal identity, it is the key in the log.
     pub key: EventKey,
-    /// The type, in snake_case.
+    /// The type, in `snake_case`.
     pub kind: String,
     /// The name that the sender gave the event, if that differs from the type.
     pub name: Option<String>,
@@ -87,7 +87,7 @@ pub struct NewEvent {
 pub struct Found {
     /// The id that the sender gave. `None`: a new id is made.
     pub id: Option<String>,
-    /// The type, in snake_case.
+    /// The type, in `snake_case`.
     pub kind: String,
     /// The name that the sender gave the event, if that differs from the type.
     pub name: Option<String>,

@@ -3,7 +3,7 @@
 use scoring::event_type::{self, LONGEST, may_stand};
 use unicode_normalization::char::is_combining_mark;
 
-/// Turns a name into a type: snake_case, in normal form, at most [`LONGEST`] bytes.
+/// Turns a name into a type: `snake_case`, in normal form, at most [`LONGEST`] bytes.
 ///
 /// A name of symbols alone becomes the code points of its characters, such as `u1f389`. A name of punctuation
 /// alone becomes an empty text.
