@@ -283,7 +283,7 @@ impl Exclusion {
         if let Some(email) = &mut self.email {
             match Identity::parse(Kind::Email, email) {
                 Ok(identity) => identity.value().clone_into(email),
-                Err(why) => mistakes.add(&format!("{pointer}/email"), "invalid_email", why.to_string()),
+                Err(why) => mistakes.add(format!("{pointer}/email"), "invalid_email", why.to_string()),
             }
         }
         if let Some(tag) = &mut self.tag {

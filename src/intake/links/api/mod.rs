@@ -200,7 +200,7 @@ fn checked(body: &CreateLinks) -> Result<Vec<String>, Problem> {
             }
             _ => {
                 let message = format!("write an https:// or http:// URL of at most {LONGEST_URL} bytes");
-                mistakes.add(&format!("/links/{index}/url"), "invalid_url", message);
+                mistakes.add(format!("/links/{index}/url"), "invalid_url", message);
             }
         }
     }

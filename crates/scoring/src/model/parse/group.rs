@@ -18,7 +18,7 @@ pub(super) fn group(node: &Node<'_>, gathered: &mut Gathered, mistakes: &mut Mis
         && !gathered.groups.insert(name.clone())
     {
         let message = format!("rename this group; another one is called `{name}`");
-        mistakes.add(&format!("{}/name", object.pointer), "duplicate_name", message);
+        mistakes.add(format!("{}/name", object.pointer), "duplicate_name", message);
     }
     let take = object.optional("take", mistakes, take);
     let caps = object.caps(mistakes);
@@ -49,7 +49,7 @@ fn rules(
             && !names.insert(rule.name.clone())
         {
             let message = format!("rename this rule; another one of the group is called `{}`", rule.name);
-            mistakes.add(&format!("{}/name", entry.pointer), "duplicate_name", message);
+            mistakes.add(format!("{}/name", entry.pointer), "duplicate_name", message);
         }
         rules.push(rule);
     }

@@ -137,14 +137,14 @@ impl<'a> Object<'a> {
 
     pub(super) fn require(&self, key: &str, mistakes: &mut Mistakes) -> Option<Node<'a>> {
         self.get(key)
-            .or_else(|| mistakes.wrong(&child(&self.pointer, key), "missing", format!("add the key `{key}`")))
+            .or_else(|| mistakes.wrong(child(&self.pointer, key), "missing", format!("add the key `{key}`")))
     }
 
     /// Adds a mistake for every key that is not a known key.
     pub(super) fn only(&self, known: &[&str], mistakes: &mut Mistakes) {
         for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
             let message = format!("remove `{key}`; the keys known here are {}", known.join(", "));
-            mistakes.add(&child(&self.pointer, key), "unknown_key", message);
+            mistakes.add(child(&self.pointer, key), "unknown_key", message);
         }
     }
 
@@ -174,7 +174,7 @@ impl<'a> Object<'a> {
         let (min, max) = (min?, max?);
         if min.zip(max).is_some_and(|(min, max)| min > max) {
             let message = "write a `min` that is not above `max`";
-            return mistakes.wrong(&child(&self.pointer, "min"), "contradictory_range", message);
+            return mistakes.wrong(child(&self.pointer, "min"), "contradictory_range", message);
         }
         Some((min, max))
     }

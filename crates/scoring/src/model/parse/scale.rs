@@ -25,7 +25,7 @@ pub(super) fn scale(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Scale> {
     for (entry, step) in entries.iter().zip(&steps) {
         if !labels.insert(&step.label) {
             let message = format!("give each step its own label; `{}` is used twice", step.label);
-            mistakes.add(&format!("{}/label", entry.pointer), "duplicate_label", message);
+            mistakes.add(format!("{}/label", entry.pointer), "duplicate_label", message);
         }
     }
     for (pair, entry) in steps.windows(2).zip(entries.iter().skip(1)) {
@@ -34,7 +34,7 @@ pub(super) fn scale(node: &Node<'_>, mistakes: &mut Mistakes) -> Option<Scale> {
         {
             let message =
                 format!("let `{label}` begin below {higher}: write the steps from the highest to the lowest");
-            mistakes.add(&format!("{}/from", entry.pointer), "not_falling", message);
+            mistakes.add(format!("{}/from", entry.pointer), "not_falling", message);
         }
     }
     Some(Scale(steps))
