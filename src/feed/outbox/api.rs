@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// The cursor of those who want only what is still to come.
+/// The cursor of a reader that wants only changes that are still to come.
 const NOW: &str = "now";
 
 /// The calls of this room.
@@ -40,29 +40,31 @@ where
 /// What happened to a lead.
 #[derive(Debug, Serialize, ToSchema)]
 struct LeadChange {
-    /// Its own id; a webhook carries it as `webhook-id`.
+    /// The change's id. A webhook carries it as `webhook-id`.
     id: ChangeId,
     #[schema(value_type = Kind)]
+    /// What happened.
     r#type: String,
-    /// To whom it happened; after `lead.merged` and `lead.erased` there is no such lead, until `lead.unmerged`.
+    /// The lead to which it happened. After `lead.merged` and `lead.erased` this lead no longer exists; `lead.unmerged`
+    /// brings a merged lead back.
     lead_id: LeadId,
     /// When it happened.
     at: DateTime<Utc>,
-    /// What is particular to the type, as it was at that moment.
+    /// Fields that depend on the type, as they were at that moment.
     #[schema(value_type = Object)]
     data: Value,
 }
 
-/// A stretch of the feed.
+/// A part of the feed.
 #[derive(Debug, Serialize, ToSchema)]
 struct Changes {
     /// The changes, in the order in which they became visible.
     data: Vec<LeadChange>,
-    /// Whether more are there already.
+    /// Whether more changes are there already.
     has_more: bool,
-    /// What to send as `cursor` for what is there already; null if nothing more is.
+    /// What to send as `cursor` for the next changes that are there already. Null if there are none.
     next_cursor: Option<String>,
-    /// What to send as `cursor` next time, now or later; keep it.
+    /// What to send as `cursor` in your next call, now or later. Store it.
     resume_cursor: String,
 }
 
@@ -72,18 +74,18 @@ struct Changes {
 struct ListChanges {
     /// How many rows, 1 to 500; 50 if absent.
     limit: Option<u16>,
-    /// Where to go on: the `resume_cursor` of the last answer. Absent: from the oldest change that is kept. `now`: only
-    /// what is still to come.
+    /// Where to go on: the `resume_cursor` of the last answer. If absent, the answer begins with the oldest change that
+    /// is kept. `now`: only changes that are still to come.
     cursor: Option<String>,
 }
 
-/// What happened to leads, in the order in which it became visible: for those who keep a copy.
+/// Lists what happened to leads, in the order in which it became visible. For programs that keep a copy of the leads.
 ///
-/// Ask, apply, keep `resume_cursor`, ask again with it: at once while `has_more`, else after a while. `next_cursor` is null
-/// at the end, so that a program that knows nothing of this feed pages through it and stops. No change is left
-/// out, one lead's changes come in their order, and each comes once for a cursor. The answer holds everything that was
-/// committed when the call came. Changes are kept for 30 days, unless the operator chose another time; a cursor that is
-/// older is answered by 410 `cursor_expired`.
+/// Call, apply the changes, store `resume_cursor`, and call again with it: at once if `has_more`, else after a while.
+/// `next_cursor` is null at the end, so a program that does not know this feed reads its pages and stops. The feed
+/// leaves out no change. The changes of one lead come in their order. With each cursor a change comes once. The answer
+/// contains everything that was committed when the call arrived. Changes are kept for 30 days, unless the operator
+/// chose another time. An older cursor is answered by 410 `cursor_expired`.
 #[utoipa::path(get, path = "/v1/changes", tag = "Changes", params(ListChanges),
     responses((status = 200, body = Changes)))]
 async fn list_changes(
@@ -125,7 +127,7 @@ fn view(change: Recorded) -> LeadChange {
 fn expired() -> Problem {
     Problem::new(
         Code::CursorExpired,
-        "Changes after this cursor are no longer kept. Take a cursor from `?cursor=now`, read the leads again, then go \
+        "Changes after this cursor are no longer kept. Get a cursor by `?cursor=now`, read all leads again, then go \
          on from that cursor.",
     )
 }

@@ -1,14 +1,14 @@
-//! Places for what is new, and an end for what is old.
+//! Sweeps that give new changes their positions and delete old changes.
 
 use std::time::Duration;
 
 use super::{sequence, store};
 use crate::platform::{core::Core, sweep::Sweep};
 
-/// How many changes are forgotten in one transaction.
+/// How many changes are deleted in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 10_000;
 
-/// Gives what is committed its place in the feed, so that the outbox stays small where nobody reads.
+/// Gives committed changes their positions in the feed, so that the outbox stays small even if nobody reads the feed.
 #[derive(Debug)]
 pub struct Sequence;
 
@@ -23,7 +23,7 @@ impl Sweep for Sequence {
     }
 }
 
-/// Forgets the changes that are older than the operator wants them kept.
+/// Deletes the changes that are older than the operator wants to keep.
 #[derive(Debug)]
 pub struct Forget;
 

@@ -37,66 +37,68 @@ pub use store::{Recorded, after, hold, publish};
 
 use crate::platform::ids::LeadId;
 
-/// How many changes get their place in one transaction.
+/// How many changes get their positions in one transaction.
 pub const AT_ONCE: i64 = 10_000;
 
-/// What happened, and which fields say more about it.
+/// The type of a change. Each type names the fields of its `data`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[schema(as = ChangeType)]
 #[derive(strum::EnumIter)]
 pub enum Kind {
-    /// The lead is known: it has its first user id or e-mail address. Told once of each lead, before all else.
+    /// The lead has its first user id or e-mail address. Comes once for each lead, before all other changes of the
+    /// lead.
     #[serde(rename = "lead.created")]
     Created,
-    /// What is known of the lead has changed: `attributes`, the names of those that have another value; `identities`,
-    /// whether it has got other identities.
+    /// What is known of the lead has changed. `attributes`: the names of the attributes with another value.
+    /// `identities`: whether the lead's identities have changed.
     #[serde(rename = "lead.updated")]
     Updated,
-    /// The published score: `from`, `to`.
+    /// The published score has changed: `from`, `to`, in points.
     #[serde(rename = "lead.score_changed")]
     ScoreChanged,
-    /// The band: `from`, `to`, `score`.
+    /// The band has changed: `from`, `to`, `score`.
     #[serde(rename = "lead.band_changed")]
     BandChanged,
-    /// The stage: `from`, `to`, `cause`, `actor`, `cycle`, `score`.
+    /// The stage has changed: `from`, `to`, `cause`, `actor`, `cycle`, `score`.
     #[serde(rename = "lead.stage_changed")]
     StageChanged,
-    /// The lead turned out to be another and is no more: `into`, the lead that goes on.
+    /// The lead was merged into another lead and no longer exists. `into`: the lead that goes on.
     #[serde(rename = "lead.merged")]
     Merged,
-    /// A lead that was merged into another is itself again: `from` is the other.
+    /// The merge of this lead into another was undone. `from`: the other lead.
     #[serde(rename = "lead.unmerged")]
     Unmerged,
-    /// The person was erased; there is no such lead any more.
+    /// The person was erased. The lead no longer exists.
     #[serde(rename = "lead.erased")]
     Erased,
-    /// What the person agrees to.
+    /// What the person agrees to has changed.
     #[serde(rename = "lead.consent_changed")]
     ConsentChanged,
-    /// What became of it: an opportunity, won, lost.
+    /// An outcome of the lead was recorded: an opportunity, won, lost.
     #[serde(rename = "lead.outcome_recorded")]
     OutcomeRecorded,
-    /// Marketing offers the lead to sales: `handoff_id` and what belongs to it, as with every `handoff.…`.
+    /// The lead is offered to sales. `handoff_id` names the handoff, as in every change `handoff.…`.
     #[serde(rename = "handoff.offered")]
     HandoffOffered,
-    /// Sales takes it.
+    /// Sales accepted the lead.
     #[serde(rename = "handoff.accepted")]
     HandoffAccepted,
-    /// Sales does not.
+    /// Sales rejected the lead.
     #[serde(rename = "handoff.rejected")]
     HandoffRejected,
-    /// Sales sends it back to ripen.
+    /// Sales sent the lead back to marketing.
     #[serde(rename = "handoff.recycled")]
     HandoffRecycled,
-    /// Nobody answered in time.
+    /// The handoff expired: nobody answered in time.
     #[serde(rename = "handoff.expired")]
     HandoffExpired,
-    /// Somebody else is to answer.
+    /// Another person is now to answer the handoff.
     #[serde(rename = "handoff.reassigned")]
     HandoffReassigned,
-    /// The lead is no longer to be offered, or was joined with one that is: `reason`.
+    /// The handoff was withdrawn, because the lead must no longer be offered or was joined with a lead that is offered
+    /// already: `reason`.
     #[serde(rename = "handoff.withdrawn")]
     HandoffWithdrawn,
     /// Sales has not answered by `due_at`.
@@ -105,7 +107,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for it, as stored and sent.
+    /// Returns the type as it is stored and sent.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Created => "lead.created",
@@ -130,41 +132,41 @@ impl Kind {
     }
 }
 
-/// Something that has happened to a lead.
+/// A change to publish: something that has happened to a lead.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// To whom.
+    /// The lead to which it happened.
     pub lead_id: LeadId,
-    /// What.
+    /// What happened.
     pub kind: Kind,
-    /// When.
+    /// When it happened.
     pub at: DateTime<Utc>,
-    /// What is particular to the kind: a small object that says nothing about the person.
+    /// Fields that depend on the kind: a small object that says nothing about the person.
     pub data: Value,
 }
 
-/// A place in the feed: everything up to it has been read. 0 is the place before the first change ever.
+/// A place in the feed: the reader has read everything up to it. 0 is the place before the first change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]
 pub struct Position(pub i64);
 
-/// A stretch of the feed.
+/// The answer to a reader of the feed.
 #[derive(Debug)]
 pub enum Stretch {
-    /// What follows the reader's place, and whether more does.
+    /// The next changes, and whether more follow.
     Next(Vec<Recorded>, bool),
-    /// Some of what follows the reader's place is no longer kept, or the place is none of this feed's.
+    /// Some changes after the reader's place are no longer kept, or the feed never had this place.
     Gone,
 }
 
-/// Gives a place to what is committed and has none, at most [`AT_ONCE`]; how many that were.
+/// Gives positions to committed changes that have none, at most to [`AT_ONCE`]. Returns how many got one.
 pub async fn sequence(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<usize> {
     if !store::is_waiting(conn).await? {
         return Ok(0);
     }
     let mut tx = conn.begin().await?;
-    // What another run has moved since is seen by the next statement, not by one that began before the lock was had.
+    // The lock comes first. So the next statement sees what another run has moved meanwhile.
     let last = store::lock_last(&mut tx).await?;
     let moved = store::append(&mut tx, last, now, AT_ONCE).await?;
     store::set_last(&mut tx, last, moved).await?;
@@ -172,14 +174,14 @@ pub async fn sequence(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resu
     Ok(usize::try_from(moved).expect("a count of rows fits"))
 }
 
-/// The place after everything that is committed by now; all of it has a place then.
+/// Gives positions to everything that is committed by now, and returns the place after it.
 pub async fn end(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Position> {
     while sequence(conn, now).await? > 0 {}
     Ok(store::bounds(conn).await?.last)
 }
 
-/// What follows a place, at most `limit`, with everything that is committed by now; without a place, from the oldest that
-/// is kept.
+/// Reads the changes after a place, at most `limit`, including all that is committed by now. Without a place, reading
+/// begins with the oldest change that is kept.
 pub async fn read(
     conn: &mut PgConnection,
     place: Option<Position>,
@@ -187,10 +189,10 @@ pub async fn read(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Stretch> {
     let (from, enough) = (place.unwrap_or(Position(0)), i64::from(limit) + 1);
-    // In this order: what somebody else gives a place in between is then read too.
+    // Positions first, then reading. So changes to which another task gives positions in between are read too.
     sequence(conn, now).await?;
     let mut found = after(conn, from, enough).await?;
-    // Asked last: what was forgotten after the changes were read is not missing among them.
+    // The bounds are read last. So changes that were deleted after they were read are not missing.
     let bounds = store::bounds(conn).await?;
     if place.is_some_and(|place| place < bounds.forgotten || place > bounds.last) {
         return Ok(Stretch::Gone);

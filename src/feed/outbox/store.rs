@@ -8,31 +8,33 @@ use uuid::Uuid;
 use super::{Change, Position};
 use crate::platform::ids::{ChangeId, Ids, LeadId};
 
-/// A change in its place.
+/// A change with its position in the feed.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Its place.
+    /// The position.
     pub position: Position,
-    /// Its own id.
+    /// The change's id.
     pub id: ChangeId,
-    /// To whom it happened.
+    /// The lead to which it happened.
     pub lead_id: LeadId,
-    /// What, as [`Kind::as_str`](super::Kind::as_str) has it.
+    /// What happened, as [`Kind::as_str`](super::Kind::as_str) writes it.
     pub kind: String,
-    /// When.
+    /// When it happened.
     pub at: DateTime<Utc>,
-    /// What is particular to the kind.
+    /// Fields that depend on the kind.
     pub data: Value,
 }
 
-/// Where the feed begins and ends.
+/// The last position that was given out, and the last that was deleted.
 pub(super) struct Bounds {
     pub(super) last: Position,
     pub(super) forgotten: Position,
 }
 
-/// Says what happened, in the transaction in which it happens. The transaction holds the row of every lead that is
-/// named, or has made it; several changes of a lead stand in the order in which they happened.
+/// Writes changes to the outbox, in the transaction that makes them.
+///
+/// The transaction must hold the row of every lead in `changes`, or must have created the lead. Several changes of one
+/// lead must stand in the order in which they happened.
 pub async fn publish(conn: &mut PgConnection, ids: &Ids, changes: &[Change]) -> sqlx::Result<()> {
     if changes.is_empty() {
         return Ok(());
@@ -60,9 +62,9 @@ pub async fn publish(conn: &mut PgConnection, ids: &Ids, changes: &[Change]) -> 
     Ok(())
 }
 
-/// Whether something that is committed has no place yet.
+/// Whether a committed change has no position yet.
 pub(super) async fn is_waiting(conn: &mut PgConnection) -> sqlx::Result<bool> {
-    // By the index, which remembers which rows are gone; `exists` would walk over them.
+    // This uses the index, which knows which rows are deleted. `exists` would read them all.
     let first = sqlx::query_scalar!(
         "-- outbox::is_waiting
         select seq from outbox order by seq limit 1"
@@ -72,7 +74,7 @@ pub(super) async fn is_waiting(conn: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(first.is_some())
 }
 
-/// Waits for whoever gives out positions just now; the last one given out.
+/// Waits until no other transaction gives out positions, and returns the last position.
 pub(super) async fn lock_last(conn: &mut PgConnection) -> sqlx::Result<Position> {
     sqlx::query_scalar!(
         r#"-- outbox::lock_last
@@ -82,7 +84,7 @@ pub(super) async fn lock_last(conn: &mut PgConnection) -> sqlx::Result<Position>
     .await
 }
 
-/// Moves what is committed to the feed, in order; how many that were.
+/// Moves committed changes to the feed, in order, at most `limit`. Returns how many.
 pub(super) async fn append(
     conn: &mut PgConnection,
     last: Position,
@@ -129,7 +131,7 @@ pub(super) async fn bounds(conn: &mut PgConnection) -> sqlx::Result<Bounds> {
     .await
 }
 
-/// What follows a place, of all that has one.
+/// Reads the changes after a place, at most `limit`. Changes without a position are left out.
 pub async fn after(conn: &mut PgConnection, place: Position, limit: i64) -> sqlx::Result<Vec<Recorded>> {
     sqlx::query_as!(
         Recorded,
@@ -143,7 +145,7 @@ pub async fn after(conn: &mut PgConnection, place: Position, limit: i64) -> sqlx
     .await
 }
 
-/// Keeps what follows a place, however old, for a reader within the service itself.
+/// Keeps the changes after a place, however old they are, for a reader within the service.
 pub async fn hold(conn: &mut PgConnection, place: Position) -> sqlx::Result<()> {
     sqlx::query!(
         "-- outbox::hold
@@ -155,7 +157,8 @@ pub async fn hold(conn: &mut PgConnection, place: Position) -> sqlx::Result<()> 
     Ok(())
 }
 
-/// Forgets the oldest, at most `limit`, as far as they were recorded before an instant and nobody holds them; how many.
+/// Deletes the oldest changes, at most `limit`: those that were recorded before an instant and that no reader within
+/// the service holds. Returns how many.
 pub(super) async fn forget(
     conn: &mut PgConnection,
     before: DateTime<Utc>,

@@ -1,9 +1,9 @@
-//! Where deliveries may go: to the public internet, and to what the operator names besides.
+//! Where deliveries may go: to the public internet, and to networks that the operator allows.
 //!
-//! Whoever may make endpoints must not reach through them what only this machine reaches. What counts is the address that
-//! is connected to: a name is looked up at every connection and what may not be reached is taken out of the answer before
-//! it is used, so a name that changes its mind in between gains nothing. An address that stands in the URL itself asks
-//! nobody and is checked before each attempt. There are no redirects and no proxies.
+//! A person who may make endpoints must not be able to reach networks that only this machine can reach. What counts is
+//! the address to which the service connects. A name is looked up at each connection, and forbidden addresses are
+//! removed from the answer before it is used. So it does not help to change what a name points to. An address in the
+//! URL itself needs no look-up and is checked before each attempt. Redirects and proxies are not followed.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ const LONGEST_URL: usize = 2_048;
 /// The ports below 1024 at which web servers listen.
 const LOW_PORTS: [u16; 2] = [80, 443];
 
-/// The networks of IPv4 that are not the public internet, by IANA's registry of special-purpose addresses.
+/// The networks of IPv4 that do not belong to the public internet, by IANA's registry of special-purpose addresses.
 const SPECIAL_V4: [Ipv4Net; 15] = [
     v4([0, 0, 0, 0], 8),       // this network
     v4([10, 0, 0, 0], 8),      // private
@@ -42,11 +42,11 @@ const SPECIAL_V4: [Ipv4Net; 15] = [
     v4([240, 0, 0, 0], 4),     // reserved, and broadcast
 ];
 
-/// All that is given out of IPv6's public addresses. Outside of it lie loopback, link-local, unique local and multicast
-/// addresses, and the forms that hold an address of IPv4: mapped, compatible, NAT64.
+/// The part of IPv6 from which public addresses are given out. Outside of it are loopback, link-local, unique local and
+/// multicast addresses, and the forms that contain an IPv4 address: mapped, compatible, NAT64.
 const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0], 3);
 
-/// The networks within [`GLOBAL_V6`] that are not the public internet.
+/// The networks within [`GLOBAL_V6`] that do not belong to the public internet.
 const SPECIAL_V6: [Ipv6Net; 4] = [
     v6([0x2001, 0, 0], 23),     // protocol assignments: Teredo, benchmarks, ORCHID
     v6([0x2001, 0xdb8, 0], 32), // documentation
@@ -62,21 +62,23 @@ const fn v6([a, b, c]: [u16; 3], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), prefix)
 }
 
-/// What may be reached.
+/// The networks to which deliveries may go.
 #[derive(Debug, Clone, Default)]
 pub struct Reachable {
-    /// What the operator allows besides the public internet.
+    /// Networks that the operator allows besides the public internet.
     pub allowed: Vec<IpNet>,
 }
 
 impl Reachable {
-    /// Whether a connection to this address may be made.
+    /// Whether the service may connect to this address.
     pub fn permits(&self, address: IpAddr) -> bool {
         is_public(address) || self.allowed.iter().any(|network| network.contains(&address))
     }
 
-    /// Reads a URL to which deliveries may be sent; else, what to write instead. A name is not looked up: what it stands
-    /// for is decided when it is connected to.
+    /// Reads a URL to which deliveries may be sent. A name in the URL is not looked up here, but at each connection.
+    ///
+    /// # Errors
+    /// A sentence that says what to write instead.
     pub fn parse(&self, text: &str) -> Result<Url, String> {
         if text.len() > LONGEST_URL {
             return Err(format!("write at most {LONGEST_URL} characters"));
@@ -87,10 +89,12 @@ impl Reachable {
             return Err("write a URL that begins with https:// or http://".to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("leave user and password out: the signature tells who sends".to_owned());
+            return Err(
+                "leave user and password out: receivers recognise the sender by the signature".to_owned()
+            );
         }
         if url.fragment().is_some() {
-            return Err("leave out what follows the #: it is never sent".to_owned());
+            return Err("leave out the # and what follows it: that part is never sent".to_owned());
         }
         if !url.port_or_known_default().is_some_and(|port| port >= 1024 || LOW_PORTS.contains(&port)) {
             return Err("write port 80, 443, or one from 1024".to_owned());
@@ -99,7 +103,10 @@ impl Reachable {
         Ok(url)
     }
 
-    /// Whether the address that stands in a URL may be reached; a name passes.
+    /// Checks the address in a URL. A name passes.
+    ///
+    /// # Errors
+    /// A sentence that says why the address may not be reached.
     pub fn check(&self, url: &Url) -> Result<(), String> {
         let literal = match url.host() {
             Some(Host::Domain(_)) => return Ok(()),
@@ -111,7 +118,7 @@ impl Reachable {
     }
 }
 
-/// Whether an address is one of the public internet's.
+/// Whether an address belongs to the public internet.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !SPECIAL_V4.iter().any(|network| network.contains(&address)),
@@ -121,28 +128,28 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Why nothing is sent.
+/// Why nothing may be sent.
 #[derive(Debug)]
 enum Unreachable {
     /// The address is not public.
     Address(IpAddr),
-    /// The name stands for no address that is.
+    /// The name points to no public address.
     Name(String),
 }
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unreachable::Address(address) => write!(f, "{address} is no public address")?,
-            Unreachable::Name(name) => write!(f, "{name} stands for no public address")?,
+            Unreachable::Address(address) => write!(f, "{address} is not a public address")?,
+            Unreachable::Name(name) => write!(f, "{name} points to no public address")?,
         }
-        write!(f, "; the operator allows others by LEADSCORE_WEBHOOK_ALLOW")
+        write!(f, "; the operator can allow other networks by LEADSCORE_WEBHOOK_ALLOW")
     }
 }
 
 impl std::error::Error for Unreachable {}
 
-/// Looks names up, and keeps of the answer what may be reached.
+/// Looks names up and removes forbidden addresses from the answer.
 pub(super) struct Guard<R> {
     pub(super) names: R,
     pub(super) reachable: Arc<Reachable>,

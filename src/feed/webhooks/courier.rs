@@ -1,4 +1,4 @@
-//! Sending: one request, and how many at once.
+//! Sends webhooks: one request at a time, and a bounded number of requests at once.
 
 use std::{
     collections::HashMap,
@@ -20,36 +20,37 @@ use super::{
 };
 use crate::platform::ids::{ChangeId, EndpointId};
 
-/// How many deliveries to one endpoint are under way at once; an endpoint whose last one failed gets one at a time.
+/// How many deliveries to one endpoint are under way at once. An endpoint whose last delivery failed gets one at a
+/// time.
 const MOST_OF_AN_ENDPOINT: usize = 8;
 /// How many deliveries of this process are under way at once.
 const MOST: usize = 256;
-/// How long a connection may take, the look-up of the name included.
+/// How long connecting may take, with the look-up of the name.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection is kept for the next delivery.
 const IDLE: Duration = Duration::from_secs(30);
-/// How long an answer is waited for when the service stops.
+/// How long to wait for an answer when the service stops.
 const LAST_WAIT: Duration = Duration::from_secs(2);
-/// How much of an answer is kept, in bytes.
+/// How many bytes of an answer are kept.
 const KEPT_OF_ANSWER: usize = 1_024;
 
-/// What sends the deliveries of this process.
+/// Sends the deliveries of this process.
 #[derive(Debug)]
 pub struct Couriers {
     settings: Arc<Settings>,
     client: OnceLock<Client>,
-    /// How many couriers each endpoint has that has any.
+    /// How many couriers each endpoint has. Endpoints without couriers are left out.
     under_way: watch::Sender<HashMap<EndpointId, usize>>,
 }
 
-/// The right to be one of an endpoint's couriers; given back when it is dropped.
+/// The right to be one of an endpoint's couriers. Dropping it gives the right back.
 #[derive(Debug)]
 pub(super) struct Turn {
     couriers: Arc<Couriers>,
     pub(super) endpoint: EndpointId,
 }
 
-/// What is to be sent, where to, and with which signatures.
+/// A message to send, with its receiver and the secrets that sign it.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) url: String,
@@ -58,33 +59,33 @@ pub(super) struct Message {
     pub(super) secrets: Vec<Secret>,
 }
 
-/// What came of one attempt.
+/// The result of one attempt.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) at: DateTime<Utc>,
     pub(super) duration: Duration,
-    /// The answer's status, or why there was none.
+    /// The answer's HTTP status, or why there was no answer.
     pub(super) answer: Result<u16, String>,
-    /// How the answer's body begins.
+    /// The beginning of the answer's body.
     pub(super) response: String,
-    /// How long the receiver asks to be left alone.
+    /// How long the receiver asks to wait (`Retry-After`).
     pub(super) retry_after: Option<TimeDelta>,
 }
 
 impl Attempt {
-    /// Whether the receiver has it. A redirect is none: where it leads is nobody's word.
+    /// Whether the receiver has the message. A redirect counts as a failure, because nobody vouches for its target.
     pub(super) fn succeeded(&self) -> bool {
         self.answer.as_ref().is_ok_and(|status| (200..300).contains(status))
     }
 
-    /// Whether the receiver wants no more.
+    /// Whether the receiver wants no more messages (410).
     pub(super) fn is_gone(&self) -> bool {
         self.answer == Ok(StatusCode::GONE.as_u16())
     }
 }
 
 impl Couriers {
-    /// Couriers that have nothing to do yet.
+    /// Makes the couriers of a process. None is under way yet.
     pub fn new(settings: Settings) -> Arc<Couriers> {
         Arc::new(Couriers {
             settings: Arc::new(settings),
@@ -93,18 +94,18 @@ impl Couriers {
         })
     }
 
-    /// What the operator chose.
+    /// Returns the operator's settings.
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Waits until no courier is under way.
     pub async fn idle(&self) {
-        // The sender is our own: it cannot be gone.
+        // This struct owns the sender, so the channel cannot be closed.
         let _ = self.under_way.subscribe().wait_for(HashMap::is_empty).await;
     }
 
-    /// One more courier for an endpoint, unless it has as many as it may have.
+    /// Gives an endpoint one more courier, unless the endpoint or the process has as many as it may have.
     pub(super) fn turn(self: &Arc<Self>, endpoint: EndpointId, failing: bool) -> Option<Turn> {
         let given = self.under_way.send_if_modified(|under_way| {
             let of_endpoint = under_way.get(&endpoint).copied().unwrap_or_default();
@@ -117,7 +118,7 @@ impl Couriers {
         given.then(|| Turn { couriers: Arc::clone(self), endpoint })
     }
 
-    /// Sends a message once; none if the service stops and the answer is not there shortly after.
+    /// Sends a message once. `None` if the service stops and no answer arrives within two seconds.
     pub(super) async fn send_unless_stopped(
         &self,
         message: Message,
@@ -145,7 +146,10 @@ impl Couriers {
         Attempt { at, duration: began.elapsed(), answer, response, retry_after }
     }
 
-    /// Fetches a small document, from where deliveries may be sent, too; why not, if it cannot be had.
+    /// Fetches a document of at most `most` bytes, from an address to which deliveries may be sent.
+    ///
+    /// # Errors
+    /// A text that says why the document could not be fetched.
     pub async fn fetch(&self, url: Url, patience: Duration, most: usize) -> Result<Vec<u8>, String> {
         self.settings.reachable.check(&url)?;
         let client = self.client.get_or_init(|| client(&self.settings, System));
@@ -165,7 +169,7 @@ impl Couriers {
     }
 
     async fn request(&self, message: Message, at: DateTime<Utc>) -> Result<Response, String> {
-        // What may be reached may have changed since the endpoint was made.
+        // The operator may have changed the allowed networks since the endpoint was made.
         let url = self.settings.reachable.parse(&message.url)?;
         let client = self.client.get_or_init(|| client(&self.settings, System));
         let mut request = client.post(url).header(header::CONTENT_TYPE, "application/json");
@@ -177,7 +181,7 @@ impl Couriers {
 }
 
 impl Turn {
-    /// Whether the endpoint has no more couriers than it may have.
+    /// Whether this courier may continue: the endpoint has no more couriers than it may have.
     pub(super) fn goes_on(&self, failing: bool) -> bool {
         self.couriers.under_way.borrow().get(&self.endpoint).is_some_and(|count| *count <= most(failing))
     }
@@ -198,9 +202,9 @@ fn most(failing: bool) -> usize {
     if failing { 1 } else { MOST_OF_AN_ENDPOINT }
 }
 
-/// A client that reaches only what may be reached, and only what it is told to.
+/// Makes an HTTP client that reaches only allowed addresses and follows no redirect.
 fn client(settings: &Settings, names: impl Resolve + 'static) -> Client {
-    // Refused where another part of the process has chosen a provider; then that one serves.
+    // This fails if another part of the process has chosen a provider. Then that provider is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let guard = Arc::new(Guard { names, reachable: Arc::clone(&settings.reachable) });
     let builder = || {
@@ -219,13 +223,13 @@ fn client(settings: &Settings, names: impl Resolve + 'static) -> Client {
         let error = chain(&error);
         tracing::error!(
             error,
-            "there are no certificate authorities on this machine; no https endpoint can be reached"
+            "this machine has no certificate authorities, so no https endpoint can be reached"
         );
         builder().tls_certs_only([]).build().expect("without authorities nothing is read that could be wrong")
     })
 }
 
-/// How an answer's body begins, as text that can be stored.
+/// Returns the beginning of an answer's body, as text that the database can store.
 async fn beginning(mut response: Response) -> String {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -238,7 +242,7 @@ async fn beginning(mut response: Response) -> String {
     String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}")
 }
 
-/// An error with its causes in one line.
+/// Writes an error and its causes in one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -319,7 +323,7 @@ mod tests {
 
         assert_eq!(ask().await.unwrap(), "127.0.0.2");
         let refused = ask().await.unwrap_err();
-        assert!(refused.contains("fickle.example stands for no public address"), "{refused}");
+        assert!(refused.contains("fickle.example points to no public address"), "{refused}");
         assert_eq!(ask().await.unwrap(), "127.0.0.2", "of several, those that may be reached");
         assert!(ask().await.is_err());
     }

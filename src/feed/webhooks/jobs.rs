@@ -1,4 +1,4 @@
-//! Changes become deliveries, deliveries are sent, old ones are forgotten.
+//! Sweeps that make deliveries of changes, send them, and delete old ones.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::{
     platform::sweep::Sweep,
 };
 
-/// How many deliveries are forgotten in one transaction.
+/// How many deliveries are deleted in one transaction.
 const FORGOTTEN_AT_ONCE: i64 = 1_000;
-/// How many lanes of an endpoint are looked at: more than it may have couriers.
+/// How many due lanes of an endpoint are counted at most: more than an endpoint may have couriers.
 const LANES: i64 = 16;
 
-/// Makes deliveries of changes.
+/// Makes deliveries of the changes in the feed.
 #[derive(Debug)]
 pub struct FanOut;
 
@@ -41,7 +41,7 @@ impl Sweep for FanOut {
     }
 }
 
-/// Gives the endpoints that have something due their couriers, which work beside it.
+/// Starts couriers for the endpoints with lanes that are due. Couriers are tasks of their own.
 #[derive(Debug)]
 pub struct Deliver;
 
@@ -72,7 +72,7 @@ async fn courier(webhooks: Webhooks, turn: Turn) {
     }
 }
 
-/// Forgets deliveries that are older than changes are kept, and what endpoints that were removed have left.
+/// Deletes deliveries that are older than changes are kept, and what removed endpoints have left.
 #[derive(Debug)]
 pub struct Forget;
 

@@ -50,15 +50,15 @@ pub use deliveries::waiting_since;
 use crate::platform::core::Core;
 use address::Reachable;
 
-/// For how many days an endpoint may do nothing but fail.
+/// After how many days of failures an endpoint is disabled.
 pub const PATIENCE_DAYS: i64 = 5;
 
-/// The core, and what sends webhooks. Cheap to clone.
+/// The core and the couriers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     /// What every feature stands on.
     pub core: Core,
-    /// What sends deliveries.
+    /// Send the deliveries.
     pub couriers: Arc<Couriers>,
 }
 
@@ -70,17 +70,17 @@ impl Deref for Webhooks {
     }
 }
 
-/// What the operator chooses.
+/// The operator's settings of webhooks.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where deliveries may go.
+    /// The networks to which deliveries may go.
     pub reachable: Arc<Reachable>,
     /// How long a request may take, from the connection to the end of the answer.
     pub timeout: Duration,
 }
 
 impl Default for Settings {
-    /// To public addresses alone; 30 seconds.
+    /// Only public addresses, and 30 seconds.
     fn default() -> Settings {
         Settings { reachable: Arc::default(), timeout: Duration::from_secs(30) }
     }

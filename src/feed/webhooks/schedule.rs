@@ -1,9 +1,9 @@
-//! When a delivery that failed is tried again.
+//! When a failed delivery is tried again.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long to wait after each try that failed; the first try is made at once. After the last one the delivery is given
-/// up: more than 27 hours after the first.
+/// How long to wait after each failed attempt. The first attempt is made at once. After the last one, more than 27
+/// hours later, the delivery is given up.
 const WAITS: [TimeDelta; 7] = [
     TimeDelta::seconds(5),
     TimeDelta::minutes(5),
@@ -13,13 +13,15 @@ const WAITS: [TimeDelta; 7] = [
     TimeDelta::hours(10),
     TimeDelta::hours(10),
 ];
-/// How much longer it may take, so that what failed together does not come together again: a fifth.
+/// By what share a wait is lengthened at most, at random. So deliveries that failed together do not come again
+/// together.
 const JITTER: f64 = 0.2;
-/// The longest that a receiver may ask to be left alone.
+/// How long a receiver may ask to wait at most.
 const LONGEST_ASKED: TimeDelta = TimeDelta::hours(10);
 
-/// How long to wait after this many tries that failed; none: it is given up. Never shorter than the receiver asks, up to
-/// ten hours. `chance` is from 0 to 1.
+/// Returns how long to wait after this many failed attempts. `None`: the delivery is given up.
+///
+/// The wait is never shorter than the receiver asks, up to ten hours. `chance` is a random number from 0 to 1.
 pub(super) fn wait(tries: i32, asked: Option<TimeDelta>, chance: f64) -> Option<TimeDelta> {
     let planned = *WAITS.get(usize::try_from(tries).ok()?.checked_sub(1)?)?;
     #[expect(clippy::cast_possible_truncation, reason = "a fifth of ten hours, in milliseconds")]
@@ -27,7 +29,7 @@ pub(super) fn wait(tries: i32, asked: Option<TimeDelta>, chance: f64) -> Option<
     Some((planned + jitter).max(asked.unwrap_or_default().min(LONGEST_ASKED)))
 }
 
-/// What `Retry-After` asks for: seconds, or a date.
+/// Reads `Retry-After`: a number of seconds, or a date.
 pub(super) fn retry_after(value: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
     match value.trim().parse::<u32>() {
         Ok(seconds) => Some(TimeDelta::seconds(seconds.into())),

@@ -12,19 +12,19 @@ use crate::platform::ids::{ChangeId, Ids};
 /// How long a secret is, in bytes.
 const LENGTH: usize = 32;
 
-/// What an endpoint's deliveries are signed with. Shown once, never logged.
+/// A secret that signs an endpoint's deliveries. It is shown once and never logged.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Secret(pub(super) Vec<u8>);
 
 impl Secret {
-    /// A new secret.
+    /// Makes a new secret.
     pub(super) fn generate(ids: &Ids) -> Secret {
         let mut bytes = vec![0; LENGTH];
         ids.fill(&mut bytes);
         Secret(bytes)
     }
 
-    /// The secret as receivers' libraries take it.
+    /// Returns the secret in the form of the Standard Webhooks libraries: `whsec_…`.
     pub(super) fn reveal(&self) -> String {
         format!("whsec_{}", STANDARD.encode(&self.0))
     }
@@ -42,7 +42,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The headers of a message sent at an instant: its id, the instant in seconds, and a signature for each secret.
+/// Returns the headers of a message: its id, the instant in seconds since 1970, and one signature for each secret.
 pub(super) fn headers(
     id: ChangeId,
     at: DateTime<Utc>,

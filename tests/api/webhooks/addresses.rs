@@ -56,7 +56,7 @@ async fn a_name_that_stands_for_this_machine_is_not_connected_to() {
 
         assert_eq!(receiver.got(), []);
         let error = ping["attempts"][0]["error"].as_str().unwrap();
-        assert!(error.contains("localhost stands for no public address"), "{error}");
+        assert!(error.contains("localhost points to no public address"), "{error}");
         assert!(error.contains("LEADSCORE_WEBHOOK_ALLOW"), "{error}");
         strict.app.shut_down().await;
     })
@@ -75,7 +75,7 @@ async fn what_the_operator_no_longer_allows_is_no_longer_reached() {
 
         assert_eq!(receiver.got(), []);
         let error = ping["attempts"][0]["error"].as_str().unwrap();
-        assert!(error.contains("127.0.0.1 is no public address"), "{error}");
+        assert!(error.contains("127.0.0.1 is not a public address"), "{error}");
         strict.app.shut_down().await;
     })
     .await;

@@ -1,4 +1,4 @@
-//! `/v1/webhooks/{id}/deliveries`, and what sends something out of turn.
+//! `/v1/webhooks/{id}/deliveries`, and the calls that send again: `redeliver`, `recover` and `ping`.
 
 use axum::{
     extract::FromRef,
@@ -49,7 +49,7 @@ where
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListDeliveries {
-    /// Only those in one of these states: several with commas, or the parameter several times.
+    /// Only deliveries in one of these states. Separate several by commas, or repeat the parameter.
     #[serde(default)]
     #[param(value_type = Option<Vec<State>>)]
     state: Many<State>,
@@ -59,23 +59,23 @@ struct ListDeliveries {
     cursor: Option<String>,
 }
 
-/// From when on to deliver again.
+/// Which deliveries to send again.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Recover {
-    /// What was put into line since then.
+    /// Deliveries that were made at or after this instant and given up.
     #[schema(value_type = DateTime<Utc>)]
     since: Instant,
 }
 
-/// What is delivered again.
+/// The result of a recovery.
 #[derive(Debug, Serialize, ToSchema)]
 struct Recovered {
-    /// How many deliveries that is.
+    /// How many deliveries are sent again.
     redelivered: usize,
 }
 
-/// The deliveries to a receiver, newest first, with what was tried.
+/// Lists the deliveries to an endpoint, newest first, with their attempts.
 #[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries", tag = "Webhooks",
     params(("id" = EndpointId, Path), ListDeliveries), responses((status = 200, body = Page<Delivery>)))]
 async fn list_deliveries(
@@ -94,7 +94,7 @@ async fn list_deliveries(
     Ok(Page::of(rows, limit, |delivery| delivery.id).respond(&uri))
 }
 
-/// One delivery, with what was tried.
+/// Reads a delivery, with its attempts.
 #[utoipa::path(get, path = "/v1/webhooks/{id}/deliveries/{delivery}", tag = "Webhooks",
     params(("id" = EndpointId, Path), ("delivery" = DeliveryId, Path)),
     responses((status = 200, body = Delivery)))]
@@ -107,12 +107,13 @@ async fn get_delivery(
     one(&webhooks, id, delivery).await.map(Json)
 }
 
-/// Sends a delivery again, whatever became of it, with the same bytes under the same `webhook-id`.
+/// Sends a delivery again, whatever its state, with the same bytes under the same `webhook-id`.
 ///
-/// It goes out in its old place in its lead's line: after earlier ones that wait, before later ones.
+/// The delivery goes out in its old place among the deliveries of its lead: after earlier ones that still wait, and
+/// before later ones. A ping cannot be sent again.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/deliveries/{delivery}/redeliver", tag = "Webhooks",
     params(("id" = EndpointId, Path), ("delivery" = DeliveryId, Path)),
-    responses((status = 202, body = Delivery, description = "It is in line")))]
+    responses((status = 202, body = Delivery, description = "The delivery waits to be sent")))]
 async fn redeliver_one(
     Shared(webhooks): Shared<Webhooks>,
     _admin: Admin,
@@ -120,15 +121,15 @@ async fn redeliver_one(
 ) -> Result<(StatusCode, Json<Delivery>), Problem> {
     match redeliver(&webhooks, id, delivery).await? {
         None => Err(Problem::not_found("delivery")),
-        Some(false) => Err(Problem::new(Code::Conflict, "A ping is not sent again; send another.")),
+        Some(false) => Err(Problem::new(Code::Conflict, "A ping cannot be sent again. Send a new one.")),
         Some(true) => Ok((StatusCode::ACCEPTED, Json(one(&webhooks, id, delivery).await?))),
     }
 }
 
-/// Sends everything again that was given up since an instant, in the order of each lead's line.
+/// Sends all deliveries again that were made since an instant and given up, in the order of each lead's changes.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/recover", tag = "Webhooks", request_body = Recover,
     params(("id" = EndpointId, Path)),
-    responses((status = 202, body = Recovered, description = "They are in line")))]
+    responses((status = 202, body = Recovered, description = "The deliveries wait to be sent")))]
 async fn recover_deliveries(
     Shared(webhooks): Shared<Webhooks>,
     _admin: Admin,
@@ -139,8 +140,9 @@ async fn recover_deliveries(
     Ok((StatusCode::ACCEPTED, Json(Recovered { redelivered })))
 }
 
-/// Sends a message of type `webhook.ping` now, once, and says what came of it; also to a receiver that is disabled. Each call
-/// sends a ping of its own.
+/// Sends a message of type `webhook.ping` now, once, and answers with its result.
+///
+/// This also works if the endpoint is disabled. Each call sends a ping of its own.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/ping", tag = "Webhooks", params(("id" = EndpointId, Path)),
     responses((status = 200, body = Delivery)))]
 async fn ping_webhook(

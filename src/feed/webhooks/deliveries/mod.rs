@@ -27,12 +27,12 @@ use crate::{
     platform::ids::{ChangeId, DeliveryId, EndpointId, LeadId},
 };
 
-/// How many changes are made deliveries in one transaction, and how many are put back.
+/// How many changes become deliveries in one transaction, and how many deliveries are put back in one.
 const AT_ONCE: i64 = 1_000;
-/// How much longer a courier has a lane than a request may take: for what it writes down.
+/// How much longer a lease lasts than a request may take. In this time the courier writes the result.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What became of a delivery.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[schema(as = DeliveryState)]
 #[serde(rename_all = "snake_case")]
@@ -40,22 +40,22 @@ const MARGIN: Duration = Duration::from_secs(5);
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum State {
-    /// It is to be sent, for the first time or again.
+    /// Waits to be sent, for the first time or again.
     Pending,
-    /// The receiver has it.
+    /// The receiver has accepted the delivery.
     Delivered,
-    /// It was given up.
+    /// Given up after the last attempt.
     Failed,
 }
 
 impl State {
-    /// The word for it, as stored and sent.
+    /// Returns the state as it is stored and sent.
     fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// A delivery to be made.
+/// A delivery to make.
 #[derive(Debug)]
 struct New {
     id: DeliveryId,
@@ -84,7 +84,7 @@ impl New {
     }
 }
 
-/// A message's body by the Standard Webhooks specification.
+/// Writes a message's body by the Standard Webhooks specification.
 fn body(kind: &str, at: DateTime<Utc>, data: Map<String, Value>) -> String {
     #[derive(Serialize)]
     struct Body<'a> {
@@ -95,7 +95,8 @@ fn body(kind: &str, at: DateTime<Utc>, data: Map<String, Value>) -> String {
     serde_json::to_string(&Body { r#type: kind, timestamp: at, data }).expect("a message is plain data")
 }
 
-/// Makes deliveries of what follows an endpoint's place in the feed; how many changes it has read on.
+/// Makes deliveries of the changes after an endpoint's place in the feed, and moves the place. Returns how many changes
+/// were read.
 pub(super) async fn fan_out(
     webhooks: &Webhooks,
     conn: &mut PgConnection,
@@ -108,7 +109,7 @@ pub(super) async fn fan_out(
     let (Some(last), read) = (changes.last().map(|last| last.position), changes.len()) else { return Ok(0) };
     let wanted = |change: &Recorded| reader.events.is_empty() || reader.events.contains(&change.kind);
     let wanted: Vec<Recorded> = changes.into_iter().filter(wanted).collect();
-    // Made in the same millisecond, ids come in no order; the log is to be in that of the feed.
+    // Ids of one millisecond are in no order. The log of deliveries must have the order of the feed.
     let mut ids: Vec<DeliveryId> = wanted.iter().map(|_| DeliveryId(webhooks.ids.next())).collect();
     ids.sort_unstable();
     let new: Vec<New> = ids.into_iter().zip(wanted).map(|(id, change)| New::of(id, change)).collect();
@@ -122,7 +123,8 @@ pub(super) async fn fan_out(
     Ok(read)
 }
 
-/// One courier: sends what is due at an endpoint, lane by lane, until nothing is or the service stops.
+/// Runs one courier: sends the deliveries that are due at an endpoint, lane by lane, until nothing is due or the
+/// service stops.
 pub(super) async fn deliver(webhooks: &Webhooks, turn: &Turn) -> sqlx::Result<()> {
     let mut failing = false;
     while !webhooks.stop.is_cancelled() && turn.goes_on(failing) {
@@ -149,7 +151,7 @@ pub(super) async fn deliver(webhooks: &Webhooks, turn: &Turn) -> sqlx::Result<()
     Ok(())
 }
 
-/// Gives a lane back of which nothing was sent; closes it if it is empty.
+/// Gives back a lane from which nothing was sent. Closes the lane if it is empty.
 async fn give_back(conn: &mut PgConnection, lease: &Lease, now: DateTime<Utc>) -> sqlx::Result<()> {
     let mut tx = conn.begin().await?;
     if lanes::holds(&mut tx, lease).await? {
@@ -158,7 +160,7 @@ async fn give_back(conn: &mut PgConnection, lease: &Lease, now: DateTime<Utc>) -
     tx.commit().await
 }
 
-/// Lets the next in line be sent at an instant; closes the lane if there is none.
+/// Sets when the lane's next delivery is due. Closes the lane if it is empty.
 async fn next_in_lane(conn: &mut PgConnection, lease: &Lease, due_at: DateTime<Utc>) -> sqlx::Result<()> {
     match lanes::head(conn, lease).await? {
         Some(_) => lanes::release(conn, lease, due_at).await,
@@ -166,7 +168,8 @@ async fn next_in_lane(conn: &mut PgConnection, lease: &Lease, due_at: DateTime<U
     }
 }
 
-/// Writes down what came of an attempt, and when the lane is due again. Writes nothing if the lane was taken meanwhile.
+/// Stores the result of an attempt, and when the lane is due again. Stores nothing if another courier has taken the
+/// lane.
 async fn finish(
     webhooks: &Webhooks,
     lease: &Lease,
@@ -182,7 +185,7 @@ async fn finish(
         (false, None) => (State::Failed, "failed", now),
     };
     let mut tx = webhooks.db.begin().await?;
-    // Endpoint before lane, as everybody takes them.
+    // Locks the endpoint before the lane, as all code does.
     let disabled = if attempt.succeeded() {
         endpoints::note_success(&mut tx, lease.endpoint_id).await?;
         None
@@ -191,7 +194,7 @@ async fn finish(
         endpoints::note_failure(&mut tx, lease.endpoint_id, attempt.is_gone(), patience, now).await?
     };
     if !lanes::holds(&mut tx, lease).await? {
-        tracing::warn!(endpoint.id = %lease.endpoint_id, "a delivery took longer than its lease");
+        tracing::warn!(endpoint.id = %lease.endpoint_id, "a delivery took longer than its lease; another courier has the lane, and may send it again");
         return Ok(());
     }
     store::record(&mut tx, lease.endpoint_id, delivery, attempt, state).await?;
@@ -205,8 +208,8 @@ async fn finish(
     Ok(())
 }
 
-/// Puts one delivery into line again, in its old place, whatever became of it, to be sent at once. None if there is no such
-/// delivery; false if it is a ping.
+/// Makes one delivery wait to be sent again, at once and in its old place. `None` if there is no such delivery. `false`
+/// if it is a ping.
 pub(super) async fn redeliver(
     webhooks: &Webhooks,
     endpoint: EndpointId,
@@ -227,8 +230,8 @@ pub(super) async fn redeliver(
     Ok(Some(true))
 }
 
-/// Puts everything into line again that was made since an instant and given up; how much that is. None if there is no such
-/// endpoint.
+/// Makes all deliveries wait to be sent again that were made since an instant and given up. Returns how many. `None` if
+/// there is no such endpoint.
 pub(super) async fn recover(
     webhooks: &Webhooks,
     endpoint: EndpointId,
@@ -250,7 +253,7 @@ pub(super) async fn recover(
     }
 }
 
-/// Sends a message that says nothing, once, whether the endpoint is enabled or not.
+/// Sends a ping once, also to a disabled endpoint.
 pub(super) async fn ping(webhooks: &Webhooks, endpoint: &Endpoint) -> sqlx::Result<DeliveryId> {
     let (now, delivery, message) =
         (webhooks.clock.now(), DeliveryId(webhooks.ids.next()), ChangeId(webhooks.ids.next()));
@@ -267,7 +270,7 @@ pub(super) async fn ping(webhooks: &Webhooks, endpoint: &Endpoint) -> sqlx::Resu
     Ok(delivery)
 }
 
-/// Since when the oldest delivery waits that is to be sent to an endpoint in use; none: nothing waits.
+/// Returns since when the oldest waiting delivery to an enabled endpoint has waited. `None` if no delivery waits.
 pub async fn waiting_since(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     store::oldest(conn).await
 }

@@ -9,7 +9,7 @@ use crate::{
     platform::ids::{ChangeId, DeliveryId, EndpointId, LeadId},
 };
 
-/// Puts deliveries into the log, to be sent.
+/// Stores deliveries that wait to be sent.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     endpoint: EndpointId,
@@ -42,7 +42,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Writes down an attempt and what it made of the delivery.
+/// Stores an attempt and the new state of the delivery.
 pub(super) async fn record(
     conn: &mut PgConnection,
     endpoint: EndpointId,
@@ -73,7 +73,7 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// Puts a ping into the log, after it was sent.
+/// Stores a ping, after it was sent.
 pub(super) async fn insert_ping(
     conn: &mut PgConnection,
     endpoint: EndpointId,
@@ -97,7 +97,8 @@ pub(super) async fn insert_ping(
     Ok(())
 }
 
-/// The deliveries that were made since an instant and given up, after the one named, at most `limit`; and whose they are.
+/// Reads the deliveries that were made since an instant and given up, after the delivery `after`, at most `limit`; each
+/// with its lead.
 pub(super) async fn given_up(
     conn: &mut PgConnection,
     endpoint: EndpointId,
@@ -121,7 +122,7 @@ pub(super) async fn given_up(
     Ok(rows.into_iter().map(|row| (row.id, row.lead_id)).collect())
 }
 
-/// Whose change a delivery brings; inner none: nobody's, it is a ping.
+/// Returns the lead of a delivery's change. The inner `None` is a ping, which has no lead.
 pub(super) async fn lead_of(
     conn: &mut PgConnection,
     endpoint: EndpointId,
@@ -137,7 +138,7 @@ pub(super) async fn lead_of(
     .await
 }
 
-/// Puts deliveries into line again, each in its old place.
+/// Makes deliveries wait to be sent again, each in its old place.
 pub(super) async fn put_back(
     conn: &mut PgConnection,
     endpoint: EndpointId,
@@ -154,8 +155,8 @@ pub(super) async fn put_back(
     Ok(())
 }
 
-/// Forgets deliveries with their attempts, at most `limit`: those made before an instant, and those of endpoints that are
-/// no longer in use.
+/// Deletes deliveries and their attempts, at most `limit`: those made before an instant, and those of removed
+/// endpoints.
 pub(in crate::feed::webhooks) async fn forget(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
@@ -182,7 +183,7 @@ pub(in crate::feed::webhooks) async fn forget(
     Ok(done.rows_affected())
 }
 
-/// When the oldest delivery was made that is to be sent to an endpoint in use and has not arrived.
+/// Returns when the oldest waiting delivery to an enabled endpoint was made.
 pub(super) async fn oldest(conn: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         "-- webhooks::deliveries::oldest

@@ -1,4 +1,4 @@
-//! Deliveries as their log shows them.
+//! Deliveries as the API shows them.
 
 use std::collections::HashMap;
 
@@ -13,45 +13,50 @@ use crate::platform::ids::{ChangeId, DeliveryId, EndpointId, LeadId};
 /// One change for one endpoint, or a ping.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Delivery {
+    /// The delivery's id.
     pub(super) id: DeliveryId,
-    /// What is sent as `webhook-id`: the change's own id, the same at every attempt and endpoint.
+    /// The message's `webhook-id`: the id of the change, the same at every attempt and endpoint.
     pub(super) message_id: ChangeId,
     /// The type of the change, or `webhook.ping`.
     pub(super) r#type: String,
-    /// Whose change; null for a ping.
+    /// The lead to which the change happened. Null for a ping.
     pub(super) lead_id: Option<LeadId>,
+    /// Whether the delivery waits, has arrived or was given up.
     pub(super) state: State,
-    /// When it is sent next; null if it is done, if it is being sent, or if it waits for an earlier one of its lead.
+    /// When the next attempt is due. Null if the delivery is done, is being sent, or waits for an earlier delivery of
+    /// its lead.
     pub(super) next_attempt_at: Option<DateTime<Utc>>,
-    /// What is sent, byte for byte.
+    /// The body that is sent, byte for byte.
     pub(super) body: String,
+    /// When the delivery was made.
     pub(super) created_at: DateTime<Utc>,
-    /// What was tried, oldest first.
+    /// The attempts, oldest first.
     pub(super) attempts: Vec<AttemptView>,
 }
 
-/// One request and what came of it.
+/// One request and its result.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Attempt)]
 pub(super) struct AttemptView {
-    /// From 1.
+    /// The number of the attempt, from 1.
     number: i32,
+    /// When the attempt began.
     at: DateTime<Utc>,
-    /// How long it took, in milliseconds.
+    /// How long the attempt took, in milliseconds.
     duration_ms: i32,
-    /// The answer's status; null if there was no answer.
+    /// The answer's HTTP status. Null if there was no answer.
     status: Option<i32>,
-    /// Why there was none.
+    /// Why there was no answer.
     error: Option<String>,
-    /// How the answer's body begins.
+    /// The beginning of the answer's body, at most 1024 bytes.
     response: String,
 }
 
-/// Of which deliveries a list is.
+/// Which deliveries to list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Filter {
     pub(super) one: Option<DeliveryId>,
-    /// In any of these states; none: in any at all.
+    /// Only deliveries in these states. Empty: in every state.
     pub(super) states: Vec<&'static str>,
     pub(super) before: Option<DeliveryId>,
 }

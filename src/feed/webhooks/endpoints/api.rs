@@ -28,9 +28,9 @@ use crate::{
     platform::ids::EndpointId,
 };
 
-/// For how long an old secret signs beside the new one, where nobody says.
+/// How long an old secret signs beside the new one, if the caller does not say.
 const OVERLAP: TimeDelta = TimeDelta::days(1);
-/// The longest that an old secret may go on signing.
+/// How long an old secret may sign at most beside the new one.
 const LONGEST_OVERLAP: TimeDelta = TimeDelta::days(7);
 
 /// The calls on endpoints.
@@ -44,7 +44,7 @@ where
         .routes(routes!(rotate_webhook_secret))
 }
 
-/// A receiver of webhooks.
+/// An endpoint: a receiver of webhooks.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Webhook)]
 struct WebhookView {
@@ -52,15 +52,17 @@ struct WebhookView {
     /// Where deliveries are sent.
     url: String,
     description: String,
-    /// The types of changes that it gets; none: all.
+    /// The types of changes that are sent. Empty: all types.
     #[schema(value_type = Vec<Kind>)]
     events: Vec<String>,
-    /// Whether deliveries are sent. If not they wait, as long as changes are kept.
+    /// Whether deliveries are sent. If not, they wait, for as long as changes are kept.
     enabled: bool,
+    /// When the endpoint was disabled.
     disabled_at: Option<DateTime<Utc>>,
+    /// Why the endpoint was disabled.
     disabled_because: Option<Cause>,
-    /// When the first delivery failed since the last one arrived; null if the last one arrived. After five days the endpoint
-    /// is disabled.
+    /// When the first delivery failed after the last one that arrived. Null if the last one arrived. After five days of
+    /// failures the endpoint is disabled.
     failing_since: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }
@@ -81,12 +83,12 @@ impl From<Endpoint> for WebhookView {
     }
 }
 
-/// A receiver with a new secret. This is the only time that it is shown.
+/// An endpoint with a new secret. The secret is shown only in this answer.
 #[derive(Debug, Serialize, ToSchema)]
 struct WebhookWithSecret {
     #[serde(flatten)]
     webhook: WebhookView,
-    /// What its deliveries are signed with, as the Standard Webhooks libraries take it: `whsec_…`.
+    /// The secret that signs the deliveries, in the form of the Standard Webhooks libraries: `whsec_…`.
     secret: String,
 }
 
@@ -96,19 +98,19 @@ impl WebhookWithSecret {
     }
 }
 
-/// A receiver to be made.
+/// An endpoint to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateWebhook {
-    /// Where to send: `https://…` or `http://…`, at a public address, port 80, 443 or from 1024.
+    /// Where deliveries are sent: `https://…` or `http://…`, at a public address, on port 80, 443 or one from 1024.
     url: String,
-    /// What it is for, at most 500 characters.
+    /// What the endpoint is for, at most 500 characters.
     #[serde(default)]
     description: String,
-    /// The types of changes to send; none: all, also those that are yet to come.
+    /// The types of changes to send. Empty: all types, also types of later releases.
     #[serde(default)]
     events: Vec<Kind>,
-    /// Whether to send from the start; true if absent.
+    /// Whether deliveries are sent from the start; true if absent.
     #[serde(default = "yes")]
     enabled: bool,
 }
@@ -117,14 +119,14 @@ fn yes() -> bool {
     true
 }
 
-/// What to change of a receiver; what is absent stays.
+/// What to change in an endpoint. Absent fields stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ChangeWebhook {
     url: Option<String>,
     description: Option<String>,
     events: Option<Vec<Kind>>,
-    /// False: deliveries wait. True: they are sent at once, beginning where it stopped.
+    /// `false`: deliveries wait. `true`: they are sent at once, beginning where sending stopped.
     enabled: Option<bool>,
 }
 
@@ -142,12 +144,12 @@ struct ListWebhooks {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Rotate {
-    /// For how many seconds the old secret signs too, 0 to 604800; 86400 (a day) if absent. 0: it is known to others, and
-    /// ends now, as does every older one.
+    /// How many seconds the old secret still signs, 0 to 604800; 86400 (a day) if absent. Send 0 if others may know the
+    /// old secret: it then ends at once, with every older one.
     overlap_seconds: Option<u32>,
 }
 
-/// The receivers of webhooks.
+/// Lists the endpoints of webhooks, oldest first.
 #[utoipa::path(get, path = "/v1/webhooks", tag = "Webhooks", params(ListWebhooks),
     responses((status = 200, body = Page<WebhookView>)))]
 async fn list_webhooks(
@@ -162,12 +164,13 @@ async fn list_webhooks(
     Ok(Page::of(rows, limit, |endpoint| endpoint.id).map(WebhookView::from).respond(&uri))
 }
 
-/// Makes a receiver, which gets what happens from now on.
+/// Makes an endpoint, which gets the changes that happen from now on.
 ///
-/// With `Idempotency-Key`, the same call again makes no second receiver. Its answer is 409 `conflict` and names the receiver
-/// that was made; to see a secret, make a new one with `/rotate`.
+/// If you repeat the call with the same `Idempotency-Key`, the service makes no second endpoint. It answers 409
+/// `conflict` and names the endpoint that the first call made. If you have not received its secret, make a new one with
+/// `/rotate`.
 #[utoipa::path(post, path = "/v1/webhooks", tag = "Webhooks", request_body = CreateWebhook,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Of the receiver")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 512 printable ASCII characters")),
     responses((status = 201, body = WebhookWithSecret)))]
 async fn create_webhook(
     State(webhooks): State<Webhooks>,
@@ -187,7 +190,7 @@ async fn create_webhook(
     Ok((StatusCode::CREATED, Json(WebhookWithSecret::of(made))))
 }
 
-/// The receiver that a call has made before.
+/// Finds the endpoint that an earlier call with the same idempotency key has made.
 async fn made_before(webhooks: &Webhooks, request_key: &str) -> sqlx::Result<Option<MadeBefore>> {
     let made = store::made_by(&mut *webhooks.db.acquire().await?, request_key).await?;
     Ok(made.map(|id| MadeBefore {
@@ -197,9 +200,9 @@ async fn made_before(webhooks: &Webhooks, request_key: &str) -> sqlx::Result<Opt
     }))
 }
 
-/// One receiver of webhooks.
+/// Reads an endpoint.
 #[utoipa::path(get, path = "/v1/webhooks/{id}", tag = "Webhooks", params(("id" = EndpointId, Path)),
-    responses((status = 200, body = WebhookView), (status = 304, description = "As `If-None-Match` has it")))]
+    responses((status = 200, body = WebhookView), (status = 304, description = "Unchanged since the given ETag")))]
 async fn get_webhook(
     State(webhooks): State<Webhooks>,
     _admin: Admin,
@@ -210,9 +213,9 @@ async fn get_webhook(
     Ok(tagged(&headers, WebhookView::from(found)))
 }
 
-/// Changes a receiver, disables or enables it.
+/// Changes, disables or enables an endpoint.
 ///
-/// What is in line already goes to the new URL, too. Which types it gets counts for what has not been put into line yet.
+/// A new URL also holds for deliveries that already wait. New types hold only for changes that have no delivery yet.
 #[utoipa::path(patch, path = "/v1/webhooks/{id}", tag = "Webhooks", request_body = ChangeWebhook,
     params(("id" = EndpointId, Path),
         IfMatch),
@@ -237,7 +240,7 @@ async fn change_webhook(
     Ok(Json(changed.await?.ok_or_else(missing)?.into()))
 }
 
-/// Removes a receiver with its secrets and its log; what waits is not sent.
+/// Removes an endpoint with its secrets and its deliveries. Deliveries that wait are not sent.
 #[utoipa::path(delete, path = "/v1/webhooks/{id}", tag = "Webhooks", params(("id" = EndpointId, Path)),
     responses((status = 204)))]
 async fn delete_webhook(
@@ -249,10 +252,10 @@ async fn delete_webhook(
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(missing()) }
 }
 
-/// Gives a receiver a new secret; for a time the old one signs, too.
+/// Gives an endpoint a new secret. The old one still signs for a time.
 ///
-/// A delivery then carries a signature by each, so the receiver may change over when it likes. The call may be repeated: the
-/// secret of the last answer is the one that signs.
+/// In that time each delivery has a signature by both secrets, so the receiver can change to the new one at any moment.
+/// The call may be repeated: the secret in the last answer is the one that signs.
 #[utoipa::path(post, path = "/v1/webhooks/{id}/rotate", tag = "Webhooks",
     params(("id" = EndpointId, Path), Rotate), responses((status = 200, body = WebhookWithSecret)))]
 async fn rotate_webhook_secret(
@@ -263,19 +266,22 @@ async fn rotate_webhook_secret(
 ) -> Result<Json<WebhookWithSecret>, Problem> {
     let overlap = query.overlap_seconds.map_or(OVERLAP, |seconds| TimeDelta::seconds(seconds.into()));
     if overlap > LONGEST_OVERLAP {
-        return Err(Problem::parameter("overlap_seconds is a number from 0 to 604800"));
+        return Err(Problem::parameter("overlap_seconds is a number from 0 to 604800 (seven days)"));
     }
     let rotated = rotate(&webhooks, id, overlap).await?.ok_or_else(missing)?;
     Ok(Json(WebhookWithSecret::of(rotated)))
 }
 
-/// Each kind once, as it is stored.
+/// Returns each kind once, as it is stored.
 fn words(events: &[Kind]) -> Vec<String> {
     let once: std::collections::BTreeSet<&Kind> = events.iter().collect();
     once.into_iter().map(|kind| kind.as_str().to_owned()).collect()
 }
 
-/// What is wanted, if it can be had.
+/// Checks what an endpoint is to be.
+///
+/// # Errors
+/// 422 `invalid_request` with all mistakes.
 fn checked(webhooks: &Webhooks, wanted: Wanted) -> Result<Wanted, Problem> {
     let mut mistakes = Mistakes::default();
     if let Err(message) = webhooks.couriers.settings().reachable.parse(&wanted.url) {
@@ -288,7 +294,7 @@ fn checked(webhooks: &Webhooks, wanted: Wanted) -> Result<Wanted, Problem> {
     Ok(wanted)
 }
 
-/// There is no such endpoint.
+/// Makes the problem 404 `not_found` of an unknown endpoint.
 pub(in crate::feed::webhooks) fn missing() -> Problem {
     Problem::not_found("webhook")
 }

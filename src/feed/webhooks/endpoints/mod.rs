@@ -1,4 +1,4 @@
-//! Endpoints: made, changed, disabled and enabled, given a new secret, removed.
+//! Endpoints: how they are made, changed, disabled, enabled and removed, and how they get new secrets.
 
 pub(super) mod api;
 pub(super) mod store;
@@ -21,26 +21,28 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(super) enum Cause {
-    /// Somebody said so.
+    /// Somebody disabled the endpoint.
     Operator,
-    /// It answered 410: it wants no more.
+    /// The receiver answered 410: it wants no more deliveries.
     Gone,
-    /// It did nothing but fail for five days.
+    /// Every delivery failed for five days.
     Failing,
 }
 
-/// What an endpoint is to be.
+/// What an endpoint is to be, after it is made or changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) url: String,
     pub(super) description: String,
-    /// The kinds of changes that it gets; none: all.
+    /// The kinds of changes that are sent. Empty: all.
     pub(super) events: Vec<String>,
     pub(super) enabled: bool,
 }
 
-/// Makes an endpoint that gets what happens from now on. A second one under the call's idempotency key violates a
-/// constraint.
+/// Makes an endpoint, which gets the changes that happen from now on.
+///
+/// # Errors
+/// If a statement fails. A second endpoint under the same idempotency key violates a constraint.
 pub(super) async fn create(
     webhooks: &Webhooks,
     wanted: &Wanted,
@@ -61,8 +63,9 @@ pub(super) async fn create(
     Ok((made, secret))
 }
 
-/// Changes an endpoint to what is wanted of it as it is; none if there is no such endpoint. One that is enabled goes on at
-/// once where it stopped.
+/// Changes an endpoint. `wanted` says what it becomes, given what it is. `None` if there is no such endpoint.
+///
+/// An endpoint that is enabled again continues at once where it stopped.
 pub(super) async fn change<E: From<sqlx::Error>>(
     webhooks: &Webhooks,
     id: EndpointId,
@@ -86,7 +89,7 @@ pub(super) async fn change<E: From<sqlx::Error>>(
     Ok(after)
 }
 
-/// Gives an endpoint a new secret; the one before signs too for as long as `overlap`. None if there is no such endpoint.
+/// Gives an endpoint a new secret. The old one still signs for the time `overlap`. `None` if there is no such endpoint.
 pub(super) async fn rotate(
     webhooks: &Webhooks,
     id: EndpointId,
@@ -102,7 +105,7 @@ pub(super) async fn rotate(
     Ok(Some((endpoint, secret)))
 }
 
-/// Takes an endpoint out of use for good, with its deliveries; false if there is none.
+/// Removes an endpoint and its deliveries. Returns false if there is no such endpoint.
 pub(super) async fn remove(webhooks: &Webhooks, id: EndpointId) -> sqlx::Result<bool> {
     store::remove(&mut *webhooks.db.acquire().await?, id, webhooks.clock.now()).await
 }

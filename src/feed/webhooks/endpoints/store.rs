@@ -53,7 +53,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// The endpoint that a call with this idempotency key has made, also if it was removed since.
+/// Finds the endpoint that a call with this idempotency key has made, also if it was removed since.
 pub(super) async fn made_by(conn: &mut PgConnection, request_key: &str) -> sqlx::Result<Option<EndpointId>> {
     sqlx::query_scalar!(
         r#"-- webhooks::endpoints::made_by
@@ -80,7 +80,7 @@ pub(in crate::feed::webhooks) async fn find(
     .await
 }
 
-/// The same, and nobody else changes it, or puts something into its lanes, until the transaction ends.
+/// Reads an endpoint and locks it: until the transaction ends, no other transaction changes it or adds to its lanes.
 pub(in crate::feed::webhooks) async fn lock(
     conn: &mut PgConnection,
     id: EndpointId,
@@ -97,7 +97,7 @@ pub(in crate::feed::webhooks) async fn lock(
     .await
 }
 
-/// The endpoints, newest last.
+/// Reads the endpoints after `after`, oldest first.
 pub(super) async fn list(
     conn: &mut PgConnection,
     after: Option<EndpointId>,
@@ -156,7 +156,7 @@ pub(super) async fn enable(conn: &mut PgConnection, id: EndpointId) -> sqlx::Res
     Ok(())
 }
 
-/// Takes an endpoint out of use for good; false if there is none.
+/// Marks an endpoint as removed. Returns false if there is no such endpoint.
 pub(super) async fn remove(
     conn: &mut PgConnection,
     id: EndpointId,
@@ -173,7 +173,7 @@ pub(super) async fn remove(
     Ok(done.rows_affected() == 1)
 }
 
-/// Adds the secret that is current from now on. The one before has been retired.
+/// Adds the secret that is current from now on. The caller has retired the one before.
 pub(super) async fn insert_secret(
     conn: &mut PgConnection,
     id: EndpointId,
@@ -192,7 +192,7 @@ pub(super) async fn insert_secret(
     Ok(())
 }
 
-/// Lets every secret end at an instant, if it does not end before; those that have ended go.
+/// Sets when every secret ends, unless it ends earlier. Deletes the secrets that have ended.
 pub(super) async fn retire_secrets(
     conn: &mut PgConnection,
     id: EndpointId,
@@ -215,7 +215,7 @@ pub(super) async fn retire_secrets(
     Ok(())
 }
 
-/// The secrets that sign by now, the current one first.
+/// Reads the secrets that sign at an instant, the current one first.
 pub(in crate::feed::webhooks) async fn secrets(
     conn: &mut PgConnection,
     id: EndpointId,
@@ -234,7 +234,7 @@ pub(in crate::feed::webhooks) async fn secrets(
     Ok(secrets.into_iter().map(Secret).collect())
 }
 
-/// The endpoints that have not read the feed up to here.
+/// Returns the enabled endpoints that have not read the feed up to `end`.
 pub(in crate::feed::webhooks) async fn behind(
     conn: &mut PgConnection,
     end: Position,
@@ -250,7 +250,7 @@ pub(in crate::feed::webhooks) async fn behind(
     .await
 }
 
-/// How far the slowest endpoint has read.
+/// Returns how far the slowest enabled endpoint has read. `None` without endpoints.
 pub(in crate::feed::webhooks) async fn slowest(conn: &mut PgConnection) -> sqlx::Result<Option<Position>> {
     sqlx::query_scalar!(
         r#"-- webhooks::endpoints::slowest
@@ -261,7 +261,8 @@ pub(in crate::feed::webhooks) async fn slowest(conn: &mut PgConnection) -> sqlx:
     .await
 }
 
-/// An endpoint that is to read on, unless it is disabled or another instance reads for it just now.
+/// Locks an endpoint so that it can read on. `None` if it is disabled, or if another instance reads for it at this
+/// moment.
 pub(in crate::feed::webhooks) async fn lock_reader(
     conn: &mut PgConnection,
     id: EndpointId,
@@ -294,7 +295,7 @@ pub(in crate::feed::webhooks) async fn read_up_to(
     Ok(())
 }
 
-/// A delivery arrived: nothing fails any more.
+/// Notes that a delivery arrived: the endpoint no longer fails.
 pub(in crate::feed::webhooks) async fn note_success(
     conn: &mut PgConnection,
     id: EndpointId,
@@ -309,7 +310,8 @@ pub(in crate::feed::webhooks) async fn note_success(
     Ok(())
 }
 
-/// A delivery failed. Disables the endpoint if it wants no more, or if nothing has arrived since before `patience`; why.
+/// Notes that a delivery failed. Disables the endpoint if it answered `gone`, or if it has failed since before
+/// `patience`, and returns why.
 pub(in crate::feed::webhooks) async fn note_failure(
     conn: &mut PgConnection,
     id: EndpointId,
@@ -335,7 +337,7 @@ pub(in crate::feed::webhooks) async fn note_failure(
     Ok(noted.flatten())
 }
 
-/// Endpoints that are no longer in use and have left no deliveries are forgotten, with their lanes and secrets.
+/// Deletes removed endpoints that have no deliveries left, with their lanes and secrets.
 pub(in crate::feed::webhooks) async fn forget(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let done = sqlx::query!(
         "-- webhooks::endpoints::forget

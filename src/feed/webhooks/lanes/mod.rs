@@ -1,4 +1,4 @@
-//! Lanes: the lines in which one lead's deliveries to one endpoint wait, and who has them in hand.
+//! Lanes: the line in which one lead's deliveries to one endpoint wait, and the courier that has taken it.
 
 pub(super) mod store;
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::platform::ids::{ChangeId, DeliveryId, EndpointId, LeadId};
 
-/// A courier's right to a lane.
+/// A courier's lease of a lane.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::feed::webhooks) struct Lease {
     pub(in crate::feed::webhooks) endpoint_id: EndpointId,
@@ -14,7 +14,7 @@ pub(in crate::feed::webhooks) struct Lease {
     pub(in crate::feed::webhooks) token: Uuid,
 }
 
-/// What is to be sent next in a lane.
+/// The next delivery of a lane.
 #[derive(Debug)]
 pub(in crate::feed::webhooks) struct Head {
     pub(in crate::feed::webhooks) id: DeliveryId,
@@ -32,8 +32,10 @@ pub(in crate::feed::webhooks) struct DueEndpoint {
     pub(in crate::feed::webhooks) lanes: i64,
 }
 
-/// Opens the lanes of these leads; those that are open stay as they are, but that with `hurry` none waits any longer. The
-/// lanes are held until the transaction ends, so that nobody closes one who has not seen what was put into it.
+/// Opens the lanes of these leads. Lanes that are open stay as they are; with `hurry`, those without a courier become
+/// due at once.
+///
+/// The lanes are locked until the transaction ends. So no courier closes a lane without seeing what was put into it.
 pub(in crate::feed::webhooks) async fn open(
     conn: &mut PgConnection,
     endpoint: EndpointId,
@@ -57,7 +59,7 @@ pub(in crate::feed::webhooks) async fn open(
     Ok(())
 }
 
-/// Lets no lane of an endpoint wait any longer.
+/// Makes all waiting lanes of an endpoint due at once.
 pub(in crate::feed::webhooks) async fn hurry(
     conn: &mut PgConnection,
     endpoint: EndpointId,
@@ -74,7 +76,8 @@ pub(in crate::feed::webhooks) async fn hurry(
     Ok(())
 }
 
-/// The endpoints that have lanes which are due, those that have waited longest first, with how many, up to `most`.
+/// Returns the enabled endpoints with lanes that are due, those that have waited longest first. Each has the number of
+/// its due lanes, up to `most`.
 pub(in crate::feed::webhooks) async fn due(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -101,7 +104,7 @@ pub(in crate::feed::webhooks) async fn due(
     .await
 }
 
-/// Takes a lane that is due for a while; none if there is none, or the endpoint is disabled.
+/// Leases a lane that is due, until `until`. `None` if no lane is due, or the endpoint is disabled.
 pub(in crate::feed::webhooks) async fn acquire(
     conn: &mut PgConnection,
     endpoint_id: EndpointId,
@@ -133,7 +136,7 @@ pub(in crate::feed::webhooks) async fn acquire(
     Ok(lead.map(|lead_id| Lease { endpoint_id, lead_id, token }))
 }
 
-/// The first in a lane's line.
+/// Reads the first waiting delivery of a lane.
 pub(in crate::feed::webhooks) async fn head(
     conn: &mut PgConnection,
     lease: &Lease,
@@ -152,7 +155,7 @@ pub(in crate::feed::webhooks) async fn head(
     .await
 }
 
-/// Whether the lane is still this courier's; if so, nobody else touches it until the transaction ends.
+/// Whether the courier still has the lane. If so, the lane is locked until the transaction ends.
 pub(in crate::feed::webhooks) async fn holds(conn: &mut PgConnection, lease: &Lease) -> sqlx::Result<bool> {
     let held = sqlx::query_scalar!(
         "-- webhooks::lanes::holds
@@ -167,7 +170,7 @@ pub(in crate::feed::webhooks) async fn holds(conn: &mut PgConnection, lease: &Le
     Ok(held.is_some())
 }
 
-/// Gives a lane back, due at an instant.
+/// Gives a lane back and sets when it is due.
 pub(in crate::feed::webhooks) async fn release(
     conn: &mut PgConnection,
     lease: &Lease,
