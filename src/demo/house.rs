@@ -1,4 +1,4 @@
-//! A service within this process, asked by its API and without a network.
+//! A service within this process. The demo calls its API without a network.
 
 use std::io::Write;
 
@@ -23,14 +23,14 @@ use crate::{
     routes,
 };
 
-/// The longest answer that is read.
+/// The longest answer that is read, in bytes.
 const LONGEST: usize = 64 << 20;
-/// Connections for requests: sales and the sweeps take turns.
+/// How many connections requests get. Few are enough, because sales and the sweeps take turns.
 const CONNECTIONS: u32 = 4;
-/// One writer, so that the same story is the same whatever the machine.
+/// One writer, so that a seed gives the same result on every machine.
 const WRITERS: u32 = 1;
 
-/// A service, and a key to it.
+/// A service, and an admin key to it.
 pub(super) struct House {
     pub(super) app: App,
     router: Router,
@@ -39,7 +39,11 @@ pub(super) struct House {
 }
 
 impl House {
-    /// The service on a database, brought up to date; one that never started gets its model and this key.
+    /// Opens the service on a database, and brings its schema up to date. A service that never started gets the default
+    /// model and this key.
+    ///
+    /// # Errors
+    /// If the service does not accept the key.
     pub(super) async fn open(
         database: PgConnectOptions,
         clock: Clock,
@@ -55,13 +59,13 @@ impl House {
         let (status, said) = house.call(Method::GET, "/v1/queues/sales", None).await?;
         ensure!(
             status == StatusCode::OK,
-            "the service does not take this key: {} `leadscore serve` showed the admin key at its first start",
+            "the service does not accept this key: {} `leadscore serve` showed the admin key at its first start",
             said["message"].as_str().unwrap_or_default()
         );
         Ok(house)
     }
 
-    /// Another one, on a stage: it has the same key.
+    /// Opens a second service on the stage, with the same key.
     pub(super) async fn stage(&self, database: PgConnectOptions, clock: Clock) -> anyhow::Result<House> {
         let house = House::start(database, clock, self.app.metrics.clone(), self.key.clone()).await?;
         keys::ensure(&house.app.keys, Some(house.key.clone()), None).await?;
@@ -82,7 +86,7 @@ impl House {
         Ok(House { router: routes::router(&app), app, key, made: None })
     }
 
-    /// Shows the key that was made for pages and trackers, if one was: the only time.
+    /// Prints the write key, if one was made. The key is shown only here.
     pub(super) fn greet(&self, out: &mut impl Write) -> anyhow::Result<()> {
         if let Some(key) = self.made.as_ref().and_then(|made| made.write.as_ref()) {
             writeln!(out, "This service is new. Its write key, shown this once, is {}", key.reveal())?;
@@ -90,17 +94,17 @@ impl House {
         Ok(())
     }
 
-    /// Reads something; anything but a success is an error.
+    /// Calls `GET`. Any answer but a success is an error.
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.must(Method::GET, path, None).await
     }
 
-    /// Sends something; anything but a success is an error.
+    /// Calls `POST`. Any answer but a success is an error.
     pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.must(Method::POST, path, Some(body)).await
     }
 
-    /// Sends something that may be too late by now; whether it was not.
+    /// Calls `POST` for something that may come too late. `None` if the answer is 409 or 204.
     pub(super) async fn try_post(&self, path: &str, body: &Value) -> anyhow::Result<Option<Value>> {
         let (status, answer) = self.call(Method::POST, path, Some(body)).await?;
         if status == StatusCode::CONFLICT || status == StatusCode::NO_CONTENT {
@@ -139,7 +143,7 @@ impl House {
         Ok((status, answer))
     }
 
-    /// Ends it, with all that it had begun.
+    /// Stops the service after it has finished what it had begun.
     pub(super) async fn close(self) {
         self.app.shut_down().await;
         self.app.db.close().await;

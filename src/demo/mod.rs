@@ -18,7 +18,7 @@ mod report;
 mod sales;
 #[expect(
     clippy::disallowed_methods,
-    reason = "copies every table, whatever its columns: the statements are made as it runs"
+    reason = "copies every table with all its columns, so the statements are built at run time"
 )]
 mod store;
 mod traffic;
@@ -40,10 +40,11 @@ use crate::{
 use house::House;
 use traffic::Plan;
 
-/// What the demo plays, and where.
+/// What the demo plays, and on which database.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Settings {
-    /// The Postgres database of the service, which may run meanwhile. Without one, the service's own in the data folder
+    /// The Postgres database of the service, which may be running. Without one, the demo uses the service's own
+    /// Postgres in the data folder
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
@@ -51,16 +52,16 @@ pub struct Settings {
     #[arg(long, env = "LEADSCORE_DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
-    /// The admin key (sk_…) of the service: it was shown when `leadscore serve` first started. A service that never
-    /// started gets this one
+    /// The admin key (sk_…) of the service, shown when `leadscore serve` first started. A service that never started
+    /// gets this key
     #[arg(long, env = "LEADSCORE_ADMIN_KEY", hide_env_values = true, value_parser = config::admin_key)]
     pub key: Option<Secret>,
 
-    /// Which people, and what they do; the same seed is the same story
+    /// Decides which people there are and what they do. The same seed gives the same story
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 
-    /// How many people say who they are; several times as many visitors do not
+    /// How many people say who they are. Several times as many visitors stay anonymous
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub leads: u32,
 
@@ -77,10 +78,10 @@ pub struct Settings {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// Plays the story on the database of a service, and shows what came of it.
+/// Plays the story on the database of a service, and prints a summary and the top of the queue.
 pub async fn run(settings: Settings, database: PgConnectOptions) -> anyhow::Result<()> {
     let key = settings.key.clone().context(
-        "which key? Give --key sk_… or set LEADSCORE_ADMIN_KEY. The admin key was shown when `leadscore serve` first \
+        "a key is missing. Give --key sk_… or set LEADSCORE_ADMIN_KEY. The admin key was shown when `leadscore serve` first \
          started, unless LEADSCORE_ADMIN_KEY was set for it: then it is that one",
     )?;
     let metrics = crate::telemetry::metrics()?;
@@ -91,7 +92,7 @@ pub async fn run(settings: Settings, database: PgConnectOptions) -> anyhow::Resu
     if let Ok(told) = &told {
         report::summary(&mut out, told.as_ref(), settings.seed)?;
         if settings.top > 0 {
-            // What fell due while the year was played, if no service runs that has seen to it.
+            // Updates what became due while the year was played, in case no service is running.
             while sweep::run_once::<DueScores>(&service.app.lifecycle).await? > 0 {}
             let page = service.get(&format!("/v1/queues/sales/leads?limit={}", settings.top)).await?;
             report::queue(&mut out, &page["data"], service.app.clock.now(), screen::width())?;
@@ -101,7 +102,7 @@ pub async fn run(settings: Settings, database: PgConnectOptions) -> anyhow::Resu
     told.map(|_| ())
 }
 
-/// Plays the story and moves it into the service's tables; none if that was done before.
+/// Plays the story and moves it into the service's tables. `None` if this seed was played before.
 async fn tell(
     settings: &Settings,
     service: &House,
@@ -111,7 +112,7 @@ async fn tell(
     let now = service.app.clock.now();
     ensure!(
         settings.until.is_none_or(|until| until <= now),
-        "--until lies ahead; the story can only be past"
+        "--until lies in the future; the story can only lie in the past"
     );
     let (email, attribute) = traffic::mark(seed);
     let known = service.get(&format!("/v1/leads?limit=1&email={email}")).await?;
@@ -120,7 +121,7 @@ async fn tell(
     }
     let plan = Plan { seed, leads, days, until: settings.until.unwrap_or(now).trunc_subsecs(0) };
 
-    // One at a time: the lock goes with the connection.
+    // Only one demo plays at a time. The lock ends with the connection.
     let mut only = PgConnection::connect_with(&database).await?;
     ensure!(
         store::lock(&mut only).await?,
@@ -133,12 +134,12 @@ async fn tell(
             Err(interrupted.map_or_else(Into::into, |()| anyhow!("interrupted; nothing was changed")))
         }
     };
-    // However it ended, nothing of it is left.
+    // The stage is removed, also after an error.
     store::clear(&mut only).await?;
     told.map(Some)
 }
 
-/// Plays the story on an empty stage, and moves it in.
+/// Plays the story on an empty stage, and moves it into the service's tables.
 async fn on_stage(plan: &Plan, service: &House, database: PgConnectOptions) -> anyhow::Result<play::Told> {
     let began = service.app.clock.now();
     let stage = service.stage(store::on_stage(database), Clock::manual(plan.begin())).await?;
@@ -153,14 +154,14 @@ async fn on_stage(plan: &Plan, service: &House, database: PgConnectOptions) -> a
         "a model was published while the year was played; run the demo again"
     );
     store::move_in(&mut tx, began - service.app.changes_kept).await.context(
-        "the story cannot move in; if some of its people are known here already, take another --seed",
+        "the story cannot be moved into the service's tables; if some of its people are known there already, take another --seed",
     )?;
     tx.commit().await?;
     Ok(told)
 }
 
 fn until(text: &str) -> Result<DateTime<Utc>, String> {
-    let parsed =
-        DateTime::parse_from_rfc3339(text).map_err(|_| "write it as 2026-11-21T10:00:00Z".to_owned())?;
+    let parsed = DateTime::parse_from_rfc3339(text)
+        .map_err(|_| "write the instant as 2026-11-21T10:00:00Z".to_owned())?;
     Ok(parsed.to_utc())
 }

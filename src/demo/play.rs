@@ -1,4 +1,4 @@
-//! Lets the story happen: sets the clock to each moment, brings what comes, and does what is due.
+//! Plays the story: sets the clock to each moment, sends the events of that moment, and does what is due.
 
 use std::{
     collections::BTreeMap,
@@ -23,18 +23,18 @@ use crate::{
     queues::claims::jobs::SettleClaims,
 };
 
-/// How many events a request brings at most.
+/// How many events one request sends at most.
 const MOST: usize = 200;
 
-/// Within what time an event that may move a lead is sent.
+/// How long an event that may move a lead waits at most, in the story's time.
 const SOON: TimeDelta = TimeDelta::minutes(15);
 
-/// What happened.
+/// What the played story did.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) accepted: u64,
     pub(super) duplicates: u64,
-    /// How many events were not taken, by reason; with an example of what was said.
+    /// How many events were rejected, by the code of the reason, each with one example of the detail.
     pub(super) rejected: BTreeMap<String, (u64, String)>,
     pub(super) results: Results,
     pub(super) took: Duration,
@@ -78,13 +78,12 @@ pub(super) async fn play(stage: &House, plan: &Plan) -> anyhow::Result<Told> {
     Ok(told)
 }
 
-/// Whether an event may move a lead to another stage. A page more or less waits for the next one that does, or for the next
-/// look.
+/// Whether an event may move a lead to another stage. Other events wait for the next such event, or for the next mark.
 fn decides(event: &Event) -> bool {
     !matches!(event.kind, "page_viewed" | "email_delivered" | "email_opened" | "email_bounced")
 }
 
-/// Lets time pass, with all that is due on the way.
+/// Moves the clock from mark to mark. At each mark, the sweeps run and sales works if it is open.
 async fn pass(
     stage: &House,
     sales: &mut Sales,
@@ -117,14 +116,14 @@ fn set(stage: &House, at: DateTime<Utc>) {
     clock.advance((at - clock.now()).max(TimeDelta::zero()));
 }
 
-/// The next full hour at which somebody looks: four times on a working day, and each midnight.
+/// Returns the next mark: a full hour at which the sweeps run. There are four on a working day, and one each midnight.
 fn next_mark(after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let hour = after.duration_trunc(TimeDelta::hours(1)).ok()?;
     let looks = |at: &DateTime<Utc>| at.hour() == 0 || (is_open(*at) && at.hour() % 3 == 2);
     (1..=24).map(|hours| hour + TimeDelta::hours(hours)).find(looks)
 }
 
-/// Whether sales is at work.
+/// Whether sales is at work: on weekdays from 8 to 18, UTC.
 fn is_open(at: DateTime<Utc>) -> bool {
     !matches!(at.weekday(), Weekday::Sat | Weekday::Sun) && (8..18).contains(&at.hour())
 }
@@ -146,13 +145,13 @@ impl Told {
         Ok(())
     }
 
-    /// All that was not taken.
+    /// Returns how many events were rejected.
     pub(super) fn refused(&self) -> u64 {
         self.rejected.values().map(|(count, _)| count).sum()
     }
 }
 
-/// A bar on stderr; none where stderr is no terminal.
+/// Makes a progress bar on standard error. It is hidden if standard error is no terminal.
 fn progress_bar(events: usize) -> ProgressBar {
     let template = "{bar:40} {human_pos} of {human_len} events, {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

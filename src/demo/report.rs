@@ -1,4 +1,4 @@
-//! What the demo says when it is done: a summary, and the top of the queue as a table.
+//! What the demo prints at its end: a summary, and the top of the queue as a table.
 
 use std::io::{self, Write};
 
@@ -9,16 +9,16 @@ use serde_json::Value;
 
 use super::{play::Told, sales::Results};
 
-/// How many reasons for a place are shown.
+/// How many reasons for a lead's place are shown.
 const REASONS: usize = 3;
 
-/// Says what happened; nothing, where the seed was played before.
+/// Prints what happened, or that the seed was played before.
 pub(super) fn summary(out: &mut impl Write, told: Option<&Told>, seed: u64) -> io::Result<()> {
     let Some(told) = told else {
         let next = seed.wrapping_add(1);
         return writeln!(
             out,
-            "Nothing is new: seed {seed} was played before. --seed {next} brings other people."
+            "Nothing was added: seed {seed} was played before. --seed {next} plays a story with other people."
         );
     };
     writeln!(out, "Played the story in {:.1} s.", told.took.as_secs_f64())?;
@@ -39,7 +39,7 @@ pub(super) fn summary(out: &mut impl Write, told: Option<&Told>, seed: u64) -> i
     writeln!(out, "  opportunities  {opportunities:>7}: {won} won for {} EUR, {lost} lost", worth / 100)
 }
 
-/// Shows the top of the queue as the queue's own answer has it, in lines of at most `width` columns.
+/// Prints the top of the queue, in the order of the API's answer, in lines of at most `width` columns.
 pub(super) fn queue(
     out: &mut impl Write,
     leads: &Value,
@@ -85,7 +85,7 @@ fn row(rank: usize, lead: &Value, now: DateTime<Utc>) -> [String; 8] {
     ]
 }
 
-/// The first reasons for a place that the other columns do not show.
+/// Returns the first reasons that the other columns do not show.
 fn reasons(lead: &Value) -> Vec<String> {
     let shown = ["tier ", "score ", "raw ", "first seen "];
     let why = lead["why"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -93,7 +93,7 @@ fn reasons(lead: &Value) -> Vec<String> {
     why.take(REASONS).map(visible).collect()
 }
 
-/// A text that somebody sent, fit for a terminal and of bounded length.
+/// Makes a text from outside fit for a terminal: without control characters and of bounded length.
 fn visible(text: &str) -> String {
     const LONGEST: usize = 42;
     short(text, LONGEST)
@@ -151,6 +151,6 @@ mod tests {
     fn a_second_run_is_said_to_bring_nothing_new() {
         let mut out = Vec::new();
         summary(&mut out, None, 1).unwrap();
-        assert!(String::from_utf8(out).unwrap().contains("Nothing is new: seed 1 was played before"));
+        assert!(String::from_utf8(out).unwrap().contains("Nothing was added: seed 1 was played before"));
     }
 }

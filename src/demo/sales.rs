@@ -1,8 +1,8 @@
 //! Three people in sales: they answer handoffs, call people, make deals, and win or lose them.
 //!
-//! What becomes of a lead depends on who it is and what it did when it was offered, and on chance: a lead that fits and asks
-//! for sales is accepted, bought and won far more often than one that merely reads. So whoever learns from the outcomes
-//! finds what the story was made of.
+//! The outcome of a lead depends on its fit, its engagement and its hand-raise at the offer, and on chance. A lead that
+//! fits and asks for sales is accepted and won far more often than a lead that only reads. So a program that learns
+//! from the outcomes can find these rules.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -23,7 +23,7 @@ const NOTES: [&str; 5] = [
     "Has a tool already, contract ends next spring",
 ];
 
-/// The handoffs of how many days, at most, are left to whoever reads the queue: else it would be empty.
+/// The handoffs of at most this many last days stay unanswered. Otherwise the queue would be empty.
 const LEFT: u32 = 10;
 
 /// How many things sales did.
@@ -37,17 +37,17 @@ pub(super) struct Results {
     pub(super) opportunities: u32,
     pub(super) won: u32,
     pub(super) lost: u32,
-    /// What the deals that were won are worth, in cents.
+    /// The worth of the deals that were won, in cents.
     pub(super) worth: i64,
 }
 
-/// Sales, at some moment of the story.
+/// The state of sales at a moment of the story.
 pub(super) struct Sales {
     seed: u64,
-    /// Handoffs from here on are answered by nobody.
+    /// From this instant on, nobody answers handoffs.
     away_since: DateTime<Utc>,
     pub(super) results: Results,
-    /// What is to be done when; the number keeps apart what is due at one instant.
+    /// The tasks by the instant at which they are due. The number keeps tasks of one instant apart.
     tasks: BTreeMap<(DateTime<Utc>, u32), (Task, Case)>,
     planned: u32,
     seen: HashSet<String>,
@@ -63,23 +63,25 @@ enum Task {
     Close,
 }
 
-/// A lead in somebody's hands.
+/// A lead that a rep works on.
 struct Case {
     handoff: String,
     lead: String,
     rep: &'static str,
-    /// Fit and engagement when it was offered, in points.
+    /// Fit when the lead was offered, in points.
     fit: f64,
+    /// Engagement when the lead was offered, in points.
     engagement: f64,
+    /// 1 if the person asked for sales, else 0.
     asked: f64,
     employees: i64,
-    /// In cents, once a deal is being made.
+    /// The amount of the deal in cents. 0 before there is a deal.
     amount: i64,
     draw: Draw,
 }
 
 impl Sales {
-    /// Nobody has been offered yet.
+    /// Makes sales before the first offer, with the reasons that the policy knows.
     pub(super) async fn new(plan: &Plan, stage: &House) -> anyhow::Result<Sales> {
         let policy = stage.get("/v1/policy").await?;
         let codes = |key: &str| {
@@ -99,7 +101,7 @@ impl Sales {
         })
     }
 
-    /// The work of some hours.
+    /// Does the work that is due by now: answers, deals and calls.
     pub(super) async fn work(&mut self, stage: &House, now: DateTime<Utc>) -> anyhow::Result<()> {
         self.look(stage, now).await?;
         while let Some(entry) = self.tasks.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -118,7 +120,7 @@ impl Sales {
         Ok(())
     }
 
-    /// Looks which handoffs are new, and plans when each is answered.
+    /// Finds the new handoffs, and plans when each is answered.
     async fn look(&mut self, stage: &House, now: DateTime<Utc>) -> anyhow::Result<()> {
         let open = stage.get("/v1/handoffs?state=open&limit=500").await?;
         let mut new = Vec::new();
@@ -128,7 +130,7 @@ impl Sales {
                 new.push((text(&lead["email"]), handoff.clone(), lead));
             }
         }
-        // Handoffs of one moment come in no order.
+        // Handoffs of one moment come in no particular order, but the same seed must give the same story.
         new.sort_by(|(one, ..), (other, ..)| one.cmp(other));
         for (email, handoff, lead) in new {
             self.results.offered += 1;
@@ -161,7 +163,7 @@ impl Sales {
         self.tasks.insert((at, self.planned), (task, case));
     }
 
-    /// Takes the lead, or does not. A handoff that was withdrawn meanwhile needs no answer.
+    /// Accepts, rejects or recycles a lead. A handoff that was withdrawn meanwhile needs no answer.
     async fn answer(&mut self, stage: &House, now: DateTime<Utc>, mut case: Case) -> anyhow::Result<()> {
         let path = |verb: &str| format!("/v1/handoffs/{}/{verb}", case.handoff);
         let takes = -2.8 + 0.06 * case.fit + 0.03 * case.engagement + 0.8 * case.asked;
@@ -190,7 +192,7 @@ impl Sales {
         Ok(())
     }
 
-    /// Makes a deal of the lead, or sends it back to ripen.
+    /// Records an opportunity for the lead, or recycles the lead.
     async fn qualify(&mut self, stage: &House, now: DateTime<Utc>, mut case: Case) -> anyhow::Result<()> {
         let deal = -1.5 + 0.05 * case.fit + 0.02 * case.engagement + 0.4 * case.asked;
         if !case.draw.of_thousand(likely(deal)) {
@@ -212,7 +214,7 @@ impl Sales {
         Ok(())
     }
 
-    /// Wins the deal or loses it.
+    /// Records the deal as won or lost.
     async fn close(&mut self, stage: &House, mut case: Case) -> anyhow::Result<()> {
         let path = format!("/v1/leads/{}/outcome", case.lead);
         let wins = -3.0 + 0.07 * case.fit + 0.03 * case.engagement + 0.6 * case.asked;
@@ -232,7 +234,7 @@ impl Sales {
         Ok(())
     }
 
-    /// Asks for the next lead and calls it.
+    /// Claims the next lead of the queue and completes the call.
     async fn call(&mut self, stage: &House, now: DateTime<Utc>, rep: &str) -> anyhow::Result<()> {
         let Some(claim) = stage.try_post("/v1/queues/sales/next", &json!({"rep": rep})).await? else {
             return Ok(());
@@ -247,20 +249,20 @@ impl Sales {
     }
 }
 
-/// How likely something is whose odds have this logarithm, in thousandths.
+/// Converts the logarithm of odds to a probability, in thousandths (the logistic function).
 fn likely(log_odds: f64) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1 000")]
     let thousandths = (1_000.0 / (1.0 + (-log_odds).exp())).round() as u32;
     thousandths
 }
 
-/// One of the likely reasons that the policy has; else its first.
+/// Picks a likely reason. If the policy does not have it, returns the policy's first reason.
 fn one_of(known: &[String], likely: &[&str], draw: &mut Draw) -> String {
     let wanted = draw.one(likely);
     known.iter().find(|code| *code == wanted).or(known.first()).cloned().unwrap_or_default()
 }
 
-/// A number that belongs to an address and a passage, within 40 bits.
+/// Hashes an address and a cycle to a number of 40 bits.
 fn number_of(email: &str, cycle: &Value) -> u64 {
     // FNV-1a.
     let hash = email.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -1,4 +1,4 @@
-//! SQL of the stage: tables of their own beside the service's, on which a story is played before it moves in.
+//! SQL of the stage: a schema beside the service's tables, in which a story is played before it moves in.
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
@@ -6,8 +6,9 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, postgres::PgConnectOpt
 /// The schema of the stage.
 const STAGE: &str = "leadscore_demo";
 
-/// The tables whose rows stay on the stage: what the service decided (models, policy, queues), what belongs to the stage
-/// itself (its keys, the state of its sweeps), and what a story does not touch. Every other table moves.
+/// The tables whose rows stay on the stage. They hold what the service decided (models, policy, queues), what belongs
+/// to the stage itself (its keys, the state of its sweeps), and what a story does not touch. The rows of all other
+/// tables move.
 const STAY: [&str; 19] = [
     "_sqlx_migrations",
     "api_key",
@@ -30,40 +31,41 @@ const STAY: [&str; 19] = [
     "webhook_secret",
 ];
 
-/// How to connect to the stage. Nothing there outlives a crash, so nothing waits for the disk.
+/// Returns the options of a connection to the stage. The stage need not survive a crash, so commits do not wait for the
+/// disk.
 pub(super) fn on_stage(database: PgConnectOptions) -> PgConnectOptions {
     database.options([("search_path", STAGE), ("synchronous_commit", "off")])
 }
 
-/// Keeps every other demo out for as long as the connection lasts; whether there is none.
+/// Locks the demo for as long as the connection lasts. Returns false if another demo has the lock.
 pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar("select pg_try_advisory_lock(hashtext('leadscore demo'))").fetch_one(conn).await
 }
 
-/// Makes the empty stage, in the place of one that a killed demo left.
+/// Makes an empty stage. Removes one that a killed demo has left.
 pub(super) async fn set_up(conn: &mut PgConnection) -> sqlx::Result<()> {
     clear(conn).await?;
     conn.execute(AssertSqlSafe(format!("create schema {STAGE}"))).await?;
     Ok(())
 }
 
-/// Takes the stage away.
+/// Removes the stage.
 pub(super) async fn clear(conn: &mut PgConnection) -> sqlx::Result<()> {
     conn.execute(AssertSqlSafe(format!("drop schema if exists {STAGE} cascade"))).await?;
     Ok(())
 }
 
-/// Whether nobody has a key, so that the service never started.
+/// Whether there is no key, which means that the service never started.
 pub(super) async fn has_no_keys(pool: &PgPool) -> sqlx::Result<bool> {
     sqlx::query_scalar("select not exists (select from api_key)").fetch_one(pool).await
 }
 
-/// The schema of the service's tables, as it is to be written.
+/// Returns the schema of the service's tables, quoted for SQL.
 pub(super) async fn home(pool: &PgPool) -> sqlx::Result<String> {
     sqlx::query_scalar("select quote_ident(current_schema())").fetch_one(pool).await
 }
 
-/// Gives the stage the models, the policy and the queues of the service.
+/// Copies the models, the policy and the queues of the service to the stage.
 pub(super) async fn copy_decisions(stage: &PgPool, home: &str) -> sqlx::Result<()> {
     let scored = format!("select model_id from {home}.scored_model where dropped_at is null");
     for statement in [
@@ -78,7 +80,7 @@ pub(super) async fn copy_decisions(stage: &PgPool, home: &str) -> sqlx::Result<(
     Ok(())
 }
 
-/// Whether the service still scores leads by the versions by which the stage did.
+/// Whether the service still scores leads by the same versions as the stage.
 pub(super) async fn decisions_are_the_same(conn: &mut PgConnection) -> sqlx::Result<bool> {
     let versions = |table: &str| {
         format!(
@@ -92,8 +94,7 @@ pub(super) async fn decisions_are_the_same(conn: &mut PgConnection) -> sqlx::Res
     sqlx::query_scalar(AssertSqlSafe(same)).fetch_one(conn).await
 }
 
-/// Moves everything that the story left behind into the service's tables. Of the changes only those move that the feed still
-/// keeps.
+/// Moves the story's rows into the service's tables. Of the changes, only those move that the feed still keeps.
 pub(super) async fn move_in(conn: &mut PgConnection, changes_since: DateTime<Utc>) -> sqlx::Result<()> {
     for table in moving(conn).await? {
         let columns: Vec<(String, bool)> = sqlx::query_as(
@@ -104,13 +105,13 @@ pub(super) async fn move_in(conn: &mut PgConnection, changes_since: DateTime<Utc
         .bind(&table)
         .fetch_all(&mut *conn)
         .await?;
-        // Numbers that count up are given anew, in the same order.
+        // Identity columns get new numbers, in the same order.
         let given: Vec<&str> =
             columns.iter().filter(|(_, counts)| !counts).map(|(name, _)| name.as_str()).collect();
         let order = columns.iter().find(|(_, counts)| *counts).map_or("1", |(name, _)| name.as_str());
         let given = given.join(", ");
         let kept = if table == "outbox" { "where at >= $1" } else { "where $1::timestamptz is not null" };
-        // Types of events are those of everybody; all else is new.
+        // The service may know the types of events already. All other rows are new.
         let known = if table == "event_type" { "on conflict do nothing" } else { "" };
         let statement = format!(
             "insert into {table} ({given}) select {given} from {STAGE}.{table} {kept} order by {order} {known}"
@@ -120,7 +121,7 @@ pub(super) async fn move_in(conn: &mut PgConnection, changes_since: DateTime<Utc
     Ok(())
 }
 
-/// The tables of the stage that move, each after those that it refers to.
+/// Returns the tables that move. Each stands after the tables to which it refers.
 async fn moving(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class
@@ -143,7 +144,7 @@ async fn moving(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     Ok(in_order(tables, &references))
 }
 
-/// The tables, each after those of them that it refers to.
+/// Orders tables so that each stands after the tables to which it refers.
 fn in_order(mut tables: Vec<String>, references: &[(String, String)]) -> Vec<String> {
     let mut ordered = Vec::with_capacity(tables.len());
     while !tables.is_empty() {
@@ -152,7 +153,8 @@ fn in_order(mut tables: Vec<String>, references: &[(String, String)]) -> Vec<Str
         };
         let (waiting, ready): (Vec<String>, Vec<String>) = tables.iter().cloned().partition(waits);
         if ready.is_empty() {
-            // Tables in a circle: their constraints must be deferred, and then no order is wrong.
+            // These tables refer to one another in a circle. Their constraints must be deferred, so every order will
+            // do.
             ordered.extend(waiting);
             break;
         }

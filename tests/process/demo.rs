@@ -74,7 +74,7 @@ fn a_story_took_place_on_a_service_that_runs() {
 
     let again = demo(&scratch, &story);
 
-    assert!(again.contains("Nothing is new: seed 1 was played before"), "{again}");
+    assert!(again.contains("Nothing was added: seed 1 was played before"), "{again}");
     assert_eq!(rows(&service, "/v1/handoffs?limit=500").len(), offers.len());
     assert_eq!(service.send("1").unwrap(), (200, 1), "the real clock goes on");
     service.stop();

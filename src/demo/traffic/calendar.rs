@@ -1,4 +1,4 @@
-//! When things happen: mostly in office hours, mostly on weekdays.
+//! When people are active: mostly in office hours, mostly on weekdays.
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc, Weekday};
 
@@ -6,39 +6,39 @@ use super::draw::Draw;
 
 const HOUR: i64 = 60 * 60 * 1_000;
 
-/// A point of the month by how much of its activity lies before, in parts of [`Share::WHOLE`].
+/// A point of the month, as the share of the month's activity before it, in parts of [`Share::WHOLE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Share(u32);
 
 impl Share {
     const WHOLE: u32 = 1 << 30;
 
-    /// Anywhere.
+    /// Draws any point of the month.
     pub(super) fn any(draw: &mut Draw) -> Share {
         Share(draw.below(Share::WHOLE))
     }
 
-    /// The middle of the `number`th of so many equal parts, counted from 0.
+    /// Returns the middle of part `number` (from 0) of `parts` equal parts.
     pub(super) fn middle(number: u32, parts: u32) -> Share {
         let whole = u64::from(Share::WHOLE);
         let at = (2 * u64::from(number) + 1) * whole / (2 * u64::from(parts.max(1)));
         Share(u32::try_from(at).unwrap_or(Share::WHOLE))
     }
 
-    /// Later by up to so many thousandths of the month; none if that is after its end.
+    /// Draws a later point, at most `thousandths` of the month later. `None` if the point is after the month's end.
     pub(super) fn later(self, draw: &mut Draw, thousandths: u32) -> Option<Share> {
         let span = Share::WHOLE / 1_000 * thousandths;
         let at = self.0 + draw.below(span.max(1));
         (at < Share::WHOLE).then_some(Share(at))
     }
 
-    /// Whether it lies in the last third.
+    /// Whether the point lies in the last third of the month.
     pub(super) fn is_late(self) -> bool {
         self.0 > Share::WHOLE / 3 * 2
     }
 }
 
-/// A month: how much goes on in each of its hours.
+/// A month, with the activity of each of its hours.
 #[derive(Debug)]
 pub(super) struct Calendar {
     begin: DateTime<Utc>,
@@ -48,7 +48,7 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
-    /// The days up to an instant.
+    /// Makes a calendar of the `days` before `until`.
     pub(super) fn new(days: u32, until: DateTime<Utc>) -> Calendar {
         let begin = until - TimeDelta::days(days.into());
         let activity = (0..i64::from(days) * 24).map(|hour| busy(begin + TimeDelta::hours(hour)));
@@ -61,7 +61,7 @@ impl Calendar {
         Calendar { begin, until, totals }
     }
 
-    /// The instant by which so much of the month's activity has been.
+    /// Returns the instant at which this share of the month's activity has passed.
     pub(super) fn at(&self, share: Share) -> DateTime<Utc> {
         let whole = u64::from(Share::WHOLE);
         let scaled = u64::from(share.0) * self.totals.last().copied().unwrap_or(0);
@@ -74,18 +74,18 @@ impl Calendar {
         self.bounded(self.begin + hours + TimeDelta::milliseconds(millis))
     }
 
-    /// The beginning of something that takes so long: so early that it ends within the month.
+    /// Returns the beginning of something that takes this long. It begins early enough to end within the month.
     pub(super) fn at_for(&self, share: Share, takes: TimeDelta) -> DateTime<Utc> {
         self.bounded(self.at(share).min(self.until - takes))
     }
 
-    /// The instant, or the end of the month that is nearest to it.
+    /// Returns the instant, or the month's beginning or end if the instant lies outside the month.
     pub(super) fn bounded(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         at.clamp(self.begin, self.until)
     }
 }
 
-/// How much goes on in an hour.
+/// Returns the activity in an hour, as a weight.
 fn busy(hour: DateTime<Utc>) -> u64 {
     let in_week: u64 = match hour.hour() {
         9..=16 => 40,

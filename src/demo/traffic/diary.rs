@@ -1,4 +1,4 @@
-//! What is kept of one person's month, as events.
+//! The events of one person's month.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ const USER_AGENTS: [&str; 4] = [
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
 ];
 
-/// A person's events, as they come.
+/// Collects a person's events.
 #[derive(Debug)]
 pub(super) struct Diary<'a> {
     plan: &'a Plan,
@@ -30,12 +30,12 @@ pub(super) struct Browser {
 }
 
 impl<'a> Diary<'a> {
-    /// The empty diary of the person with a number.
+    /// Makes the empty diary of the person with this number.
     pub(super) fn new(plan: &'a Plan, calendar: &'a Calendar, number: u32) -> Diary<'a> {
         Diary { plan, calendar, number, events: Vec::new() }
     }
 
-    /// Keeps that something happened.
+    /// Adds an event, and returns it for further changes.
     pub(super) fn note(
         &mut self,
         kind: &'static str,
@@ -57,39 +57,39 @@ impl<'a> Diary<'a> {
         &mut self.events[place]
     }
 
-    /// So many for a whole month, as many as the plan's days make of it; at least one.
+    /// Converts a number for 30 days to the days of the plan. At least one.
     pub(super) fn scaled(&self, in_a_month: u32) -> u32 {
         (in_a_month * self.plan.days).div_ceil(30).max(1)
     }
 
-    /// What the customer's own system calls the person.
+    /// Returns the user id of the person.
     pub(super) fn user_id(&self) -> String {
         format!("user-{}-{}", self.plan.seed, self.number)
     }
 
-    /// All that was kept.
+    /// Returns all events.
     pub(super) fn into_events(self) -> Vec<Event> {
         self.events
     }
 }
 
 impl Browser {
-    /// One that nobody has seen yet.
+    /// Draws a new browser.
     pub(super) fn new(draw: &mut Draw) -> Browser {
         Browser {
             anonymous_id: format!("{:016x}{:016x}", draw.bits(), draw.bits()),
             user_agent: draw.one(&USER_AGENTS),
-            // Networks that are set aside for examples (RFC 5737).
+            // Networks that are reserved for examples (RFC 5737).
             ip: format!("{}.{}", draw.one(&["192.0.2", "198.51.100", "203.0.113"]), draw.between(1, 254)),
         }
     }
 
-    /// How the browser names its user before anybody else does.
+    /// Returns the browser's anonymous id as the name of its user.
     pub(super) fn named(&self) -> Named {
         Named { anonymous_id: Some(self.anonymous_id.clone()), ..Named::default() }
     }
 
-    /// Its circumstances.
+    /// Returns the context of the browser's events: IP address and user agent.
     pub(super) fn context(&self) -> Map<String, Value> {
         object(json!({"ip": self.ip, "user_agent": self.user_agent}))
     }

@@ -1,4 +1,4 @@
-//! One person's month, and that of the strangers who never say who they are.
+//! The month of one person, and of strangers who never say who they are.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
@@ -13,10 +13,10 @@ use super::{
     visit::{STRANGER, Visit},
 };
 
-/// When the webinars are, in parts of the month of which there are so many.
+/// How many webinars there are in a month. Each is in the middle of its part of the month.
 const WEBINARS: u32 = 3;
 
-/// How a visit may end.
+/// What a person does at the end of a visit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Subscribes,
@@ -28,7 +28,7 @@ enum End {
     WantsSales,
 }
 
-/// All that the person with a number does, and the strangers that we count with them.
+/// Makes all events of the person with this number, and of the strangers that belong to the same number.
 pub(super) fn events(plan: &Plan, calendar: &Calendar, number: u32, draw: &mut Draw) -> Vec<Event> {
     let person = Person::new(plan.seed, number, draw);
     let mut diary = Diary::new(plan, calendar, number);
@@ -49,7 +49,7 @@ pub(super) fn events(plan: &Plan, calendar: &Calendar, number: u32, draw: &mut D
 struct Story<'a> {
     person: &'a Person,
     browser: &'a Browser,
-    /// Another browser of theirs, which may never be known as such.
+    /// Another browser of the person. The service may never learn whose it is.
     telephone: Browser,
 }
 
@@ -83,7 +83,7 @@ impl Story<'_> {
         }
     }
 
-    /// When the person comes by, in order.
+    /// Draws when the person visits, in order.
     fn visits(&self, diary: &Diary<'_>, draw: &mut Draw) -> Vec<Share> {
         let in_a_month = match self.person.interest {
             Interest::Buys => draw.between(3, 7),
@@ -114,7 +114,7 @@ impl Story<'_> {
         }
     }
 
-    /// How many visits of a hundred lead to something.
+    /// Returns how many of 100 visits end with an act, such as a form.
     fn acts(&self, share: Share) -> u32 {
         let usually = match self.person.interest {
             Interest::Buys => 24,
@@ -149,7 +149,7 @@ impl Story<'_> {
         ])
     }
 
-    /// The person says who they are, and why.
+    /// Adds the events at the end of a visit: the person says who they are, and acts.
     fn come_to(&self, end: End, at: DateTime<Utc>, share: Share, diary: &mut Diary<'_>, draw: &mut Draw) {
         match end {
             End::Subscribes => {
@@ -203,7 +203,7 @@ impl Story<'_> {
         diary.note(kind, at, self.named(), properties).context = self.browser.context();
     }
 
-    /// The next webinar, if the person makes it.
+    /// Adds the attendance at the next webinar, if the person comes.
     fn attend(&self, registered: Share, diary: &mut Diary<'_>, draw: &mut Draw) {
         let comes = draw.percent(60);
         let next = (0..WEBINARS).map(|number| Share::middle(number, WEBINARS)).find(|at| *at > registered);
@@ -227,7 +227,7 @@ impl Story<'_> {
         }
     }
 
-    /// A directory of companies adds what it knows of the address.
+    /// Adds an identify with what a directory of companies knows of the address.
     fn look_up(&self, at: DateTime<Utc>, diary: &mut Diary<'_>) {
         if let Some(known) = self.person.is_known() {
             diary.note("identify", at, self.by_email(), json!({"source": "directory"})).traits = known;

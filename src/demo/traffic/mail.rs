@@ -1,4 +1,4 @@
-//! Mails, and what people, machines and mailboxes make of them.
+//! Mails, and what people, machines and mailboxes do with them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -13,32 +13,33 @@ use super::{
     visit::Visit,
 };
 
-/// Newsletters in a month of thirty days.
+/// How many newsletters are sent in 30 days.
 const NEWSLETTERS: u32 = 4;
-/// Fetches a mail's pictures when the mail comes in, whether anybody reads it or not.
+/// The user agent of a proxy that fetches a mail's pictures when the mail arrives, whether anybody reads the mail or
+/// not.
 const PICTURE_PROXY: &str =
     "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)";
 const READER: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Outlook/16.0";
 
-/// A mailbox that gets our mails.
+/// A person's mailbox.
 #[derive(Debug)]
 pub(super) struct Mailbox<'a> {
     person: &'a Person,
     browser: &'a Browser,
-    /// Whether the address does not exist: somebody mistyped it.
+    /// Whether the address does not exist, because somebody mistyped it.
     dead: bool,
-    /// Whether machines fetch pictures for its owner.
+    /// Whether a proxy fetches the pictures of mails.
     proxied: bool,
 }
 
 impl<'a> Mailbox<'a> {
-    /// The mailbox of somebody who reads mails with a browser at hand.
+    /// Draws the mailbox of a person with a browser.
     pub(super) fn new(person: &'a Person, browser: &'a Browser, draw: &mut Draw) -> Mailbox<'a> {
         let dead = person.interest != Interest::Buys && draw.percent(4);
         Mailbox { person, browser, dead, proxied: draw.percent(45) }
     }
 
-    /// Sends what is sent after the person became known, as long as they want it.
+    /// Sends the welcome mail and the newsletters after the person became known, until the person no longer wants them.
     pub(super) fn send_all(&self, known: Share, diary: &mut Diary<'_>, draw: &mut Draw) {
         let at = diary.calendar.at(known) + TimeDelta::minutes(draw.between(8, 20));
         let mut goes_on = self.receive("welcome", at, known, diary, draw);
@@ -52,7 +53,7 @@ impl<'a> Mailbox<'a> {
         }
     }
 
-    /// One mail comes in. Whether another may be sent.
+    /// Adds the events of one mail. Returns whether another mail may be sent.
     fn receive(
         &self,
         campaign: &'static str,
@@ -88,7 +89,7 @@ impl<'a> Mailbox<'a> {
         self.answer(at, share, &about, diary, draw)
     }
 
-    /// What the person does who reads the mail. Whether another may be sent.
+    /// Adds what the person does after reading the mail. Returns whether another mail may be sent.
     fn answer(
         &self,
         at: DateTime<Utc>,

@@ -31,24 +31,24 @@ use calendar::Calendar;
 pub(super) use draw::Draw;
 use people::Person;
 
-/// Of a thousand events, how many are sent twice, as by a tracker that missed the answer.
+/// How many of 1000 events are sent twice, as by a tracker that missed the answer.
 const SENT_TWICE: u32 = 7;
-/// Of a thousand events, how many arrive late, as from a telephone that was offline.
+/// How many of 1000 events arrive late, as from a telephone that was offline.
 const LATE: u32 = 15;
-/// How late an event is at most.
+/// How late an event is at most, in minutes.
 const LATEST_MINUTES: i64 = 3 * 24 * 60;
 
-/// For how long a person is of interest, in days.
+/// How many days a person is active.
 const MONTH: u32 = 30;
-/// Of a hundred people, how many have their month at the end of the story.
+/// How many of 100 people have their month at the end of the story.
 const AT_THE_END: u32 = 28;
 
 /// Which story to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Where all chance comes from.
+    /// The seed of all random numbers.
     pub(super) seed: u64,
-    /// How many people say who they are; several times as many do not.
+    /// How many people say who they are. Several times as many visitors do not.
     pub(super) leads: u32,
     /// How many days the story has.
     pub(super) days: u32,
@@ -62,11 +62,11 @@ impl Plan {
         self.until - TimeDelta::days(self.days.into())
     }
 
-    /// The month of the person with a number.
+    /// Returns the plan of one person's month.
     fn month_of(&self, number: u32) -> Plan {
         let days = self.days.min(MONTH);
         let mut draw = Draw::new(self.seed, (1 << 41) | u64::from(number));
-        // Of the first person's month the mark tells, which must be found again.
+        // The first person carries the mark, and must be found again.
         let before = if number == 0 || draw.percent(AT_THE_END) {
             0
         } else {
@@ -76,17 +76,17 @@ impl Plan {
     }
 }
 
-/// An event, and when it comes.
+/// An event, and when it arrives at the service.
 #[derive(Debug, Clone)]
 pub(super) struct Arrival {
     pub(super) at: DateTime<Utc>,
     pub(super) event: Event,
 }
 
-/// An event, as `POST /v1/events` takes it.
+/// An event, as `POST /v1/events` accepts it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Event {
-    /// Whose month it belongs to; not sent.
+    /// The number of the person to whose month the event belongs. It is not sent.
     #[serde(skip)]
     pub(super) person: u32,
     pub(super) id: String,
@@ -102,7 +102,7 @@ pub(super) struct Event {
     pub(super) context: Map<String, Value>,
 }
 
-/// Whom an event is about.
+/// The identities that an event names.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(super) struct Named {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,8 +113,8 @@ pub(super) struct Named {
     pub(super) email: Option<String>,
 }
 
-/// The story's events in the order in which they come, repetitions and late ones among them. The first one tells which
-/// story it is: see [`mark`].
+/// Makes the story's events in the order of their arrival, with repetitions and late ones. The first one carries the
+/// [`mark`].
 pub(super) fn traffic(plan: &Plan) -> Vec<Arrival> {
     let mut arrivals = Vec::new();
     for number in 0..plan.leads {
@@ -129,12 +129,12 @@ pub(super) fn traffic(plan: &Plan) -> Vec<Arrival> {
     marker.into_iter().chain(arrivals).collect()
 }
 
-/// The lead and its attribute that tell whether, and for which month, a seed's traffic was sent to a service.
+/// Returns the e-mail address and the attribute that show whether a seed was played before.
 pub(super) fn mark(seed: u64) -> (String, String) {
     (first_person(seed).email, format!("demo_seed_{seed}"))
 }
 
-/// What the mark says of a month.
+/// Returns the value of the mark: the length and the end of the story.
 pub(super) fn mark_of(plan: &Plan) -> Value {
     json!({"days": plan.days, "until": plan.until})
 }
@@ -157,7 +157,7 @@ fn marker(plan: &Plan) -> Event {
     }
 }
 
-/// When an event arrives, and its repetition if there is one.
+/// Draws when an event arrives, and its repetition if there is one.
 fn arrivals_of(event: Event, draw: &mut Draw) -> Vec<Arrival> {
     let delay = if draw.of_thousand(LATE) {
         TimeDelta::minutes(draw.between(30, LATEST_MINUTES))
@@ -170,7 +170,7 @@ fn arrivals_of(event: Event, draw: &mut Draw) -> Vec<Arrival> {
     std::iter::once(Arrival { at, event }).chain(repetition).collect()
 }
 
-/// An object literal as the map that an event wants.
+/// Returns the fields of a JSON object.
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,

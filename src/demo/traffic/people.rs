@@ -9,7 +9,7 @@ const FIRST: &str = "Anna Ben Carla David Elena Felix Grace Hugo Ines Jakub Kari
     Henrik Ivy Jonas Keiko Liam Maya Nils Olga Pablo Renata Stefan Tomas Ursula Vera Wei Yara Zachary \
     Amara Boris Celine Diego Emma Fatima Goran Hana Ilya Julia";
 
-/// A prime number of them, so that neighbours by number never share one.
+/// The number of names is prime, so people with neighbouring numbers never share a last name.
 const LAST: &str = "Abbott Almeida Andersen Bauer Becker Bergman Bianchi Campbell Castro Chen Cohen Costa Dahl Diallo \
     Dubois Eriksen Farrell Fischer Fontaine Garcia Gruber Haddad Hansen Hoffmann Ibrahim Ivanova Jansen \
     Jimenez Kaya Keller Kim Kovacs Kowalski Larsen Laurent Lindqvist Lopez Marino Martens Mbeki Meyer \
@@ -82,14 +82,14 @@ const WORKS: [&str; 10] = [
 const SEEKS: [&str; 6] =
     ["Student", "Business student", "Marketing intern", "Seeking new challenges", "PhD student", "Intern"];
 
-/// The word at a place of a list, which begins again after its end.
+/// Returns the word at a place of a list. The list begins again after its end.
 fn word(list: &'static str, place: u64) -> &'static str {
     let words = list.split(' ').count() as u64;
     let place = usize::try_from(place % words).unwrap_or(0);
     list.split(' ').nth(place).unwrap_or_default()
 }
 
-/// What a person wants of us.
+/// What a person wants from the company.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interest {
     /// To buy, soon.
@@ -104,7 +104,7 @@ pub(super) enum Interest {
     Competes,
 }
 
-/// How the interest moves over the month.
+/// How a person's interest changes over the month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Drift {
     Rises,
@@ -112,7 +112,7 @@ pub(super) enum Drift {
     Fades,
 }
 
-/// Somebody.
+/// A person who says who they are.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     pub(super) name: String,
@@ -133,7 +133,7 @@ struct Company {
 }
 
 impl Person {
-    /// The person with a number. About three in a row work for one company.
+    /// Draws the person with this number. About three neighbours work for one company.
     pub(super) fn new(seed: u64, number: u32, draw: &mut Draw) -> Person {
         let interest = draw.weighted(&[
             (8, Interest::Buys),
@@ -159,12 +159,12 @@ impl Person {
         Person { name: format!("{first} {last}"), email, title, phone, interest, drift, company }
     }
 
-    /// What the person writes into a form that asks for no more than what it needs.
+    /// Returns what the person writes into a short form.
     pub(super) fn says(&self) -> Map<String, Value> {
         object(json!({"email": self.email, "name": self.name, "title": self.title}))
     }
 
-    /// What the person writes into a form if they want to be called.
+    /// Returns what the person writes into a form to be called, with a phone number if there is one.
     pub(super) fn says_all(&self) -> Map<String, Value> {
         let mut traits = self.says();
         if let Some(phone) = &self.phone {
@@ -173,7 +173,7 @@ impl Person {
         traits
     }
 
-    /// What a directory of companies knows; none of private addresses.
+    /// Returns what a directory of companies knows of the person. `None` for a private address.
     pub(super) fn is_known(&self) -> Option<Map<String, Value>> {
         let Company { name, domain, industry, employees } = self.company.as_ref()?;
         let mut traits = object(json!({
@@ -198,12 +198,12 @@ fn title(interest: Interest, draw: &mut Draw) -> &'static str {
 }
 
 impl Company {
-    /// The company with a number; the same for everybody who works there.
+    /// Makes the company with this number. It is the same for everybody who works there.
     fn new(seed: u64, number: u32) -> Company {
         let mut draw = Draw::new(seed, (1 << 40) | u64::from(number));
         let kinds = KIND.len() as u64;
         let names = COMPANY.split(' ').count() as u64 * kinds;
-        // A step that shares no divisor with the number of names goes through all of them before one comes again.
+        // The step and the number of names have no common divisor. So all names are used before one is used again.
         let place = (seed % names + u64::from(number) * 457) % names;
         let (kind, industry) = KIND[usize::try_from(place % kinds).unwrap_or(0)];
         let first = word(COMPANY, place / kinds);

@@ -1,4 +1,4 @@
-//! Sessions of page views.
+//! Visits to the site: sessions of page views.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -42,10 +42,10 @@ const CAREERS: &[Page] = &[
     ("/careers/software-engineer", "Software engineer (m/f/x)"),
 ];
 
-/// Which pages somebody is drawn to.
+/// Which pages a visitor prefers: weights of the sections.
 pub(super) type Taste = [(u32, &'static [Page]); 8];
 
-/// Strangers look around, or came for one article.
+/// The pages of strangers, who look around or come for one article.
 pub(super) const STRANGER: Taste = taste([30, 12, 8, 4, 1, 6, 34, 5]);
 
 const fn taste(weights: [u32; 8]) -> Taste {
@@ -62,7 +62,7 @@ const fn taste(weights: [u32; 8]) -> Taste {
 }
 
 impl Interest {
-    /// Which pages such a person is drawn to.
+    /// Returns the pages that a person with this interest prefers.
     pub(super) fn taste(self) -> Taste {
         taste(match self {
             Interest::Buys => [12, 16, 24, 14, 10, 15, 9, 0],
@@ -80,12 +80,12 @@ pub(super) struct Visit<'a> {
     pub(super) browser: &'a Browser,
     pub(super) taste: &'a Taste,
     pub(super) pages: u32,
-    /// Whether a link in a mail led here.
+    /// Whether a link in a mail led to the visit.
     pub(super) by_mail: bool,
 }
 
 impl Visit<'_> {
-    /// Looks at the pages; returns when the last was left.
+    /// Adds the page views of the visit, and returns the end of the last one.
     pub(super) fn take_place(&self, share: Share, diary: &mut Diary<'_>, draw: &mut Draw) -> DateTime<Utc> {
         let pauses: Vec<TimeDelta> = (0..self.pages).map(|_| pause(draw)).collect();
         let mut at = diary.calendar.at_for(share, pauses.iter().sum());
@@ -110,7 +110,7 @@ impl Visit<'_> {
     }
 }
 
-/// How long a page is looked at: mostly seconds, sometimes minutes.
+/// Draws how long a page is looked at: mostly seconds, sometimes minutes.
 fn pause(draw: &mut Draw) -> TimeDelta {
     let millis = if draw.percent(70) { draw.between(4_000, 60_000) } else { draw.between(60_000, 400_000) };
     TimeDelta::milliseconds(millis)
