@@ -29,58 +29,58 @@ use crate::{
     queues::Queues,
 };
 
-/// How many requests for the next lead an instance works on at once.
+/// How many requests for the next lead an instance handles at once.
 const HANDING_OUT: usize = 3;
 
-/// The service's features, composed. Cheap to clone. Nothing of it is static: two of them can live in one process.
+/// The service's features, composed. Cheap to clone. Nothing of an `App` is static, so two can live in one process.
 #[derive(Debug, Clone)]
 pub struct App(Arc<Parts>);
 
-/// The features themselves, each with what it works with.
+/// The features of an [`App`], each with what it works with.
 #[derive(Debug)]
 pub struct Parts {
     /// What every feature stands on.
     pub core: Core,
-    /// Who may do what.
+    /// The keys, which decide who may do what.
     pub keys: Keys,
     /// The models under which leads are scored.
     pub models: Models,
     /// What every change of a lead works with.
     pub lifecycle: Lifecycle,
-    /// What takes events in.
+    /// What takes events in: the writers.
     pub intake: Intake,
-    /// What is known of the links of mails.
+    /// The links in mails, and the counts of their use.
     pub links: Links,
-    /// What reads reports of e-mail providers.
+    /// Reads the reports of e-mail providers.
     pub mail: Mail,
-    /// What sends webhooks.
+    /// Sends webhooks.
     pub webhooks: Webhooks,
-    /// What publishes models.
+    /// Publishes models.
     pub publishing: Publishing,
-    /// What ranks and hands out leads.
+    /// Ranks leads and hands them out.
     pub queues: Queues,
-    /// What the bodies of requests are paid from.
+    /// The bytes that all request bodies may take together.
     pub bodies: Budget,
-    /// The counters, rendered at `/metrics`.
+    /// The metrics, shown at `/metrics`.
     pub metrics: PrometheusHandle,
-    /// Cancelled when no request is served any more. Until then the writers take what requests bring.
+    /// Cancelled when no request is served any more. Until then the writers accept the events of requests.
     served: CancellationToken,
 }
 
-/// What the operator chooses.
+/// The operator's settings of the features.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The address under which others reach the service, without a slash at the end.
     pub public_url: String,
-    /// For how long changes are kept.
+    /// How long the feed keeps changes.
     pub changes_kept: TimeDelta,
     /// How webhooks are sent.
     pub webhooks: webhooks::Settings,
-    /// Who fetches what Amazon has.
+    /// How documents are fetched from Amazon.
     pub amazon: Fetch,
-    /// How much of bodies is held.
+    /// How many bytes of bodies are held, and how long the service waits for them.
     pub bodies: body::Limits,
-    /// What is kept of refused items.
+    /// How many refused items are kept, and how long.
     pub rejects: core::Rejects,
 }
 
@@ -144,7 +144,8 @@ impl App {
         }))
     }
 
-    /// Stops: nothing new begins, what has begun is finished, connections are closed.
+    /// Stops the service: nothing new begins, what has begun is finished, and the connections to the database are
+    /// closed.
     pub async fn shut_down(&self) {
         self.leaving.cancel();
         self.stop.cancel();
@@ -183,7 +184,7 @@ impl FromRef<App> for Policies {
     }
 }
 
-/// Lets a handler take a feature by `State`.
+/// Implements `FromRef`, so that a handler can take a feature by `State`.
 macro_rules! features {
     ($($feature:ident: $field:ident),* $(,)?) => {
         $(impl FromRef<App> for $feature {

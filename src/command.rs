@@ -1,4 +1,4 @@
-//! The `leadscore` command: what can be asked of the binary.
+//! The `leadscore` command: its subcommands and their options.
 
 use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -15,22 +15,22 @@ pub struct CommandLine {
     pub command: Command,
 }
 
-/// What the binary does.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service
     Serve(config::Serve),
-    /// Play a believable year on the service's database: traffic, sales and deals; then show the top of the queue
+    /// Play a believable year on the service's database: traffic, sales and deals. Then show the top of the queue
     Demo(demo::Settings),
-    /// What people and programs do with a running service.
+    /// Calls to a running service.
     #[command(flatten)]
     Client(cli::Command),
     /// Print the API's description, openapi.yaml
     Openapi,
-    /// Ask the service on this machine whether it is ready: a container's health check
+    /// Ask the service on this machine whether it is ready. For a container's health check
     #[command(hide = true)]
     Health {
-        /// The address that it listens on
+        /// The address that the service listens on
         #[arg(env = "LEADSCORE_LISTEN", default_value = config::LISTEN)]
         listen: SocketAddr,
     },
@@ -39,21 +39,21 @@ pub enum Command {
     PgSupervise {
         /// The folder of the Postgres
         root: PathBuf,
-        /// How many seconds it goes on without a user
+        /// How many seconds the Postgres keeps running without a user
         grace: f64,
     },
 }
 
-/// The command line as it is parsed; environment variables that are empty are passed over.
+/// Makes the parser of the command line. It ignores empty environment variables.
 #[must_use]
 pub fn parser() -> clap::Command {
     config::without_empty(CommandLine::command())
 }
 
-/// Does what the command line says, and tells of an error on standard error.
+/// Runs the command of the command line, and writes an error to standard error.
 ///
-/// All of the program stands in the library, the runtime too: what the binary's own code awaits would be compiled a second
-/// time for the binary.
+/// The whole program is in the library, the runtime too. Otherwise the code that the binary awaits would be compiled a
+/// second time for the binary.
 pub fn main() -> ExitCode {
     match run(asked()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What was asked; ends the process where the question is wrong, or is one for help.
+/// Parses the command line. Ends the process with a message if it is wrong or asks for help.
 fn asked() -> Command {
     let matches = parser().get_matches();
     CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command

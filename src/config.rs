@@ -1,4 +1,4 @@
-//! The settings: flags, or environment variables of the same meaning.
+//! The settings: flags, or environment variables with the same meaning.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -23,13 +23,13 @@ use crate::{
     platform::core::Rejects,
 };
 
-/// The address to listen on unless told otherwise.
+/// The address to listen on if no other is set.
 pub const LISTEN: &str = "127.0.0.1:8080";
 
-/// How `leadscore serve` works. `--help` is the reference.
+/// The settings of `leadscore serve`. `leadscore serve --help` is the reference.
 #[derive(Debug, Clone, Args)]
 pub struct Serve {
-    /// A Postgres database to use. Without one, the service brings up its own
+    /// A Postgres database to use. Without one, the service starts its own Postgres
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
@@ -41,47 +41,50 @@ pub struct Serve {
     #[arg(long, env = "LEADSCORE_LISTEN", default_value = LISTEN)]
     pub listen: SocketAddr,
 
-    /// The address under which others reach the service [default: http:// and the address listened on]
+    /// The address under which others reach the service [default: http:// and the address that the service listens on]
     #[arg(long, env = "LEADSCORE_PUBLIC_URL")]
     pub public_url: Option<String>,
 
-    /// A secret key (sk_…, 24 characters or more) that may do everything. Without one, a key is made and shown once
+    /// A secret key (sk_…, 24 characters or more) with all rights. Without one, a key is made at the first start and
+    /// shown once
     #[arg(long, env = "LEADSCORE_ADMIN_KEY", hide_env_values = true, value_parser = admin_key)]
     pub admin_key: Option<Secret>,
 
-    /// A write key (wk_…, 24 characters or more) for trackers. Without one, a key is made and shown once
+    /// A write key (wk_…, 24 characters or more) for trackers. Without one, a key is made at the first start and shown
+    /// once
     #[arg(long, env = "LEADSCORE_WRITE_KEY", hide_env_values = true, value_parser = write_key)]
     pub write_key: Option<Secret>,
 
-    /// Connections for requests and background work
+    /// How many connections to the database requests and background work share
     #[arg(long, env = "LEADSCORE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub connections: u32,
 
-    /// Writers of events, each with a connection of its own
+    /// How many writers of events there are, each with a connection of its own
     #[arg(long, env = "LEADSCORE_WRITERS", default_value_t = crate::intake::ingest::WRITERS, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub writers: u32,
 
-    /// For how many days changes are kept, which `GET /v1/changes` and webhooks hand out
+    /// How many days changes are kept, for `GET /v1/changes` and webhooks
     #[arg(long, env = "LEADSCORE_CHANGES_KEPT_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub changes_kept_days: u16,
 
-    /// For how many days refused items are kept in the table `rejected_events`
+    /// How many days refused items are kept in the table `rejected_events`
     #[arg(long, env = "LEADSCORE_REJECTS_KEPT_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub rejects_kept_days: u16,
 
-    /// How many refused items are kept at most, the newest
+    /// How many refused items are kept at most. The oldest are deleted first
     #[arg(long, env = "LEADSCORE_REJECTS_KEPT", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub rejects_kept: u32,
 
-    /// Networks to which webhooks may be sent besides the public internet, such as 10.1.0.0/16; a comma between several
+    /// Networks to which webhooks may be sent besides the public internet, such as 10.1.0.0/16. Separate several by
+    /// commas
     #[arg(long, env = "LEADSCORE_WEBHOOK_ALLOW", value_delimiter = ',', value_parser = network)]
     pub webhook_allow: Vec<IpNet>,
 
-    /// How many seconds a webhook's receiver may take to answer
+    /// How many seconds the receiver of a webhook may take to answer
     #[arg(long, env = "LEADSCORE_WEBHOOK_TIMEOUT", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=120))]
     pub webhook_timeout: u16,
 
-    /// How much clients may take, and how long
+    /// Bounds on what clients may take, and for how long
     #[command(flatten)]
     pub limits: Limits,
 
@@ -90,14 +93,14 @@ pub struct Serve {
     pub log_format: LogFormat,
 }
 
-/// How much clients may take, and how long.
+/// Bounds on what clients may take, and for how long.
 #[derive(Debug, Clone, Args)]
 pub struct Limits {
-    /// Connections that clients may have open at once; one more is answered 503
+    /// How many connections clients may have open at once. Further ones are answered 503
     #[arg(long, env = "LEADSCORE_MAX_CONNECTIONS", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
 
-    /// MiB of request bodies, unpacked, that are held at once in all; a body for which there is no room is answered 503
+    /// How many MiB of unpacked request bodies are held at once. A body for which there is no room is answered 503
     #[arg(long, env = "LEADSCORE_BODY_MEMORY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(16..=4000))]
     pub body_memory: u16,
 
@@ -113,17 +116,17 @@ pub struct Limits {
     #[arg(long, env = "LEADSCORE_IDLE_TIMEOUT", default_value_t = 75, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub idle_timeout: u16,
 
-    /// How many seconds the service still serves after SIGTERM, while /readyz says that it is not ready
+    /// How many seconds the service still answers after SIGTERM, while /readyz says that it is not ready
     #[arg(long, env = "LEADSCORE_STOP_DELAY", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=600))]
     pub stop_delay: u16,
 
-    /// How many seconds requests that have begun may take after that
+    /// How many seconds requests that have begun may take after that delay
     #[arg(long, env = "LEADSCORE_STOP_TIMEOUT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=600))]
     pub stop_timeout: u16,
 }
 
 impl Limits {
-    /// How many connections there may be, and how long they may take.
+    /// Returns the bounds on connections.
     pub fn connections(&self) -> listen::Limits {
         listen::Limits {
             connections: self.max_connections as usize,
@@ -144,14 +147,14 @@ impl Limits {
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The command with every environment variable that is empty passed over, as if it were not set: this is how
-/// compose files and charts say that a setting has no value.
+/// Makes a command ignore environment variables that are empty. In compose files and charts, an empty value says that a
+/// setting is not set.
 #[must_use]
 pub fn without_empty(command: Command) -> Command {
     let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
@@ -165,12 +168,12 @@ pub fn without_empty(command: Command) -> Command {
 }
 
 impl Serve {
-    /// The database to use; an empty setting is none.
+    /// Returns the address of the database. An empty setting counts as none.
     pub fn database_url(&self) -> Option<&str> {
         self.database_url.as_deref().filter(|url| !url.trim().is_empty())
     }
 
-    /// What the service's parts need to know of it, given the address that it really listens on.
+    /// Returns the settings of the features. `listening` is the address that the service really listens on.
     pub fn app(&self, listening: SocketAddr) -> app::Settings {
         app::Settings {
             public_url: self.public_url(listening),
@@ -194,11 +197,11 @@ impl Serve {
     }
 }
 
-/// A network, or one address.
+/// Reads a network, or one address as a network of its own.
 fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let one = text.parse::<IpAddr>().map(IpNet::from);
-    one.or_else(|_| text.parse()).map_err(|_| "write a network as 10.1.0.0/16 or an address".to_owned())
+    one.or_else(|_| text.parse()).map_err(|_| "write a network such as 10.1.0.0/16, or an address".to_owned())
 }
 
 pub(crate) fn admin_key(text: &str) -> Result<Secret, String> {

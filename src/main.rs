@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use leadscore::command;
 
-/// Gives memory back that a burst of requests has needed; the C library's allocator keeps it.
+/// Gives memory back to the system after a burst of requests. The C library's allocator would keep it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -29,16 +29,16 @@ use crate::{
     routes, sweeps, telemetry,
 };
 
-/// The database within the service's own cluster.
+/// The name of the database in the service's own Postgres.
 const DATABASE: &str = "leadscore";
-/// What an address of a database looks like.
+/// An example of a database's address, for messages.
 const EXAMPLE: &str = "postgres://user@host/database";
-/// How long background work, and requests that have lost their connection, may take after that.
+/// How long background work, and requests without a connection, may still take after the requests have ended.
 const FINISH: Duration = Duration::from_secs(5);
-/// How often the service looks whether its own Postgres still runs.
+/// How often to check that the service's own Postgres still runs.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Serves until a signal says to stop; then finishes what has begun and stops the service's own Postgres.
+/// Runs the service until a signal says to stop. Then finishes what has begun, and stops the service's own Postgres.
 pub async fn run(settings: Serve) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", settings.listen)
@@ -50,8 +50,10 @@ pub async fn run(settings: Serve) -> anyhow::Result<()> {
     .await
 }
 
-/// Does something with a database: the one at an address, or the service's own, which is brought up for as long, or joined
-/// where another process has.
+/// Does work with a database: the one at `url`, or the service's own.
+///
+/// The service's own Postgres is started for as long as the work takes. If another process has started it, this process
+/// joins it.
 pub async fn on_database(
     url: Option<&str>,
     data_dir: &Path,
@@ -63,12 +65,15 @@ pub async fn on_database(
             url.parse().with_context(|| format!("DATABASE_URL is not an address such as {EXAMPLE}"))?;
         return work(options).await;
     }
-    anyhow::ensure!(!data_dir.is_file(), "{} is a file; name a folder by --data-dir", data_dir.display());
+    anyhow::ensure!(!data_dir.is_file(), "{} is a file; name a folder with --data-dir", data_dir.display());
     let root = data_dir.join("pg");
     let cluster = bring_up(root.clone()).await?;
     let database = own_database(&cluster).await;
     let done = CancellationToken::new();
-    #[expect(clippy::disallowed_methods, reason = "outlives the service, for which it keeps Postgres")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this task keeps Postgres running until the service has stopped"
+    )]
     let tending = tokio::spawn(tend(cluster, root, done.clone()));
     let served = match database {
         Ok(options) => work(options).await,
@@ -98,31 +103,31 @@ async fn serve(
     sweeps::start_all(&app);
     app.tasks.spawn(telemetry::keep_up(app.metrics.clone(), telemetry::UPKEEP, app.stop.clone()));
     allow_files();
-    // Before the greeting: whoever reads it may stop us in the same moment.
+    // Signals are handled before the greeting, because its reader may send one at once.
     let hard = CancellationToken::new();
     let delay = Duration::from_secs(settings.limits.stop_delay.into());
     heed_signals(&app, delay, hard.clone())?;
     greet(&app, &made)?;
     until_stopped(&app, listener, &settings.limits, &hard).await;
-    // What is cut off here was acknowledged to nobody.
+    // Nothing that is cut off here was acknowledged.
     tokio::select! {
         () = app.shut_down() => {}
         () = hard.cancelled() => {}
-        () = tokio::time::sleep(FINISH) => tracing::warn!("some work did not finish in time"),
+        () = tokio::time::sleep(FINISH) => tracing::warn!("some work did not finish in time and was cut off; nothing of it was acknowledged"),
     }
     Ok(())
 }
 
-/// Raises how many files the process may have open as far as it may: each connection is one.
+/// Raises the limit of open files as far as the system allows. Each connection takes one file.
 fn allow_files() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
     if let Err(error) = raised {
-        tracing::debug!(%error, "the limit of open files stays as it is");
+        tracing::debug!(%error, "the limit of open files cannot be raised");
     }
 }
 
-/// Starts the cluster, or joins the one that another process has started on the same folder.
+/// Starts the service's own Postgres, or joins the one that another process has started in the same folder.
 async fn bring_up(root: PathBuf) -> anyhow::Result<Cluster> {
     let settings = private_postgres::Settings {
         root,
@@ -134,15 +139,15 @@ async fn bring_up(root: PathBuf) -> anyhow::Result<Cluster> {
     Ok(tokio::task::spawn_blocking(move || Cluster::start(&settings)).await??)
 }
 
-/// Brings our own Postgres up again when it was killed; gives it back when it is no longer needed.
+/// Starts the service's own Postgres again if it was killed. Returns the cluster when it is no longer needed.
 async fn tend(mut cluster: Cluster, root: PathBuf, done: CancellationToken) -> Cluster {
     while done.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
         if cluster.is_running().unwrap_or(true) {
             continue;
         }
-        tracing::error!("the private Postgres is gone; starting it again");
+        tracing::error!("the private Postgres has ended; starting it again");
         match bring_up(root.clone()).await {
-            // The old lease is given back only now, so that nobody takes the new server for unused.
+            // The old lease is dropped only now, so that the new server never counts as unused.
             Ok(again) => cluster = again,
             Err(error) => tracing::error!("the private Postgres cannot be started: {error:#}"),
         }
@@ -151,8 +156,9 @@ async fn tend(mut cluster: Cluster, root: PathBuf, done: CancellationToken) -> C
 }
 
 async fn own_database(cluster: &Cluster) -> anyhow::Result<PgConnectOptions> {
-    let mut conn =
-        PgConnection::connect(&cluster.url("postgres")).await.context("cannot reach our own Postgres")?;
+    let mut conn = PgConnection::connect(&cluster.url("postgres"))
+        .await
+        .context("cannot reach the service's own Postgres")?;
     let exists = sqlx::query_scalar!(
         r#"-- own_database
         select exists (select from pg_database where datname = $1) as "exists!""#,
@@ -167,12 +173,12 @@ async fn own_database(cluster: &Cluster) -> anyhow::Result<PgConnectOptions> {
     Ok(cluster.url(DATABASE).parse()?)
 }
 
-/// Says where the service is, and shows keys that were made just now: the only time.
+/// Prints the service's address, and the keys that were made at this start. The keys are shown only here.
 fn greet(app: &App, made: &Made) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "Leadscore is ready at {}  (API: {}/docs)", app.public_url, app.public_url)?;
     if made.admin.is_some() || made.write.is_some() {
-        writeln!(out, "\nKeys, shown this once; keep them:")?;
+        writeln!(out, "\nKeys, shown only now; keep them:")?;
     }
     if let Some(key) = &made.admin {
         writeln!(out, "  admin key  {}   everything; for you", key.reveal())?;
@@ -184,8 +190,8 @@ fn greet(app: &App, made: &Made) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Serves until the service is to stop, and then as long as the requests take that have begun; a client that stalls holds
-/// up nothing beyond the setting.
+/// Serves until the service is to stop, and then until the requests that have begun are answered. After the time in the
+/// settings, requests that still run are cut off.
 async fn until_stopped(app: &App, listener: TcpListener, limits: &Limits, hard: &CancellationToken) {
     let patience = Duration::from_secs(limits.stop_timeout.into());
     let stop = app.stop.clone();
@@ -198,13 +204,17 @@ async fn until_stopped(app: &App, listener: TcpListener, limits: &Limits, hard: 
     }
 }
 
-/// From now on the first SIGTERM makes the service unready and, after the delay, stops it softly. Ctrl-C stops it softly
-/// without a delay: somebody waits. The second signal stops it at once (what was acknowledged is safe either way).
+/// Handles signals from now on. The first SIGTERM makes the service unready and stops it after the delay. Ctrl-C stops
+/// it without a delay, because a person is waiting. A second signal stops it at once. What was acknowledged is safe in
+/// each case.
 fn heed_signals(app: &App, delay: Duration, hard: CancellationToken) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot heed signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot heed signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle signals")?;
     let (leaving, soft) = (app.leaving.clone(), app.stop.clone());
-    #[expect(clippy::disallowed_methods, reason = "waits for signals while the service stops, too")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this task waits for signals also while the service stops"
+    )]
     tokio::spawn(async move {
         let delay = tokio::select! {
             _ = interrupt.recv() => Duration::ZERO,

@@ -20,7 +20,7 @@ use crate::{
     queues::claims::jobs::SettleClaims,
 };
 
-/// The sweeps that change leads, their stages and their scores.
+/// Returns the sweeps that change leads, their stages and their scores.
 pub fn of_leads(app: &App) -> Vec<Job> {
     vec![
         Job::of::<DueScores>(&app.lifecycle),
@@ -34,7 +34,7 @@ pub fn of_leads(app: &App) -> Vec<Job> {
     ]
 }
 
-/// The sweeps that tell others what happened to leads.
+/// Returns the sweeps that keep up the feed, remind of overdue handoffs, and settle claims.
 pub fn of_changes(app: &App) -> Vec<Job> {
     vec![
         Job::of::<outbox::jobs::Sequence>(&app.core),
@@ -44,7 +44,7 @@ pub fn of_changes(app: &App) -> Vec<Job> {
     ]
 }
 
-/// The sweeps that send webhooks.
+/// Returns the sweeps that send webhooks.
 pub fn of_webhooks(app: &App) -> Vec<Job> {
     vec![
         Job::of::<FanOut>(&app.webhooks),
@@ -53,7 +53,7 @@ pub fn of_webhooks(app: &App) -> Vec<Job> {
     ]
 }
 
-/// The sweeps that bring old rows into today's form, and delete what is no longer needed.
+/// Returns the sweeps that bring old rows into today's form, and delete what is no longer needed.
 pub fn of_upkeep(app: &App) -> Vec<Job> {
     vec![
         Job::of::<Normalise>(&app.lifecycle),

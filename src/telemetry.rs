@@ -1,4 +1,4 @@
-//! Logs and counters.
+//! Logs and metrics.
 
 use std::{io::IsTerminal, time::Duration};
 
@@ -9,14 +9,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
-/// How often a service puts what was recorded into the buckets.
+/// How often the recorded samples are put into the buckets.
 pub const UPKEEP: Duration = Duration::from_secs(5);
 /// Upper bounds of the buckets for durations, in seconds.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Upper bounds of the buckets for the size of a commit, in events.
 const EVENTS: [f64; 7] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0];
 
-/// Starts logging to standard error. `RUST_LOG` says what is logged; `info` unless set.
+/// Starts logging to standard error. `RUST_LOG` says what is logged; `info` if it is not set.
 pub fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt()
@@ -29,7 +29,10 @@ pub fn log(format: LogFormat) {
     }
 }
 
-/// Starts the counters of this process.
+/// Starts the metrics of this process.
+///
+/// # Errors
+/// If the process already has a recorder of metrics.
 pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
@@ -43,8 +46,8 @@ pub fn metrics() -> anyhow::Result<PrometheusHandle> {
     Ok(handle)
 }
 
-/// Puts what was recorded into the buckets every so often, until the service stops: otherwise each sample is kept until
-/// somebody scrapes, and for ever where nobody does.
+/// Puts the recorded samples into the buckets after each interval `every`, until the service stops. Otherwise each
+/// sample would stay in memory until the next scrape, and for ever if nobody scrapes.
 pub async fn keep_up(metrics: PrometheusHandle, every: Duration, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         metrics.run_upkeep();

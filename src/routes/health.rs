@@ -31,10 +31,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .route("/healthz", axum::routing::get(live))
 }
 
-/// How the service is.
+/// The health of the service.
 #[derive(Debug, Serialize, ToSchema)]
 struct Health {
-    /// `ok`
+    /// Always `ok`. A service that is not ready answers 503.
     status: &'static str,
 }
 
@@ -43,13 +43,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 const OK: Json<Health> = Json(Health { status: "ok" });
 
-/// The process is alive. `/healthz` is the same.
+/// Answers as long as the process is alive. `/healthz` is the same.
 #[utoipa::path(get, path = "/livez", tag = "Operations", security(()), responses((status = 200, body = Health)))]
 async fn live() -> Json<Health> {
     OK
 }
 
-/// The service can work: it is not about to stop, the database answers, and its schema has what this version needs.
+/// Says whether the service can work: it is not about to stop, the database answers, and the schema fits this version.
+///
+/// Answers 503 if not.
 #[utoipa::path(get, path = "/readyz", tag = "Operations", security(()), responses((status = 200, body = Health)))]
 async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
     if app.leaving.is_cancelled() || app.stop.is_cancelled() {
@@ -58,7 +60,9 @@ async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
     let answered = tokio::time::timeout(PATIENCE, db::is_fit(&app.db)).await;
     let fit = answered.map_err(|_| not_ready("The database does not answer."))??;
     if !fit {
-        return Err(not_ready("The database's schema lacks what this version needs, or is too new for it."));
+        return Err(not_ready(
+            "The database's schema lacks what this version needs, or is too new for this version.",
+        ));
     }
     Ok(OK)
 }
@@ -68,13 +72,13 @@ fn not_ready(why: &str) -> Problem {
     Problem::new(Code::Overloaded, why)
 }
 
-/// Counters in Prometheus's text format; none names a lead or a key.
+/// Reads the metrics, in Prometheus's text format. No metric names a lead or a key.
 #[utoipa::path(get, path = "/metrics", tag = "Operations", security(()),
     responses((status = 200, body = String, content_type = "text/plain")))]
 async fn metrics(State(app): State<App>) -> Response {
     metrics::gauge!("leadscore_events_waiting").set(app.intake.writers.waiting() as f64);
     metrics::gauge!("leadscore_body_bytes").set(app.bodies.held() as f64);
-    // Without the database the other counters are all the more wanted.
+    // Without the database, the other metrics matter all the more, so they are shown.
     if let Ok(Ok(overdue)) = tokio::time::timeout(PATIENCE, overdue(&app)).await {
         metrics::gauge!("leadscore_scores_overdue_seconds").set(overdue.as_seconds_f64());
     }
@@ -89,7 +93,7 @@ async fn overdue(app: &App) -> sqlx::Result<TimeDelta> {
     scores::overdue(&mut *app.db.acquire().await?, app.clock.now()).await
 }
 
-/// How long the oldest webhook has been waiting.
+/// Returns how long the oldest waiting webhook has waited.
 async fn webhooks_waiting(app: &App) -> sqlx::Result<TimeDelta> {
     let since = webhooks::waiting_since(&mut *app.db.acquire().await?).await?;
     Ok(since.map_or(TimeDelta::zero(), |since| app.clock.now() - since))

@@ -1,4 +1,4 @@
-//! The router as a table of contents: every call of the service, by who makes it.
+//! The router: every call of the service, by who makes it.
 
 mod docs;
 mod health;
@@ -20,7 +20,7 @@ use crate::{
     queues, scores, timeline,
 };
 
-/// Every documented call, by who makes it.
+/// Collects every documented call, by who makes it.
 fn calls() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(docs::document())
         // Trackers, SDKs and back ends send events, from pages of any site.
@@ -52,14 +52,14 @@ fn calls() -> OpenApiRouter<App> {
         .merge(health::routes())
 }
 
-/// The whole service as one router.
+/// Makes the router of the whole service.
 pub fn router(app: &App) -> Router {
     let (calls, document) = calls().split_for_parts();
     let router = calls.merge(docs::routes(document));
     layers::around(router, &app.core, &app.bodies).with_state(app.clone())
 }
 
-/// The whole description of the calls, as the code has it.
+/// Makes the OpenAPI description of all calls.
 pub fn openapi() -> Description {
     let (_, document) = calls().split_for_parts();
     docs::finished(document)

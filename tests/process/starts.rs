@@ -21,7 +21,7 @@ fn a_first_start_shows_two_keys_and_a_second_finds_the_data_and_shows_none() {
     let mut service = Service::start_with(&scratch, &[]);
     let cold = service.took;
     assert_eq!(service.line(), "");
-    assert_eq!(service.line(), "Keys, shown this once; keep them:");
+    assert_eq!(service.line(), "Keys, shown only now; keep them:");
     let (admin, write) = (key_in(&service.line()), key_in(&service.line()));
     assert!(admin.starts_with("sk_") && write.starts_with("wk_"), "{admin} {write}");
     let event = crate::service::event("1").to_string();

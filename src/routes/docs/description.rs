@@ -1,18 +1,18 @@
-//! The description as it is handed out: what the code says of each call, in the form from which generators make clients.
+//! The OpenAPI description as it is handed out, in a form from which generators can make clients.
 //!
-//! The calls are described where they are. What all of them share is added here, so that no call can leave it out:
-//! headers of pages, tags and failures, names for the rows of lists and for the variants of a choice, and the JSON Schema
-//! of a model document.
+//! Each call is described beside its handler. This module adds what all calls share, so that no call can leave it out:
+//! the headers of pages, ETags and failures, names for the rows of lists and for the variants of a choice, and the JSON
+//! Schema of a model document.
 
 use heck::ToUpperCamelCase;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-/// The beginning of every reference to a schema.
+/// How every reference to a schema begins.
 const SCHEMAS: &str = "#/components/schemas/";
 
-/// The description of all calls, as OpenAPI 3.1. Its parts stand in the order in which people read them.
+/// The description of all calls, as OpenAPI 3.1. The fields stand in the order in which people read them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     openapi: Value,
@@ -33,7 +33,7 @@ struct Components {
 }
 
 impl Description {
-    /// Completes what the code says of its calls.
+    /// Completes the description that utoipa makes of the handlers.
     pub(super) fn of(calls: &OpenApi) -> Description {
         let whole = serde_json::to_value(calls).expect("a description is plain data");
         let mut description: Description = serde_json::from_value(whole).expect("every part is there");
@@ -45,21 +45,21 @@ impl Description {
         description
     }
 
-    /// As YAML that readers of YAML 1.1 and 1.2 read alike: a word such as `no` stands in quotes.
+    /// Writes the description as YAML that parsers of YAML 1.1 and 1.2 read alike: a word such as `no` is quoted.
     ///
     /// # Panics
     ///
-    /// Never: plain data can be written.
+    /// Never: a description can always be written.
     pub fn to_yaml(&self) -> String {
         serde_saphyr::to_string(self).expect("plain data can be written as YAML")
     }
 
-    /// As JSON.
+    /// Writes the description as JSON.
     pub(super) fn to_json(&self) -> Value {
         serde_json::to_value(self).expect("plain data can be written as JSON")
     }
 
-    /// Takes over the JSON Schema of a model document: the whole as `ModelDocument`, each part under its own name.
+    /// Adds the JSON Schema of a model document: the whole as `ModelDocument`, each part under a name of its own.
     fn describe_models(&mut self) {
         let mut whole: Map<String, Value> =
             serde_json::from_str(scoring::model::SCHEMA).expect("the schema is an object");
@@ -74,12 +74,12 @@ impl Description {
                 target.strip_prefix("#/$defs/").map(|name| format!("{SCHEMAS}Model{name}"))
             });
             forget_formats(part.get_mut("oneOf"));
-            // Python's regular expressions know no classes of Unicode. The schema of the model itself keeps the pattern.
+            // Python's regular expressions do not know Unicode classes. The model's own schema keeps the pattern.
             if part["pattern"].as_str().is_some_and(|pattern| pattern.contains("\\p{")) {
                 part.as_object_mut().and_then(|part| part.remove("pattern"));
             }
-            // The choices exclude one another. But clients that do not look at `additionalProperties` find that two of them
-            // fit, and then refuse a document because it is not one of them.
+            // The choices exclude one another. But a client that ignores `additionalProperties` finds that two of them
+            // fit, and then refuses the document.
             if let Some(choices) = part.as_object_mut().and_then(|part| part.remove("oneOf")) {
                 part["anyOf"] = choices;
             }
@@ -87,7 +87,7 @@ impl Description {
         }
     }
 
-    /// Has a page refer to its rows by their name, instead of holding another description of them.
+    /// Makes each page refer to the schema of its rows, instead of repeating that schema.
     fn name_rows(&mut self) {
         let names: Vec<String> = self.components.schemas.keys().cloned().collect();
         for (page, row) in names.iter().filter_map(|name| Some((name, name.strip_prefix("Page_")?))) {
@@ -105,7 +105,7 @@ impl Description {
         self.paths.values_mut().for_each(|path| refer(path, &renamed));
     }
 
-    /// Gives every variant of a choice a name of its own, and says by which field the variants are told apart.
+    /// Gives every variant of a choice a name of its own, and names the field that tells the variants apart.
     fn name_variants(&mut self) {
         let mut named = Map::new();
         for (choice, schema) in &mut self.components.schemas {
@@ -134,7 +134,7 @@ impl Description {
             let (pages, changes) = (takes("cursor"), takes("If-Match"));
             let tells_unchanged = call["responses"].get("304").is_some();
             if tells_unchanged {
-                let about = "The `ETag` that you have: the answer is 304 if the thing is still the same.";
+                let about = "The `ETag` that you have. If the resource is unchanged, the answer is 304.";
                 let mut known = header(about, "string");
                 known["name"] = json!("If-None-Match");
                 known["in"] = json!("header");
@@ -146,7 +146,7 @@ impl Description {
             for (status, response) in responses {
                 let holds = response.get("content").is_some();
                 if status == "304" || (status.starts_with('2') && holds && (tells_unchanged || changes)) {
-                    let about = "Names this state of the thing, for `If-None-Match` and `If-Match`.";
+                    let about = "Names this version of the resource, for `If-None-Match` and `If-Match`.";
                     response["headers"]["ETag"] = header(about, "string");
                 }
                 if status == "200" && pages {
@@ -162,7 +162,7 @@ impl Description {
     }
 }
 
-/// Takes defaults away: generators for TypeScript hold what has a default to be always there, in what is sent too.
+/// Removes defaults. Generators for TypeScript treat a field with a default as always present, also in requests.
 fn forget_defaults(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -180,7 +180,8 @@ fn forget_defaults(schema: &mut Value) {
     }
 }
 
-/// Takes formats away from the texts of a choice: generators make a date of a date-time, and cannot tell it from a number.
+/// Removes formats from the texts of a choice. Generators turn a date-time into a date, and then cannot tell it from a
+/// number.
 fn forget_formats(variants: Option<&mut Value>) {
     let variants = variants.and_then(Value::as_array_mut).into_iter().flatten();
     variants.filter_map(Value::as_object_mut).for_each(|variant| drop(variant.remove("format")));
@@ -190,14 +191,14 @@ fn header(about: &str, kind: &str) -> Value {
     json!({"description": about, "schema": {"type": kind}})
 }
 
-/// The field by which variants are told apart: every one has it with a word of its own.
+/// Finds the field that tells variants apart: every variant has it, with a word of its own.
 fn tag(variants: &[Value]) -> Option<String> {
     let fields = variants.first()?.get("properties")?.as_object()?.keys();
     let tells = |field: &&String| variants.iter().all(|variant| word(variant, field).is_some());
     fields.filter(tells).min_by_key(|field| field.as_str() != "kind").cloned()
 }
 
-/// The one word that a field of a variant can be.
+/// Returns the word of a variant's field, if the field can have only one.
 fn word<'a>(variant: &'a Value, field: &str) -> Option<&'a str> {
     match variant["properties"][field]["enum"].as_array()?.as_slice() {
         [only] => only.as_str(),
@@ -205,7 +206,7 @@ fn word<'a>(variant: &'a Value, field: &str) -> Option<&'a str> {
     }
 }
 
-/// Changes the targets of references within a value.
+/// Renames the targets of references within a value.
 fn refer(value: &mut Value, renamed: &impl Fn(&str) -> Option<String>) {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! The calls' description: `/openapi.yaml`, and `/docs` for reading it in a browser.
+//! The description of the calls: `/openapi.yaml`, and `/docs` to read it in a browser.
 
 mod description;
 
@@ -16,28 +16,28 @@ pub use description::Description;
 use crate::http::problem::{Code, Document, Violation};
 use crate::keys::Scope;
 
-/// What the description says before any call is added to it.
+/// Makes the description without calls: title, tags, and how keys are sent.
 pub(super) fn document() -> OpenApi {
     let tags = [
         ("Ingestion", "Events in. Scope `ingest`."),
         (
             "E-mail",
-            "What becomes of mails: links that tell of opens and clicks, unsubscribing, providers' webhooks. Scope `admin`, to \
+            "What happens to mails: links that report opens and clicks, unsubscribing, providers' webhooks. Scope `admin`, to \
             make links `read_write`.",
         ),
         ("Leads", "Leads, their scores and receipts. Scope `read`, to change them `read_write`."),
         (
             "Queues",
-            "Who is to be called next, and who calls whom. Scope `read`, to hand out `read_write`, to change a queue `admin`.",
+            "Who is called next, and which rep has which lead. Scope `read`, to hand out leads `read_write`, to change a queue `admin`.",
         ),
         (
             "Handoffs",
             "From marketing to sales: handoffs, answers, checklists, outcomes, the policy. Scope `read`, to answer \
             `read_write`, to change the policy `admin`.",
         ),
-        ("Webhooks", "What happened to leads, brought to your servers. Scope `admin`."),
+        ("Webhooks", "What happened to leads, sent to your servers. Scope `admin`."),
         ("Models", "Scoring models. Scope `read`, to change them `admin`."),
-        ("Changes", "What happened to leads, for those who keep a copy. Scope `read`."),
+        ("Changes", "What happened to leads, for programs that keep a copy. Scope `read`."),
         ("Operations", "Keys (scope `admin`), health, metrics."),
     ];
     OpenApiBuilder::new()
@@ -86,7 +86,7 @@ pub(super) fn finished(mut document: OpenApi) -> Description {
     Description::of(&document)
 }
 
-/// The scope that a call needs which does not say otherwise.
+/// Returns the scope that a call needs if its description names none.
 fn scope(tags: &[String]) -> Scope {
     match tags.first().map(String::as_str) {
         Some("Ingestion") => Scope::Ingest,
@@ -95,7 +95,7 @@ fn scope(tags: &[String]) -> Scope {
     }
 }
 
-/// What a status says where a call says no more.
+/// Returns the text for an answer that has none of its own.
 fn plainly(status: &str) -> &'static str {
     match status {
         "201" => "Made",
@@ -112,7 +112,7 @@ fn failure() -> Documented {
         .build()
 }
 
-/// The page for reading; without `none` it would have the description checked by its maker's server.
+/// Configures the page for readers. Without `none`, the page would send the description to a public validator.
 fn reader() -> Config<'static> {
     Config::new(["/openapi.json"]).validator_url("none")
 }
