@@ -54,8 +54,8 @@ fn calls() -> OpenApiRouter<App> {
 
 /// Makes the router of the whole service.
 pub fn router(app: &App) -> Router {
-    let (calls, document) = calls().split_for_parts();
-    let router = calls.merge(docs::routes(document));
+    let (calls, _) = calls().split_for_parts();
+    let router = calls.merge(docs::routes());
     layers::around(router, &app.core, &app.bodies).with_state(app.clone())
 }
 

@@ -55,8 +55,8 @@ impl Description {
     }
 
     /// Writes the description as JSON.
-    pub(super) fn to_json(&self) -> Value {
-        serde_json::to_value(self).expect("plain data can be written as JSON")
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain data can be written as JSON")
     }
 
     /// Adds the JSON Schema of a model document: the whole as `ModelDocument`, each part under a name of its own.

@@ -2,6 +2,8 @@
 
 mod description;
 
+use std::sync::LazyLock;
+
 use axum::{Router, http::header, routing::get};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response as Documented,
@@ -117,12 +119,25 @@ fn reader() -> Config<'static> {
     Config::new(["/openapi.json"]).validator_url("none")
 }
 
-/// Serves the description, as a file and for reading.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Router<S> {
-    let description = finished(document);
-    let yaml = description.to_yaml();
-    let page = SwaggerUi::new("/docs").config(reader());
+/// The description as both files hold it.
+struct Files {
+    yaml: String,
+    json: String,
+}
+
+/// The files depend on the code alone. The first router of a process writes them.
+static FILES: LazyLock<Files> = LazyLock::new(|| {
+    let description = super::openapi();
+    Files { yaml: description.to_yaml(), json: description.to_json() }
+});
+
+/// Serves the description, as files and for reading.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let Files { yaml, json } = &*FILES;
+    let file =
+        |kind: &'static str, text: &'static str| get(async move || ([(header::CONTENT_TYPE, kind)], text));
     Router::new()
-        .route("/openapi.yaml", get(|| async move { ([(header::CONTENT_TYPE, "application/yaml")], yaml) }))
-        .merge(page.external_url_unchecked("/openapi.json", description.to_json()))
+        .route("/openapi.yaml", file("application/yaml", yaml))
+        .route("/openapi.json", file("application/json", json))
+        .merge(SwaggerUi::new("/docs").config(reader()))
 }
