@@ -285,6 +285,7 @@ async fn a_replay_of_older_semantics_that_is_cut_off_anywhere_leaves_what_the_ne
                 older_state(app, lead).await;
             }
             let ended = cut_off(sweep::run_once::<Renew>(&app.app.lifecycle), polls).await;
+            assert_eq!(app.database.open_transactions().await, 0, "leads that are locked are passed over");
             if polls % 3 == 0 {
                 // Somebody changes one of them before the next run.
                 app.advance(chrono::TimeDelta::seconds(1));

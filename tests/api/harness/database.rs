@@ -71,24 +71,25 @@ impl TestDatabase {
         sqlx::query_scalar(waits).bind(statement).fetch_one(&mut self.connect().await).await.unwrap()
     }
 
-    /// How many sessions sit in a transaction and do nothing, however often one looks: one that was dropped is rolled
-    /// back in the background.
-    pub(crate) async fn idle_in_transaction(&self) -> i64 {
+    /// How many transactions are open. A transaction that was dropped is rolled back in the background: this waits
+    /// for it.
+    pub(crate) async fn open_transactions(&self) -> i64 {
         let mut conn = self.connect().await;
-        let mut idle = 0;
+        let mut open = 0;
         for _ in 0..LOOKS {
-            idle = sqlx::query_scalar(
+            open = sqlx::query_scalar(
                 "select count(*) from pg_stat_activity
-                where datname = current_database() and state like 'idle in transaction%'",
+                where datname = current_database() and backend_type = 'client backend'
+                    and xact_start is not null and pid <> pg_backend_pid()",
             )
             .fetch_one(&mut conn)
             .await
             .unwrap();
-            if idle == 0 {
+            if open == 0 {
                 break;
             }
         }
-        idle
+        open
     }
 
     pub(crate) async fn remove(&self) {

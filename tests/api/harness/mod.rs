@@ -29,7 +29,7 @@ use leadscore::{
     http::body,
     intake::links,
     keys::{self, Prefix, Secret},
-    platform::{clock::Clock, db, ids::Ids, sweep},
+    platform::{clock::Clock, db, ids::Ids, sweep::Job},
     publishing::jobs::{Step, rebuild_step},
     routes, sweeps,
 };
@@ -66,7 +66,7 @@ pub(crate) async fn run(body: impl AsyncFnOnce(&TestApp)) {
     let ended = AssertUnwindSafe(body(&test)).catch_unwind().await;
     if ended.is_ok() {
         assert_eq!(test.run_due().await, 0, "something that was due was left undone; call run_due");
-        assert_eq!(test.database.idle_in_transaction().await, 0, "a transaction was left open");
+        assert_eq!(test.database.open_transactions().await, 0, "a transaction was left open");
         assert_eq!(test.count("webhook_lane where lease_token is not null").await, 0, "a lease was left");
     }
     test.app.shut_down().await;
@@ -152,18 +152,25 @@ impl TestApp {
         self.app.clock.advance(by);
     }
 
-    /// Does everything that is due; how many leads that were.
+    /// Does everything that is due, and returns how many leads that were. It ends once every sweep in turn has
+    /// found nothing to do.
     pub(crate) async fn run_due(&self) -> usize {
-        let mut leads = 0;
         self.app.links.idle().await;
-        loop {
-            let seen = once(sweeps::of_leads(&self.app)).await;
-            let others = once(sweeps::of_changes(&self.app)).await + self.see_to_webhooks().await;
-            leads += seen;
-            if seen + others == 0 {
-                return leads;
+        let (of_leads, of_changes) = (sweeps::of_leads(&self.app), sweeps::of_changes(&self.app));
+        let sweeps: Vec<&Job> = of_leads.iter().chain(&of_changes).collect();
+        let (mut leads, mut idle) = (0, 0);
+        for turn in (0..=sweeps.len()).cycle() {
+            let done = match sweeps.get(turn) {
+                Some(sweep) => sweep.run_once().await.unwrap(),
+                None => self.see_to_webhooks().await,
+            };
+            leads += if turn < of_leads.len() { done } else { 0 };
+            idle = if done == 0 { idle + 1 } else { 0 };
+            if idle > sweeps.len() {
+                break;
             }
         }
+        leads
     }
 
     /// One run of every sweep that is about webhooks, where there are any, until nothing is being sent.
@@ -173,7 +180,10 @@ impl TestApp {
         if !any {
             return 0;
         }
-        let done = once(sweeps::of_webhooks(&self.app)).await;
+        let mut done = 0;
+        for sweep in sweeps::of_webhooks(&self.app) {
+            done += sweep.run_once().await.unwrap();
+        }
         self.app.webhooks.couriers.idle().await;
         done
     }
@@ -224,15 +234,6 @@ impl TestApp {
         assert_eq!(leads.len(), 1, "{found}");
         leads[0].clone()
     }
-}
-
-/// One run of each of these sweeps; how many rows they saw to.
-async fn once(sweeps: Vec<sweep::Job>) -> usize {
-    let mut done = 0;
-    for sweep in sweeps {
-        done += sweep.run_once().await.unwrap();
-    }
-    done
 }
 
 /// Webhooks to the receivers of tests, which may take this long to answer.

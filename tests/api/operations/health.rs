@@ -112,7 +112,7 @@ async fn a_connection_goes_back_without_the_transaction_that_was_left_open() {
             let _ = sqlx::raw_sql(left).execute(&mut *conn).await;
             drop(conn);
 
-            assert_eq!(app.database.idle_in_transaction().await, 0, "{left}");
+            assert_eq!(app.database.open_transactions().await, 0, "{left}");
         }
     })
     .await;
