@@ -11,6 +11,7 @@ use leadscore::{
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use scoring::{Instant, profile::Fold};
 use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
 
 use crate::harness::{TestApp, run};
 
@@ -73,23 +74,25 @@ fn plain(name: &str) -> &str {
     name.trim_end_matches(OLD)
 }
 
+/// What happens in a story, some of it more often.
+const KINDS: [&str; 9] = [
+    "identify",
+    "identify",
+    "identify",
+    "page_viewed",
+    "trial_started",
+    "email_unsubscribed",
+    "email_subscribed",
+    "email_clicked",
+    "alias",
+];
+
 /// A story: every pair of names, one of them in an old form, is one person, mailbox or device.
 fn story(case: u64, now: DateTime<Utc>) -> Vec<Said> {
     let mut draw = StdRng::seed_from_u64(case);
-    let kinds = [
-        "identify",
-        "identify",
-        "identify",
-        "page_viewed",
-        "trial_started",
-        "email_unsubscribed",
-        "email_subscribed",
-        "email_clicked",
-        "alias",
-    ];
     let mut said: Vec<Said> = Vec::new();
     for number in 0..draw.random_range(3..14_i64) {
-        let kind = *kinds.choose(&mut draw).unwrap();
+        let kind = *KINDS.choose(&mut draw).unwrap();
         let early = draw.random_bool(0.5);
         let mut one = |names: &[&'static str], odds: f64| {
             draw.random_bool(odds).then(|| *names.choose(&mut draw).unwrap())
@@ -120,26 +123,44 @@ fn story(case: u64, now: DateTime<Utc>) -> Vec<Said> {
     }
     // The same event of one person, in both spellings.
     if let Some(again) = said.iter().find(|one| one.kind == "page_viewed").cloned() {
-        let other = |name: &'static str| match name {
-            "u1" => "u1-old",
-            "u1-old" => "u1",
-            "m1" => "m1-old",
-            "m1-old" => "m1",
-            "d1" => "d1-old",
-            "d1-old" => "d1",
-            other => other,
-        };
         let (user, email, device) = (again.user.map(other), again.email.map(other), again.device.map(other));
         said.push(Said { user, email, device, ..again });
     }
     said
 }
 
+/// The other spelling of a name, if it has two.
+fn other(name: &'static str) -> &'static str {
+    match name {
+        "u1" => "u1-old",
+        "u1-old" => "u1",
+        "m1" => "m1-old",
+        "m1-old" => "m1",
+        "d1" => "d1-old",
+        "d1-old" => "d1",
+        other => other,
+    }
+}
+
 /// What is known in a world, without the ids that differ from one to the other.
 async fn known(app: &TestApp, world: &World<'_>) -> Value {
     let mut conn = app.database.connect().await;
-    let like = format!("{}%", world.prefix);
-    let leads: Vec<(Value,)> = sqlx::query_as(
+    let (leads, events) = (leads(&mut conn, world).await, events(&mut conn, world).await);
+    let mut suppressed: Vec<String> = app
+        .pages("/v1/suppressions")
+        .await
+        .iter()
+        .filter_map(|row| {
+            Some(format!("{} {}", row["email"].as_str()?.strip_prefix(&world.prefix)?, row["state"]))
+        })
+        .collect();
+    suppressed.sort();
+    json!({"leads": leads, "events": events, "suppressed": suppressed})
+}
+
+/// The leads of a world, with their identities and consents.
+async fn leads(conn: &mut PgConnection, world: &World<'_>) -> Vec<Value> {
+    sqlx::query_scalar(
         "select jsonb_build_object('score', s.score, 'raw', s.raw, 'fit', s.fit, 'engagement', s.engagement,
                 'do_not_contact', s.do_not_contact, 'profile', coalesce(p.attributes, '{}'), 'identities', own.identities,
                 'consent', own.consent)
@@ -157,30 +178,24 @@ async fn known(app: &TestApp, world: &World<'_>) -> Value {
         join score s on s.lead_id = own.lead_id left join lead_profile p on p.lead_id = own.lead_id
         order by own.identities::text",
     )
-    .bind(&like)
+    .bind(format!("{}%", world.prefix))
     .bind(&world.prefix)
-    .fetch_all(&mut conn)
+    .fetch_all(conn)
     .await
-    .unwrap();
-    let events: Vec<(String, String)> = sqlx::query_as(
+    .unwrap()
+}
+
+/// The events of a world, with their identities.
+async fn events(conn: &mut PgConnection, world: &World<'_>) -> Vec<(String, String)> {
+    sqlx::query_as(
         "select i.kind || ':' || substr(i.value, length($2) + 1), e.id from identity i join event e on e.identity_id = i.id
         where i.value like $1 order by 1, 2",
     )
-    .bind(&like)
+    .bind(format!("{}%", world.prefix))
     .bind(&world.prefix)
-    .fetch_all(&mut conn)
+    .fetch_all(conn)
     .await
-    .unwrap();
-    let mut suppressed: Vec<String> = app
-        .pages("/v1/suppressions")
-        .await
-        .iter()
-        .filter_map(|row| {
-            Some(format!("{} {}", row["email"].as_str()?.strip_prefix(&world.prefix)?, row["state"]))
-        })
-        .collect();
-    suppressed.sort();
-    json!({"leads": leads.into_iter().map(|(lead,)| lead).collect::<Vec<_>>(), "events": events, "suppressed": suppressed})
+    .unwrap()
 }
 
 /// Every lead's standing is what its log says.

@@ -76,10 +76,29 @@ async fn a_batch_is_of_at_most_a_thousand() {
 
 #[test]
 fn a_batch_comes_to_the_same_as_its_leads_one_by_one() {
+    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    TestRunner::new(config)
+        .run(&prop::collection::vec(item(), 1..24), |mut items| {
+            for (minute, item) in items.iter_mut().enumerate() {
+                // No two at one instant: of those, the greater event id counts, and that is new each time.
+                let hours = item.as_object_mut().unwrap().remove("hours").unwrap();
+                item["occurred_at"] =
+                    json!(format!("2026-03-01T{:02}:{minute:02}:00Z", hours.as_i64().unwrap()));
+            }
+            let (together, alone) =
+                runtime.block_on(async { (comes_to(&[json!(items)]).await, comes_to(&each(&items)).await) });
+            assert_eq!(together, alone, "{items:?}");
+            Ok(())
+        })
+        .unwrap();
+}
+
+fn item() -> impl Strategy<Value = Value> {
     let user = prop::option::of(0..4u8);
     let email = prop::option::of(0..4u8);
     let title = prop::option::of(prop::sample::select(vec!["CEO", "Manager", "Intern"]));
-    let item = (user, email, title, 0..20i64).prop_map(|(user, email, title, hours)| {
+    (user, email, title, 0..20i64).prop_map(|(user, email, title, hours)| {
         let mut item = json!({"hours": hours, "traits": {}});
         if let Some(user) = user {
             item["user_id"] = json!(format!("u{user}"));
@@ -91,44 +110,27 @@ fn a_batch_comes_to_the_same_as_its_leads_one_by_one() {
             item["traits"]["title"] = json!(title);
         }
         item
-    });
-    let config = ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    TestRunner::new(config)
-        .run(&prop::collection::vec(item, 1..24), |mut items| {
-            for (minute, item) in items.iter_mut().enumerate() {
-                // No two at one instant: of those, the greater event id counts, and that is new each time.
-                let hours = item.as_object_mut().unwrap().remove("hours").unwrap();
-                item["occurred_at"] =
-                    json!(format!("2026-03-01T{:02}:{minute:02}:00Z", hours.as_i64().unwrap()));
-            }
-            runtime.block_on(async {
-                let mut outcomes = Vec::new();
-                for together in [true, false] {
-                    let (items, mut statuses, mut leads) = (items.clone(), Vec::new(), Vec::new());
-                    run(async |app| {
-                        if together {
-                            statuses = batch(app, json!(items)).await;
-                        } else {
-                            for item in &items {
-                                statuses.extend(batch(app, json!([item])).await);
-                            }
-                        }
-                        leads = app.pages("/v1/leads").await;
-                    })
-                    .await;
-                    let said: Vec<_> =
-                        statuses.iter().map(|one| (one["status"].clone(), one["code"].clone())).collect();
-                    let shape = |lead: &Value| {
-                        ["user_id", "email", "score", "profile"].map(|field| lead[field].to_string())
-                    };
-                    let mut leads: Vec<_> = leads.iter().map(shape).collect();
-                    leads.sort();
-                    outcomes.push((said, leads));
-                }
-                assert_eq!(outcomes[0], outcomes[1], "{items:?}");
-            });
-            Ok(())
-        })
-        .unwrap();
+    })
+}
+
+/// A batch of each.
+fn each(items: &[Value]) -> Vec<Value> {
+    items.iter().map(|item| json!([item])).collect()
+}
+
+/// What batches answer, and the leads of which a new service then knows.
+async fn comes_to(batches: &[Value]) -> (Vec<[Value; 2]>, Vec<[String; 4]>) {
+    let (mut answers, mut leads) = (Vec::new(), Vec::new());
+    run(async |app| {
+        for items in batches {
+            let results = batch(app, items.clone()).await;
+            answers.extend(results.iter().map(|one| ["status", "code"].map(|field| one[field].clone())));
+        }
+        let shape =
+            |lead: &Value| ["user_id", "email", "score", "profile"].map(|field| lead[field].to_string());
+        leads = app.pages("/v1/leads").await.iter().map(shape).collect();
+    })
+    .await;
+    leads.sort();
+    (answers, leads)
 }

@@ -130,12 +130,13 @@ pub(super) async fn existing(app: &TestApp, template: &str, given: Option<(&str,
 /// text, number or document can be said in this call.
 pub(super) async fn example(app: &TestApp, operation: &str, n: usize) -> Option<Ask> {
     let user = format!("user-{n}");
-    for example in [of_events(app, operation, &user).await, of_leads(app, operation, &user).await] {
-        if example.is_some() {
-            return example;
-        }
-    }
-    for example in [of_sales(app, operation, &user).await, of_rules(app, operation, &user).await] {
+    for example in [
+        of_events(app, operation, &user).await,
+        of_leads(app, operation, &user).await,
+        of_decisions(app, operation, &user).await,
+        of_sales(app, operation, &user).await,
+        of_rules(app, operation, &user).await,
+    ] {
         if example.is_some() {
             return example;
         }
@@ -204,6 +205,24 @@ async fn of_leads(app: &TestApp, operation: &str, user: &str) -> Option<Ask> {
         "PATCH /v1/leads/{id}" => {
             Ask::json("PATCH", of("").await, &json!({"traits": {"n": 1, "owner": "amy"}, "source": "s"}))
         }
+        "POST /v1/leads/{id}/score/what-if" => {
+            let body = json!({"traits": {"n": 1}, "as_of": "2026-03-05T00:00:00Z",
+                "events": [{"type": "page_viewed", "properties": {"n": 1}, "traits": {"n": 1}, "occurred_at": "2026-03-02T09:00:00Z"}]});
+            Ask::json("POST", of("/score/what-if").await, &body)
+        }
+        "POST /v1/links" => {
+            let body = json!({"email": format!("{user}@x.example"), "message_id": "m1", "links": [{"url": "https://a.example/x"}]});
+            app.events(json!({"type": "identify", "lead": {"email": format!("{user}@x.example")}})).await;
+            Ask::json("POST", "/v1/links", &body)
+        }
+        _ => return None,
+    })
+}
+
+/// What somebody decides of a lead.
+async fn of_decisions(app: &TestApp, operation: &str, user: &str) -> Option<Ask> {
+    let of = async |rest: &str| format!("/v1/leads/{}{rest}", plain(app, user).await);
+    Some(match operation {
         "POST /v1/leads/{id}/adjustments" => {
             let body =
                 json!({"points": 5, "reason": "r", "author": "a", "expires_at": "2027-01-01T00:00:00Z"});
@@ -246,16 +265,6 @@ async fn of_leads(app: &TestApp, operation: &str, user: &str) -> Option<Ask> {
         "PUT /v1/leads/{id}/qualification" => {
             let body = json!({"framework": "bant", "answers": {"budget": {"answer": "yes", "evidence": "e"}}, "author": "a"});
             Ask::json("PUT", of("/qualification").await, &body)
-        }
-        "POST /v1/leads/{id}/score/what-if" => {
-            let body = json!({"traits": {"n": 1}, "as_of": "2026-03-05T00:00:00Z",
-                "events": [{"type": "page_viewed", "properties": {"n": 1}, "traits": {"n": 1}, "occurred_at": "2026-03-02T09:00:00Z"}]});
-            Ask::json("POST", of("/score/what-if").await, &body)
-        }
-        "POST /v1/links" => {
-            let body = json!({"email": format!("{user}@x.example"), "message_id": "m1", "links": [{"url": "https://a.example/x"}]});
-            app.events(json!({"type": "identify", "lead": {"email": format!("{user}@x.example")}})).await;
-            Ask::json("POST", "/v1/links", &body)
         }
         _ => return None,
     })

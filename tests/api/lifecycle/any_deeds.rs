@@ -98,11 +98,6 @@ async fn do_it(app: &TestApp, round: usize, step: usize, deed: &Deed) {
 
 /// A call about one lead; none if there is nothing to call about.
 async fn ask(app: &TestApp, round: usize, step: usize, deed: &Deed) -> Option<Answer> {
-    let outcome = |what: &str| match what {
-        "won" => json!({"outcome": "won", "amount": 1, "currency": "EUR"}),
-        "lost" => json!({"outcome": "lost", "reason": "price"}),
-        other => json!({"outcome": other}),
-    };
     let id = format!("{round}-{step}");
     let (path, body) = match deed {
         Deed::Event(who, kind) => {
@@ -114,27 +109,12 @@ async fn ask(app: &TestApp, round: usize, step: usize, deed: &Deed) -> Option<An
                 json!({"messageId": id, "userId": format!("p{into}"), "previousId": format!("p{from}")});
             ("/v1/alias".to_owned(), alias)
         }
-        Deed::Answer(who, verb) => {
-            let lead = lead_of(app, *who).await?;
-            let found = app.get(&format!("/v1/handoffs?lead_id={lead}")).await.json();
-            let body = match *verb {
-                "reject" => json!({"reason": (["other", "no_need", "not_a_fit"])[step % 3]}),
-                "reassign" => json!({"rep": format!("rep-{step}")}),
-                _ => json!({}),
-            };
-            (format!("/v1/handoffs/{}/{verb}", found["data"][0]["id"].as_str()?), body)
-        }
+        Deed::Answer(who, verb) => answering(app, *who, verb, step).await?,
         Deed::Offer(who) => (format!("/v1/leads/{}/handoff", lead_of(app, *who).await?), json!({})),
         Deed::Outcome(who, what) => {
             (format!("/v1/leads/{}/outcome", lead_of(app, *who).await?), outcome(what))
         }
-        Deed::Correct(who, what) => {
-            let lead = lead_of(app, *who).await?;
-            let all = app.get(&format!("/v1/leads/{lead}/outcomes")).await.json();
-            let mut body = outcome(what);
-            body["replaces"] = all["data"].as_array()?.last()?["id"].clone();
-            (format!("/v1/leads/{lead}/outcome"), body)
-        }
+        Deed::Correct(who, what) => correcting(app, *who, what).await?,
         Deed::Move(who, to) => {
             let lead = lead_of(app, *who).await?;
             (format!("/v1/leads/{lead}/stage"), json!({"stage": to, "reason": "r"}))
@@ -144,34 +124,75 @@ async fn ask(app: &TestApp, round: usize, step: usize, deed: &Deed) -> Option<An
     Some(call(app, "POST", &path, &body).await)
 }
 
+fn outcome(what: &str) -> Value {
+    match what {
+        "won" => json!({"outcome": "won", "amount": 1, "currency": "EUR"}),
+        "lost" => json!({"outcome": "lost", "reason": "price"}),
+        other => json!({"outcome": other}),
+    }
+}
+
+/// An answer to the newest handoff of a lead.
+async fn answering(app: &TestApp, who: usize, verb: &str, step: usize) -> Option<(String, Value)> {
+    let lead = lead_of(app, who).await?;
+    let found = app.get(&format!("/v1/handoffs?lead_id={lead}")).await.json();
+    let body = match verb {
+        "reject" => json!({"reason": (["other", "no_need", "not_a_fit"])[step % 3]}),
+        "reassign" => json!({"rep": format!("rep-{step}")}),
+        _ => json!({}),
+    };
+    Some((format!("/v1/handoffs/{}/{verb}", found["data"][0]["id"].as_str()?), body))
+}
+
+/// An outcome in the place of the last one.
+async fn correcting(app: &TestApp, who: usize, what: &str) -> Option<(String, Value)> {
+    let lead = lead_of(app, who).await?;
+    let all = app.get(&format!("/v1/leads/{lead}/outcomes")).await.json();
+    let mut body = outcome(what);
+    body["replaces"] = all["data"].as_array()?.last()?["id"].clone();
+    Some((format!("/v1/leads/{lead}/outcome"), body))
+}
+
 /// What must hold of every lead, whatever was done.
 async fn check(app: &TestApp) {
-    let conn = &mut app.database.connect().await;
+    let moves = moves(app).await;
+    check_stages(app, &moves).await;
+    check_handoffs(app).await;
+    check_feed(app).await;
+}
+
+/// Where the moves of every lead end, with its cycle then. Each move is one of the table, and begins where the one
+/// before ended.
+async fn moves(app: &TestApp) -> BTreeMap<uuid::Uuid, (Stage, i32)> {
     let rows: Vec<(uuid::Uuid, Cause, Stage, Stage, i32)> =
         sqlx::query_as("select lead_id, cause, from_stage, to_stage, cycle from transition order by seq")
-            .fetch_all(&mut *conn)
+            .fetch_all(&mut app.database.connect().await)
             .await
             .unwrap();
-    let mut standing: BTreeMap<uuid::Uuid, (Stage, i32)> = BTreeMap::new();
+    let mut ends: BTreeMap<uuid::Uuid, (Stage, i32)> = BTreeMap::new();
     for (lead, cause, from, to, cycle) in &rows {
         assert!(cause.allows(*from, *to), "{from:?} > {to:?}: {cause:?}");
-        let before = standing.insert(*lead, (*to, *cycle));
-        if let Some((stage, former)) = before {
+        if let Some((stage, former)) = ends.insert(*lead, (*to, *cycle)) {
             assert_eq!(stage, *from, "a move is missing: {rows:?}");
             let enters = *to == Stage::Mql && *cause != Cause::Merge;
             assert!(*cycle >= former + i32::from(enters), "{rows:?}");
         }
     }
+    ends
+}
+
+/// Every lead stands where its moves end, and the ranking says so too.
+async fn check_stages(app: &TestApp, moves: &BTreeMap<uuid::Uuid, (Stage, i32)>) {
     let leads: Vec<(uuid::Uuid, Stage, i32, bool, Option<String>)> = sqlx::query_as(
         "select l.id, l.stage, l.cycle, l.merged_into is null, s.stage
         from lead l left join score s on s.lead_id = l.id
             and s.model_id = (select model_id from scored_model where live_since is not null)",
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(&mut app.database.connect().await)
     .await
     .unwrap();
     for (id, stage, cycle, lives, ranked) in leads {
-        if let Some((last, kept)) = standing.get(&id) {
+        if let Some((last, kept)) = moves.get(&id) {
             assert_eq!(*last, stage);
             assert!(*kept <= cycle);
         }
@@ -180,23 +201,26 @@ async fn check(app: &TestApp) {
             "the ranking says {ranked:?}, not {stage:?}"
         );
     }
+}
+
+async fn check_handoffs(app: &TestApp) {
     let astray: Vec<String> = sqlx::query_scalar(
         "select l.id || ' ' || l.stage || ' ' || h.state || ' ' || (l.merged_into is not null)
         from handoff h join lead l on l.id = h.lead_id
         where l.merged_into is not null or (h.state = 'open' and l.stage <> 'mql')",
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(&mut app.database.connect().await)
     .await
     .unwrap();
-    assert!(
-        astray.is_empty(),
-        "an offer is open of no MQL, or is of a lead that is no more: {astray:?} {rows:?}"
-    );
-    // What is older has been forgotten.
+    assert!(astray.is_empty(), "a handoff is open of no MQL, or is of a lead that is no more: {astray:?}");
+}
+
+/// The feed tells every move once. It has forgotten the older ones.
+async fn check_feed(app: &TestApp) {
     let since = app.now() - TimeDelta::days(29);
     let kept: i64 = sqlx::query_scalar("select count(*) from transition where at > $1")
         .bind(since)
-        .fetch_one(&mut *conn)
+        .fetch_one(&mut app.database.connect().await)
         .await
         .unwrap();
     let recent = |one: &&Value| one["at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap() > since;

@@ -133,11 +133,8 @@ async fn promise(scale: Scale) {
             .collect();
         assert_eq!(ranking.len(), scale.leads);
         let second = app.second_instance().await;
-        let seen = Arc::new(Seen {
-            held: Mutex::default(),
-            worked: AtomicUsize::new(0),
-            waits: Mutex::default(),
-        });
+        let seen =
+            Arc::new(Seen { held: Mutex::default(), worked: AtomicUsize::new(0), waits: Mutex::default() });
         let began = Instant::now();
 
         let reps = (0..scale.reps).map(|rep| {
@@ -155,30 +152,38 @@ async fn promise(scale: Scale) {
                 .fetch_all(&mut app.database.connect().await)
                 .await
                 .unwrap();
-        let mut worked: Vec<_> =
-            log.iter().filter(|one| one.outcome.as_deref() == Some("completed")).map(|one| one.lead_id).collect();
-        worked.sort();
-        worked.dedup();
-        let abandoned = log.iter().filter(|one| one.outcome.as_deref() == Some("expired")).count();
-        let best = best_ones(&ranking, &log);
-        let mut waits = seen.waits.lock().unwrap().clone();
-        waits.sort();
-        eprintln!(
-            "{} claims in {took:.1?}, {:.0} a second, {} calls; the median call took {:.1?}, the slowest {:.1?}; {abandoned} abandoned; the best free one {best} times, {:.2} %",
-            log.len(),
-            log.len() as f64 / took.as_secs_f64(),
-            waits.len(),
-            waits[waits.len() / 2],
-            waits[waits.len() - 1],
-            100.0 * best as f64 / log.len() as f64,
-        );
-        assert_eq!(worked.len(), scale.leads, "every lead was handed out, and worked once");
-        assert!(abandoned * 20 >= log.len(), "{abandoned} of {} were abandoned", log.len());
-        assert!(best * 100 >= log.len() * 99, "{best} of {} were the best free one", log.len());
+        assert_kept(scale, &ranking, &log);
+        report(&log, took, seen.waits.lock().unwrap().clone());
         assert_eq!(overlapping(app).await, 0, "by the log, no lead was held by two at any instant");
         second.app.shut_down().await;
     })
     .await;
+}
+
+/// Every lead was worked once, and by far the most claims were on the best lead that was free.
+fn assert_kept(scale: Scale, ranking: &[uuid::Uuid], log: &[Logged]) {
+    let outcome = |wanted: &'static str| log.iter().filter(move |one| one.outcome.as_deref() == Some(wanted));
+    let mut worked: Vec<_> = outcome("completed").map(|one| one.lead_id).collect();
+    worked.sort();
+    worked.dedup();
+    let (abandoned, best) = (outcome("expired").count(), best_ones(ranking, log));
+    eprintln!("{abandoned} of {} claims abandoned, {best} on the best free lead", log.len());
+    assert_eq!(worked.len(), scale.leads, "every lead was handed out, and worked once");
+    assert!(abandoned * 20 >= log.len(), "{abandoned} of {} were abandoned", log.len());
+    assert!(best * 100 >= log.len() * 99, "{best} of {} were the best free one", log.len());
+}
+
+/// Says how fast the queue was.
+fn report(log: &[Logged], took: Duration, mut waits: Vec<Duration>) {
+    waits.sort();
+    eprintln!(
+        "{} claims in {took:.1?}, {:.0} a second, {} calls; the median call took {:.1?}, the slowest {:.1?}",
+        log.len(),
+        log.len() as f64 / took.as_secs_f64(),
+        waits.len(),
+        waits[waits.len() / 2],
+        waits[waits.len() - 1],
+    );
 }
 
 /// How many claims of the log hold a lead while another does.
