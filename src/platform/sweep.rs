@@ -118,7 +118,7 @@ impl Job {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "a sweep failed; it runs again after its period"
-                    )
+                    );
                 });
                 0
             }

@@ -1,7 +1,7 @@
 //! The OpenAPI description as it is handed out, in a form from which generators can make clients.
 //!
 //! Each call is described beside its handler. This module adds what all calls share, so that no call can leave it out:
-//! the headers of pages, ETags and failures, names for the rows of lists and for the variants of a choice, and the JSON
+//! the headers of pages, `ETag`s and failures, names for the rows of lists and for the variants of a choice, and the JSON
 //! Schema of a model document.
 
 use heck::ToUpperCamelCase;
