@@ -85,8 +85,9 @@ struct CreateKey {
 }
 
 impl CreateKey {
-    /// Keeps each scope once, and writes origins as browsers send them: in lower case.
+    /// Trims the name, keeps each scope once, and writes origins as browsers send them: in lower case.
     fn normalised(mut self) -> CreateKey {
+        self.name = self.name.trim().to_owned();
         self.scopes.sort_unstable();
         self.scopes.dedup();
         self.allowed_origins.iter_mut().for_each(|origin| origin.make_ascii_lowercase());

@@ -188,6 +188,18 @@ async fn a_key_that_cannot_be_made_is_refused_with_a_pointer_to_each_mistake() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_key_is_kept_without_the_spaces_around_it() {
+    run(async |app| {
+        let name = format!("{}website\n", " ".repeat(1_000));
+
+        let made = create(app, &json!({"name": name, "scopes": ["read"]})).await;
+
+        assert_eq!((made.status.as_u16(), &made.json()["name"]), (201, &json!("website")));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_field_that_a_key_does_not_have_is_refused_by_its_name() {
     run(async |app| {
         let answer = create(app, &json!({"name": "x", "scopes": ["read"], "colour": "blue"})).await;

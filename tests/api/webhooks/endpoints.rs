@@ -87,6 +87,30 @@ async fn what_is_changed_changes_and_the_rest_stays() {
 }
 
 #[tokio::test]
+async fn a_description_is_kept_without_the_spaces_around_it_and_checked_only_when_it_is_sent() {
+    run(async |app| {
+        let receiver = Receiver::start().await;
+        let (id, _) = endpoint(app, &receiver).await;
+        let described = format!("{}the CRM", " ".repeat(1_000));
+        let made = patch(app, &id, json!({"description": described})).await.json();
+        assert_eq!(made["description"], "the CRM");
+        let mut conn = app.database.connect().await;
+        sqlx::query("update webhook_endpoint set description = E'taken by an earlier\\trelease'")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+
+        let changed = patch(app, &id, json!({"enabled": false})).await;
+
+        assert_eq!((changed.status.as_u16(), &changed.json()["enabled"]), (200, &json!(false)));
+        assert_eq!(changed.json()["description"], "taken by an earlier\trelease");
+        let refused = patch(app, &id, json!({"description": "of\tnow"})).await.json();
+        assert_eq!(refused["errors"][0]["pointer"], "/description");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_change_may_ask_that_nobody_else_has_changed_it() {
     run(async |app| {
         let made = create(app, &json!({"url": "https://crm.example/"})).await.json();

@@ -185,7 +185,7 @@ async fn create_webhook(
         enabled: body.enabled,
     };
     let request_key = idempotency_key(&headers)?;
-    let made = create(&webhooks, &checked(&webhooks, wanted)?, request_key.as_deref()).await;
+    let made = create(&webhooks, &checked(&webhooks, wanted, "")?, request_key.as_deref()).await;
     let made = once(made, request_key.as_deref(), async |key| made_before(&webhooks, key).await).await?;
     Ok((StatusCode::CREATED, Json(WebhookWithSecret::of(made))))
 }
@@ -235,7 +235,7 @@ async fn change_webhook(
             events: body.events.map_or_else(|| before.events.clone(), |events| words(&events)),
             enabled: body.enabled.unwrap_or(before.disabled_at.is_none()),
         };
-        checked(&webhooks, wanted)
+        checked(&webhooks, wanted, &before.description)
     });
     Ok(Json(changed.await?.ok_or_else(missing)?.into()))
 }
@@ -278,17 +278,18 @@ fn words(events: &[Kind]) -> Vec<String> {
     once.into_iter().map(|kind| kind.as_str().to_owned()).collect()
 }
 
-/// Checks what an endpoint is to be.
+/// Checks what an endpoint is to be, and trims its description. A description that is `stored` already is not checked
+/// again: an earlier release may have taken what is refused now.
 ///
 /// # Errors
 /// 422 `invalid_request` with all mistakes.
-fn checked(webhooks: &Webhooks, wanted: Wanted) -> Result<Wanted, Problem> {
+fn checked(webhooks: &Webhooks, mut wanted: Wanted, stored: &str) -> Result<Wanted, Problem> {
     let mut mistakes = Mistakes::default();
     if let Err(message) = webhooks.couriers.settings().reachable.parse(&wanted.url) {
         mistakes.add("/url", "invalid", message);
     }
-    if !wanted.description.is_empty() {
-        mistakes.text("/description", &wanted.description, LONGEST_DESCRIPTION);
+    if wanted.description != stored {
+        wanted.description = mistakes.text("/description", &wanted.description, LONGEST_DESCRIPTION);
     }
     mistakes.refuse()?;
     Ok(wanted)
