@@ -38,7 +38,10 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// The mistakes that were found in a document, in the order of finding.
+/// How many mistakes are kept. A document may have one in every byte or two, and nobody reads that many.
+const MOST: usize = 1_000;
+
+/// The first 1 000 mistakes that were found in a document, in the order of finding.
 #[derive(Debug, Default)]
 pub struct Mistakes {
     found: Vec<Mistake>,
@@ -64,7 +67,9 @@ impl Mistakes {
 
     /// Adds a mistake.
     pub fn add(&mut self, pointer: impl Into<String>, code: &'static str, message: impl Into<String>) {
-        self.found.push(Mistake::new(pointer, code, message));
+        if self.found.len() < MOST {
+            self.found.push(Mistake::new(pointer, code, message));
+        }
     }
 
     /// Adds a mistake and returns `None`, so that a reader can return the result.
@@ -80,7 +85,8 @@ impl Mistakes {
 
     /// Adds the mistakes of a document that is a part of this one, at `pointer`.
     pub fn add_below(&mut self, pointer: &str, mistakes: Vec<Mistake>) {
-        self.found.extend(mistakes.into_iter().map(|one| one.below(pointer)));
+        let free = MOST - self.found.len();
+        self.found.extend(mistakes.into_iter().take(free).map(|one| one.below(pointer)));
     }
 
     /// Returns what was read of the document, if no mistake was found.
@@ -94,8 +100,27 @@ impl Mistakes {
         }
     }
 
-    /// All mistakes that were found.
+    /// The mistakes that were found.
     pub fn into_found(self) -> Vec<Mistake> {
         self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_mistakes_than_anybody_reads_the_first_are_kept() {
+        let mut part = Mistakes::default();
+        (0..MOST).for_each(|n| part.add(format!("/{n}"), "invalid", "write a number"));
+        let mut whole = Mistakes::default();
+        whole.add("", "invalid", "write an object");
+
+        whole.add_below("/part", part.into_found());
+        whole.add("/last", "invalid", "write a number");
+
+        let found = whole.unless_any(Some(())).unwrap_err();
+        assert_eq!((found.len(), found[MOST - 1].pointer.as_str()), (MOST, "/part/998"));
     }
 }
