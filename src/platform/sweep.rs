@@ -38,8 +38,7 @@ pub trait Sweep {
 
 /// A sweep together with the state that the sweep works with.
 pub struct Job {
-    /// The sweep's name in logs and metrics.
-    pub name: &'static str,
+    name: &'static str,
     period: Duration,
     run_once: Box<RunOnce>,
     rest: Box<Rest>,
