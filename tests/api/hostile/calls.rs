@@ -190,7 +190,6 @@ async fn of_events(app: &TestApp, operation: &str, user: &str) -> Option<Ask> {
     Some(Ask::json("POST", path, &body))
 }
 
-#[expect(clippy::too_many_lines, reason = "a table of examples, one for each call")]
 async fn of_leads(app: &TestApp, operation: &str, user: &str) -> Option<Ask> {
     let lead = json!({"user_id": user, "email": format!("{user}@x.example"), "traits": {"n": 1, "company": {"n": 1}},
         "source": "crm", "occurred_at": "2026-03-01T09:00:00Z"});
